@@ -1,0 +1,13 @@
+"""Content-addressed blobs: screenshots, logs, documents, bundles."""
+
+from typing import Protocol
+
+
+class Artifacts(Protocol):
+    """Where blobs are kept for good; putting the same bytes twice keeps one copy."""
+
+    async def put(self, content: bytes, *, media_type: str) -> str:
+        """Keep `content` and give its digest, 64 hexadecimal digits of SHA-256."""
+
+    async def get(self, digest: str) -> bytes:
+        """The content of that digest; KeyError if there is none."""

@@ -1,0 +1,48 @@
+"""The interface contract that coders and scenario writers both see before any code."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from macrohard.domain.value import JsonObject, Value
+
+
+class Control(Value):
+    """Something a person sees or operates, as assistive technology names it."""
+
+    role: str
+    """An ARIA role: textbox, searchbox, combobox, checkbox, button, link, table, heading, …"""
+    name: str
+    """Its accessible name, letter for letter."""
+
+
+class Screen(Value):
+    """One page of the product."""
+
+    path: str = Field(pattern=r"^/")
+    title: str
+    purpose: str
+    controls: tuple[Control, ...] = ()
+
+
+class Look(Value):
+    """Design tokens; colours as #rrggbb."""
+
+    accent: str = "#2563eb"
+    background: str = "#ffffff"
+    text: str = "#1f2937"
+    font: str = "system-ui, sans-serif"
+    corner_radius_px: int = 8
+    density: Literal["compact", "comfortable"] = "comfortable"
+
+
+class Design(Value):
+    """Screens with their labelled controls, the data model, conventions, look."""
+
+    summary: str
+    screens: tuple[Screen, ...]
+    conventions: tuple[str, ...] = ()
+    """Texts, formats and behaviours that hold on every screen, e.g. how dates are written, what is said after saving."""
+    data_model: JsonObject = Field(default_factory=dict)
+    """Record types, fields and rules, in whatever precise notation the designer uses; both sides read the same."""
+    look: Look = Look()

@@ -1,0 +1,53 @@
+"""Runs, iterations, sessions, and how each of them ends."""
+
+from typing import Literal
+
+from macrohard.domain.value import JsonObject, Value
+
+RunOutcome = Literal["delivered", "partial", "refused", "paused", "failed"]
+RunStatus = Literal["waiting", "running", "delivered", "partial", "refused", "paused", "failed"]
+SessionOutcome = Literal["finished", "limit", "stuck", "failed"]
+CriterionStatus = Literal["met", "unmet", "stale", "not covered"]
+
+Phase = Literal[
+    "analyse", "clarify", "design", "plan", "scenarios", "implement", "integrate", "verify", "use", "triage", "release"
+]
+PHASES: tuple[Phase, ...] = (
+    "analyse", "clarify", "design", "plan", "scenarios", "implement", "integrate", "verify", "use", "triage", "release",
+)  # fmt: skip
+
+EXIT_CODES: dict[RunOutcome, int] = {"delivered": 0, "failed": 1, "partial": 3, "refused": 4, "paused": 5}
+"""What the command line exits with; 2 is a usage error and never a run's outcome."""
+
+
+class Assignment(Value):
+    """What one session is to do; its id is the same whenever the run reaches the same point."""
+
+    session_id: str
+    """`<run>/<iteration>/<phase>/<name>`: derived, so that a resumed run finds the session it had begun."""
+    agent: str
+    phase: Phase
+    task: str
+    """One sentence for people."""
+    material: JsonObject
+    """All that the agent may know, as JSON; the prompt says what it holds."""
+    criteria: tuple[str, ...] = ()
+    base_commit: str | None = None
+    files: tuple[str, ...] | None = None
+    """What the session may write; None: nothing."""
+    persona: str | None = None
+
+
+class SessionResult(Value):
+    """How a session ended; every ending is a result, not an error."""
+
+    session_id: str
+    outcome: SessionOutcome
+    commit: str | None
+    """The last state of the workspace it left, if it had one and changed it."""
+    report: JsonObject
+    """Validated against the assignment's report type; empty unless finished."""
+    problem: str = ""
+    """Why it did not finish."""
+    model_calls: int
+    cost_usd: float

@@ -1,0 +1,47 @@
+"""A simulated user's log: what they meant to do, what happened, and where they stumbled."""
+
+
+from macrohard.domain.value import Value
+
+
+class UserStep(Value):
+    """One step of a simulated user, with the frame that was on the screen after it."""
+
+    number: int
+    intention: str
+    expectation: str
+    """Said before acting."""
+    action: str
+    """E.g. `fill "Title" with "Buy milk"`."""
+    result: str
+    """What changed on the page, or the problem."""
+    surprise: int
+    """0 as expected · 1 slightly off · 2 wrong · 3 shocked."""
+    remark: str = ""
+    page: str
+    frame: str | None
+    """Artifact digest of a JPEG."""
+    at_seconds: float
+    """Since the session began."""
+
+
+class UserReport(Value):
+    """What a simulated user says at the end; opinions, never verdicts."""
+
+    goal_reached: bool
+    summary: str
+    quote: str = ""
+    """One sentence in their own voice."""
+
+
+class UserSession(Value):
+    """One simulated user's visit to one commit."""
+
+    persona: str
+    goal: str
+    commit: str
+    steps: tuple[UserStep, ...]
+    report: UserReport | None
+    """None: gave up or ran into a limit."""
+    width: int
+    height: int

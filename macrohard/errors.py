@@ -1,0 +1,69 @@
+"""Every exception Macrohard raises on purpose, sorted by who has to act on it.
+
+    MacrohardError
+    ├── RequestError            the person: the input or an option is wrong; exit code 2
+    ├── DefinitionError         the author: a file in agents/ or sandboxes/ is wrong
+    ├── ToolError               the agent: shown to it as the tool's answer, the session goes on
+    ├── LimitExceeded           nobody: an agreed budget ran out, the run pauses and asks
+    └── Unavailable             the operator: something Macrohard needs did not answer
+        ├── ModelUnavailable
+        ├── SandboxUnavailable
+        ├── StoreUnavailable
+        └── LeaseLost           another process took the run over; stop at once
+
+Anything else that escapes is a bug and is left to crash loudly.
+"""
+
+from pathlib import Path
+
+
+class MacrohardError(Exception):
+    """Base of everything raised on purpose."""
+
+
+class RequestError(MacrohardError):
+    """What the person asked for cannot be started as it is; the text says what to do about it."""
+
+
+class DefinitionError(MacrohardError):
+    """A file in agents/ or sandboxes/ is wrong."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path, self.problem = path, problem
+
+
+class ToolError(MacrohardError):
+    """The agent used a tool wrongly; the text tells it how to go on."""
+
+
+class LimitExceeded(MacrohardError):
+    """An agreed limit ran out."""
+
+    def __init__(self, limit: str, *, used: float, allowed: float) -> None:
+        super().__init__(f"{limit}: used {used:g} of {allowed:g}")
+        self.limit, self.used, self.allowed = limit, used, allowed
+
+
+class Unavailable(MacrohardError):
+    """Something Macrohard needs did not answer; the run parks and can be resumed."""
+
+
+class ModelUnavailable(Unavailable):
+    """The model endpoint did not answer, or refused the request."""
+
+
+class SandboxUnavailable(Unavailable):
+    """No sandbox could be had, or an open one was lost."""
+
+
+class StoreUnavailable(Unavailable):
+    """The database did not answer."""
+
+
+class LeaseLost(Unavailable):
+    """Another process took the run over."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id} is being carried out by another process")
+        self.run_id = run_id

@@ -1,0 +1,170 @@
+"""What a sandbox is, whatever stands behind it: commands, processes, files, and streams to its ports."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import PurePosixPath
+from typing import Literal, Protocol
+
+from macrohard.domain import Value
+
+Tier = Literal["gvisor", "runc+userns", "runc", "bubblewrap"]
+"""How strong the isolation is, strongest first. Recorded with every run."""
+
+WORKSPACE = PurePosixPath("/workspace")
+"""The writable working directory of every sandbox; empty when the sandbox opens."""
+
+OUTPUT_LIMIT_BYTES = 1 << 20
+"""What is kept of each of a command's output streams; the rest is counted and dropped."""
+
+
+class SandboxSpec(Value):
+    """All that other code can say about a sandbox; flags and mounts are not among it."""
+
+    image: str
+    """The name of a folder in `sandboxes/`."""
+    join: str | None = None
+    """`Sandbox.id` of an open sandbox whose loopback network this one shares (a pod)."""
+
+
+class CommandResult(Value):
+    """What a command did. A non-zero exit, a timeout and a hit limit are results, not errors."""
+
+    exit_code: int
+    """137 after a kill, also after a timeout."""
+    stdout: str
+    stderr: str
+    """Both decoded as UTF-8 with replacement and cut at `OUTPUT_LIMIT_BYTES`."""
+    dropped_bytes: int
+    timed_out: bool
+    limit_hit: str | None
+    """In words that an agent understands, e.g. "killed: memory limit 1024 MiB"; None if none was."""
+    duration_seconds: float
+
+
+class Process(Protocol):
+    """A long-running command in a sandbox, spoken to over its standard streams."""
+
+    async def send(self, data: bytes) -> None:
+        """Write to the process's standard input.
+
+        Raises:
+            SandboxUnavailable: the sandbox is gone.
+        """
+
+    async def receive_line(self) -> bytes | None:
+        """The next line of standard output with its newline; None once the process has closed it.
+
+        Raises:
+            SandboxUnavailable: the sandbox is gone.
+        """
+
+    def tail(self) -> str:
+        """The last 64 KiB of standard error so far, decoded with replacement."""
+
+    async def wait(self) -> int:
+        """Wait for the end and give the exit code."""
+
+    async def kill(self) -> None:
+        """Kill the process and everything it started that is still its group; returns when it is dead."""
+
+
+class Stream(Protocol):
+    """One TCP connection to a port on the sandbox's own loopback."""
+
+    async def read(self) -> bytes:
+        """Some bytes as they come; empty at the end."""
+
+    async def write(self, data: bytes) -> None:
+        """Send all of `data`."""
+
+    async def close(self) -> None:
+        """Close both directions."""
+
+
+class Sandbox(Protocol):
+    """A locked room: no network but its own loopback, limited memory, processors, processes and disk."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def tier(self) -> Tier: ...
+
+    async def run(
+        self,
+        command: str,
+        *,
+        timeout_seconds: float,
+        directory: PurePosixPath = WORKSPACE,
+        environment: Mapping[str, str] | None = None,
+        input: bytes = b"",
+    ) -> CommandResult:
+        """Run `bash -c command` and wait for it.
+
+        After a timeout nothing the command started is still running.
+
+        Raises:
+            SandboxUnavailable: the command could not be started at all, or the sandbox was lost.
+        """
+
+    async def spawn(
+        self,
+        command: str,
+        *,
+        directory: PurePosixPath = WORKSPACE,
+        environment: Mapping[str, str] | None = None,
+    ) -> Process:
+        """Start `bash -c command` and return at once.
+
+        Raises:
+            SandboxUnavailable: as for `run`.
+        """
+
+    async def write(self, files: Mapping[PurePosixPath, bytes]) -> None:
+        """Create or replace files as the unprivileged user, with the folders they need.
+
+        Raises:
+            ToolError: a path outside the writable folders, or no space left.
+            SandboxUnavailable: the sandbox was lost.
+        """
+
+    async def read(self, path: PurePosixPath, *, limit_bytes: int) -> bytes:
+        """The content of one regular file.
+
+        Raises:
+            FileNotFoundError: no such file. IsADirectoryError: a folder.
+            ToolError: larger than `limit_bytes`, or not a regular file.
+            SandboxUnavailable: the sandbox was lost.
+        """
+
+    async def connect(self, port: int) -> Stream:
+        """Open a connection to 127.0.0.1:`port` inside.
+
+        Raises:
+            ConnectionRefusedError: nothing listens there.
+            SandboxUnavailable: the sandbox was lost.
+        """
+
+    async def kill_all(self) -> None:
+        """Kill every process of the unprivileged user; none is left when this returns."""
+
+
+class SandboxProvider(Protocol):
+    """Opens sandboxes of one tier."""
+
+    @property
+    def tier(self) -> Tier: ...
+
+    def open(self, spec: SandboxSpec) -> AbstractAsyncContextManager[Sandbox]:
+        """A fresh sandbox, destroyed when the context ends, however it ends; never reused.
+
+        Raises:
+            SandboxUnavailable: the image is not built, the engine does not answer, or a limit of the host is hit.
+            DefinitionError: `spec.image` is not among `sandboxes/`.
+        """
+
+    async def reap(self) -> tuple[str, ...]:
+        """Remove what dead processes of this installation left behind; the names of what was removed."""
+
+    async def close(self) -> None:
+        """Let go of the engine."""
