@@ -2,6 +2,14 @@
 
 from macrohard.domain.artifact import Artifacts
 from macrohard.domain.design import Control, Design, Look, Screen
+from macrohard.domain.overview import (
+    CriterionState,
+    IterationSummary,
+    PhaseTime,
+    RunOverview,
+    RunSummary,
+    SessionSummary,
+)
 from macrohard.domain.plan import Plan, Task, owns, shared_files
 from macrohard.domain.run import (
     EXIT_CODES,
@@ -36,25 +44,31 @@ __all__ = [
     "CheckKind",
     "Control",
     "Criterion",
+    "CriterionState",
     "CriterionStatus",
     "Decision",
     "Design",
     "Exclusion",
     "Finding",
+    "IterationSummary",
     "JsonObject",
     "Look",
     "Phase",
+    "PhaseTime",
     "Plan",
     "Priority",
     "ProductKind",
     "Question",
     "RunOutcome",
+    "RunOverview",
     "RunStatus",
+    "RunSummary",
     "Scenario",
     "ScenarioSet",
     "Screen",
     "SessionOutcome",
     "SessionResult",
+    "SessionSummary",
     "Severity",
     "Specification",
     "Step",

@@ -1,6 +1,5 @@
 """A simulated user's log: what they meant to do, what happened, and where they stumbled."""
 
-
 from macrohard.domain.value import Value
 
 

@@ -37,7 +37,9 @@ class Condition(Value):
 class Computed(Value):
     """A value that is shown and never entered."""
 
-    how: Literal["product", "sum", "difference", "days late", "days until", "age", "rollup sum", "rollup count", "concat"]
+    how: Literal[
+        "product", "sum", "difference", "days late", "days until", "age", "rollup sum", "rollup count", "concat"
+    ]
     fields: tuple[Identifier, ...] = ()
     """Operands in order; for the days kinds and age, the date. For a rollup: the summed field of `record`."""
     record: Identifier | None = None

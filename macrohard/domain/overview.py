@@ -1,0 +1,108 @@
+"""A run as people review it: computed from events and rows, read by the report, the command line and later the dashboard."""
+
+from datetime import datetime
+
+from macrohard.domain.design import Design
+from macrohard.domain.plan import Task
+from macrohard.domain.run import CriterionStatus, Phase, RunStatus, SessionOutcome
+from macrohard.domain.scenario import Scenario
+from macrohard.domain.specification import Criterion, Specification
+from macrohard.domain.usage import UserSession
+from macrohard.domain.value import Value
+from macrohard.domain.verdict import Finding, Verdict
+
+
+class RunSummary(Value):
+    """One line in a list of runs."""
+
+    id: str
+    title: str
+    requirement: str
+    status: RunStatus
+    model: str
+    created_at: datetime
+    seconds: float
+    """At work, without the time it was paused."""
+    iterations: int
+    cost_usd: float
+
+
+class SessionSummary(Value):
+    """One agent's work on one assignment."""
+
+    id: str
+    iteration: int
+    phase: Phase
+    agent: str
+    persona: str | None
+    task: str
+    criteria: tuple[str, ...]
+    outcome: SessionOutcome | None
+    """None while it is at work."""
+    problem: str
+    commit: str | None
+    model_calls: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    started_at: datetime
+    seconds: float
+
+
+class CriterionState(Value):
+    """One row of the traceability matrix."""
+
+    criterion: Criterion
+    status: CriterionStatus
+    scenarios: tuple[Scenario, ...]
+    verdicts: tuple[Verdict, ...]
+    """The latest of each scenario."""
+
+
+class IterationSummary(Value):
+    """Implement, verify, use, triage: once."""
+
+    number: int
+    commit: str | None
+    kept: bool | None
+    """None: not decided yet. False: it lost an earlier pass and the product went back to the last good commit."""
+    reason: str
+    """Why it was kept or not, and what the next one is for."""
+    tasks: tuple[Task, ...]
+    verdicts: tuple[Verdict, ...]
+    gained: tuple[str, ...]
+    """Criteria met that were not met in the last kept iteration."""
+    lost: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    users: tuple[UserSession, ...]
+    seconds: float
+    cost_usd: float
+
+
+class PhaseTime(Value):
+    """Wall time in one phase over all iterations; phases that overlap count each."""
+
+    phase: Phase
+    seconds: float
+
+
+class RunOverview(Value):
+    """All of one run."""
+
+    summary: RunSummary
+    problem: str
+    """Why it is paused, refused, partial or failed; empty when delivered."""
+    notices: tuple[str, ...]
+    """What was degraded, e.g. the sandbox tier or the built-in model; said first wherever the run is shown."""
+    sandbox_tier: str | None
+    specification: Specification | None
+    design: Design | None
+    criteria: tuple[CriterionState, ...]
+    iterations: tuple[IterationSummary, ...]
+    sessions: tuple[SessionSummary, ...]
+    phases: tuple[PhaseTime, ...]
+    model_calls: int
+    cost_usd: float
+    budget_usd: float | None
+    product_commit: str | None
+    product_path: str | None

@@ -1,0 +1,206 @@
+"""What can happen in a run, as a discriminated union, and how it is told."""
+
+from typing import Annotated, Literal, Protocol
+
+from pydantic import Field
+
+from macrohard.domain import (
+    Design,
+    Finding,
+    Phase,
+    Plan,
+    RunOutcome,
+    Scenario,
+    SessionOutcome,
+    Specification,
+    UserSession,
+    Value,
+    Verdict,
+)
+
+
+class RunStarted(Value):
+    """A process took the run up, for the first time or again."""
+
+    type: Literal["run started"] = "run started"
+    model: str
+    sandbox_tier: str
+    notices: tuple[str, ...]
+
+
+class RunEnded(Value):
+    """The run came to an end, or to a pause."""
+
+    type: Literal["run ended"] = "run ended"
+    outcome: RunOutcome
+    problem: str
+    commit: str | None
+    product_path: str | None
+
+
+class PhaseStarted(Value):
+    """A phase of an iteration begins; the iteration is 0 before the first implementation."""
+
+    type: Literal["phase started"] = "phase started"
+    phase: Phase
+    iteration: int
+
+
+class PhaseEnded(Value):
+    """A phase of an iteration is over."""
+
+    type: Literal["phase ended"] = "phase ended"
+    phase: Phase
+    iteration: int
+    seconds: float
+
+
+class Specified(Value):
+    """The analyst's reading, or its final form after the questions were settled; the last one counts."""
+
+    type: Literal["specified"] = "specified"
+    specification: Specification
+
+
+class Designed(Value):
+    """The interface contract."""
+
+    type: Literal["designed"] = "designed"
+    design: Design
+
+
+class Planned(Value):
+    """The tasks of an iteration."""
+
+    type: Literal["planned"] = "planned"
+    iteration: int
+    plan: Plan
+
+
+class ScenariosWritten(Value):
+    """The hidden acceptance scenarios; the last set counts."""
+
+    type: Literal["scenarios written"] = "scenarios written"
+    scenarios: tuple[Scenario, ...]
+
+
+class SessionStarted(Value):
+    """An agent begins an assignment, or goes on with it after a crash."""
+
+    type: Literal["session started"] = "session started"
+    session_id: str
+    iteration: int
+    phase: Phase
+    agent: str
+    agent_hash: str
+    persona: str | None
+    task: str
+    criteria: tuple[str, ...]
+    resumed: bool
+
+
+class ModelCalled(Value):
+    """One answer of a model was received and recorded."""
+
+    type: Literal["model called"] = "model called"
+    session_id: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    seconds: float
+
+
+class ToolUsed(Value):
+    """A tool answered an agent."""
+
+    type: Literal["tool used"] = "tool used"
+    session_id: str
+    tool: str
+    summary: str
+    """One line for people, e.g. "wrote app/storage.py (142 lines)"."""
+    ok: bool
+
+
+class SessionEnded(Value):
+    """An agent is done with its assignment."""
+
+    type: Literal["session ended"] = "session ended"
+    session_id: str
+    outcome: SessionOutcome
+    problem: str
+    commit: str | None
+    seconds: float
+
+
+class Integrated(Value):
+    """The tasks' commits are one commit now."""
+
+    type: Literal["integrated"] = "integrated"
+    iteration: int
+    commit: str
+
+
+class Verified(Value):
+    """One check's verdict."""
+
+    type: Literal["verified"] = "verified"
+    iteration: int
+    verdict: Verdict
+
+
+class Used(Value):
+    """One simulated user's whole visit."""
+
+    type: Literal["used"] = "used"
+    iteration: int
+    session: UserSession
+
+
+class Found(Value):
+    """Somebody noticed something."""
+
+    type: Literal["found"] = "found"
+    iteration: int
+    finding: Finding
+
+
+class IterationEnded(Value):
+    """Triage decided about an iteration's commit."""
+
+    type: Literal["iteration ended"] = "iteration ended"
+    iteration: int
+    commit: str
+    kept: bool
+    reason: str
+    gained: tuple[str, ...]
+    lost: tuple[str, ...]
+
+
+class Progress(Value):
+    """Something on the way that is worth a line, e.g. building an image."""
+
+    type: Literal["progress"] = "progress"
+    text: str
+
+
+Event = Annotated[
+    RunStarted | RunEnded | PhaseStarted | PhaseEnded | Specified | Designed | Planned | ScenariosWritten
+    | SessionStarted | ModelCalled | ToolUsed | SessionEnded | Integrated | Verified | Used | Found | IterationEnded
+    | Progress,
+    Field(discriminator="type"),
+]  # fmt: skip
+
+
+class Emit(Protocol):
+    """Where facts go: durable when the call returns.
+
+    Telling the same fact twice (a node that runs again after a crash) must leave every view of the run as if told once.
+    """
+
+    async def __call__(self, event: Event) -> None:
+        """Record the event.
+
+        Raises:
+            LeaseLost: another process took the run over.
+        """
