@@ -42,7 +42,7 @@ class Design(Value):
     summary: str
     screens: tuple[Screen, ...]
     conventions: tuple[str, ...] = ()
-    """Texts, formats and behaviours that hold on every screen, e.g. how dates are written, what is said after saving."""
+    """Texts, formats and behaviours that hold on every screen, e.g. how dates are written, what follows saving."""
     data_model: JsonObject = Field(default_factory=dict)
     """Record types, fields and rules, in whatever precise notation the designer uses; both sides read the same."""
     look: Look = Look()

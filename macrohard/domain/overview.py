@@ -1,4 +1,4 @@
-"""A run as people review it: computed from events and rows, read by the report, the command line and later the dashboard."""
+"""A run as people review it: computed from events and rows, read by report, command line and dashboard."""
 
 from datetime import datetime
 

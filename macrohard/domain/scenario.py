@@ -29,7 +29,7 @@ class Click(_Step):
 
 
 class Fill(_Step):
-    """Replace the content of the field with this label; dates as 2026-11-22, times as 09:30, date-times as 2026-11-22T09:30."""
+    """Replace the content of the field with this label; 2026-11-22, 09:30, 2026-11-22T09:30 for dates and times."""
 
     do: Literal["fill"] = "fill"
     name: str

@@ -6,11 +6,12 @@ and scenario writer, who share no memory, work from the same contract.
 
 from typing import Annotated, Literal
 
-from pydantic import Field as field
+from pydantic import ConfigDict
+from pydantic import Field as Constraint
 
 from macrohard.domain import Exclusion, Priority, Question, Value
 
-Identifier = Annotated[str, field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+Identifier = Annotated[str, Constraint(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 
 FieldType = Literal[
     "text", "long text", "whole number", "decimal number", "money", "date", "time", "date-time", "yes/no", "choice",
@@ -25,13 +26,13 @@ class Condition(Value):
     is_: Literal[
         "equal", "not equal", "empty", "not empty", "less", "at most", "more", "at least",
         "before today", "today", "after today", "this month", "within days",
-    ] = field(alias="is")  # fmt: skip
+    ] = Constraint(alias="is")  # fmt: skip
     value: str | None = None
     """A literal; "yes"/"no" for yes/no fields; a number of days for "within days" (today up to today + n)."""
     other: Identifier | None = None
     """Instead of `value`: another field of the same record, e.g. stock "at most" minimum_stock."""
 
-    model_config = {"populate_by_name": True, "frozen": True, "extra": "forbid", "serialize_by_alias": True}
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
 
 
 class Computed(Value):
@@ -93,7 +94,7 @@ class Rule(Value):
     kind: Literal[
         "order",  # fields[0] before fields[1]; `strict`: and not equal
         "unique together",  # no two records alike in `fields`, among those meeting `when`
-        "at most",  # at most `limit` (or referenced field `limit_field`) records alike in `fields`, among those meeting `when`
+        "at most",  # at most `limit` (or the referenced record's `limit_field`) alike in `fields`, among those of `when`
         "no overlap",  # [fields[0], fields[1]) never overlaps for records alike in `scope`, among those meeting `when`
         "reference condition",  # the record referenced by fields[0] must meet `when`
         "required when",  # fields[0] must be filled when `when` holds
@@ -122,7 +123,7 @@ class Action(Value):
     """The button is offered, and accepted, only while these hold."""
     refusal: str = ""
     """What is said when it is asked for though they do not hold."""
-    sets: dict[Identifier, str] = field(default_factory=dict)
+    sets: dict[Identifier, str] = Constraint(default_factory=dict)
     """Field → literal, "today", "now", "empty", "+1", or "+7d" (added to its own value)."""
 
 
@@ -160,7 +161,7 @@ class Highlight(Value):
     record: Identifier
     label: str
     """E.g. "Low stock", "Overdue"."""
-    when: tuple[Condition, ...] = field(min_length=1)
+    when: tuple[Condition, ...] = Constraint(min_length=1)
 
 
 class Record(Value):
@@ -171,7 +172,7 @@ class Record(Value):
     """Singular, e.g. "Task"."""
     plural: str
     """E.g. "Tasks"."""
-    fields: tuple[Field, ...] = field(min_length=1)
+    fields: tuple[Field, ...] = Constraint(min_length=1)
     title_field: Identifier
     """What a record is called in lists and references."""
     search: tuple[Identifier, ...] = ()
@@ -221,7 +222,7 @@ class Blueprint(Value):
 
     title: str
     slug: Identifier
-    records: tuple[Record, ...] = field(min_length=1, max_length=6)
+    records: tuple[Record, ...] = Constraint(min_length=1, max_length=6)
     rules: tuple[Rule, ...] = ()
     actions: tuple[Action, ...] = ()
     views: tuple[View, ...] = ()
