@@ -25,7 +25,8 @@ class Condition(Value):
     field: Identifier
     is_: Literal[
         "equal", "not equal", "empty", "not empty", "less", "at most", "more", "at least",
-        "before today", "today", "after today", "this month", "within days",
+        "before today", "today", "after today", "not before today", "not after today", "this month", "within days",
+        "anniversary this month",  # of a birthday, say: the month is this month, whatever the year
     ] = Constraint(alias="is")  # fmt: skip
     value: str | None = None
     """A literal; "yes"/"no" for yes/no fields; a number of days for "within days" (today up to today + n)."""
@@ -39,10 +40,15 @@ class Computed(Value):
     """A value that is shown and never entered."""
 
     how: Literal[
-        "product", "sum", "difference", "days late", "days until", "age", "rollup sum", "rollup count", "concat"
-    ]
+        "product", "sum", "difference", "days late", "days until", "age", "rollup sum", "rollup count", "concat",
+        "lookup",
+    ]  # fmt: skip
     fields: tuple[Identifier, ...] = ()
-    """Operands in order; for the days kinds and age, the date. For a rollup: the summed field of `record`."""
+    """Operands in order; for the days kinds and age, the date. For a rollup: the summed field of `record`.
+
+    Difference: the first minus the second; of times and date-times in hours, of dates in days. Lookup: a reference of
+    this record, then the field of the referenced record whose value is shown (and can be filtered and sorted by).
+    """
     record: Identifier | None = None
     """Rollups: the record type whose references to this record are summed or counted …"""
     when: tuple[Condition, ...] = ()
@@ -94,7 +100,7 @@ class Rule(Value):
     kind: Literal[
         "order",  # fields[0] before fields[1]; `strict`: and not equal
         "unique together",  # no two records alike in `fields`, among those meeting `when`
-        "at most",  # at most `limit` (or the referenced record's `limit_field`) alike in `fields`, among those of `when`
+        "at most",  # at most `limit` (or the referenced record's `limit_field`) alike in `fields`, of those of `when`
         "no overlap",  # [fields[0], fields[1]) never overlaps for records alike in `scope`, among those meeting `when`
         "reference condition",  # the record referenced by fields[0] must meet `when`
         "required when",  # fields[0] must be filled when `when` holds
@@ -203,7 +209,13 @@ ClaimKind = Literal[
 
 
 class Claim(Value):
-    """One acceptance criterion with what it is about; the n-th claim is criterion AC-n."""
+    """One acceptance criterion with what it is about; the n-th claim is criterion AC-n.
+
+    `record` is set for all kinds but "not covered", and `field` for those about one field. "field" is about all plain
+    fields of the record together. "detail history": the page of the record that `field`, a reference of `record`,
+    points to lists its records of type `record`. "print": `index` is that of the printable view. "survives restart" and
+    "phone layout" are stated once, of the main record.
+    """
 
     kind: ClaimKind
     text: str
