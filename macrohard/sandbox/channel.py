@@ -1,0 +1,246 @@
+"""The host's end of the wire to a guest: many calls over one pair of byte streams, each within a window."""
+
+import asyncio
+import json
+import struct
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Protocol
+
+from macrohard.errors import SandboxUnavailable
+from macrohard.sandbox import guest
+
+HEADER: Final = struct.Struct("!BII")
+CREDIT_BODY: Final = struct.Struct("!BI")
+OPEN, DATA, ERRORS, END, CREDIT, RESULT, CONNECTED = range(1, 8)
+CHUNK: Final = 1 << 16
+FRAME_LIMIT: Final = 1 << 20
+WINDOW: Final = 1 << 20
+STDOUT: Final = 0
+STDERR: Final = 1
+
+
+class Inflow:
+    """One stream of bytes from the guest; at most a window of it waits here."""
+
+    def __init__(self, grant: Callable[[int], None] | None) -> None:
+        self._chunks: deque[bytes] = deque()
+        self._arrived = asyncio.Event()
+        self._grant = grant
+        self.waiting_bytes = 0
+        self.ended = False
+
+    def feed(self, data: bytes) -> None:
+        self._chunks.append(data)
+        self.waiting_bytes += len(data)
+        self._arrived.set()
+
+    def end(self) -> None:
+        self.ended = True
+        self._arrived.set()
+
+    async def read(self) -> bytes:
+        """The next bytes; empty at the end."""
+        while not self._chunks:
+            if self.ended:
+                return b""
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self.take()
+
+    def take(self) -> bytes:
+        """What has arrived so far, which may be nothing."""
+        data = b"".join(self._chunks)
+        self._chunks.clear()
+        self.waiting_bytes = 0
+        if data and self._grant and not self.ended:
+            self._grant(len(data))
+        return data
+
+
+class Call:
+    """One request to the guest and what comes back."""
+
+    def __init__(self, wire: "Wire", number: int, *, counted: bool) -> None:
+        self.number = number
+        self._wire = wire
+        self._room = WINDOW
+        self._room_grew = asyncio.Event()
+        self._result: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._connected = asyncio.Event()
+        self.streams = tuple(Inflow(None if counted else self._grant(stream)) for stream in (STDOUT, STDERR))
+        self.on_errors: Callable[[bytes], None] | None = None
+
+    def _grant(self, stream: int) -> Callable[[int], None]:
+        return lambda room: self._wire.send(CREDIT, self.number, CREDIT_BODY.pack(stream, room))
+
+    async def send(self, data: bytes) -> None:
+        """Hand data to the guest as its window allows; what the other side no longer wants is dropped.
+
+        Raises:
+            SandboxUnavailable: the sandbox is gone.
+        """
+        view = memoryview(data)
+        while view and not self.finished:
+            if self._room == 0:
+                self._room_grew.clear()
+                await self._room_grew.wait()
+                continue
+            piece = view[: min(CHUNK, self._room)]
+            self._room -= len(piece)
+            self._wire.send(DATA, self.number, bytes(piece))
+            await self._wire.drain()
+            view = view[len(piece) :]
+        if self._result.done():
+            self._result.result()
+
+    def send_end(self) -> None:
+        """No more data will follow."""
+        self._wire.send(END, self.number)
+
+    @property
+    def finished(self) -> bool:
+        return self._result.done()
+
+    async def connected(self) -> dict[str, Any] | None:
+        """Wait for a connection; the guest's reason if there is none."""
+        await self._connected.wait()
+        return self._result.result() if self._result.done() else None
+
+    async def result(self) -> dict[str, Any]:
+        """Wait for the guest's answer.
+
+        Raises:
+            SandboxUnavailable: the sandbox is gone.
+        """
+        return await asyncio.shield(self._result)
+
+    def receive(self, kind: int, body: bytes) -> None:
+        match kind:
+            case _ if kind == DATA:
+                self.streams[STDOUT].feed(body)
+            case _ if kind == ERRORS:
+                self.streams[STDERR].feed(body)
+                if self.on_errors:
+                    self.on_errors(self.streams[STDERR].take())
+            case _ if kind == END:
+                self.streams[body[0]].end()
+            case _ if kind == CREDIT:
+                self._room += CREDIT_BODY.unpack(body)[1]
+                self._room_grew.set()
+            case _ if kind == CONNECTED:
+                self._connected.set()
+            case _ if kind == RESULT:
+                answer = json.loads(body)
+                self._result.set_result(answer)
+                if "error" in answer:
+                    self._end_streams()
+                self._wake()
+            case _:
+                raise ValueError(f"frame of kind {kind}")
+
+    def lose(self, error: SandboxUnavailable) -> None:
+        if not self._result.done():
+            self._result.set_exception(error)
+            # Not everybody waits for the result of every call.
+            self._result.exception()
+        self._end_streams()
+        self._wake()
+
+    def _end_streams(self) -> None:
+        for stream in self.streams:
+            stream.end()
+
+    def _wake(self) -> None:
+        self._room_grew.set()
+        self._connected.set()
+
+
+class Source(Protocol):
+    """Where a guest's frames come from."""
+
+    async def readexactly(self, n: int, /) -> bytes:
+        """Raises `asyncio.IncompleteReadError` or `ConnectionError` once the guest is gone."""
+
+
+class Wire:
+    """Calls to one guest. A guest that breaks the protocol is treated as lost: it holds nobody up and nothing down."""
+
+    def __init__(self, reader: Source, writer: asyncio.StreamWriter, *, explain: Callable[[], Awaitable[str]]) -> None:
+        self._reader, self._writer, self._explain = reader, writer, explain
+        self._calls: dict[int, Call] = {}
+        self._last_number = 0
+        self._lost: SandboxUnavailable | None = None
+        self._hello = Call(self, 0, counted=True)
+        self._calls[0] = self._hello
+        self._writer.write(guest.program())
+        self._task = asyncio.create_task(self._receive(), name="sandbox-wire")
+
+    @property
+    def lost(self) -> SandboxUnavailable | None:
+        """Why no more calls are possible."""
+        return self._lost
+
+    async def hello(self) -> dict[str, Any]:
+        """What the guest says of itself when it has started."""
+        return await self._hello.result()
+
+    def open(self, op: str, *, counted: bool = False, **arguments: object) -> Call:
+        """Start a call.
+
+        Raises:
+            SandboxUnavailable: the sandbox is gone.
+        """
+        if self._lost:
+            raise self._lost
+        self._last_number += 1
+        call = Call(self, self._last_number, counted=counted)
+        self._calls[call.number] = call
+        self.send(OPEN, call.number, json.dumps({"op": op, **arguments}).encode())
+        return call
+
+    def forget(self, call: Call) -> None:
+        """The caller has what it wanted; frames that still come for the call are ignored."""
+        self._calls.pop(call.number, None)
+
+    def send(self, kind: int, number: int, body: bytes = b"") -> None:
+        if not self._lost:
+            self._writer.write(HEADER.pack(kind, number, len(body)) + body)
+
+    async def drain(self) -> None:
+        try:
+            await self._writer.drain()
+        except ConnectionError:
+            # The reader sees the end too and tells everybody.
+            await asyncio.sleep(0)
+
+    async def _receive(self) -> None:
+        reason = "it ended"
+        try:
+            while True:
+                kind, number, size = HEADER.unpack(await self._reader.readexactly(HEADER.size))
+                if size > FRAME_LIMIT:
+                    raise ValueError(f"frame of {size} bytes")
+                body = await self._reader.readexactly(size)
+                if call := self._calls.get(number):
+                    call.receive(kind, body)
+                    if any(stream.waiting_bytes > 2 * WINDOW for stream in call.streams):
+                        raise ValueError("more data than the window allows")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            reason = await self._explain() or reason
+        except (ValueError, struct.error, IndexError, asyncio.InvalidStateError) as error:
+            reason = f"it broke the protocol: {error}"
+        self._lose(SandboxUnavailable(f"the sandbox is gone: {reason}"))
+
+    def _lose(self, error: SandboxUnavailable) -> None:
+        self._lost = self._lost or error
+        for call in list(self._calls.values()):
+            call.lose(self._lost)
+        self._calls.clear()
+
+    async def close(self) -> None:
+        """Hang up; the guest ends itself on that."""
+        self._lose(SandboxUnavailable("the sandbox is closed"))
+        self._writer.close()
+        self._task.cancel()
+        await asyncio.wait([self._task])

@@ -1,0 +1,318 @@
+"""A sandbox seen through its guest: the contract's calls as calls on the wire, the same for every provider."""
+
+import asyncio
+import errno
+import os
+import struct
+import time
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+from macrohard.errors import SandboxUnavailable, ToolError
+from macrohard.sandbox.channel import STDERR, STDOUT, WINDOW, Call, Wire
+from macrohard.sandbox.contract import OUTPUT_LIMIT_BYTES, WORKSPACE, CommandResult, Tier
+from macrohard.sandbox.definition import WRITABLE, SandboxDefinition
+
+ENTRY: Final = struct.Struct("!HI")
+COMMAND_LIMIT_BYTES: Final = (1 << 17) - 1
+"""The kernel's limit on one argument."""
+FILES_SECONDS: Final = 60.0
+GUEST_GRACE_SECONDS: Final = 15.0
+"""How much later than asked a guest may answer before it counts as lost."""
+TAIL_BYTES: Final = 1 << 16
+LINE_LIMIT_BYTES: Final = 1 << 26
+"""A longer line is handed out in pieces."""
+
+
+class Room:
+    """One open sandbox."""
+
+    def __init__(self, id: str, *, tier: Tier, definition: SandboxDefinition, wire: Wire) -> None:
+        self._id, self._tier, self._definition, self._wire = id, tier, definition, wire
+
+    @property
+    def id(self) -> str:
+        return self._id
+
+    @property
+    def tier(self) -> Tier:
+        return self._tier
+
+    async def run(
+        self,
+        command: str,
+        *,
+        timeout_seconds: float,
+        directory: PurePosixPath = WORKSPACE,
+        environment: Mapping[str, str] | None = None,
+        input: bytes = b"",
+    ) -> CommandResult:
+        started = time.monotonic()
+        if problem := _unrunnable(command, environment):
+            return CommandResult(
+                exit_code=126,
+                stdout="",
+                stderr=problem,
+                dropped_bytes=0,
+                timed_out=False,
+                limit_hit=None,
+                duration_seconds=0.0,
+            )
+        call = self._wire.open(
+            "run",
+            counted=True,
+            command=command,
+            directory=str(directory),
+            environment=dict(environment or {}),
+            seconds=timeout_seconds,
+            window=OUTPUT_LIMIT_BYTES,
+            counting=True,
+        )
+        try:
+            async with asyncio.timeout(timeout_seconds + GUEST_GRACE_SECONDS):
+                await call.send(input)
+                call.send_end()
+                answer = await call.result()
+        except TimeoutError as error:
+            raise SandboxUnavailable(f"sandbox {self._id} does not answer") from error
+        except asyncio.CancelledError:
+            # Nobody waits for the command any more, so it must not go on.
+            self._abandon(call)
+            raise
+        finally:
+            self._wire.forget(call)
+        if "error" in answer:
+            answer = _not_started(answer)
+        return CommandResult(
+            exit_code=answer["code"],
+            stdout=call.streams[STDOUT].take().decode(errors="replace"),
+            stderr=answer.get("stderr", "") + call.streams[STDERR].take().decode(errors="replace"),
+            dropped_bytes=answer["dropped"],
+            timed_out=answer["timed_out"],
+            limit_hit=self._limit_in_words(answer["hits"]),
+            duration_seconds=time.monotonic() - started,
+        )
+
+    async def spawn(
+        self,
+        command: str,
+        *,
+        directory: PurePosixPath = WORKSPACE,
+        environment: Mapping[str, str] | None = None,
+    ) -> "GuestProcess":
+        if problem := _unrunnable(command, environment):
+            raise SandboxUnavailable(problem)
+        call = self._wire.open(
+            "run",
+            command=command,
+            directory=str(directory),
+            environment=dict(environment or {}),
+            seconds=None,
+            window=WINDOW,
+            counting=False,
+        )
+        return GuestProcess(call, self._wire)
+
+    async def write(self, files: Mapping[PurePosixPath, bytes]) -> None:
+        content = bytearray()
+        for path, data in files.items():
+            name = str(_inside(path)).encode()
+            if len(name) > 4096 or b"\0" in name:
+                raise ToolError(f"not a usable path: {str(path)[:200]!r}")
+            content += ENTRY.pack(len(name), len(data)) + name + data
+        call = self._wire.open("write", seconds=FILES_SECONDS, window=1 << 14, counting=True, counted=True)
+        try:
+            async with asyncio.timeout(FILES_SECONDS + GUEST_GRACE_SECONDS):
+                await call.send(bytes(content))
+                call.send_end()
+                answer = await call.result()
+        except TimeoutError as error:
+            raise SandboxUnavailable(f"sandbox {self._id} does not answer") from error
+        finally:
+            self._wire.forget(call)
+        if answer.get("code") != 0:
+            reason = call.streams[STDOUT].take().decode(errors="replace") or answer.get("error", "killed")
+            limit = self._limit_in_words(answer.get("hits", ["pids"]))
+            raise ToolError("cannot write " + reason + (f" ({limit})" if limit else ""))
+
+    async def read(self, path: PurePosixPath, *, limit_bytes: int) -> bytes:
+        call = self._wire.open(
+            "read",
+            path=str(WORKSPACE / path),
+            limit=limit_bytes,
+            seconds=FILES_SECONDS,
+            window=WINDOW,
+            counting=False,
+        )
+        content = bytearray()
+        try:
+            async with asyncio.timeout(FILES_SECONDS + GUEST_GRACE_SECONDS):
+                call.send_end()
+                while data := await call.streams[STDOUT].read():
+                    content += data
+                answer = await call.result()
+        except TimeoutError as error:
+            raise SandboxUnavailable(f"sandbox {self._id} does not answer") from error
+        finally:
+            self._wire.forget(call)
+        match answer.get("code", errno.EAGAIN):
+            case 0:
+                return bytes(content)
+            case errno.ENOENT | errno.ENOTDIR:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+            case errno.EISDIR:
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            case errno.EFBIG:
+                raise ToolError(f"{path} is larger than {limit_bytes} bytes")
+            case errno.EINVAL | errno.ENXIO:
+                raise ToolError(f"{path} is not a regular file")
+            case code:
+                raise ToolError(f"cannot read {path}: {os.strerror(code) if code < 128 else 'killed'}")
+
+    async def connect(self, port: int) -> "GuestStream":
+        if not 0 < port < 1 << 16:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, f"no such port: {port}")
+        call = self._wire.open("connect", port=port)
+        try:
+            refusal = await call.connected()
+        except asyncio.CancelledError:
+            self._abandon(call)
+            raise
+        if refusal:
+            self._wire.forget(call)
+            raise ConnectionRefusedError(errno.ECONNREFUSED, f"127.0.0.1:{port}: {refusal['error']}")
+        return GuestStream(call, self._wire)
+
+    async def kill_all(self) -> None:
+        await self._ask("kill_all")
+
+    async def ping(self) -> None:
+        """Wait for an answer.
+
+        Raises:
+            SandboxUnavailable: none came.
+        """
+        await self._ask("ping")
+
+    async def _ask(self, op: str) -> None:
+        call = self._wire.open(op)
+        try:
+            async with asyncio.timeout(GUEST_GRACE_SECONDS):
+                answer = await call.result()
+        except TimeoutError as error:
+            raise SandboxUnavailable(f"sandbox {self._id} does not answer") from error
+        finally:
+            self._wire.forget(call)
+        if "error" in answer:
+            raise SandboxUnavailable(f"{op} in sandbox {self._id}: {answer['error']}")
+
+    def _abandon(self, call: Call) -> None:
+        if not call.finished:
+            self._wire.forget(self._wire.open("kill", channel=call.number))
+        self._wire.forget(call)
+
+    def _limit_in_words(self, hits: list[str]) -> str | None:
+        limits = self._definition.limits
+        words = {
+            "memory": f"killed: memory limit {limits.memory_mib} MiB",
+            "pids": f"refused: limit of {limits.pids} processes and threads",
+            **{
+                str(folder): f"disk full: {folder} holds {self._definition.size_mib(folder)} MiB" for folder in WRITABLE
+            },
+        }
+        return "; ".join(words[hit] for hit in hits if hit in words) or None
+
+
+class GuestProcess:
+    """A command that runs on while others do."""
+
+    def __init__(self, call: Call, wire: Wire) -> None:
+        self._call, self._wire = call, wire
+        self._lines = bytearray()
+        self._tail = bytearray()
+        call.on_errors = self._keep
+
+    def _keep(self, data: bytes) -> None:
+        self._tail += data
+        del self._tail[:-TAIL_BYTES]
+
+    async def send(self, data: bytes) -> None:
+        await self._call.send(data)
+
+    async def receive_line(self) -> bytes | None:
+        searched = 0
+        while (end := self._lines.find(b"\n", searched)) < 0 and len(self._lines) < LINE_LIMIT_BYTES:
+            searched = len(self._lines)
+            data = await self._call.streams[STDOUT].read()
+            if not data:
+                break
+            self._lines += data
+        if not self._lines:
+            if self._wire.lost:
+                raise self._wire.lost
+            return None
+        line = bytes(self._lines[: end + 1 if end >= 0 else None])
+        del self._lines[: len(line)]
+        return line
+
+    def tail(self) -> str:
+        return self._tail.decode(errors="replace")
+
+    async def wait(self) -> int:
+        answer = await self._call.result()
+        if "error" in answer:
+            answer = _not_started(answer)
+            self._keep(answer["stderr"].encode())
+        return int(answer["code"])
+
+    async def kill(self) -> None:
+        killing = self._wire.open("kill", channel=self._call.number)
+        try:
+            await killing.result()
+        finally:
+            self._wire.forget(killing)
+
+
+class GuestStream:
+    """A connection to a port inside."""
+
+    def __init__(self, call: Call, wire: Wire) -> None:
+        self._call, self._wire = call, wire
+
+    async def read(self) -> bytes:
+        return await self._call.streams[STDOUT].read()
+
+    async def write(self, data: bytes) -> None:
+        await self._call.send(data)
+
+    async def close(self) -> None:
+        if not self._call.finished and not self._wire.lost:
+            closing = self._wire.open("kill", channel=self._call.number)
+            try:
+                await closing.result()
+            finally:
+                self._wire.forget(closing)
+        self._wire.forget(self._call)
+
+
+def _unrunnable(command: str, environment: Mapping[str, str] | None) -> str | None:
+    parts = [command, *(f"{name}={value}" for name, value in (environment or {}).items())]
+    if any("\0" in part for part in parts):
+        return "a command cannot contain a NUL byte"
+    if max(len(part.encode(errors="surrogateescape")) for part in parts) > COMMAND_LIMIT_BYTES:
+        return f"a command is at most {COMMAND_LIMIT_BYTES} bytes long: write a file and run that"
+    return None
+
+
+def _not_started(answer: dict[str, Any]) -> dict[str, Any]:
+    hits = ["pids"] if answer["errno"] == errno.EAGAIN else []
+    return {"code": 126, "stderr": f"cannot start: {answer['error']}\n", "dropped": 0, "timed_out": False, "hits": hits}
+
+
+def _inside(path: PurePosixPath) -> PurePosixPath:
+    full = WORKSPACE / path
+    if ".." in full.parts or not any(full.is_relative_to(folder) and full != folder for folder in WRITABLE):
+        folders = ", ".join(str(folder) for folder in WRITABLE)
+        raise ToolError(f"{path} is not in a writable folder ({folders})")
+    return full
