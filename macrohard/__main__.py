@@ -1,0 +1,5 @@
+"""`python -m macrohard`."""
+
+from macrohard.cli import main
+
+main()

@@ -1,0 +1,125 @@
+"""What a run is doing right now, computed from its events: the one state behind both displays."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from macrohard.domain import PHASES, Phase
+from macrohard.events import (
+    Event,
+    Found,
+    IterationEnded,
+    ModelCalled,
+    PhaseEnded,
+    PhaseStarted,
+    Progress,
+    RunEnded,
+    RunStarted,
+    SessionEnded,
+    SessionStarted,
+    Specified,
+    ToolUsed,
+    Verified,
+)
+
+Clock = Callable[[], float]
+
+
+@dataclass
+class PhaseLine:
+    """One phase of the iteration at hand."""
+
+    phase: Phase
+    state: Literal["waiting", "running", "done"] = "waiting"
+    began: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass
+class SessionLine:
+    """One agent at work."""
+
+    agent: str
+    task: str
+    began: float
+    doing: str = ""
+
+
+@dataclass
+class Board:
+    """Fed by `observe`; read by whoever draws it. Hearing the same fact twice does no harm."""
+
+    clock: Clock = time.monotonic
+    title: str = ""
+    model: str = ""
+    tier: str = ""
+    notices: tuple[str, ...] = ()
+    iteration: int = 0
+    phases: dict[Phase, PhaseLine] = field(default_factory=lambda: {phase: PhaseLine(phase) for phase in PHASES})
+    sessions: dict[str, SessionLine] = field(default_factory=dict)
+    verdicts: dict[str, str] = field(default_factory=dict)
+    """Check → status, of the iteration at hand."""
+    findings: set[str] = field(default_factory=set)
+    model_calls: int = 0
+    cost_usd: float = 0.0
+    progress: str = ""
+    ended: str = ""
+
+    def __post_init__(self) -> None:
+        self.began = self.clock()
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Since this process took the run up."""
+        return self.clock() - self.began
+
+    def verdict_count(self, status: str) -> int:
+        """How many checks of this iteration say so."""
+        return sum(1 for said in self.verdicts.values() if said == status)
+
+    def observe(self, event: Event) -> None:
+        """Take one fact in."""
+        match event:
+            case RunStarted():
+                self.model, self.tier, self.notices = event.model, event.sandbox_tier, event.notices
+            case RunEnded():
+                self.ended, self.progress = event.outcome, ""
+                self.sessions.clear()
+            case Specified():
+                self.title = event.specification.title
+            case PhaseStarted():
+                self._begin(event)
+            case PhaseEnded():
+                self.phases[event.phase] = PhaseLine(event.phase, "done", seconds=event.seconds)
+                self.progress = ""
+            case SessionStarted():
+                self.sessions[event.session_id] = SessionLine(event.persona or event.agent, event.task, self.clock())
+            case ToolUsed():
+                if session := self.sessions.get(event.session_id):
+                    session.doing = event.summary
+            case ModelCalled():
+                self.model_calls += 1
+                self.cost_usd += event.cost_usd
+            case SessionEnded():
+                self.sessions.pop(event.session_id, None)
+            case Verified():
+                self.verdicts[event.verdict.check] = event.verdict.status
+            case Found():
+                self.findings.add(event.finding.id)
+            case IterationEnded():
+                self.progress = f"iteration {event.iteration}: {event.reason}"
+            case Progress():
+                self.progress = event.text
+            case _:
+                pass
+
+    def _begin(self, event: PhaseStarted) -> None:
+        if event.iteration > self.iteration:
+            if self.iteration > 0:
+                # The phases before the first implementation are not done again and keep their times.
+                for phase in PHASES[PHASES.index("implement") :]:
+                    self.phases[phase] = PhaseLine(phase)
+            self.iteration = event.iteration
+            self.verdicts.clear()
+        self.phases[event.phase] = PhaseLine(event.phase, "running", self.clock())

@@ -1,0 +1,308 @@
+"""The commands. What is heavy to import is imported by the command that needs it."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from macrohard import __version__
+
+if TYPE_CHECKING:
+    from macrohard.settings import Settings
+
+EXIT_CODES = """\
+Exit codes: 0 delivered · 1 a failure of ours · 2 usage or input · 3 partial (some MUST unmet, product kept) ·
+4 refused · 5 paused, waiting for a person or budget."""
+
+app = typer.Typer(
+    name="macrohard",
+    help="From a requirement in plain words to a verified product.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+sandboxes = typer.Typer(help="The locked rooms in which products are built and run.", no_args_is_help=True)
+agents = typer.Typer(help="The specialists that do the work.", no_args_is_help=True)
+model = typer.Typer(help="The model that comes with Macrohard.", no_args_is_help=True)
+app.add_typer(sandboxes, name="sandboxes")
+app.add_typer(agents, name="agents")
+app.add_typer(model, name="model")
+
+SandboxOption = Annotated[
+    Literal["auto", "docker", "bubblewrap"] | None, typer.Option(help="What isolates products from this machine.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+RunArgument = Annotated[str, typer.Argument(help="A run's id, or its beginning.", metavar="RUN")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"macrohard {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """From a requirement in plain words to a verified product."""
+
+
+@app.command(epilog=EXIT_CODES)
+def build(
+    text: Annotated[
+        str | None, typer.Argument(help="What you need, in plain words; - reads it from standard input.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the requirement from a text file.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="builtin, builtin:careless, or the name of a model at your endpoint.")
+    ] = None,
+    budget: Annotated[float | None, typer.Option(help="US dollars this run may spend on models.", min=0.01)] = None,
+    iterations: Annotated[
+        int | None, typer.Option(help="How often at most it is built, verified and used.", min=1, max=50)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take the defaults and say so.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Where to put the product: a new or empty folder.")] = None,
+    sandbox: SandboxOption = None,
+    run: Annotated[str | None, typer.Option(help="Go on with this run instead of beginning one.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Build, test, try out and deliver a product."""
+    from macrohard.cli import drive, intake
+    from macrohard.settings import load_settings
+
+    given = text is not None or file is not None
+    requirement = intake.requirement(text, file) if given or run is None else None
+    settings = load_settings(budget_usd=budget, iterations=iterations, sandbox=sandbox)
+    wish = drive.Wish(out=out and out.absolute(), ask=not yes and _person_is_there(), json=json)
+    if run is not None:
+        code = drive.resume(settings, run, wish, requirement=requirement, add_budget_usd=None, answers={})
+        raise typer.Exit(code)
+    assert requirement is not None
+    code = drive.build(
+        settings,
+        requirement,
+        wish,
+        model=model or settings.model,
+        budget_usd=settings.budget_usd,
+        iterations=settings.iterations,
+    )
+    raise typer.Exit(code)
+
+
+@app.command(epilog=EXIT_CODES)
+def resume(
+    run: RunArgument,
+    add_budget: Annotated[float | None, typer.Option(help="US dollars to add to its budget.", min=0.01)] = None,
+    answer: Annotated[
+        list[str] | None, typer.Option(help="Answer to one of its questions, e.g. Q-1=euro.", metavar="Q-N=TEXT")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take the defaults and say so.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Where to put the product.")] = None,
+    sandbox: SandboxOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Go on with a run that was paused, interrupted or killed."""
+    from macrohard.cli import drive
+    from macrohard.errors import RequestError
+    from macrohard.settings import load_settings
+
+    answers = {}
+    for pair in answer or []:
+        question, separator, said = pair.partition("=")
+        if not separator or not said.strip():
+            raise RequestError(f"--answer {pair!r} is not of the form Q-1=text")
+        answers[question.strip()] = said.strip()
+    wish = drive.Wish(out=out and out.absolute(), ask=not yes and _person_is_there(), json=json)
+    settings = load_settings(sandbox=sandbox)
+    raise typer.Exit(drive.resume(settings, run, wish, requirement=None, add_budget_usd=add_budget, answers=answers))
+
+
+@app.command()
+def runs(
+    limit: Annotated[int, typer.Option(help="How many at most, the latest first.", min=1, max=10_000)] = 20,
+    json: JsonOption = False,
+) -> None:
+    """List the runs."""
+    import asyncio
+
+    from macrohard.assembly import open_factory
+    from macrohard.cli.drive import output
+    from macrohard.cli.result import print_runs
+    from macrohard.domain import RunSummary
+
+    async def listed(settings: "Settings") -> tuple[RunSummary, ...]:
+        async with open_factory(settings, sandbox=settings.sandbox) as factory:
+            return await factory.runs(limit)
+
+    found = asyncio.run(listed(_settings()))
+    if json:
+        _print_json([run.model_dump(mode="json") for run in found])
+        return
+    print_runs(found, output())
+
+
+@app.command()
+def show(run: RunArgument, json: JsonOption = False) -> None:
+    """Show what a run has done and what does not hold."""
+    import asyncio
+
+    from macrohard.assembly import open_factory
+    from macrohard.cli.drive import output
+    from macrohard.cli.result import as_json, print_details
+    from macrohard.domain import RunOverview
+
+    async def looked_up(settings: "Settings") -> RunOverview:
+        async with open_factory(settings, sandbox=settings.sandbox) as factory:
+            return await factory.overview(run)
+
+    overview = asyncio.run(looked_up(_settings()))
+    if json:
+        _print_json({**as_json(overview), "overview": overview.model_dump(mode="json")})
+        return
+    print_details(overview, output())
+
+
+@app.command(name="open")
+def open_product(
+    run: RunArgument,
+    port: Annotated[int, typer.Option(help="The port on this machine; 0: any free one.", min=0, max=65_535)] = 0,
+    sandbox: SandboxOption = None,
+) -> None:
+    """Start the delivered product in its sandbox and print its address, until Ctrl-C."""
+    import asyncio
+
+    from macrohard.assembly import open_factory
+    from macrohard.cli.drive import Interrupted, until_interrupted
+    from macrohard.settings import load_settings
+
+    async def kept_open(settings: "Settings") -> None:
+        async with (
+            open_factory(settings, sandbox=settings.sandbox) as factory,
+            factory.open_product((await factory.overview(run)).summary.id, port=port) as address,
+        ):
+            print(address, flush=True)
+            print("Ctrl-C stops it", file=sys.stderr, flush=True)
+            await asyncio.Event().wait()
+
+    try:
+        until_interrupted(kept_open(load_settings(sandbox=sandbox)))
+    except Interrupted:
+        print("stopped", file=sys.stderr)
+
+
+@app.command()
+def export(
+    run: RunArgument, out: Annotated[Path, typer.Option(help="Where to put the product: a new or empty folder.")]
+) -> None:
+    """Put a run's product and report into a folder."""
+    import asyncio
+
+    from macrohard.assembly import open_factory
+    from macrohard.errors import RequestError
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RequestError(f"--out {str(out)!r} exists and is not an empty folder; name another one")
+
+    async def exported(settings: "Settings") -> Path:
+        async with open_factory(settings, sandbox=settings.sandbox) as factory:
+            return await factory.export((await factory.overview(run)).summary.id, out.absolute())
+
+    print(asyncio.run(exported(_settings())))
+
+
+@app.command()
+def doctor(sandbox: SandboxOption = None, json: JsonOption = False) -> None:
+    """Check this machine and the settings, and say what to do about what is missing."""
+    import asyncio
+
+    from macrohard.assembly import Diagnosis, open_factory
+    from macrohard.cli.terminal import printable
+    from macrohard.settings import load_settings
+
+    async def diagnosed(settings: "Settings") -> tuple[Diagnosis, ...]:
+        async with open_factory(settings, sandbox=settings.sandbox) as factory:
+            return await factory.diagnose()
+
+    found = asyncio.run(diagnosed(load_settings(sandbox=sandbox)))
+    if json:
+        _print_json([diagnosis.model_dump(mode="json") for diagnosis in found])
+    else:
+        for diagnosis in found:
+            print(f"{'✓' if diagnosis.ok else '✗'} {printable(diagnosis.check)}: {printable(diagnosis.detail)}")
+            if diagnosis.advice and not diagnosis.ok:
+                print(f"    {printable(diagnosis.advice)}")
+    raise typer.Exit(0 if all(diagnosis.ok for diagnosis in found) else 1)
+
+
+@sandboxes.command(name="build")
+def build_sandboxes(sandbox: SandboxOption = None) -> None:
+    """Make the sandbox images that are missing, so that the first build need not."""
+    from macrohard.assembly import build_sandboxes as build_all
+    from macrohard.cli.drive import until_interrupted
+    from macrohard.cli.terminal import one_line
+    from macrohard.settings import load_settings
+
+    settings = load_settings(sandbox=sandbox)
+    for line in until_interrupted(
+        build_all(settings, sandbox=settings.sandbox, tell=lambda text: print(one_line(text, 200), file=sys.stderr))
+    ):
+        print(line)
+
+
+@agents.command(name="list")
+def list_agents(json: JsonOption = False) -> None:
+    """List the agents and the simulated users."""
+    from macrohard.cli.drive import output
+    from macrohard.cli.staff import catalogue, print_catalogue
+
+    found = catalogue()
+    if json:
+        _print_json(found.model_dump(mode="json"))
+        return
+    print_catalogue(found, output())
+
+
+@agents.command(name="check")
+def check_agents() -> None:
+    """Check every agent and persona file to the letter."""
+    from macrohard.cli.staff import catalogue
+
+    found = catalogue()
+    print(f"{len(found.agents)} agents and {len(found.personas)} personas are understood")
+
+
+@model.command(name="serve")
+def serve_model(
+    port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65_535)] = 8100,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Serve the built-in model by the OpenAI protocol, until Ctrl-C."""
+    import uvicorn
+
+    from macrohard.llm.builtin.app import application
+
+    print(f"http://{host}:{port}/v1", flush=True)
+    uvicorn.run(application, host=host, port=port, log_level="warning")
+
+
+def _settings() -> "Settings":
+    from macrohard.settings import load_settings
+
+    return load_settings()
+
+
+def _person_is_there() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _print_json(value: object) -> None:
+    import json
+
+    print(json.dumps(value, ensure_ascii=False), flush=True)

@@ -1,0 +1,200 @@
+"""How a run is watched: a live picture on a terminal, plain lines anywhere else; always on standard error."""
+
+import sys
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from macrohard.cli.board import Board, Clock, PhaseLine
+from macrohard.cli.terminal import counted, dollars, duration, one_line, printable
+from macrohard.events import (
+    Event,
+    IterationEnded,
+    PhaseEnded,
+    PhaseStarted,
+    Progress,
+    RunStarted,
+    SessionEnded,
+    SessionStarted,
+    Specified,
+    Verified,
+)
+
+
+class Display(AbstractContextManager["Display"], Protocol):
+    """Something that can be told what happens."""
+
+    def observe(self, event: Event) -> None:
+        """Take one fact in."""
+
+
+def display(run_id: str, *, stream: TextIO | None = None) -> Display:
+    """The display that suits where standard error goes."""
+    stream = stream or sys.stderr
+    return LiveDisplay(run_id, stream) if stream.isatty() else PlainDisplay(stream)
+
+
+class PlainDisplay:
+    """One line for each thing worth telling, with the time since the start."""
+
+    def __init__(self, stream: TextIO, *, board: Board | None = None) -> None:
+        self._stream, self._board = stream, board or Board()
+        self._agents: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def observe(self, event: Event) -> None:
+        """Print what the event is worth to somebody who reads a log."""
+        self._board.observe(event)
+        for text in self._lines(event):
+            print(f"[{duration(self._board.elapsed_seconds):>8}] {one_line(text, 200)}", file=self._stream, flush=True)
+
+    def _lines(self, event: Event) -> list[str]:
+        match event:
+            case RunStarted():
+                first = f"at work with model {event.model} in {event.sandbox_tier} sandboxes"
+                return [first, *(f"note: {notice}" for notice in event.notices)]
+            case Specified():
+                specification = event.specification
+                if specification.decision != "build":
+                    return [f"{specification.decision}: {specification.reason}"]
+                criteria = f"{len(specification.criteria)} criteria"
+                return [f"specified: {specification.title} ({criteria}, {len(specification.exclusions)} excluded)"]
+            case PhaseStarted():
+                return [f"{_named(event)} …"]
+            case PhaseEnded():
+                verdicts = f", {_verdicts(self._board)}" if event.phase == "verify" else ""
+                return [f"{_named(event)} done in {duration(event.seconds)}{verdicts}"]
+            case SessionStarted():
+                self._agents[event.session_id] = event.persona or event.agent
+                return []
+            case SessionEnded() if event.outcome != "finished":
+                return [f"{self._agents.get(event.session_id, event.session_id)}: {event.outcome}, {event.problem}"]
+            case Verified() if event.verdict.status != "passed":
+                return [f"{event.verdict.check} {event.verdict.status}: {event.verdict.summary}"]
+            case IterationEnded():
+                fate = "kept" if event.kept else "not kept"
+                return [f"iteration {event.iteration} {fate}: {event.reason}"]
+            case Progress():
+                return [event.text]
+            case _:
+                return []
+
+
+def _named(event: PhaseStarted | PhaseEnded) -> str:
+    return f"{event.phase} {event.iteration}" if event.iteration > 1 else event.phase
+
+
+def _verdicts(board: Board) -> str:
+    parts = [f"{board.verdict_count('passed')} passed"]
+    parts += [f"{count} {status}" for status in ("failed", "not run") if (count := board.verdict_count(status))]
+    return ", ".join(parts)
+
+
+class LiveDisplay:
+    """A picture that is drawn anew four times a second."""
+
+    def __init__(self, run_id: str, stream: TextIO, *, clock: Clock | None = None) -> None:
+        self._run_id = run_id
+        self._board = Board(clock) if clock else Board()
+        self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
+        self._live = Live(console=self._console, get_renderable=self._picture, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def observe(self, event: Event) -> None:
+        """Take one fact in; what must stay readable is printed above the picture."""
+        self._board.observe(event)
+        if isinstance(event, IterationEnded):
+            fate = "kept" if event.kept else "not kept"
+            self._console.print(Text(f"iteration {event.iteration} {fate}: {printable(event.reason)}", "dim"))
+        if isinstance(event, RunStarted):
+            for notice in event.notices:
+                self._console.print(Text(f"note: {printable(notice)}", "yellow"))
+
+    def _picture(self) -> Group:
+        board = self._board
+        head = Table.grid(expand=True, padding=(0, 1))
+        head.add_column(ratio=1, no_wrap=True)
+        head.add_column(justify="right", no_wrap=True)
+        title = Text.assemble(
+            ("Macrohard ", "bold"), (one_line(board.title or "reading the requirement", 60), "bold cyan")
+        )
+        head.add_row(title, Text(duration(board.elapsed_seconds), "bold"))
+        facts = [f"run {self._run_id}", *([f"model {board.model}"] if board.model else [])]
+        facts += [f"sandbox {board.tier}"] if board.tier else []
+        facts += [f"iteration {board.iteration}"] if board.iteration else []
+        head.add_row(Text(printable(" · ".join(facts)), "dim"), Text(dollars(board.cost_usd), "dim"))
+        parts: list[Text | Table] = [Text(), *([head]), Text(), self._phases()]
+        if board.verdicts or board.findings or board.model_calls:
+            parts.append(self._counts())
+        if board.sessions:
+            parts.append(self._sessions())
+        if board.progress:
+            parts.append(Text(f"  {one_line(board.progress, self._console.width - 4)}", "dim"))
+        return Group(*parts)
+
+    def _phases(self) -> Table:
+        lines = list(self._board.phases.values())
+        wide = self._console.width >= 90
+        columns = 4 if wide else 2
+        table = Table.grid(padding=(0, 3))
+        for start in range(0, len(lines), columns):
+            table.add_row(*(Text("  ") + self._phase(line) for line in lines[start : start + columns]))
+        return table
+
+    def _phase(self, line: PhaseLine) -> Text:
+        if line.state == "waiting":
+            return Text(f"· {line.phase}", "dim")
+        if line.state == "running":
+            return Text(f"● {line.phase} {duration(self._board.clock() - line.began)}", "bold yellow")
+        return Text.assemble(("✓ ", "green"), line.phase, (f" {duration(line.seconds)}", "dim"))
+
+    def _counts(self) -> Text:
+        board = self._board
+        text = Text("\n  ")
+        if board.verdicts:
+            text.append(f"{board.verdict_count('passed')} passed", "green")
+            for status in ("failed", "not run"):
+                if count := board.verdict_count(status):
+                    text.append(f"  {count} {status}", "bold red")
+            text.append("   ")
+        if board.findings:
+            text.append(f"{counted(len(board.findings), 'finding')}   ", "yellow")
+        text.append(counted(board.model_calls, "model call"), "dim")
+        return text
+
+    def _sessions(self) -> Table:
+        table = Table.grid(padding=(0, 2), expand=True)
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, ratio=1)
+        table.add_column(no_wrap=True, justify="right")
+        shown = list(self._board.sessions.values())[:6]
+        for line in shown:
+            doing = f"{line.task} · {line.doing}" if line.doing else line.task
+            table.add_row(
+                Text(f"  {one_line(line.agent, 24)}", "cyan"),
+                Text(one_line(doing, 160)),
+                Text(duration(self._board.clock() - line.began), "dim"),
+            )
+        if more := len(self._board.sessions) - len(shown):
+            table.add_row(Text("  …", "dim"), Text(f"and {more} more", "dim"), Text())
+        return table

@@ -1,0 +1,213 @@
+"""Carrying a run out in front of a person: display, questions, Ctrl-C, and what is said in the end."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rich.console import Console
+
+from macrohard.cli.result import as_json, print_result
+from macrohard.cli.terminal import printable
+from macrohard.domain import EXIT_CODES, Question, RunOverview, RunStatus
+from macrohard.errors import MacrohardError, RequestError
+from macrohard.settings import Settings
+
+if TYPE_CHECKING:
+    from macrohard.assembly import Factory
+
+T = TypeVar("T")
+
+
+class Interrupted(Exception):
+    """The person, or the system, asked the command to stop, and it cleaned up; the text says how to go on."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a command that carries a run out was told."""
+
+    out: Path | None
+    ask: bool
+    """Whether there is a person to put questions to."""
+    json: bool
+
+
+def until_interrupted(work: Coroutine[Any, Any, T]) -> T:
+    """Run the coroutine; SIGINT and SIGTERM cancel it, so that it cleans up, and a second one kills.
+
+    Raises:
+        Interrupted: it was cancelled by a signal.
+    """
+
+    async def guarded() -> T:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None
+        received: list[signal.Signals] = []
+
+        def stop(number: signal.Signals) -> None:
+            received.append(number)
+            loop.remove_signal_handler(number)
+            task.cancel()
+
+        # A shell that started us in the background has set SIGINT to be ignored, and that is kept.
+        heeded = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
+        for number in heeded:
+            loop.add_signal_handler(number, stop, number)
+        try:
+            return await work
+        except asyncio.CancelledError as error:
+            if received:
+                raise Interrupted(*getattr(error, "__notes__", ())) from None
+            raise
+        finally:
+            for number in heeded:
+                loop.remove_signal_handler(number)
+
+    return asyncio.run(guarded())
+
+
+def build(settings: Settings, requirement: str, wish: Wish, *, model: str, budget_usd: float, iterations: int) -> int:
+    """Make a run of the requirement and carry it out; the exit code.
+
+    Raises:
+        RequestError: it cannot be begun like this; no run was made.
+    """
+    settings.endpoints(model)  # A model without a key or a price is the person's to mend before a run exists.
+    if wish.out is not None and wish.out.exists() and (not wish.out.is_dir() or any(wish.out.iterdir())):
+        raise RequestError(f"--out {str(wish.out)!r} exists and is not an empty folder; name another one")
+
+    async def submit(factory: "Factory") -> str:
+        return await factory.submit(
+            requirement, model=model, budget_usd=budget_usd, iterations=iterations, ask=wish.ask
+        )
+
+    return _conduct(settings, submit, wish, answered=frozenset())
+
+
+def resume(
+    settings: Settings,
+    run: str,
+    wish: Wish,
+    *,
+    requirement: str | None,
+    add_budget_usd: float | None,
+    answers: Mapping[str, str],
+) -> int:
+    """Take a run up again where it stands; the exit code.
+
+    Raises:
+        RequestError: there is no such run, it asks no such question, or `requirement` is given and not the run's own.
+    """
+
+    async def take_up(factory: "Factory") -> str:
+        overview = await factory.overview(run)
+        run_id = overview.summary.id
+        if requirement is not None and requirement.strip() != overview.summary.requirement.strip():
+            raise RequestError(
+                f"run {run_id} is of another requirement; leave the text out to go on with it, "
+                "or leave --run out to begin anew"
+            )
+        if answers:
+            asked = overview.specification.questions if overview.specification else ()
+            if unknown := set(answers) - {question.id for question in asked}:
+                known = ", ".join(question.id for question in asked) or "none"
+                raise RequestError(f"run {run_id} asks no {', '.join(sorted(unknown))}; its questions: {known}")
+            await factory.answer(run_id, answers)
+        if add_budget_usd is not None:
+            await factory.add_budget(run_id, add_budget_usd)
+        return run_id
+
+    return _conduct(settings, take_up, wish, answered=frozenset(answers))
+
+
+def _conduct(
+    settings: Settings, prepare: Callable[["Factory"], Awaitable[str]], wish: Wish, *, answered: frozenset[str]
+) -> int:
+    overview = until_interrupted(_carry_out(settings, prepare, wish))
+    # Asked outside the event loop, so that Ctrl-C at the prompt is an ordinary one.
+    while wish.ask and (questions := _open_questions(overview, answered)):
+        answered |= {question.id for question in questions}
+        run_id, answers = overview.summary.id, _answers(overview.summary.id, questions)
+
+        async def answer(factory: "Factory", run_id: str = run_id, answers: Mapping[str, str] = answers) -> str:
+            await factory.answer(run_id, answers)
+            return run_id
+
+        overview = until_interrupted(_carry_out(settings, answer, wish))
+    tell(overview, as_object=wish.json)
+    return _exit_code(overview.summary.status)
+
+
+def _exit_code(status: RunStatus) -> int:
+    match status:
+        case "waiting" | "running":
+            return 1  # Carried out, and still not at an end: ours.
+        case _:
+            return EXIT_CODES[status]
+
+
+async def _carry_out(settings: Settings, prepare: Callable[["Factory"], Awaitable[str]], wish: Wish) -> RunOverview:
+    from macrohard.assembly import open_factory
+    from macrohard.cli.display import display
+
+    async with open_factory(settings, sandbox=settings.sandbox) as factory:
+        run_id = await prepare(factory)
+        print(f"run {run_id}", file=sys.stderr, flush=True)
+        try:
+            with display(run_id) as shown:
+                return await factory.carry_out(run_id, out=wish.out, observe=shown.observe)
+        except BaseException as error:
+            error.add_note(f"go on with: macrohard resume {run_id}")
+            if wish.json and isinstance(error, MacrohardError | asyncio.CancelledError):
+                await _tell_in_spite(factory, run_id, "failed" if isinstance(error, MacrohardError) else "paused")
+            raise
+
+
+async def _tell_in_spite(factory: "Factory", run_id: str, status: RunStatus) -> None:
+    """Print the object that was promised, unless that too cannot be had."""
+    with suppress(MacrohardError):
+        overview = await factory.overview(run_id)
+        summary = overview.summary.model_copy(update={"status": status})
+        tell(overview.model_copy(update={"summary": summary}), as_object=True)
+
+
+def _open_questions(overview: RunOverview, answered: frozenset[str]) -> tuple[Question, ...]:
+    specification = overview.specification
+    if overview.summary.status != "paused" or specification is None or overview.design is not None:
+        return ()
+    return tuple(question for question in specification.questions if question.id not in answered)
+
+
+def _answers(run_id: str, questions: tuple[Question, ...]) -> dict[str, str]:
+    import typer
+
+    typer.echo("Before it goes on (Enter takes what stands in brackets):", err=True)
+    try:
+        return {
+            question.id: typer.prompt(
+                f"{question.id}  {printable(question.text)}", default=printable(question.default), err=True
+            )
+            for question in questions
+        }
+    except typer.Abort:
+        raise Interrupted(f"go on with: macrohard resume {run_id}") from None
+
+
+def tell(overview: RunOverview, *, as_object: bool) -> None:
+    """Print the result on standard output."""
+    if as_object:
+        print(json.dumps(as_json(overview), ensure_ascii=False), flush=True)
+        return
+    print_result(overview, output())
+
+
+def output() -> Console:
+    """Standard output, with nothing from outside taken as markup and no line broken where a program may read it."""
+    width = None if sys.stdout.isatty() else 160
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)

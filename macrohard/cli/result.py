@@ -1,0 +1,139 @@
+"""What the command line says about a run when it is asked, or done: for people, and as one JSON object."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from macrohard.cli.terminal import counted, dollars, duration, one_line, printable
+from macrohard.domain import CriterionState, JsonObject, RunOverview, RunSummary
+
+_MARK = {"met": ("✓", "green"), "unmet": ("✗", "red"), "stale": ("?", "yellow"), "not covered": ("–", "yellow")}
+_VERDICT_ON_RUN = {
+    "delivered": ("Delivered", "bold green"),
+    "partial": ("Partly delivered", "bold yellow"),
+    "refused": ("Refused", "bold red"),
+    "paused": ("Paused", "bold yellow"),
+    "failed": ("Failed", "bold red"),
+    "running": ("At work", "bold cyan"),
+    "waiting": ("Waiting", "bold cyan"),
+}
+
+
+def as_json(overview: RunOverview) -> JsonObject:
+    """The object that `--json` prints; nothing else goes to standard output."""
+    return {
+        "run": overview.summary.id,
+        "outcome": overview.summary.status,
+        "product": overview.product_path,
+        "commit": overview.product_commit,
+        "criteria": [
+            {
+                "id": state.criterion.id,
+                "text": state.criterion.text,
+                "priority": state.criterion.priority,
+                "status": state.status,
+            }
+            for state in overview.criteria
+        ],
+        "iterations": overview.summary.iterations,
+        "sessions": len(overview.sessions),
+        "model_calls": overview.model_calls,
+        "cost_usd": overview.cost_usd,
+        "seconds": overview.summary.seconds,
+    }
+
+
+def print_result(overview: RunOverview, console: Console) -> None:
+    """What came out, first of all what does not hold."""
+    summary = overview.summary
+    words, style = _VERDICT_ON_RUN[summary.status]
+    title = f": {one_line(summary.title)}" if summary.title else ""
+    console.print(Text.assemble((words, style), (title, "bold")))
+    if overview.problem:
+        console.print(Text(printable(overview.problem)))
+    for notice in overview.notices:
+        console.print(Text(f"note: {printable(notice)}", "yellow"))
+    if unmet := [state for state in overview.criteria if state.status != "met"]:
+        console.print(Text(f"\nWhat does not hold ({len(unmet)} of {counted(len(overview.criteria), 'criterion')}):"))
+        console.print(_criteria(unmet))
+    elif overview.criteria:
+        console.print(Text(f"All {counted(len(overview.criteria), 'criterion')} met.", "green"))
+    console.print(Text(f"\n{_effort(overview)}", "dim"))
+    if overview.product_path:
+        console.print(Text.assemble("Product:  ", (printable(overview.product_path), "bold")))
+        console.print(Text(f"Report:   {printable(overview.product_path)}/report.html"))
+        console.print(Text(f"Try it:   macrohard open {summary.id}"))
+    if summary.status in ("paused", "running", "waiting"):
+        console.print(Text(f"Go on:    macrohard resume {summary.id}"))
+
+
+def print_details(overview: RunOverview, console: Console) -> None:
+    """All of a run on one terminal page; the report says more."""
+    console.print(Text(f"Run {overview.summary.id}, {overview.summary.created_at:%Y-%m-%d %H:%M} UTC", "dim"))
+    console.print(Text(one_line(overview.summary.requirement, 300), "italic"))
+    print_result(overview, console)
+    if specification := overview.specification:
+        for heading, lines in (
+            ("Assumed", specification.assumptions),
+            ("Not followed", tuple(f"{left.text}: {left.reason}" for left in specification.exclusions)),
+        ):
+            if lines:
+                console.print(Text(f"\n{heading}", "bold"))
+                for line in lines:
+                    console.print(Text(f"  · {one_line(line, 300)}"))
+    if overview.criteria:
+        console.print(Text("\nCriteria", "bold"))
+        console.print(_criteria(overview.criteria))
+    for iteration in overview.iterations:
+        fate = {True: "kept", False: "not kept", None: "at work"}[iteration.kept]
+        changes = f"{len(iteration.gained)} gained, {len(iteration.lost)} lost, {len(iteration.findings)} found"
+        console.print(Text(f"\nIteration {iteration.number} ({fate}; {changes})", "bold"))
+        if iteration.reason:
+            console.print(Text(f"  {printable(iteration.reason)}"))
+
+
+def print_runs(runs: tuple[RunSummary, ...], console: Console) -> None:
+    """One line for each run, the latest first."""
+    if not runs:
+        console.print('No runs yet. Begin with: macrohard build "what you need, in plain words"')
+        return
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for heading in ("Run", "When (UTC)", "Status", "Model", "Time", "Cost", "What"):
+        table.add_column(heading, no_wrap=True, justify="right" if heading in ("Time", "Cost") else "left")
+    for run in runs:
+        table.add_row(
+            run.id,
+            f"{run.created_at:%Y-%m-%d %H:%M}",
+            Text(run.status, _VERDICT_ON_RUN[run.status][1]),
+            Text(one_line(run.model, 24)),
+            duration(run.seconds),
+            dollars(run.cost_usd),
+            Text(one_line(run.title or run.requirement, 60)),
+        )
+    console.print(table)
+
+
+def _criteria(states: tuple[CriterionState, ...] | list[CriterionState]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for state in states:
+        mark, style = _MARK[state.status]
+        said = "".join(f"\n{verdict.summary}" for verdict in state.verdicts if verdict.status != "passed")
+        text = Text(printable(state.criterion.text))
+        text.append(one_line(said, 300) and f"\n{one_line(said, 300)}", "dim")
+        table.add_row(Text(f"  {mark}", style), state.criterion.id, Text(state.criterion.priority, "dim"), text)
+    return table
+
+
+def _effort(overview: RunOverview) -> str:
+    parts = [
+        counted(overview.summary.iterations, "iteration"),
+        counted(len(overview.sessions), "session"),
+        counted(overview.model_calls, "model call"),
+        dollars(overview.cost_usd),
+        duration(overview.summary.seconds),
+    ]
+    return " · ".join(parts)

@@ -1,0 +1,44 @@
+"""Text from outside made safe and short for a terminal."""
+
+import unicodedata
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would obey: control characters, and overrides of the writing direction."""
+    return "".join(_shown(letter) for letter in text)
+
+
+def _shown(letter: str) -> str:
+    category = unicodedata.category(letter)
+    if letter in "\n\t" or category not in {"Cc", "Cf", "Cs", "Co"}:
+        return letter
+    return "" if category == "Cf" else "·"
+
+
+def one_line(text: str, width: int = 100) -> str:
+    """The text on one line of at most so many characters."""
+    line = " ".join(printable(text).split())
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def duration(seconds: float) -> str:
+    """E.g. 0.4 s, 12 s, 3:05 min, 1:02:09 h."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02} h"
+
+
+def dollars(amount: float) -> str:
+    """E.g. $0.00, $1.37; four digits below a cent."""
+    return f"${amount:.4f}" if 0 < amount < 0.01 else f"${amount:,.2f}"
+
+
+def counted(number: int, noun: str) -> str:
+    """E.g. 1 session, 3 sessions."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
