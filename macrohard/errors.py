@@ -5,6 +5,7 @@
     ├── DefinitionError         the author: a file in agents/ or sandboxes/ is wrong
     ├── ToolError               the agent: shown to it as the tool's answer, the session goes on
     ├── LimitExceeded           nobody: an agreed budget ran out, the run pauses and asks
+    ├── AgentGaveUp             the person: an agent did not hand in what all else needs; try another model
     └── Unavailable             the operator: something Macrohard needs did not answer
         ├── ModelUnavailable
         ├── SandboxUnavailable
@@ -43,6 +44,10 @@ class LimitExceeded(MacrohardError):
     def __init__(self, limit: str, *, used: float, allowed: float) -> None:
         super().__init__(f"{limit}: used {used:g} of {allowed:g}")
         self.limit, self.used, self.allowed = limit, used, allowed
+
+
+class AgentGaveUp(MacrohardError):
+    """An agent whose document everything else needs did not hand it in."""
 
 
 class Unavailable(MacrohardError):

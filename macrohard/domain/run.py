@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from macrohard.domain.value import JsonObject, Value
 
 RunOutcome = Literal["delivered", "partial", "refused", "paused", "failed"]
@@ -47,6 +49,8 @@ class SessionResult(Value):
     """The last state of the workspace it left, if it had one and changed it."""
     report: JsonObject
     """Validated against the assignment's report type; empty unless finished."""
+    record: JsonObject = Field(default_factory=dict)
+    """What its tools noted beside the report, e.g. a simulated user's steps with their frames."""
     problem: str = ""
     """Why it did not finish."""
     model_calls: int

@@ -1,0 +1,1 @@
+"""The factory's graph and its nodes; LangGraph lives here only."""

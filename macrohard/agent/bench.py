@@ -1,0 +1,81 @@
+"""What stands on an agent's bench: a sandbox with the product's files, or a browser on the running product."""
+
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from macrohard.domain import JsonObject, owns
+from macrohard.errors import ToolError
+from macrohard.sandbox import WORKSPACE, Sandbox
+
+PRODUCT_ROOT = WORKSPACE / "product"
+
+
+class Visit(Protocol):
+    """A browser that one agent uses; see `macrohard.product`."""
+
+    async def look(self) -> str:
+        """The page as an outline."""
+
+    async def act(
+        self, *, intention: str, expectation: str, action: str, target: str, value: str, surprise: int, remark: str
+    ) -> str:
+        """Do one thing and tell what changed.
+
+        Raises:
+            ToolError: it cannot be done; the text says what is there instead.
+        """
+
+    def record(self) -> JsonObject:
+        """The steps so far, for the session's result."""
+
+
+class Workspace(Protocol):
+    """Files under way; see `macrohard.agent.workshop`."""
+
+    async def snapshot(self) -> str | None:
+        """Keep the present state on the host and give its commit; None if nothing changed since the last one."""
+
+
+class Bench:
+    """What an agent's tools work on."""
+
+    root = PRODUCT_ROOT
+
+    def __init__(
+        self,
+        *,
+        sandbox: Sandbox | None = None,
+        workspace: Workspace | None = None,
+        visit: Visit | None = None,
+        files: tuple[str, ...] | None = None,
+    ) -> None:
+        self._sandbox, self._visit = sandbox, visit
+        self.workspace, self.files = workspace, files
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """The sandbox that holds the product's files."""
+        if self._sandbox is None:
+            raise ToolError("you have no sandbox for this assignment")
+        return self._sandbox
+
+    @property
+    def visit(self) -> Visit:
+        """The browser on the running product."""
+        if self._visit is None:
+            raise ToolError("you have no browser for this assignment")
+        return self._visit
+
+    @property
+    def has_visit(self) -> bool:
+        """Whether there is a browser, whose steps are lost when the process dies and have to be made again."""
+        return self._visit is not None
+
+    def record(self) -> JsonObject:
+        """What the tools noted beside the agent's report."""
+        return self._visit.record() if self._visit is not None else {}
+
+    def may_write(self, path: str) -> bool:
+        """Whether the assignment owns this file of the product."""
+        parts = PurePosixPath(path).parts
+        return self.files is not None and ".git" not in parts and (self.files == ("",) or owns(self.files, path))

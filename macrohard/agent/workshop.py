@@ -1,0 +1,130 @@
+"""The product's files in a sandbox: clone a commit, and bring what changed back to the host as commits."""
+
+import shlex
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from macrohard.agent.bench import PRODUCT_ROOT
+from macrohard.domain import owns
+from macrohard.errors import SandboxUnavailable
+from macrohard.sandbox import WORKSPACE, CommandResult, Sandbox, SandboxProvider, SandboxSpec
+
+GIT_SECONDS = 60
+BUNDLE_LIMIT_BYTES = 64 << 20
+ALL_FILES = ("",)
+"""As an assignment's files: the agent may change anything and make its own commits."""
+
+
+class Commits(Protocol):
+    """The run's repository on the host, as far as a workshop needs it; see `macrohard.workspace`."""
+
+    async def bundle(self, *commits: str) -> bytes:
+        """A git bundle of these commits with all their history."""
+
+    async def fetch(self, bundle: bytes, *, ref: str, limit_bytes: int) -> str:
+        """Take a bundle's one commit in under `ref`, and give it.
+
+        Raises:
+            ToolError: the bundle holds what is not let in; the agent reads why.
+        """
+
+
+class Workshop:
+    """A clone of the run's repository inside a sandbox."""
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        commits: Commits,
+        *,
+        base: str,
+        ref: str,
+        author: str,
+        message: str,
+        files: tuple[str, ...],
+    ) -> None:
+        self._sandbox, self._commits = sandbox, commits
+        self._base, self._ref, self._author, self._message, self._files = base, ref, author, message, files
+        self._last: str | None = None
+
+    async def clone(self, *, more: Sequence[str], snapshot: str | None) -> None:
+        """Lay the base commit out, with `more` commits at hand, and the snapshot's files if there is one."""
+        wanted = [self._base, *more, *([snapshot] if snapshot else [])]
+        await self._sandbox.write({WORKSPACE / "given.bundle": await self._commits.bundle(*wanted)})
+        name, email = shlex.quote(self._author), shlex.quote(f"{self._author}@agents.macrohard.invalid")
+        start = snapshot if snapshot and self._files == ALL_FILES else self._base
+        lines = [
+            f"git init -q -b main {PRODUCT_ROOT} && cd {PRODUCT_ROOT}",
+            f"git config user.name {name} && git config user.email {email}",
+            "git fetch -q ../given.bundle 'refs/*:refs/given/*'",
+            f"git reset -q --hard {start}",
+        ]
+        if snapshot and start != snapshot:
+            lines.append(f"git read-tree -u --reset {snapshot}")
+        await self._git("set -e\n" + "\n".join(lines), cwd=WORKSPACE)
+        self._last = snapshot
+
+    async def snapshot(self) -> str | None:
+        """See `Workspace.snapshot`; files that the assignment does not own are left out."""
+        if self._files == ALL_FILES:
+            await self._git(
+                "git add -A && (git diff --cached --quiet || git commit -q --no-verify -F -)", self._message
+            )
+            commit = (await self._git("git rev-parse HEAD")).stdout.strip()
+        else:
+            commit = await self._commit_of_owned_files()
+        if commit in (self._last, self._base):
+            return None
+        bundle = WORKSPACE / "taken.bundle"
+        await self._git(
+            f"git update-ref refs/heads/taken {commit} && git bundle create -q {bundle} refs/heads/taken ^{self._base}"
+        )
+        content = await self._sandbox.read(bundle, limit_bytes=BUNDLE_LIMIT_BYTES)
+        self._last = await self._commits.fetch(content, ref=self._ref, limit_bytes=BUNDLE_LIMIT_BYTES)
+        return self._last
+
+    async def _commit_of_owned_files(self) -> str:
+        listed = await self._git("git status --porcelain -z --untracked-files=all --no-renames")
+        changed = [entry[3:] for entry in listed.stdout.split("\0") if entry]
+        mine = [path for path in changed if owns(self._files, path)]
+        if mine:
+            await self._git(
+                "git --literal-pathspecs add -A --pathspec-from-file=- --pathspec-file-nul", "\0".join(mine)
+            )
+        tree = (await self._git("git write-tree")).stdout.strip()
+        same_as = f"test $(git rev-parse {self._last or self._base}^{{tree}}) = {tree}"
+        if (await self._run(same_as)).exit_code == 0:
+            return self._last or self._base
+        return (await self._git(f"git commit-tree {tree} -p {self._base} -F -", self._message)).stdout.strip()
+
+    async def _git(self, script: str, input: str = "", *, cwd: PurePosixPath = PRODUCT_ROOT) -> CommandResult:
+        result = await self._run(script, input, cwd=cwd)
+        if result.exit_code != 0:
+            raise SandboxUnavailable(f"git in the sandbox: {result.stderr.strip()[-500:] or result.exit_code}")
+        return result
+
+    async def _run(self, script: str, input: str = "", *, cwd: PurePosixPath = PRODUCT_ROOT) -> CommandResult:
+        return await self._sandbox.run(script, timeout_seconds=GIT_SECONDS, directory=cwd, input=input.encode())
+
+
+@asynccontextmanager
+async def open_workshop(
+    provider: SandboxProvider,
+    commits: Commits,
+    *,
+    image: str,
+    base: str,
+    more: Sequence[str] = (),
+    snapshot: str | None,
+    ref: str,
+    author: str,
+    message: str,
+    files: tuple[str, ...],
+) -> AsyncIterator[tuple[Sandbox, Workshop]]:
+    """A fresh sandbox with the product's files; `ref` is where its snapshots are kept on the host."""
+    async with provider.open(SandboxSpec(image=image)) as sandbox:
+        workshop = Workshop(sandbox, commits, base=base, ref=ref, author=author, message=message, files=files)
+        await workshop.clone(more=more, snapshot=snapshot)
+        yield sandbox, workshop

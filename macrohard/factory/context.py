@@ -1,0 +1,135 @@
+"""What nodes work with: handed in with each run, never part of the graph's state."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from macrohard.agent import AgentDefinition, Bench, Catalogue, OpenBench, Session, TranscriptLog
+from macrohard.domain import Artifacts, Assignment, JsonObject, Phase, SessionResult, Value
+from macrohard.errors import AgentGaveUp
+from macrohard.events import Emit
+from macrohard.llm import ChatModel
+from macrohard.sandbox import SandboxProvider
+from macrohard.workspace import Repository
+
+V = TypeVar("V", bound=Value)
+
+
+@asynccontextmanager
+async def _desk(snapshot: str | None) -> AsyncIterator[Bench]:
+    yield Bench()
+
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class FactoryContext:
+    """One run's surroundings."""
+
+    run_id: str
+    requirement: str
+    answers: Mapping[str, str]
+    """To the questions of the specification, by their ids."""
+    ask: bool
+    """Whether to wait for answers when the requirement is too vague; else defaults are taken."""
+    iterations: int
+    personas: tuple[str, ...]
+    catalogue: Catalogue
+    model: ChatModel
+    sandboxes: SandboxProvider
+    repository: Repository
+    transcripts: TranscriptLog
+    artifacts: Artifacts
+    emit: Emit
+    slots: asyncio.Semaphore
+    """How many sessions with a sandbox may be at work at once."""
+    deliver: Callable[[str, str], Awaitable[str]]
+    """(commit, title) → where the product was put."""
+
+    async def keep(self, document: Value) -> str:
+        """Store a document and give its digest."""
+        return await self.artifacts.put(document.model_dump_json().encode(), media_type=JSON)
+
+    async def load(self, kind: type[V], digest: str) -> V:
+        """The document of that digest."""
+        return kind.model_validate_json(await self.artifacts.get(digest))
+
+    async def session(
+        self,
+        agent: AgentDefinition,
+        *,
+        iteration: int,
+        phase: Phase,
+        name: str,
+        task: str,
+        material: JsonObject,
+        report: type[Value],
+        open_bench: OpenBench,
+        check: Callable[[Value], None] | None = None,
+        criteria: tuple[str, ...] = (),
+        files: tuple[str, ...] | None = None,
+        base: str | None = None,
+        persona: str | None = None,
+    ) -> SessionResult:
+        """Have an agent carry out an assignment; the same arguments find the session that was begun."""
+        assignment = Assignment(
+            session_id=self.session_id(iteration, phase, name),
+            agent=agent.name,
+            phase=phase,
+            task=task,
+            material=material,
+            criteria=criteria,
+            base_commit=base,
+            files=files,
+            persona=persona,
+        )
+        session = Session(
+            agent,
+            assignment,
+            iteration=iteration,
+            report=report,
+            model=self.model,
+            transcripts=self.transcripts,
+            emit=self.emit,
+            check=check,
+        )
+        return await session.run(open_bench)
+
+    async def document(
+        self,
+        kind: type[V],
+        *,
+        agent: str,
+        iteration: int,
+        phase: Phase,
+        task: str,
+        material: JsonObject,
+        check: Callable[[V], None],
+        name: str = "",
+    ) -> V:
+        """Have an agent that only thinks write a document; `check` raises a ToolError about wrong content.
+
+        Raises:
+            AgentGaveUp: it did not hand it in.
+        """
+        result = await self.session(
+            self.catalogue.agent(agent),
+            iteration=iteration,
+            phase=phase,
+            name=name or agent,
+            task=task,
+            material=material,
+            report=kind,
+            open_bench=_desk,
+            check=lambda report: check(kind.model_validate(report)),
+        )
+        if result.outcome != "finished":
+            raise AgentGaveUp(f"{agent} did not hand in its {kind.__name__.lower()}: {result.problem}")
+        return kind.model_validate(result.report)
+
+    def session_id(self, iteration: int, phase: Phase, name: str) -> str:
+        """Derived, never drawn: a node that runs again after a crash goes on with the same session."""
+        return f"{self.run_id}/{iteration}/{phase}/{name}"

@@ -1,0 +1,94 @@
+"""The order of everything: one run as a LangGraph graph.
+
+    analyse → clarify → design → plan ─┬─ implement ×n ──┬─ integrate ─┬─ verify → use ×visitors → triage ─┬─ release
+                                       └─ write_scenarios┘     ▲       └─ implement (what waited)           │
+                                                               └──────────── implement (next iteration) ◄───┘
+
+Nodes may run twice: they derive the names of what they make, and sessions and checks that are done are not repeated.
+"""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+# Types of our own in a checkpoint would be blocked by a later langgraph: be strict from the start.
+os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+
+import aiosqlite
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+
+from macrohard.factory.context import FactoryContext
+from macrohard.factory.intake import analyse, clarify, design, plan, write_scenarios
+from macrohard.factory.making import dispatch, implement, integrate
+from macrohard.factory.release import release
+from macrohard.factory.state import State
+from macrohard.factory.triage import triage
+from macrohard.factory.usage import use
+from macrohard.factory.verification import invite, verify
+
+Graph = CompiledStateGraph[State, FactoryContext, State, State]
+
+
+def build_graph(checkpointer: AsyncSqliteSaver) -> Graph:
+    """The factory, ready to be invoked with a run's id as thread id."""
+    graph = StateGraph(State, context_schema=FactoryContext)
+    graph.add_node("analyse", analyse)
+    graph.add_node("clarify", clarify)
+    graph.add_node("design", design)
+    graph.add_node("plan", plan)
+    graph.add_node("write_scenarios", write_scenarios)
+    graph.add_node("implement", implement)
+    graph.add_node("integrate", integrate, defer=True)
+    graph.add_node("verify", verify)
+    graph.add_node("use", use)
+    graph.add_node("triage", triage, defer=True)
+    graph.add_node("release", release)
+
+    graph.add_edge(START, "analyse")
+    graph.add_edge("analyse", "clarify")
+    graph.add_conditional_edges(
+        "clarify", lambda state: state["decision"], {"design": "design", "ask": END, "end": END}
+    )
+    graph.add_edge("design", "plan")
+    graph.add_conditional_edges("plan", dispatch, ["implement", "write_scenarios", "verify"])
+    graph.add_edge("implement", "integrate")
+    graph.add_edge("write_scenarios", "integrate")
+    graph.add_conditional_edges("integrate", dispatch, ["implement", "write_scenarios", "verify"])
+    graph.add_conditional_edges("verify", invite, ["use", "triage"])
+    graph.add_edge("use", "triage")
+    graph.add_conditional_edges("triage", next_step, ["implement", "verify", "release"])
+    graph.add_edge("release", END)
+    return graph.compile(checkpointer=checkpointer)
+
+
+async def next_step(state: State, runtime: Any) -> Any:
+    """After triage: the next iteration's tasks, or the release."""
+    return "release" if state["decision"] == "release" else await dispatch(state, runtime)
+
+
+@asynccontextmanager
+async def open_graph(path: Path) -> AsyncIterator[Graph]:
+    """The graph with its checkpoints in an SQLite file of its own."""
+    async with aiosqlite.connect(path, timeout=30) as connection:
+        await connection.execute("PRAGMA journal_mode=WAL")
+        await connection.execute("PRAGMA synchronous=NORMAL")
+        yield build_graph(AsyncSqliteSaver(connection))
+
+
+async def advance(graph: Graph, context: FactoryContext) -> State:
+    """Take the run as far as it goes: to its end, or to a question.
+
+    A run that was begun goes on from its last checkpoint; one that stopped at a question, and has answers now, reads
+    the requirement again with them.
+    """
+    config: Any = {"configurable": {"thread_id": context.run_id}, "recursion_limit": 400}
+    known = await graph.aget_state(config)
+    given: State | None = {"iteration": 0} if not known.values else None
+    if known.values.get("decision") == "ask" and not known.next and context.answers:
+        given = {"iteration": 0}
+    await graph.ainvoke(given, config, context=context, durability="sync")
+    return cast(State, (await graph.aget_state(config)).values)

@@ -1,0 +1,164 @@
+"""From a plan to one commit: implement tasks in parallel on disjoint files, and integrate what they leave."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+from langgraph.runtime import Runtime
+from langgraph.types import Overwrite, Send
+
+from macrohard.agent import ALL_FILES, AgentDefinition, Bench, OpenBench, open_workshop
+from macrohard.domain import Design, JsonObject, Plan, Specification, Task
+from macrohard.events import Integrated
+from macrohard.factory.context import FactoryContext
+from macrohard.factory.phases import phase
+from macrohard.factory.problems import Problems
+from macrohard.factory.reports import WorkReport
+from macrohard.factory.state import Branch, State, TaskInput
+
+DEFAULT_IMAGE = "base"
+
+
+async def ready_tasks(state: State, context: FactoryContext) -> list[Task]:
+    """Tasks that wait for nothing any more, in plan order."""
+    plan = await context.load(Plan, state["plan"])
+    done = set(state.get("done", []))
+    return [task for task in plan.tasks if task.id not in done and set(task.depends_on) <= done]
+
+
+async def dispatch(state: State, runtime: Runtime[FactoryContext]) -> list[Send] | Literal["verify"]:
+    """Fan out over the tasks that can run now; when there are none, verify."""
+    tasks = await ready_tasks(state, runtime.context)
+    if not tasks:
+        return "verify"
+    sends = [Send("implement", _task_input(state, task.id)) for task in tasks]
+    if "scenarios" not in state:
+        sends.append(Send("write_scenarios", _task_input(state, "")))
+    return sends
+
+
+def _task_input(state: State, task_id: str) -> TaskInput:
+    return TaskInput(
+        iteration=state["iteration"],
+        specification=state["specification"],
+        design=state["design"],
+        plan=state["plan"],
+        task=task_id,
+        base=state["base"],
+        problems=state.get("problems"),
+    )
+
+
+async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State:
+    """Carry out one task on its own files."""
+    context, iteration = runtime.context, state["iteration"]
+    task = next(task for task in (await context.load(Plan, state["plan"])).tasks if task.id == state["task"])
+    specification = await context.load(Specification, state["specification"])
+    design = await context.load(Design, state["design"])
+    problems = await context.load(Problems, state["problems"]) if state["problems"] else Problems()
+    agent = context.catalogue.agent(task.agent)
+    material: JsonObject = {
+        "task": task.model_dump(mode="json"),
+        "specification": specification.model_dump(mode="json"),
+        "design": design.model_dump(mode="json"),
+        "problems": [problem.model_dump(mode="json") for problem in problems.problems],
+    }
+    async with context.slots, phase(context.emit, "implement", iteration):
+        result = await context.session(
+            agent,
+            iteration=iteration,
+            phase="implement",
+            name=task.id,
+            task=task.title,
+            material=material,
+            report=WorkReport,
+            criteria=task.criteria,
+            files=task.files,
+            base=state["base"],
+            open_bench=_workbench(context, agent, task, state["base"], iteration),
+        )
+    problem = "" if result.outcome == "finished" else f"{result.outcome}: {result.problem}"
+    return {"branches": [Branch(task=task.id, commit=result.commit, problem=problem)]}
+
+
+def _workbench(context: FactoryContext, agent: AgentDefinition, task: Task, base: str, iteration: int) -> OpenBench:
+    trailer = [f"Task: {task.id}", f"Iteration: {iteration}", f"Run: {context.run_id}"]
+    if task.criteria:
+        trailer.insert(0, f"Criteria: {', '.join(task.criteria)}")
+
+    @asynccontextmanager
+    async def open_bench(snapshot: str | None) -> AsyncIterator[Bench]:
+        async with open_workshop(
+            context.sandboxes,
+            context.repository,
+            image=agent.sandbox or DEFAULT_IMAGE,
+            base=base,
+            snapshot=snapshot,
+            ref=f"refs/sessions/{iteration}/{task.id}",
+            author=agent.name,
+            message=f"{task.title}\n\n" + "\n".join(trailer),
+            files=task.files,
+        ) as (sandbox, workshop):
+            yield Bench(sandbox=sandbox, workspace=workshop, files=task.files)
+
+    return open_bench
+
+
+async def integrate(state: State, runtime: Runtime[FactoryContext]) -> State:
+    """Make one commit of what the tasks left; a single branch needs no merge, and no agent."""
+    context, iteration = runtime.context, state["iteration"]
+    plan = await context.load(Plan, state["plan"])
+    order = {task.id: place for place, task in enumerate(plan.tasks)}
+    branches = sorted(state.get("branches", []), key=lambda branch: order.get(branch["task"], 0))
+    merged = [branch for branch in branches if branch["commit"] is not None]
+    head = state["base"]
+    async with phase(context.emit, "integrate", iteration):
+        if len(merged) == 1:
+            head = merged[0]["commit"] or head
+        elif merged:
+            head = await _merge(context, iteration, len(state.get("done", [])), head, merged, plan)
+        await context.emit(Integrated(iteration=iteration, commit=head))
+    done = [*state.get("done", []), *(branch["task"] for branch in branches)]
+    return {"base": head, "done": done, "branches": Overwrite([])}  # type: ignore[typeddict-item]  # langgraph's reset
+
+
+async def _merge(
+    context: FactoryContext, iteration: int, wave: int, base: str, branches: list[Branch], plan: Plan
+) -> str:
+    agent = context.catalogue.agent("integrator")
+    commits = [branch["commit"] for branch in branches if branch["commit"]]
+    titles = {task.id: task.title for task in plan.tasks}
+
+    @asynccontextmanager
+    async def open_bench(snapshot: str | None) -> AsyncIterator[Bench]:
+        async with open_workshop(
+            context.sandboxes,
+            context.repository,
+            image=agent.sandbox or DEFAULT_IMAGE,
+            base=base,
+            more=commits,
+            snapshot=snapshot,
+            ref=f"refs/sessions/{iteration}/integrate-{wave}",
+            author=agent.name,
+            message=f"Settle the merge of iteration {iteration}\n\nRun: {context.run_id}",
+            files=ALL_FILES,
+        ) as (sandbox, workshop):
+            yield Bench(sandbox=sandbox, workspace=workshop, files=ALL_FILES)
+
+    given: list[JsonObject] = [
+        {"task": branch["task"], "title": titles.get(branch["task"], ""), "commit": branch["commit"]}
+        for branch in branches
+    ]
+    result = await context.session(
+        agent,
+        iteration=iteration,
+        phase="integrate",
+        name=f"wave-{wave}",
+        task=f"Merge {', '.join(branch['task'] for branch in branches)}.",
+        material={"branches": list(given)},
+        report=WorkReport,
+        files=ALL_FILES,
+        base=base,
+        open_bench=open_bench,
+    )
+    return result.commit or base

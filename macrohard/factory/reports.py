@@ -1,0 +1,50 @@
+"""What agents hand in beside specifications, designs, plans and scenarios."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from macrohard.domain import Severity, Task, Value
+
+
+class WorkReport(Value):
+    """What was done, in two or three sentences for colleagues, and what is left open."""
+
+    summary: str = Field(min_length=1)
+    open_points: tuple[str, ...] = ()
+
+
+class TesterFinding(Value):
+    """One thing that does not work as specified."""
+
+    title: str
+    detail: str
+    """What was done, expected and seen."""
+    page: str = ""
+    element: str = ""
+    category: Literal["crash", "data loss", "accessibility", "misleading", "dead end", "layout", "wish"]
+    severity: Severity
+
+
+class TesterReport(Value):
+    """What the product tester saw on every screen of the design."""
+
+    summary: str
+    findings: tuple[TesterFinding, ...] = ()
+
+
+class Dismissal(Value):
+    """A finding that is not acted on, and why."""
+
+    finding: str
+    """Its id."""
+    reason: str
+
+
+class TriageReport(Value):
+    """The tasks of the next iteration, weightiest first, and what is set aside."""
+
+    tasks: tuple[Task, ...] = Field(min_length=1)
+    dismissed: tuple[Dismissal, ...] = ()
+    note: str = ""
+    """What this iteration should change, in one or two sentences for the person."""

@@ -1,0 +1,73 @@
+"""What the graph remembers between nodes: ids, counters and decisions as plain JSON; documents are artifacts."""
+
+import operator
+from typing import Annotated, TypedDict
+
+
+class Branch(TypedDict):
+    """What one task left."""
+
+    task: str
+    commit: str | None
+    problem: str
+
+
+class State(TypedDict, total=False):
+    """Digests name artifacts that hold the documents of `macrohard.domain` as JSON."""
+
+    iteration: int
+    """0 until the first plan is made."""
+    specification: str
+    design: str
+    plan: str
+    """Of the present iteration."""
+    scenarios: str
+    base: str
+    """The commit that the next tasks start from."""
+    branches: Annotated[list[Branch], operator.add]
+    """Done and not yet integrated."""
+    done: list[str]
+    """Tasks of the present iteration that are integrated."""
+    verdicts: str
+    """Of the present iteration's commit."""
+    problems: str
+    """What the present iteration is to repair; missing in the first."""
+    findings: Annotated[list[str], operator.add]
+    """One digest for each visitor of the present iteration."""
+    good: str | None
+    """The last commit that was kept."""
+    met: list[str]
+    """What it passed: criteria and gates."""
+    failures: list[str]
+    """What failed at the last triage; the same again means stuck."""
+    ended: str
+    """Why no further iteration follows; empty when all holds."""
+    decision: str
+    """What comes next, where a node decides: design, end, implement, release."""
+    product: str
+    """Where the product was put."""
+    outcome: str
+    problem: str
+
+
+class TaskInput(TypedDict):
+    """What one implementation gets."""
+
+    iteration: int
+    specification: str
+    design: str
+    plan: str
+    task: str
+    base: str
+    problems: str | None
+
+
+class VisitInput(TypedDict):
+    """What one visitor gets."""
+
+    iteration: int
+    specification: str
+    design: str
+    commit: str
+    visitor: str
+    """A persona's name, or the product tester's."""

@@ -1,0 +1,102 @@
+"""Is it done, is it better, what is next: decided by verdicts in code; the manager turns failures into tasks."""
+
+from langgraph.runtime import Runtime
+from langgraph.types import Overwrite
+
+from macrohard.domain import Plan, Specification
+from macrohard.errors import ToolError
+from macrohard.events import IterationEnded, Planned
+from macrohard.factory.context import FactoryContext
+from macrohard.factory.phases import phase
+from macrohard.factory.problems import Findings, Problem, Problems, Verdicts, met, problems_of
+from macrohard.factory.reports import TriageReport
+from macrohard.factory.state import State
+
+
+async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
+    """Keep the commit only if no earlier pass is lost; then release, or plan the next iteration."""
+    context, iteration = runtime.context, state["iteration"]
+    async with phase(context.emit, "triage", iteration):
+        specification = await context.load(Specification, state["specification"])
+        verdicts = (await context.load(Verdicts, state["verdicts"])).verdicts
+        findings = [f for digest in state.get("findings", []) for f in (await context.load(Findings, digest)).findings]
+        now, before = met(specification, verdicts), set(state.get("met", []))
+        good = state.get("good")
+        gained, lost = sorted(now - before), sorted(before - now)
+        kept = good is None or not lost
+        problems = problems_of(specification, verdicts, findings)
+        wanted = {criterion.id for criterion in specification.criteria if criterion.covered}
+        failures = sorted(problem.id if problem.kind != "finding" else problem.title for problem in problems)
+        ended = ""
+        if not problems and wanted <= now:
+            decision = "release"
+        elif iteration >= context.iterations:
+            decision, ended = "release", f"the limit of {context.iterations} iterations is reached"
+        elif failures == state.get("failures"):
+            decision, ended = "release", "the same failures came back after a repair"
+        else:
+            decision = "implement"
+        update: State = {
+            "decision": decision,
+            "ended": ended,
+            "failures": failures,
+            "good": state["base"] if kept else good,
+            "met": sorted(now if kept else before),
+        }
+        if decision == "implement":
+            made = await _next_plan(context, iteration, specification, problems, state["base"])
+            update["plan"] = await context.keep(Plan(tasks=made.tasks))
+            await context.emit(Planned(iteration=iteration + 1, plan=Plan(tasks=made.tasks)))
+            reason = made.note
+        else:
+            reason = ended or "everything that is covered holds"
+        if not kept:
+            reason = f"lost {', '.join(lost)}, so the product goes back to the last good commit; {reason}"
+        await context.emit(
+            IterationEnded(
+                iteration=iteration,
+                commit=state["base"],
+                kept=kept,
+                reason=reason,
+                gained=tuple(gained),
+                lost=tuple(lost),
+            )
+        )
+    if decision == "implement":
+        update |= {
+            "iteration": iteration + 1,
+            "base": (state["base"] if kept else good) or state["base"],
+            "done": [],
+            "findings": Overwrite([]),  # type: ignore[typeddict-item]  # langgraph's way to reset a list
+            "problems": await context.keep(Problems(problems=problems)),
+        }
+    return update
+
+
+async def _next_plan(
+    context: FactoryContext, iteration: int, specification: Specification, problems: tuple[Problem, ...], commit: str
+) -> TriageReport:
+    assignable = {agent.name: agent.description for agent in context.catalogue.assignable}
+
+    def check(report: TriageReport) -> None:
+        if unknown := sorted({task.agent for task in report.tasks} - set(assignable)):
+            raise ToolError(f"no agents {', '.join(unknown)}; tasks can be given to {', '.join(sorted(assignable))}")
+        try:
+            Plan(tasks=report.tasks)
+        except ValueError as error:
+            raise ToolError(str(error)) from error
+
+    return await context.document(
+        TriageReport,
+        agent="manager",
+        iteration=iteration,
+        phase="triage",
+        task=f"Plan what iteration {iteration + 1} repairs.",
+        material={
+            "specification": specification.model_dump(mode="json"),
+            "problems": [problem.model_dump(mode="json") for problem in problems],
+            "files": list(await context.repository.files(commit)),
+            "agents": dict(assignable),
+        },
+        check=check,
+    )

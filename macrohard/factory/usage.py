@@ -1,0 +1,123 @@
+"""The panel: simulated users and the product tester, each with a browser and a freshly started product of their own."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from langgraph.runtime import Runtime
+
+from macrohard.agent import Bench, OpenBench, Persona
+from macrohard.domain import Design, Finding, JsonObject, Specification, UserReport, UserSession, UserStep
+from macrohard.events import Found, Used
+from macrohard.factory.context import FactoryContext
+from macrohard.factory.phases import phase
+from macrohard.factory.problems import Findings
+from macrohard.factory.reports import TesterReport
+from macrohard.factory.state import State, VisitInput
+from macrohard.factory.verification import TESTER
+from macrohard.product import UserVisit, open_visit
+
+SURPRISED_FROM = 2
+
+
+async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
+    """One visitor uses the product of one commit, and what they found is kept."""
+    context, iteration, visitor = runtime.context, state["iteration"], state["visitor"]
+    specification = await context.load(Specification, state["specification"])
+    design = await context.load(Design, state["design"])
+    persona = None if visitor == TESTER else context.catalogue.personas[visitor]
+    async with context.slots, phase(context.emit, "use", iteration):
+        result = await context.session(
+            context.catalogue.agent(TESTER if persona is None else "simulated-user"),
+            iteration=iteration,
+            phase="use",
+            name=visitor,
+            task=f"Test {specification.title}." if persona is None else f"Use {specification.title}.",
+            material=_material(persona, specification, design),
+            report=TesterReport if persona is None else UserReport,
+            open_bench=_browser(context, persona, state["commit"]),
+            base=state["commit"],
+            persona=visitor if persona else None,
+        )
+    recorded = UserVisit.read_record(result.record)
+    findings = [*recorded.findings]
+    if persona is not None:
+        report = UserReport.model_validate(result.report) if result.outcome == "finished" else None
+        findings += _surprises(visitor, state["commit"], recorded.steps)
+        session = UserSession(
+            persona=visitor,
+            goal=" ".join(specification.stories[:2]) or specification.summary,
+            commit=state["commit"],
+            steps=recorded.steps,
+            report=report,
+            width=persona.width,
+            height=persona.height,
+        )
+        await context.emit(Used(iteration=iteration, session=session))
+    elif result.outcome == "finished":
+        findings += _tester_findings(state["commit"], TesterReport.model_validate(result.report))
+    for finding in findings:
+        await context.emit(Found(iteration=iteration, finding=finding))
+    return {"findings": [await context.keep(Findings(findings=tuple(findings)))]}
+
+
+def _material(persona: Persona | None, specification: Specification, design: Design) -> JsonObject:
+    if persona is None:
+        return {"specification": specification.model_dump(mode="json"), "design": design.model_dump(mode="json")}
+    return {
+        "persona": {"name": persona.name, "description": persona.description, "behaviour": persona.behaviour},
+        "product": {"title": specification.title, "summary": specification.summary, "address": "/"},
+        "stories": list(specification.stories),
+    }
+
+
+def _browser(context: FactoryContext, persona: Persona | None, commit: str) -> OpenBench:
+    @asynccontextmanager
+    async def open_bench(snapshot: str | None) -> AsyncIterator[Bench]:
+        async with open_visit(
+            context.sandboxes,
+            bundle=await context.repository.bundle(commit),
+            commit=commit,
+            artifacts=context.artifacts,
+            visitor=persona.name if persona else TESTER,
+            width=persona.width if persona else 1280,
+            height=persona.height if persona else 800,
+            keyboard_only=persona.keyboard_only if persona else False,
+        ) as visit:
+            yield Bench(visit=visit)
+
+    return open_bench
+
+
+def _surprises(visitor: str, commit: str, steps: Sequence[UserStep]) -> list[Finding]:
+    return [
+        Finding(
+            id=f"{visitor}-{step.number}",
+            commit=commit,
+            found_by=visitor,
+            category="misleading" if step.surprise < 3 else "dead end",
+            severity=3 if step.surprise >= 3 else 2,
+            title=step.remark or f"{step.action}: {step.result[:120]}",
+            detail=f"Meant: {step.intention} Expected: {step.expectation} Did: {step.action} Got: {step.result[:500]}",
+            page=step.page,
+            evidence=(step.frame,) if step.frame else (),
+        )
+        for step in steps
+        if step.surprise >= SURPRISED_FROM
+    ]
+
+
+def _tester_findings(commit: str, report: TesterReport) -> list[Finding]:
+    return [
+        Finding(
+            id=f"{TESTER}-{number}",
+            commit=commit,
+            found_by=TESTER,
+            category=finding.category,
+            severity=finding.severity,
+            title=finding.title,
+            detail=finding.detail,
+            page=finding.page,
+            element=finding.element,
+        )
+        for number, finding in enumerate(report.findings, 1)
+    ]

@@ -1,0 +1,143 @@
+"""The built-in model at a desk: analyst, designer, planner, scenario writer, manager."""
+
+from pydantic import JsonValue
+
+from macrohard.domain import Criterion, Design, JsonObject, Look, Plan, ScenarioSet, Specification, Task
+from macrohard.llm.builtin.acceptance import scenarios
+from macrohard.llm.builtin.blueprint import Blueprint, Claim, Reading
+from macrohard.llm.builtin.conversation import Call, Conversation, Turn, Unreadable
+from macrohard.llm.builtin.understanding import read
+from macrohard.llm.builtin.webapp import conventions, parts, screens
+
+ACCENTS = ("#2563eb", "#0f766e", "#7c3aed", "#b45309", "#be123c", "#15803d", "#4338ca", "#a21caf")
+"""All with a contrast of at least 4.5 to 1 against white."""
+
+
+def analyst(conversation: Conversation) -> Turn:
+    """Read the requirement into a specification."""
+    reading = _read(conversation.material)
+    claims = reading.blueprint.claims if reading.blueprint else ()
+    specification = Specification(
+        decision=reading.decision,
+        reason=reading.reason,
+        title=reading.title,
+        summary=reading.summary,
+        kind="web",
+        stories=reading.stories,
+        criteria=tuple(_criterion(number, claim) for number, claim in enumerate(claims, 1)),
+        assumptions=reading.assumptions,
+        questions=reading.questions,
+        exclusions=reading.exclusions,
+    )
+    return _finish(specification.model_dump(mode="json"))
+
+
+def _criterion(number: int, claim: Claim) -> Criterion:
+    return Criterion(
+        id=f"AC-{number}",
+        text=claim.text,
+        priority=claim.priority,
+        source=claim.source,
+        covered=claim.kind != "not covered",
+    )
+
+
+def designer(conversation: Conversation) -> Turn:
+    """Lay down screens, data model and look."""
+    reading = _read(conversation.material)
+    if reading.blueprint is None:
+        raise Unreadable("the material's requirement is one that the specification refuses")
+    blueprint = reading.blueprint
+    accent = ACCENTS[sum(map(ord, blueprint.slug)) % len(ACCENTS)]
+    kinds = ", ".join(record.plural.lower() for record in blueprint.records)
+    design = Design(
+        summary=f"Pages that list, show, add and change {kinds}; every page works without a mouse and on a phone.",
+        screens=screens(blueprint),
+        conventions=conventions(blueprint),
+        data_model={"blueprint": blueprint.model_dump(mode="json", exclude_defaults=True)},
+        look=Look(accent=accent),
+    )
+    return _finish(design.model_dump(mode="json"))
+
+
+def planner(conversation: Conversation) -> Turn:
+    """Divide the product into parts that can be written at once."""
+    blueprint = blueprint_of(conversation.material)
+    tasks = []
+    for number, part in enumerate(parts(blueprint), 1):
+        tasks.append(
+            Task(
+                id=f"T-{number}",
+                title=part.title,
+                agent=part.agent,
+                instructions=f"Write {', '.join(part.files)} as the design says.",
+                criteria=tuple(f"AC-{index + 1}" for index in part.claims),
+                files=part.files,
+                depends_on=tuple(f"T-{earlier + 1}" for earlier in part.after),
+            )
+        )
+    return _finish(Plan(tasks=tuple(tasks)).model_dump(mode="json"))
+
+
+def scenario_writer(conversation: Conversation) -> Turn:
+    """Write a scenario for every criterion that is covered."""
+    made = scenarios(blueprint_of(conversation.material))
+    return _finish(ScenarioSet(scenarios=made).model_dump(mode="json"))
+
+
+def manager(conversation: Conversation) -> Turn:
+    """One repair task over all of the product's files: whoever repairs must follow a failure wherever it leads."""
+    problems = conversation.material.get("problems")
+    files = [str(file) for file in _list(conversation.material.get("files"))]
+    owned = tuple(dict.fromkeys(f"{file.partition('/')[0]}/" if "/" in file else file for file in files))
+    titles: list[str] = []
+    criteria: list[str] = []
+    for problem in _list(problems):
+        if isinstance(problem, dict):
+            titles.append(str(problem.get("title")))
+            if problem.get("criterion"):
+                criteria.append(str(problem["criterion"]))
+    task = Task(
+        id="T-1",
+        title=f"Repair {len(titles)} problem{'s' if len(titles) != 1 else ''}",
+        agent="bug-fixer",
+        instructions="\n".join(f"- {title}" for title in titles),
+        criteria=tuple(dict.fromkeys(criteria)),
+        files=owned,
+    )
+    note = f"Repair what failed or was noticed: {'; '.join(titles[:4])}{'; …' if len(titles) > 4 else ''}"
+    return _finish({"tasks": [task.model_dump(mode="json")], "dismissed": [], "note": note})
+
+
+def blueprint_of(material: JsonObject) -> Blueprint:
+    """The blueprint in the design's data model.
+
+    Raises:
+        Unreadable: another model made the design.
+    """
+    design = material.get("design")
+    model = design.get("data_model") if isinstance(design, dict) else None
+    blueprint = model.get("blueprint") if isinstance(model, dict) else None
+    if blueprint is None:
+        raise Unreadable("the design holds no blueprint of the built-in model; use one model for a whole run")
+    return Blueprint.model_validate(blueprint)
+
+
+def look_of(material: JsonObject) -> Look:
+    """The design's tokens."""
+    design = material.get("design")
+    return Look.model_validate(design["look"]) if isinstance(design, dict) and "look" in design else Look()
+
+
+def _read(material: JsonObject) -> Reading:
+    answers = material.get("answers")
+    given = {key: str(value) for key, value in answers.items()} if isinstance(answers, dict) else {}
+    return read(str(material.get("requirement", "")), given)
+
+
+def _finish(report: JsonObject) -> Turn:
+    return Turn(calls=(Call(name="finish", arguments=report),))
+
+
+def _list(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []

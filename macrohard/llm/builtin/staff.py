@@ -1,0 +1,37 @@
+"""Who answers for which role: every agent of the factory, played by rules."""
+
+from collections.abc import Callable
+
+from macrohard.llm.builtin.coder import coder, integrator
+from macrohard.llm.builtin.conversation import Conversation, Turn, Unreadable
+from macrohard.llm.builtin.office import analyst, designer, manager, planner, scenario_writer
+from macrohard.llm.builtin.users import turn as visitor
+
+CAREFUL = "builtin"
+CARELESS = "builtin:careless"
+"""The same products with seeded mistakes, to see the loop of test, use and repair at work."""
+MODELS = (CAREFUL, CARELESS)
+
+
+def turn(conversation: Conversation, *, model: str) -> Turn:
+    """The next answer in a session.
+
+    Raises:
+        Unreadable: the phase is none of the factory's.
+    """
+    if (last := conversation.last) and last.call.name == "finish":
+        # Rules that were refused once would be refused again: say so, and let the factory end the session.
+        return Turn(text=f"My report was not accepted, and I have no other: {last.result}")
+    roles: dict[str, Callable[[Conversation], Turn]] = {
+        "analyse": analyst,
+        "design": designer,
+        "plan": planner,
+        "scenarios": scenario_writer,
+        "implement": lambda session: coder(session, careless=model == CARELESS),
+        "integrate": integrator,
+        "use": visitor,
+        "triage": manager,
+    }
+    if conversation.phase not in roles:
+        raise Unreadable(f"the built-in model knows no phase {conversation.phase!r}; it knows {', '.join(roles)}")
+    return roles[conversation.phase](conversation)

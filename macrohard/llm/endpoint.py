@@ -1,0 +1,153 @@
+"""One OpenAI-compatible endpoint, the built-in model included; the only importer of `openai`."""
+
+import time
+from collections.abc import Sequence
+
+import httpx2
+import openai
+from pydantic import SecretStr
+
+from macrohard.domain import JsonObject, Value
+from macrohard.errors import ModelUnavailable
+from macrohard.llm.chat import Reply, ToolCall, Usage
+from macrohard.llm.price import FREE, ModelPrice
+
+CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 900.0
+"""xAI advises at least this for reasoning models (docs.x.ai, best practices)."""
+RETRIES = 4
+"""The SDK's own, with back-off and Retry-After; no other layer retries."""
+TICKS_PER_USD = 1e10
+"""Of `usage.cost_in_usd_ticks`, where the provider states the exact cost (xAI)."""
+
+
+class EndpointSettings(Value):
+    """Where a model is and what it is called there."""
+
+    name: str
+    """For people: "built-in model", "xAI", "localhost:8000", …"""
+    base_url: str | None
+    """None: the built-in model, in this process."""
+    api_key: SecretStr = SecretStr("")
+    model: str
+    price: ModelPrice = FREE
+    max_output_tokens: int = 16_000
+
+
+class Endpoint:
+    """A chat completion client for one model; one per process and endpoint."""
+
+    def __init__(self, settings: EndpointSettings) -> None:
+        self.settings = settings
+        timeout = httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
+        if settings.base_url is None:
+            from macrohard.llm.builtin.app import application
+
+            transport = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=application), timeout=timeout)
+            self._client = openai.AsyncOpenAI(
+                api_key="none", base_url="http://builtin/v1", http_client=transport, max_retries=0
+            )
+        else:
+            self._client = openai.AsyncOpenAI(
+                api_key=settings.api_key.get_secret_value() or "none",
+                base_url=settings.base_url,
+                timeout=timeout,
+                max_retries=RETRIES,
+            )
+
+    async def complete(self, messages: Sequence[JsonObject], tools: Sequence[JsonObject]) -> Reply:
+        """One answer, with what it cost.
+
+        Raises:
+            ModelUnavailable: no answer after the retries, or the request was refused; the text says what to do.
+        """
+        # The SDK checks a typed history on every call, 25 ms for 200 messages; `extra_body` goes out as it is.
+        body: dict[str, object] = {"messages": list(messages), "max_tokens": self.settings.max_output_tokens}
+        if tools:
+            body["tools"] = list(tools)
+        began = time.monotonic()
+        try:
+            completion = await self._client.chat.completions.create(
+                model=self.settings.model, messages=[], extra_body=body
+            )
+        except openai.APIStatusError as error:
+            raise ModelUnavailable(self._advice(error)) from error
+        except openai.APIConnectionError as error:
+            raise ModelUnavailable(
+                f"{self.settings.name} at {self.settings.base_url} cannot be reached: {error}. "
+                "Check the address and the network, then resume the run."
+            ) from error
+        seconds = time.monotonic() - began
+        if not completion.choices:
+            raise ModelUnavailable(f"{self.settings.name} answered without a choice; resume the run to ask again")
+        message = completion.choices[0].message
+        calls = tuple(
+            ToolCall(id=call.id or f"call_{number}", name=call.function.name, arguments=call.function.arguments or "{}")
+            for number, call in enumerate(message.tool_calls or [])
+            if call.type == "function" or call.type is None
+        )
+        wire: JsonObject = {"role": "assistant", "content": message.content}
+        if calls:
+            wire["tool_calls"] = [
+                {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+                for call in calls
+            ]
+        return Reply(
+            model=completion.model or self.settings.model,
+            message=wire,
+            text=message.content or "",
+            tool_calls=calls,
+            usage=self._usage(completion.usage, messages, wire, seconds),
+        )
+
+    def _usage(
+        self,
+        stated: openai.types.CompletionUsage | None,
+        messages: Sequence[JsonObject],
+        answer: JsonObject,
+        seconds: float,
+    ) -> Usage:
+        if stated is None:
+            input_tokens, cached, output_tokens, ticks = estimated_tokens(messages), 0, estimated_tokens([answer]), None
+        else:
+            input_tokens, output_tokens = stated.prompt_tokens, stated.completion_tokens
+            cached = (stated.prompt_tokens_details and stated.prompt_tokens_details.cached_tokens) or 0
+            ticks = (stated.model_extra or {}).get("cost_in_usd_ticks")
+        cost = (
+            ticks / TICKS_PER_USD
+            if isinstance(ticks, int | float)
+            else self.settings.price.cost_usd(
+                input_tokens=input_tokens, cached_tokens=cached, output_tokens=output_tokens
+            )
+        )
+        return Usage(
+            input_tokens=input_tokens, cached_tokens=cached, output_tokens=output_tokens, cost_usd=cost, seconds=seconds
+        )
+
+    def worst_case_usd(self, messages: Sequence[JsonObject], tools: Sequence[JsonObject]) -> float:
+        """More than any answer to this can cost by the price table."""
+        return self.settings.price.cost_usd(
+            input_tokens=2 * estimated_tokens([*messages, *tools]),
+            cached_tokens=0,
+            output_tokens=self.settings.max_output_tokens,
+        )
+
+    def _advice(self, error: openai.APIStatusError) -> str:
+        where = f"{self.settings.name} ({self.settings.model})"
+        said = str(error.body or error.message)[:500]
+        if error.status_code in (401, 403):
+            return f"{where} refused the key ({error.status_code}). Set MACROHARD_API_KEY or XAI_API_KEY: {said}"
+        if error.status_code == 404:
+            return f"{where} knows no such model or path (404). Check MACROHARD_MODEL and MACROHARD_BASE_URL: {said}"
+        if error.status_code == 429:
+            return f"{where} has no capacity left for this key (429). Resume the run later: {said}"
+        return f"{where} answered {error.status_code}: {said}"
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._client.close()
+
+
+def estimated_tokens(messages: Sequence[JsonObject]) -> int:
+    """About four characters a token, for endpoints that do not count and for reservations."""
+    return sum(len(str(message)) for message in messages) // 4 + 1

@@ -1,0 +1,37 @@
+"""The one object that all model calls of a run go through: role → endpoint, reservation, settlement."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from macrohard.domain import JsonObject
+from macrohard.errors import ModelUnavailable
+from macrohard.llm.budget import Ledger
+from macrohard.llm.chat import ModelRole, Reply
+from macrohard.llm.endpoint import Endpoint
+
+
+class Gateway:
+    """A `ChatModel` that never spends what was not reserved."""
+
+    def __init__(self, endpoints: Mapping[ModelRole, Endpoint], *, ledger: Ledger, parallel_calls: int) -> None:
+        self._endpoints, self._ledger = endpoints, ledger
+        self._slots = asyncio.Semaphore(parallel_calls)
+
+    async def reply(
+        self, messages: Sequence[JsonObject], *, role: ModelRole, tools: Sequence[JsonObject], session_id: str
+    ) -> Reply:
+        """See `ChatModel.reply`."""
+        endpoint = self._endpoints[role]
+        async with self._slots:
+            worst = endpoint.worst_case_usd(messages, tools)
+            reservation = await self._ledger.reserve(session_id=session_id, worst_case_usd=worst)
+            spent = worst  # A call that is cancelled half-way may have been billed: the cap must hold all the same.
+            try:
+                reply = await endpoint.complete(messages, tools)
+                spent = reply.usage.cost_usd
+            except ModelUnavailable:
+                spent = 0.0
+                raise
+            finally:
+                await asyncio.shield(self._ledger.settle(reservation, actual_usd=spent))
+        return reply
