@@ -5,19 +5,26 @@ import json
 import struct
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from macrohard.errors import SandboxUnavailable
 from macrohard.sandbox import guest
-
-HEADER: Final = struct.Struct("!BII")
-CREDIT_BODY: Final = struct.Struct("!BI")
-OPEN, DATA, ERRORS, END, CREDIT, RESULT, CONNECTED = range(1, 8)
-CHUNK: Final = 1 << 16
-FRAME_LIMIT: Final = 1 << 20
-WINDOW: Final = 1 << 20
-STDOUT: Final = 0
-STDERR: Final = 1
+from macrohard.sandbox.guest.frames import (
+    CHUNK,
+    CONNECTED,
+    CREDIT,
+    CREDIT_BODY,
+    DATA,
+    END,
+    ERRORS,
+    FRAME_LIMIT,
+    HEADER,
+    OPEN,
+    RESULT,
+    STDERR,
+    STDOUT,
+    WINDOW,
+)
 
 
 class Inflow:

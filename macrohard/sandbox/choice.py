@@ -6,6 +6,7 @@ from typing import Literal
 
 import docker
 from docker.errors import DockerException
+from docker.utils import kwargs_from_env
 
 from macrohard.errors import SandboxUnavailable
 from macrohard.sandbox.docker import DockerProvider
@@ -31,7 +32,7 @@ async def build_images(names: Sequence[str], *, progress: Progress, engine: Engi
         SandboxUnavailable: a build failed; the text ends with what it printed last.
     """
     try:
-        client = docker.APIClient(version="auto", timeout=600, **docker.utils.kwargs_from_env())
+        client = docker.APIClient(version="auto", timeout=600, **kwargs_from_env())
     except DockerException as error:
         raise SandboxUnavailable(f"no Docker engine answers: {error}") from error
     try:

@@ -1,6 +1,7 @@
 """The system at the root of all images, made with mmdebstrap where no image registry can be reached."""
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -31,7 +32,7 @@ async def tarball() -> AsyncIterator[Path]:
         target, settings = Path(folder) / "debian.tar", Path(folder) / "apt.conf"
         settings.write_text(await host.apt_settings())
         # Readable for the helper that fetches as another user.
-        Path(folder).chmod(0o755)
+        os.chmod(folder, 0o755)
         sources = await host.apt_sources()
         process = await asyncio.create_subprocess_exec(
             "mmdebstrap",

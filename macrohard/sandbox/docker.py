@@ -15,6 +15,7 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import LogConfig, Ulimit
+from docker.utils import kwargs_from_env
 
 from macrohard.errors import SandboxUnavailable
 from macrohard.sandbox import definition as definitions
@@ -310,7 +311,7 @@ def audit(found: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
 
 
 def _connect() -> docker.APIClient:
-    engine = docker.APIClient(version="auto", timeout=60, **docker.utils.kwargs_from_env())
+    engine = docker.APIClient(version="auto", timeout=60, **kwargs_from_env())
     if engine.base_url.startswith("https"):
         raise SandboxUnavailable("a Docker engine behind TLS cannot be used; give a UNIX socket or SSH tunnel")
     return engine

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import docker
 from docker.errors import DockerException, ImageNotFound
+from docker.utils import kwargs_from_env
 
 from macrohard.domain import Value
 from macrohard.errors import SandboxUnavailable
@@ -199,9 +200,7 @@ async def _root_image(engine: docker.APIClient, official: str, progress: Progres
 def _pull(engine: docker.APIClient, image: str) -> None:
     repository, _, version = image.partition(":")
     # A client of its own, because this silence is shorter than that of other requests.
-    puller = docker.APIClient(
-        base_url=None, version="auto", timeout=PULL_SILENCE_SECONDS, **docker.utils.kwargs_from_env()
-    )
+    puller = docker.APIClient(version="auto", timeout=PULL_SILENCE_SECONDS, **kwargs_from_env())
     try:
         for message in puller.pull(repository, tag=version, stream=True, decode=True):
             if "error" in message:

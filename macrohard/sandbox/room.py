@@ -3,18 +3,17 @@
 import asyncio
 import errno
 import os
-import struct
 import time
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final
 
 from macrohard.errors import SandboxUnavailable, ToolError
-from macrohard.sandbox.channel import STDERR, STDOUT, WINDOW, Call, Wire
+from macrohard.sandbox.channel import Call, Wire
 from macrohard.sandbox.contract import OUTPUT_LIMIT_BYTES, WORKSPACE, CommandResult, Tier
 from macrohard.sandbox.definition import WRITABLE, SandboxDefinition
+from macrohard.sandbox.guest.frames import ENTRY, STDERR, STDOUT, WINDOW
 
-ENTRY: Final = struct.Struct("!HI")
 COMMAND_LIMIT_BYTES: Final = (1 << 17) - 1
 """The kernel's limit on one argument."""
 FILES_SECONDS: Final = 60.0
@@ -209,7 +208,7 @@ class Room:
 
     def _abandon(self, call: Call) -> None:
         if not call.finished:
-            self._wire.forget(self._wire.open("kill", channel=call.number))
+            self._wire.forget(self._wire.open("kill", target=call.number))
         self._wire.forget(call)
 
     def _limit_in_words(self, hits: list[str]) -> str | None:
@@ -267,7 +266,7 @@ class GuestProcess:
         return int(answer["code"])
 
     async def kill(self) -> None:
-        killing = self._wire.open("kill", channel=self._call.number)
+        killing = self._wire.open("kill", target=self._call.number)
         try:
             await killing.result()
         finally:
@@ -288,7 +287,7 @@ class GuestStream:
 
     async def close(self) -> None:
         if not self._call.finished and not self._wire.lost:
-            closing = self._wire.open("kill", channel=self._call.number)
+            closing = self._wire.open("kill", target=self._call.number)
             try:
                 await closing.result()
             finally:

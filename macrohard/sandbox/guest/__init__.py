@@ -1,7 +1,7 @@
 """The program that is process 1 inside every sandbox: how it is started, and how it gets its text.
 
-The text goes over the wire before anything else, so that both ends always come from the same installation and that a
-list of processes inside stays readable.
+Its modules are standard library only, because they run on the Python of the image. Their text goes over the wire
+before anything else, so that both ends always come from the same installation.
 """
 
 import json
@@ -11,19 +11,30 @@ from importlib import resources
 from pathlib import PurePosixPath
 from typing import Final
 
+_MODULES: Final = ("frames", "loop", "link", "processes", "limits", "files", "jobs", "main")
+"""Each after those that it imports."""
+
 _BOOT: Final = """\
-import os, sys
-text = b""
-while len(text) < int(sys.argv[1]):
-    text += os.read(0, int(sys.argv[1]) - len(text)) or sys.exit()
-exec(compile(text, "guest", "exec"))
+import json, os, sys, types
+size, text = int(sys.argv[1]), b""
+while len(text) < size:
+    text += os.read(0, size - len(text)) or sys.exit()
+for name, source in json.loads(text):
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(source, name, "exec"), module.__dict__)
+module.main(json.loads(sys.argv[2]))
 """
 
 
 @cache
 def program() -> bytes:
     """What the guest has to be sent first."""
-    return resources.files(__name__).joinpath("guest.py").read_bytes()
+    packages = [".".join(__name__.split(".")[: depth + 1]) for depth in range(__name__.count(".") + 1)]
+    files = resources.files(__name__)
+    return json.dumps(
+        [(package, "__path__ = []") for package in packages]
+        + [(f"{__name__}.{module}", files.joinpath(f"{module}.py").read_text()) for module in _MODULES]
+    ).encode()
 
 
 def command_line(
@@ -42,7 +53,7 @@ def command_line(
         watch_memory_bytes: of all processes together, where no control group sees to it; 0 where one does.
     """
     config = {
-        "uid": user,
+        "user": user,
         "lifetime_seconds": lifetime_seconds,
         "folders": [str(folder) for folder in folders],
         "rlimits": rlimits,

@@ -1,0 +1,61 @@
+"""What limits were hit, read where the kernel counts it; and a watch over memory where no control group does."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from macrohard.sandbox.guest.processes import live_processes, signal_to
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+_COUNTERS = (
+    ("memory", b"oom_kill", ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")),
+    ("pids", b"max", ("/sys/fs/cgroup/pids.events", "/sys/fs/cgroup/pids/pids.events")),
+)
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Limits:
+    """The sandbox's limits, as far as they can be watched from inside."""
+
+    def __init__(self, folders: Sequence[str], memory_bytes: int) -> None:
+        self._folders, self._memory_bytes, self._memory_kills = folders, memory_bytes, 0
+        self._counters = [
+            (name, word, path) for name, word, paths in _COUNTERS for path in paths if os.path.exists(path)
+        ]
+
+    def counters(self) -> dict[str, int]:
+        """How often each limit was hit so far."""
+        found = {"memory": self._memory_kills}
+        for name, word, path in self._counters:
+            with open(path, "rb") as file:
+                fields = dict(line.split(None, 1) for line in file)
+            found[name] = found.get(name, 0) + int(fields.get(word, 0))
+        return found
+
+    def hits(self, before: dict[str, int]) -> list[str]:
+        """The limits hit since then, and the folders that are full."""
+        hits = [name for name, count in self.counters().items() if count > before.get(name, 0)]
+        for folder in self._folders:
+            space = os.statvfs(folder)
+            if space.f_bavail * space.f_frsize < _PAGE or space.f_favail == 0 < space.f_files:
+                hits.append(folder)
+        return hits
+
+    def watch_memory(self, spared: Collection[int]) -> None:
+        """Kill the largest process when all of them together use too much."""
+        sizes = []
+        for pid, _ in live_processes():
+            if pid > 1 and pid not in spared:
+                try:
+                    with open(f"/proc/{pid}/statm", "rb") as file:
+                        fields = file.read().split()
+                except OSError:
+                    continue
+                sizes.append(((int(fields[1]) - int(fields[2])) * _PAGE, pid))
+        if sum(size for size, _ in sizes) > self._memory_bytes:
+            self._memory_kills += 1
+            signal_to(max(sizes)[1], signal.SIGKILL)

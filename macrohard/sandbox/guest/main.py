@@ -1,0 +1,155 @@
+"""Process 1 of every sandbox: does what the host asks for, and ends with the host or at its own deadline."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import sys
+import time
+
+from macrohard.sandbox.guest.files import read_file, write_files
+from macrohard.sandbox.guest.frames import CREDIT, CREDIT_BODY, DATA, END, OPEN
+from macrohard.sandbox.guest.jobs import Connection, Context, Job
+from macrohard.sandbox.guest.limits import Limits
+from macrohard.sandbox.guest.link import Link
+from macrohard.sandbox.guest.loop import READ, Loop
+from macrohard.sandbox.guest.processes import User, live_processes, protect, signal_to
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+_KILL_SECONDS = 5.0
+_WATCH_SECONDS = 0.1
+
+
+class Guest:
+    """Answers the host's frames."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._context = Context(
+            Loop(),
+            User(config["user"], config["rlimits"]),
+            Limits(config["folders"], config["watch_memory_bytes"]),
+        )
+        self._watched = config["watch_memory_bytes"] > 0
+        self._context.loop.at(config["lifetime_seconds"], lambda: os._exit(0))
+        self._operations: dict[str, Callable[..., None]] = {
+            "run": self._run,
+            "write": self._write,
+            "read": self._read,
+            "connect": self._connect,
+            "ping": self._ping,
+            "kill": self._kill,
+            "kill_all": self._kill_all,
+        }
+
+    def serve(self) -> NoReturn:
+        loop = self._context.loop
+        self._awake, wake = os.pipe()
+        os.set_blocking(self._awake, False)
+        os.set_blocking(wake, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        loop.watch(self._awake, READ, self._child_ended)
+        self._context.link = Link(loop, self._handle)
+        if self._watched:
+            self._watch_memory()
+        self._hello()
+        loop.run()
+        raise AssertionError
+
+    def _hello(self) -> None:
+        with open("/proc/self/uid_map") as file:
+            mapping = file.read().split()
+        with open("/proc/version") as file:
+            kernel = file.read().strip()
+        self._context.link.answer(0, uid_map=mapping, kernel=kernel, python=sys.version.split()[0])
+
+    def _handle(self, kind: int, channel: int, body: bytes) -> None:
+        if kind == OPEN:
+            request = json.loads(body)
+            self._operations[request.pop("op")](channel, **request)
+            return
+        job = self._context.jobs.get(channel)
+        if job is None:
+            return
+        if kind == DATA:
+            job.inlet.put(body)
+        elif kind == END:
+            job.inlet.end()
+        elif kind == CREDIT:
+            stream, room = CREDIT_BODY.unpack(body)
+            job.streams[stream].grant(room)
+
+    def _run(self, channel: int, *, command: str, directory: str, environment: dict[str, str], **output: Any) -> None:
+        def action() -> int:
+            os.chdir(directory)
+            os.execve("/bin/bash", ["bash", "-c", command], {**os.environ, **environment})
+
+        Job(self._context, channel, action, **output)
+
+    def _write(self, channel: int, **output: Any) -> None:
+        Job(self._context, channel, write_files, **output)
+
+    def _read(self, channel: int, *, path: str, limit: int, **output: Any) -> None:
+        Job(self._context, channel, lambda: read_file(path, limit), **output)
+
+    def _connect(self, channel: int, *, port: int) -> None:
+        Connection(self._context, channel, port)
+
+    def _ping(self, channel: int) -> None:
+        self._context.link.answer(channel)
+
+    def _kill(self, channel: int, *, target: int) -> None:
+        job = self._context.jobs.get(target)
+        if job is None:
+            self._context.link.answer(channel)
+        else:
+            job.kill(channel)
+
+    def _kill_all(self, channel: int) -> None:
+        deadline = time.monotonic() + _KILL_SECONDS
+        while True:
+            # One call under the kernel's lock on processes: no fork slips through. And it needs no process of its
+            # own, for which there may be no room.
+            signal_to(-1, signal.SIGKILL)
+            self._reap()
+            if not any(pid > 1 for pid, _ in live_processes()):
+                self._context.link.answer(channel)
+                return
+            if time.monotonic() > deadline:
+                self._context.link.answer(channel, error="some processes do not die", errno=errno.EBUSY)
+                return
+            time.sleep(0.001)
+
+    def _child_ended(self) -> None:
+        os.read(self._awake, 4096)
+        self._reap()
+
+    def _reap(self) -> None:
+        """Collect every child that died: supervisors, and orphans of a supervisor that was killed."""
+        while True:
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid in self._context.supervisors:
+                self._context.supervisors[pid].supervisor_ended()
+
+    def _watch_memory(self) -> None:
+        self._context.loop.at(_WATCH_SECONDS, self._watch_memory)
+        self._context.limits.watch_memory(spared=self._context.supervisors)
+
+
+def main(config: dict[str, Any]) -> NoReturn:
+    protect()
+    os.umask(0o022)
+    Guest(config).serve()
