@@ -1,0 +1,263 @@
+"""What makes work done: one commit checked in fresh sandboxes, each verdict told as soon as it is known."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from macrohard.domain import Artifacts, Scenario, Verdict, VerdictStatus
+from macrohard.errors import ToolError
+from macrohard.product.browser import Browser, open_browser
+from macrohard.product.scenarios import ScenarioResult, run_scenario
+from macrohard.product.service import Service, checkout
+from macrohard.sandbox.contract import SandboxProvider, SandboxSpec
+
+APP_IMAGE = "base"
+BASIC_CHECKS: tuple[Literal["manifest"], Literal["install"], Literal["start"], Literal["tests"]] = (
+    "manifest", "install", "start", "tests",
+)  # fmt: skip
+_TAIL_CHARACTERS = 1500
+
+OnVerdict = Callable[[Verdict], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class _Pod:
+    """A product in a sandbox, installed, with a browser beside it."""
+
+    service: Service
+    browser: Browser | None
+
+
+class _Broken(Exception):
+    """The product cannot be brought to the point where anything more could be checked; the text says why."""
+
+
+class _Verdicts:
+    """The verdicts on one commit: those known before, and those that are told now."""
+
+    def __init__(
+        self, *, commit: str, artifacts: Artifacts, on_verdict: OnVerdict, already: Mapping[str, Verdict]
+    ) -> None:
+        self.commit = commit
+        self._artifacts = artifacts
+        self._on_verdict = on_verdict
+        self._known = dict(already)
+        self._clocks: dict[str, float] = {}
+
+    def __contains__(self, check: str) -> bool:
+        return check in self._known
+
+    def __getitem__(self, check: str) -> Verdict:
+        return self._known[check]
+
+    def begin(self, check: str) -> None:
+        self._clocks[check] = time.monotonic()
+
+    async def basic(
+        self,
+        check: Literal["manifest", "install", "start", "tests"],
+        status: VerdictStatus,
+        summary: str,
+        *,
+        log: str = "",
+    ) -> None:
+        """Tell the verdict on one of the basic checks, with its log as evidence, unless it is known."""
+        if check in self:
+            return
+        evidence = (await self._artifacts.put(log.encode(), media_type="text/plain"),) if log else ()
+        begin = self._clocks.get(check, time.monotonic())
+        await self._tell(
+            Verdict(
+                check=check,
+                kind=check,
+                commit=self.commit,
+                status=status,
+                summary=summary,
+                duration_seconds=time.monotonic() - begin,
+                evidence=evidence,
+            )
+        )
+
+    async def scenario(self, scenario: Scenario, result: ScenarioResult) -> None:
+        """Tell how a scenario went, with the last window and the steps as evidence."""
+        evidence = [await self._artifacts.put(result.detail.encode(), media_type="text/plain")]
+        if result.screenshot is not None:
+            evidence.insert(0, await self._artifacts.put(result.screenshot, media_type="image/jpeg"))
+        await self._tell(
+            Verdict(
+                check=scenario.id,
+                kind="scenario",
+                criterion=scenario.criterion,
+                commit=self.commit,
+                status=result.status,
+                summary=result.summary,
+                duration_seconds=result.duration_seconds,
+                evidence=tuple(evidence),
+            )
+        )
+
+    async def not_run(self, scenario: Scenario, reason: str) -> None:
+        """Tell that a scenario could not be run, unless it is known how it went."""
+        if scenario.id in self:
+            return
+        await self._tell(
+            Verdict(
+                check=scenario.id,
+                kind="scenario",
+                criterion=scenario.criterion,
+                commit=self.commit,
+                status="not run",
+                summary=reason,
+                duration_seconds=0,
+            )
+        )
+
+    async def _tell(self, verdict: Verdict) -> None:
+        self._known[verdict.check] = verdict
+        await self._on_verdict(verdict)
+
+
+async def verify(
+    provider: SandboxProvider,
+    *,
+    bundle: bytes,
+    commit: str,
+    scenarios: Sequence[Scenario],
+    artifacts: Artifacts,
+    on_verdict: OnVerdict,
+    already: Mapping[str, Verdict],
+) -> tuple[Verdict, ...]:
+    """Check a commit: manifest, install, start, its own tests, then the hidden scenarios, in two pods at once.
+
+    Each pod is fresh: a clean clone of the bundle, installed there. Nothing of the scenarios enters the product's
+    sandbox. What a product gets wrong is a verdict; after a failed manifest, install or start, everything that needs
+    it is "not run". `already` holds verdicts on this commit that need not be repeated, by `Verdict.check`.
+
+    Returns:
+        All verdicts, the old ones included: the basic checks, then the scenarios in the order given.
+
+    Raises:
+        SandboxUnavailable: a sandbox could not be had, or was lost; the verdicts told until then hold.
+    """
+    verdicts = _Verdicts(commit=commit, artifacts=artifacts, on_verdict=on_verdict, already=already)
+    checks = [*BASIC_CHECKS, *(scenario.id for scenario in scenarios)]
+    if all(check in verdicts for check in checks):
+        return tuple(verdicts[check] for check in checks)
+    waiting: asyncio.Queue[Scenario] = asyncio.Queue()
+    for scenario in scenarios:
+        if scenario.id not in verdicts:
+            waiting.put_nowait(scenario)
+    try:
+        await _in_parallel(
+            _first_pod(provider, bundle, verdicts, waiting),
+            _second_pod(provider, bundle, verdicts, waiting),
+        )
+    except _Broken as broken:
+        for check in BASIC_CHECKS:
+            await verdicts.basic(check, "not run", f"not run: {broken}")
+        for scenario in scenarios:
+            await verdicts.not_run(scenario, f"{scenario.title}: not run: {broken}")
+    return tuple(verdicts[check] for check in checks)
+
+
+async def _in_parallel(*works: Awaitable[None]) -> None:
+    """Do all; the first error ends the others and is raised as it is."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _first_pod(
+    provider: SandboxProvider, bundle: bytes, verdicts: _Verdicts, waiting: asyncio.Queue[Scenario]
+) -> None:
+    """Check manifest, install and start, then scenarios."""
+    async with _pod(provider, bundle, verdicts, tells=True, browser=not waiting.empty()) as pod:
+        service = pod.service
+        if service.manifest.kind not in ("web", "api"):
+            await verdicts.basic("start", "not run", f"a product of kind {service.manifest.kind} has no service")
+        else:
+            verdicts.begin("start")
+            try:
+                await service.start(wiped=True)
+            except ToolError as error:
+                await verdicts.basic("start", "failed", f"the product does not start: {error}", log=str(error))
+                raise _Broken(f"the product does not start: {error}") from error
+            await verdicts.basic("start", "passed", f"healthy at {service.manifest.service.health}")
+        await _run_waiting(pod, verdicts, waiting)
+
+
+async def _second_pod(
+    provider: SandboxProvider, bundle: bytes, verdicts: _Verdicts, waiting: asyncio.Queue[Scenario]
+) -> None:
+    """Run the product's own tests, then scenarios."""
+    async with _pod(provider, bundle, verdicts, tells=False, browser=waiting.qsize() > 1) as pod:
+        if "tests" not in verdicts:
+            verdicts.begin("tests")
+            run = await pod.service.run_tests()
+            await verdicts.basic("tests", "passed" if run.passed else "failed", run.summary, log=run.output)
+        if pod.browser is not None:
+            await _run_waiting(pod, verdicts, waiting)
+
+
+@asynccontextmanager
+async def _pod(
+    provider: SandboxProvider, bundle: bytes, verdicts: _Verdicts, *, tells: bool, browser: bool
+) -> AsyncIterator[_Pod]:
+    """A clean clone, installed; with `tells`, its manifest and install verdicts are told.
+
+    Raises:
+        _Broken: there is nothing to run.
+    """
+    async with provider.open(SandboxSpec(image=APP_IMAGE)) as sandbox:
+        verdicts.begin("manifest")
+        try:
+            service = await checkout(sandbox, bundle=bundle, commit=verdicts.commit)
+        except ToolError as error:
+            if tells:
+                await verdicts.basic("manifest", "failed", str(error))
+            raise _Broken(str(error)) from error
+        if tells:
+            await verdicts.basic("manifest", "passed", f"a product of kind {service.manifest.kind}")
+        if browser and service.manifest.kind == "web":
+            async with open_browser(provider, beside=sandbox) as opened:
+                await _install(service, verdicts, tells=tells)
+                yield _Pod(service=service, browser=opened)
+        else:
+            await _install(service, verdicts, tells=tells)
+            yield _Pod(service=service, browser=None)
+
+
+async def _install(service: Service, verdicts: _Verdicts, *, tells: bool) -> None:
+    verdicts.begin("install")
+    result = await service.install()
+    if result is None:
+        if tells:
+            await verdicts.basic("install", "passed", "nothing to install")
+        return
+    log = (result.stdout + result.stderr).strip()
+    if result.exit_code == 0:
+        if tells:
+            await verdicts.basic("install", "passed", "installed", log=log)
+        return
+    why = result.limit_hit or ("took too long" if result.timed_out else f"exit code {result.exit_code}")
+    summary = f"the install command failed ({why}): {log[-_TAIL_CHARACTERS:]}"
+    if tells:
+        await verdicts.basic("install", "failed", summary, log=log)
+    raise _Broken(summary)
+
+
+async def _run_waiting(pod: _Pod, verdicts: _Verdicts, waiting: asyncio.Queue[Scenario]) -> None:
+    while not waiting.empty():
+        scenario = waiting.get_nowait()
+        if pod.browser is None:
+            kind = pod.service.manifest.kind
+            await verdicts.not_run(scenario, f"{scenario.title}: there is no driver for products of kind {kind} yet")
+            continue
+        await verdicts.scenario(scenario, await run_scenario(pod.browser, pod.service, scenario))

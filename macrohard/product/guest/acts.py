@@ -1,0 +1,127 @@
+"""What a simulated user does to a page, with elements named by reference or by role and name."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+from playwright.async_api import Error, Locator
+
+from macrohard.product.guest import steps
+from macrohard.product.guest.visit import Failed, Malformed, Visit
+
+_REFERENCE = re.compile(r"^(?:f\d+)?e\d+$")
+_ROLE_AND_NAME = re.compile(r'^([a-z]+) "(.*)"$', re.S)
+_DATE_OR_TIME = re.compile(r"^(\d{4}-\d{2}-\d{2}(T\d{2}:\d{2})?|\d{2}:\d{2})$")
+
+
+async def _target(visit: Visit, target: str) -> tuple[Locator, str]:
+    if _REFERENCE.match(target):
+        found = visit.page.locator(f"aria-ref={target}")
+        try:
+            await found.count()
+        except Error as error:
+            raise Failed(f"{target} is not on the page any more; look again") from error
+        if await found.count() != 1:
+            raise Failed(f"{target} is not on the page any more; look again")
+        return found, target
+    if not (parts := _ROLE_AND_NAME.match(target)):
+        raise Malformed(
+            f'{target!r} names no element: give a reference such as e12, or a role and a name: button "Save"'
+        )
+    return await steps.find(visit, parts[1], parts[2], None), f"the {target}"
+
+
+async def _click(visit: Visit, target: str, value: str) -> None:
+    await steps.click(visit, *await _target(visit, target))
+
+
+async def _double_click(visit: Visit, target: str, value: str) -> None:
+    await steps.click(visit, *await _target(visit, target), times=2)
+
+
+async def _fill(visit: Visit, target: str, value: str) -> None:
+    found, what = await _target(visit, target)
+    await steps.fill(visit, found, value, what)
+
+
+async def _choose(visit: Visit, target: str, value: str) -> None:
+    found, what = await _target(visit, target)
+    await steps.choose(visit, found, value, what)
+
+
+async def _check(visit: Visit, target: str, value: str) -> None:
+    await _set(visit, target, True)
+
+
+async def _uncheck(visit: Visit, target: str, value: str) -> None:
+    await _set(visit, target, False)
+
+
+async def _set(visit: Visit, target: str, on: bool) -> None:
+    found, what = await _target(visit, target)
+    try:
+        await found.set_checked(on)
+    except Error as error:
+        raise Failed(steps.explain(error, what)) from error
+    await visit.settle()
+
+
+async def _type(visit: Visit, target: str, value: str) -> None:
+    """Into whatever has the focus."""
+    focused = visit.page.locator("*:focus")
+    if await focused.count() == 0:
+        raise Failed("nothing has the focus, so the typed text goes nowhere; press Tab first")
+    kind = await focused.evaluate("(element) => element.tagName === 'INPUT' ? element.type : element.tagName")
+    if kind in ("date", "time", "datetime-local", "month", "week"):
+        # Such fields take their parts in the order of the browser's language; the ISO form is what the person means.
+        if not _DATE_OR_TIME.match(value):
+            raise Failed("the field takes a date or time only in a form such as 2026-11-22, 09:30 or 2026-11-22T09:30")
+        await steps.fill(visit, focused, value, "the field")
+        return
+    await visit.page.keyboard.type(value)
+    await visit.settle()
+
+
+async def _press(visit: Visit, target: str, value: str) -> None:
+    await steps.press(visit, value)
+
+
+async def _upload(visit: Visit, target: str, value: str) -> None:
+    """The value's first line is the file's name, the rest its content."""
+    found, what = await _target(visit, target)
+    filename, _, content = value.partition("\n")
+    await steps.upload(visit, found, filename, content, what)
+
+
+async def _open(visit: Visit, target: str, value: str) -> None:
+    await visit.open(value)
+
+
+async def _back(visit: Visit, target: str, value: str) -> None:
+    await visit.back()
+
+
+async def _reload(visit: Visit, target: str, value: str) -> None:
+    await visit.reload()
+
+
+ACTS: Mapping[str, Callable[[Visit, str, str], Awaitable[None]]] = {
+    "click": _click,
+    "double click": _double_click,
+    "fill": _fill,
+    "choose": _choose,
+    "check": _check,
+    "uncheck": _uncheck,
+    "type": _type,
+    "press": _press,
+    "upload": _upload,
+    "open": _open,
+    "back": _back,
+    "reload": _reload,
+}
+
+
+async def act(visit: Visit, action: str, target: str, value: str) -> None:
+    """Do it and wait for what follows."""
+    if action not in ACTS:
+        raise Malformed(f"no action {action!r}; there are {', '.join(ACTS)}")
+    await ACTS[action](visit, target, value)

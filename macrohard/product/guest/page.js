@@ -1,0 +1,160 @@
+// What the scenario steps ask about a page, in a JavaScript world of its own that the page cannot reach or change.
+// Every function answers with plain JSON.
+globalThis.macrohard ??= (() => {
+  const ROW = "tr, li, article, [role=row], [role=listitem], [role=article]";
+  const NAVIGATION = "nav, [role=navigation], [role=tablist], [role=menu], [role=menubar]";
+  const SILENT = new Set(["SCRIPT", "STYLE", "TEMPLATE", "NOSCRIPT", "DATALIST", "HEAD", "TITLE"]);
+
+  const visible = (element) => element.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true });
+
+  // A person reads the chosen option of a closed list, not the others.
+  const chosen = (select) => [...select.selectedOptions].map((option) => option.label).join(" ");
+
+  function collect(element, pieces, skip) {
+    // An element can be hidden and hold visible ones, so visibility is asked for each text.
+    const readable = element.nodeType !== Node.ELEMENT_NODE || getComputedStyle(element).visibility === "visible";
+    for (const child of element.childNodes) {
+      if (child.nodeType === Node.TEXT_NODE) {
+        if (readable) pieces.push(child.data);
+      } else if (child.nodeType === Node.ELEMENT_NODE && !SILENT.has(child.tagName) && !(skip && child.matches(skip))) {
+        const style = getComputedStyle(child);
+        if (style.opacity === "0" || (!child.checkVisibility() && style.display !== "contents")) continue;
+        const inline = style.display === "inline" && child.tagName !== "BR";
+        if (!inline) pieces.push(" ");
+        if (child.tagName === "SELECT") pieces.push(style.visibility === "visible" ? chosen(child) : "");
+        else {
+          if (child.shadowRoot) collect(child.shadowRoot, pieces, skip);
+          collect(child, pieces, skip);
+        }
+        if (!inline) pieces.push(" ");
+      }
+    }
+  }
+
+  const squeeze = (text) => text.replace(/\s+/gu, " ").trim();
+
+  function textOf(root, skip = "") {
+    if (!root) return "";
+    if (root.tagName === "SELECT") return chosen(root);
+    const pieces = [];
+    collect(root, pieces, skip);
+    return squeeze(pieces.join(""));
+  }
+
+  const WORD = /[\p{L}\p{N}_]/u;
+  const DIGIT = /\p{N}/u;
+
+  // "1 task" is not in "11 tasks", nor "Milk" in "Milkshake", nor "250.00" in "1,250.00".
+  function whole(text, start, end) {
+    const before = text[start - 1] ?? "", after = text[end] ?? "";
+    const first = text[start], last = text[end - 1];
+    if (WORD.test(first) && WORD.test(before)) return false;
+    if (WORD.test(last) && WORD.test(after)) return false;
+    if (DIGIT.test(first) && /[.,]/.test(before) && DIGIT.test(text[start - 2] ?? "")) return false;
+    if (DIGIT.test(last) && /[.,]/.test(after) && DIGIT.test(text[end + 1] ?? "")) return false;
+    return true;
+  }
+
+  function position(text, wanted, from = 0) {
+    wanted = squeeze(wanted);
+    for (let at = text.indexOf(wanted, from); at >= 0; at = text.indexOf(wanted, at + 1))
+      if (whole(text, at, at + wanted.length)) return at;
+    return -1;
+  }
+
+  const main = () => document.querySelector("main, [role=main]") ?? document.body;
+
+  const isHeader = (row) =>
+    !!row.closest("thead") || (row.tagName === "TR" && !row.querySelector("td, [role=cell], [role=gridcell]"));
+
+  function rowsWith(texts) {
+    const matching = [...document.querySelectorAll(ROW)].filter((row) => {
+      if (row.closest(NAVIGATION) || isHeader(row) || !visible(row)) return false;
+      const text = textOf(row);
+      return texts.every((wanted) => position(text, wanted) >= 0);
+    });
+    return matching.filter((row) => !matching.some((other) => other !== row && row.contains(other)));
+  }
+
+  const isPlaceholder = (row) => {
+    const cells = row.querySelectorAll("td, th, [role=cell], [role=gridcell]");
+    return cells.length === 1 && cells[0].colSpan > 1;
+  };
+
+  function dataRows() {
+    const shown = (selector) =>
+      [...main().querySelectorAll(selector)].filter((element) => visible(element) && !element.closest(NAVIGATION));
+    const title = textOf(main().querySelector("h1"));
+    const tables = shown("table, [role=table], [role=grid]");
+    const named = tables.find((table) => {
+      const labelled = document.getElementById(table.getAttribute("aria-labelledby") ?? "");
+      const name = labelled ? textOf(labelled) : table.getAttribute("aria-label") ?? textOf(table.querySelector("caption"));
+      return title !== "" && name === title;
+    });
+    const table = named ?? tables[0];
+    if (table)
+      return [...table.querySelectorAll("tr, [role=row]")].filter(
+        (row) => visible(row) && !isHeader(row) && !row.closest("tfoot") && !isPlaceholder(row),
+      );
+    const list = shown("ul, ol, [role=list]").find((candidate) => !candidate.closest("[role=alert], [role=status]"));
+    if (list) return [...list.querySelectorAll(":scope > li, :scope > [role=listitem]")].filter(visible);
+    return shown("article, [role=article]");
+  }
+
+  return {
+    text: () => textOf(document.body),
+
+    sees: (text, row) => {
+      if (row === null) return position(textOf(document.body), text) >= 0;
+      return rowsWith([row]).some((element) => position(textOf(element), text) >= 0);
+    },
+
+    rowTexts: (texts) => rowsWith(texts).map((row) => textOf(row)),
+
+    allRows: () => rowsWith([]).map((row) => textOf(row)),
+
+    countRows: () => dataRows().length,
+
+    inOrder: (texts) => {
+      const ordered = (text) => {
+        let from = 0;
+        for (const wanted of texts) {
+          const at = position(text, wanted, from);
+          if (at < 0) return false;
+          from = at + squeeze(wanted).length;
+        }
+        return true;
+      };
+      const lists = [...main().querySelectorAll("tbody, table, ul, ol, [role=list], [role=table]")].filter(visible);
+      const holding = lists.map((list) => textOf(list)).filter((text) => texts.every((one) => position(text, one) >= 0));
+      if (holding.length) return holding.some(ordered);
+      return ordered(textOf(main(), "[role=status], [role=alert], output"));
+    },
+
+    mainText: () => textOf(main(), "[role=status], [role=alert], output"),
+
+    // Marks the one row that contains the text, for a selector to find it; answers how many there are.
+    markRow: (text) => {
+      const rows = rowsWith([text]);
+      if (rows.length === 1) rows[0].setAttribute("data-macrohard-row", "");
+      return rows.length;
+    },
+
+    unmarkRow: () => {
+      for (const row of document.querySelectorAll("[data-macrohard-row]")) row.removeAttribute("data-macrohard-row");
+    },
+
+    required: () =>
+      [...document.querySelectorAll(":required, [aria-required=true]")].flatMap((field) => [
+        ...[...(field.labels ?? [])].map((label) => textOf(label)),
+        ...(field.getAttribute("aria-label") ? [squeeze(field.getAttribute("aria-label"))] : []),
+        ...(field.getAttribute("aria-labelledby") ?? "").split(/\s+/).map((id) => textOf(document.getElementById(id))),
+      ]).filter(Boolean),
+
+    // The bubble a browser shows over a field it does not accept is not part of the page.
+    bubble: () => {
+      const field = document.activeElement;
+      return field?.matches?.(":user-invalid") ? field.validationMessage : "";
+    },
+  };
+})();

@@ -1,0 +1,157 @@
+"""Running one acceptance scenario: a fresh browser context, a product just started with empty data, step by step."""
+
+import asyncio
+import time
+
+from macrohard.domain import Scenario, Step, Value, VerdictStatus
+from macrohard.errors import ToolError
+from macrohard.product.browser import Browser, StepFailed, StepMalformed, Visit
+from macrohard.product.placeholders import UnknownPlaceholder, filled_scenario
+from macrohard.product.service import Service
+
+
+class ScenarioResult(Value):
+    """How one scenario went on one commit."""
+
+    scenario: str
+    """Its id."""
+    status: VerdictStatus
+    summary: str
+    """What was expected and seen, for a coder: the behaviour, not the steps."""
+    detail: str
+    """Everything, steps included, for the report."""
+    screenshot: bytes | None
+    """The window at the end as a JPEG; None if there was none to be had."""
+    duration_seconds: float
+
+
+async def run_scenario(browser: Browser, service: Service, scenario: Scenario) -> ScenarioResult:
+    """Run the scenario; whatever the product does is a result.
+
+    Besides its steps, it fails when the product answers anything with a status of 500 or above, when a page's
+    script has an uncaught error, and when the product does not start. It is "not run" when it asserts nothing or
+    cannot be understood. Afterwards the product is running, unless it does not start.
+
+    Raises:
+        SandboxUnavailable: a sandbox was lost.
+    """
+    begin = time.monotonic()
+
+    def result(status: VerdictStatus, summary: str, detail: str, screenshot: bytes | None = None) -> ScenarioResult:
+        return ScenarioResult(
+            scenario=scenario.id,
+            status=status,
+            summary=summary,
+            detail=detail,
+            screenshot=screenshot,
+            duration_seconds=time.monotonic() - begin,
+        )
+
+    if not scenario.asserts:
+        return result("not run", "the scenario checks nothing", told(scenario.steps, None))
+    try:
+        concrete = filled_scenario(scenario, now=await service.now())
+    except UnknownPlaceholder as error:
+        return result("not run", "the scenario cannot be understood", str(error))
+    async with browser.visit() as visit:
+        try:
+            await service.restart(wiped=True)
+        except ToolError as error:
+            return result("failed", f"{scenario.title}: the product does not start: {error}", str(error))
+        number, problem, status = await _run_steps(visit, service, concrete.steps)
+        screenshot = await _screenshot(visit)
+    detail = told(concrete.steps, number if problem else None)
+    if not problem:
+        return result("passed", f"{scenario.title}: holds", detail, screenshot)
+    if status == "not run":
+        return result("not run", "the scenario cannot be understood", f"{problem}\n{detail}", screenshot)
+    return result("failed", f"{scenario.title}: {problem}", f"{problem}\n{detail}", screenshot)
+
+
+async def _run_steps(visit: Visit, service: Service, steps: tuple[Step, ...]) -> tuple[int, str, VerdictStatus]:
+    """The number of the last step that was tried, what was wrong with it, and the status."""
+    number = 0
+    for number, step in enumerate(steps, start=1):
+        try:
+            if step.do == "restart":
+                await service.restart()
+                await visit.act("reload")
+            else:
+                await visit.step(step)
+        except StepMalformed as error:
+            return number, str(error), "not run"
+        except ToolError as error:
+            return number, _with_breakdowns(str(error), visit, service), "failed"
+        if visit.noticed.breakdowns:
+            return number, _with_breakdowns("", visit, service), "failed"
+    return number, "", "passed"
+
+
+def _with_breakdowns(problem: str, visit: Visit, service: Service) -> str:
+    """The problem with what probably is its cause before it."""
+    causes = list(visit.noticed.breakdowns[:3])
+    if service.ended:
+        causes.append("the product ended by itself")
+    if not causes:
+        return problem
+    log = service.log()[-600:]
+    text = "; ".join(causes) + (f"; {problem}" if problem else "")
+    return f"{text}. The end of its log: {log}" if log else text
+
+
+async def _screenshot(visit: Visit) -> bytes | None:
+    try:
+        return await asyncio.wait_for(visit.screenshot(), 5)
+    except (StepFailed, TimeoutError):
+        return None
+
+
+def told(steps: tuple[Step, ...], failed: int | None) -> str:
+    """The steps in words, one a line; the failed one is marked, those after it were not run."""
+    lines = []
+    for number, step in enumerate(steps, start=1):
+        mark = " " if failed is None or number < failed else ("✗" if number == failed else "·")
+        lines.append(f"{mark} {number}. {in_words(step)}")
+    return "\n".join(lines)
+
+
+def in_words(step: Step) -> str:
+    """One step as a sentence."""
+    data = step.model_dump()
+    row = f' in the row with "{data["row"]}"' if data.get("row") else ""
+    absent = "" if data.get("present", True) else "no "
+    match step.do:
+        case "open":
+            return f"open {step.path}"
+        case "click":
+            return f'click the {step.role} "{step.name}"{row}'
+        case "fill":
+            return f'fill "{step.name}" with "{step.value}"'
+        case "choose":
+            return f'choose "{step.value}" in "{step.name}"'
+        case "check":
+            return f'{"tick" if step.on else "untick"} "{step.name}"'
+        case "press":
+            return f"press {step.key}"
+        case "upload":
+            return f'upload {step.filename} to "{step.name}"'
+        case "reload":
+            return "reload the page"
+        case "restart":
+            return "restart the product"
+        case "resize":
+            return f"resize the window to {step.width} × {step.height}"
+        case "see":
+            return f'see {"" if step.present else "nothing of "}"{step.text}"{row}'
+        case "see_row":
+            return f"see {absent or 'a '}row with " + ", ".join(f'"{text}"' for text in step.texts)
+        case "see_order":
+            return "see in this order " + ", ".join(f'"{text}"' for text in step.texts)
+        case "see_control":
+            return f'see {absent or "a "}{step.role} "{step.name}"{row}'
+        case "see_value":
+            return f'see "{step.value}" in the field "{step.name}"'
+        case "see_rows":
+            return f"see {step.count} rows"
+        case "download":
+            return f'download a file with the {step.role} "{step.name}"'

@@ -1,0 +1,9 @@
+import app
+
+
+def test_a_title_is_required():
+    assert app.problem(" ") == "Title is required."
+
+
+def test_a_title_is_enough():
+    assert app.problem("Milk") == ""

@@ -1,0 +1,190 @@
+"""Scenarios in a real browser: what holds passes, and what does not is said in words."""
+
+from typing import Any
+
+import pytest
+
+from macrohard.domain import Scenario
+from macrohard.product.scenarios import ScenarioResult, run_scenario
+from tests.product.conftest import MakeCommit, OpenPod, Pod
+
+ADD_MILK: list[dict[str, Any]] = [
+    {"do": "open", "path": "/tasks/new"},
+    {"do": "fill", "name": "Title", "value": "Milk"},
+    {"do": "fill", "name": "Due", "value": "{today+7d}"},
+    {"do": "choose", "name": "Priority", "value": "High"},
+    {"do": "click", "role": "button", "name": "Save"},
+]
+
+
+def scenario(*steps: dict[str, Any], title: str = "Tasks can be added") -> Scenario:
+    return Scenario.model_validate({"id": "S-1", "criterion": "AC-1", "title": title, "steps": steps})
+
+
+async def run(pod: Pod, *steps: dict[str, Any]) -> ScenarioResult:
+    return await run_scenario(pod.browser, pod.service, scenario(*steps))
+
+
+HOLDS: dict[str, list[dict[str, Any]]] = {
+    "a saved task is listed": [
+        *ADD_MILK,
+        {"do": "see", "text": "Task saved."},
+        {"do": "see_row", "texts": ["Milk", "{today+7d}", "High"]},
+        {"do": "see_rows", "count": 1},
+        {"do": "see", "text": "1 task"},
+    ],
+    "nothing is left of the scenario before": [
+        {"do": "open", "path": "/"},
+        {"do": "see", "text": "No tasks yet."},
+        {"do": "see_rows", "count": 0},
+        {"do": "see_row", "texts": ["Milk"], "present": False},
+    ],
+    "a restart keeps the data": [
+        *ADD_MILK,
+        {"do": "restart"},
+        {"do": "see_row", "texts": ["Milk"]},
+        {"do": "reload"},
+        {"do": "see_row", "texts": ["Milk"]},
+    ],
+    "what was typed is kept when it is wrong": [
+        {"do": "open", "path": "/tasks/new"},
+        {"do": "fill", "name": "Due", "value": "{today}"},
+        {"do": "check", "name": "Done"},
+        {"do": "see_value", "name": "Done", "value": "on"},
+        {"do": "click", "role": "button", "name": "Save"},
+        {"do": "see", "text": "Title is required."},
+        {"do": "see_value", "name": "Due", "value": "{today}"},
+        {"do": "see_value", "name": "Priority", "value": "Choose"},
+    ],
+    "keys work": [
+        {"do": "open", "path": "/tasks/new"},
+        {"do": "fill", "name": "Title", "value": "By key"},
+        {"do": "press", "key": "Enter"},
+        {"do": "see_row", "texts": ["By key"]},
+    ],
+    "files go in and out": [
+        {"do": "open", "path": "/tasks"},
+        {
+            "do": "upload",
+            "name": "CSV file",
+            "filename": "tasks.csv",
+            "content": "Title,Due,Priority\nBread,2026-01-02,Low\nButter,,High\n",
+        },
+        {"do": "click", "role": "button", "name": "Import"},
+        {"do": "see", "text": "2 tasks imported."},
+        {"do": "see_order", "texts": ["Bread", "Butter"]},
+        {"do": "download", "role": "link", "name": "Export CSV", "texts": ["Bread,2026-01-02"], "absent": ["Milk"]},
+        {"do": "choose", "name": "Priority", "value": "Low"},
+        {"do": "click", "role": "button", "name": "Show"},
+        {"do": "see_rows", "count": 1},
+        {"do": "see", "text": "Butter", "present": False},
+        {"do": "open", "path": "/tasks"},
+        {"do": "see_control", "role": "button", "name": "Delete", "row": "Bread"},
+        {"do": "click", "role": "button", "name": "Delete", "row": "Bread"},
+        {"do": "see_row", "texts": ["Bread"], "present": False},
+        {"do": "see", "text": "High", "row": "Butter"},
+        {"do": "see", "text": "Low", "row": "Butter", "present": False},
+        {"do": "resize", "width": 375, "height": 667},
+        {"do": "see_control", "role": "link", "name": "Add task"},
+        {"do": "see_control", "role": "link", "name": "Add person", "present": False},
+    ],
+}
+
+
+@pytest.mark.parametrize("steps", HOLDS.values(), ids=HOLDS.keys())
+async def test_what_holds_passes(tasks: Pod, steps: list[dict[str, Any]]) -> None:
+    result = await run(tasks, *steps)
+    assert (result.status, result.summary) == ("passed", "Tasks can be added: holds")
+    assert result.screenshot is not None
+    assert result.screenshot.startswith(b"\xff\xd8")
+
+
+FAILS: dict[str, tuple[list[dict[str, Any]], str]] = {
+    "no such button": (
+        [{"do": "open", "path": "/tasks/new"}, {"do": "click", "role": "button", "name": "Sav"}],
+        'the page "Add task" (/tasks/new) has no button "Sav"; the nearest are "Save"',
+    ),
+    "of another kind": (
+        [{"do": "open", "path": "/tasks"}, {"do": "click", "role": "button", "name": "Add task"}],
+        '"Add task" there is of another kind: link',
+    ),
+    "no such field": (
+        [{"do": "open", "path": "/tasks/new"}, {"do": "fill", "name": "Name", "value": "Milk"}],
+        'has no field "Name"; there are "Title", "Due", "Priority", "Done"',
+    ),
+    "no such option": (
+        [{"do": "open", "path": "/tasks/new"}, {"do": "choose", "name": "Priority", "value": "Urgent"}],
+        'the list "Priority" does not offer "Urgent"; it offers "Choose", "High", "Low"',
+    ),
+    "text that is not there": (
+        [{"do": "open", "path": "/tasks"}, {"do": "see", "text": "Welcome"}],
+        'the page "Tasks" (/tasks) does not show "Welcome"; it shows: Tasks Tasks Add task',
+    ),
+    "text only within a word": (
+        [*ADD_MILK, {"do": "see", "text": "Mil"}],
+        'shows "Mil" only as a part of a longer word or number',
+    ),
+    "text that should not be there": (
+        [*ADD_MILK, {"do": "see", "text": "Milk", "present": False}],
+        'shows "Milk", but should not',
+    ),
+    "no such row": (
+        [*ADD_MILK, {"do": "see_row", "texts": ["Milk", "Low"]}],
+        'has no row with "Milk", "Low"; the rows are "Milk 20',
+    ),
+    "wrong number of rows": ([*ADD_MILK, {"do": "see_rows", "count": 2}], "has 1 rows, not 2"),
+    "wrong value": (
+        [{"do": "open", "path": "/tasks/new"}, {"do": "see_value", "name": "Priority", "value": "High"}],
+        'holds "Choose", not "High"',
+    ),
+    "wrong order": (
+        [*ADD_MILK, {"do": "see_order", "texts": ["High", "Milk"]}],
+        'does not show in this order "High", "Milk"',
+    ),
+    "nothing is downloaded": (
+        [{"do": "open", "path": "/tasks"}, {"do": "download", "role": "link", "name": "Add task", "texts": []}],
+        'the link "Add task" downloads no file; it leads to the page "Add task"',
+    ),
+}
+
+
+@pytest.mark.parametrize(("steps", "complaint"), FAILS.values(), ids=FAILS.keys())
+async def test_what_does_not_hold_fails_in_words(tasks: Pod, steps: list[dict[str, Any]], complaint: str) -> None:
+    result = await run(tasks, *steps, {"do": "see", "text": "Tasks"})
+    assert result.status == "failed"
+    assert complaint in result.summary
+    assert result.summary.startswith("Tasks can be added: ")
+    assert f"✗ {len(steps)}. " in result.detail
+    assert f"· {len(steps) + 1}. " in result.detail
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param([{"do": "open", "path": "/"}], id="nothing asserted"),
+        pytest.param([{"do": "see", "text": "{tomorrow}"}], id="unknown placeholder"),
+        pytest.param([{"do": "press", "key": "Any"}, {"do": "see", "text": "x"}], id="unknown key"),
+    ],
+)
+async def test_a_scenario_that_makes_no_sense_is_not_run(tasks: Pod, steps: list[dict[str, Any]]) -> None:
+    assert (await run(tasks, *steps)).status == "not run"
+
+
+async def test_a_product_that_forgets_fails(make_commit: MakeCommit, open_pod: OpenPod) -> None:
+    forgetful = make_commit(
+        "tasks", {"app.py": {"    FILE.write_text(json.dumps(tasks))": "    global load\n    load = lambda: tasks"}}
+    )
+    async with open_pod(forgetful) as pod:
+        kept = await run(pod, *ADD_MILK, {"do": "see_row", "texts": ["Milk"]})
+        lost = await run(pod, *ADD_MILK, {"do": "restart"}, {"do": "see_row", "texts": ["Milk"]})
+    assert kept.status == "passed"
+    assert lost.status == "failed"
+    assert 'has no row with "Milk"; it has no rows at all' in lost.summary
+
+
+async def test_a_product_that_does_not_start_fails(make_commit: MakeCommit, open_pod: OpenPod) -> None:
+    async with open_pod(make_commit("tasks", {"app.py": {"import csv": "import nothing_of_this_name"}})) as pod:
+        result = await run(pod, *ADD_MILK, {"do": "see_row", "texts": ["Milk"]})
+    assert result.status == "failed"
+    assert "the product does not start: the start command ended" in result.summary
+    assert "No module named 'nothing_of_this_name'" in result.summary
