@@ -1,0 +1,184 @@
+"""One database behind one URL: connections, transactions, schema, and its failures in words."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import Connection, event, inspect, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    NoSuchModuleError,
+    NotSupportedError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+from macrohard.errors import RequestError, StoreUnavailable
+
+HEAD = "0001"
+"""The schema that this code works with: the name of the last file in `migrations/versions/`."""
+
+_MIGRATION_LOCK = 0x6D616372
+"""Any number, the same for all: two processes that open a new database on a server take turns."""
+
+
+class Database:
+    """Transactions on SQLite or PostgreSQL; whatever goes wrong below becomes StoreUnavailable with advice."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        options = {} if self.is_sqlite else {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+        try:
+            self._engine = create_async_engine(url, **options)
+        except ModuleNotFoundError as error:
+            raise RequestError(f"{error.name} is not installed; pip install 'macrohard[postgres]'") from error
+        if self.is_sqlite:
+            event.listen(self._engine.sync_engine, "connect", _configure)
+            event.listen(self._engine.sync_engine, "begin", _begin)
+        self._writing = async_sessionmaker(self._engine, expire_on_commit=False)
+        self._reading = async_sessionmaker(self._engine.execution_options(readonly=True), expire_on_commit=False)
+        # SQLite has one writer at a time; queueing for it here is fair and costs no polling.
+        self._turn = asyncio.Lock() if self.is_sqlite else nullcontext()
+
+    @classmethod
+    async def open(cls, url: str | None, *, home: Path) -> "Database":
+        """The database behind `url`, or the file `macrohard.db` in `home`, with the schema of this code.
+
+        Raises:
+            RequestError: the URL is not one of SQLite or PostgreSQL, or the schema is newer than this code.
+            StoreUnavailable: the database did not answer.
+        """
+        database = cls(_understood(url, home))
+        try:
+            await database._bring_up_to_date()
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that sees one state of the database and changes nothing."""
+        with _Explained(self._url):
+            async with self._reading.begin() as session:
+                yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that is durable when the context ends, and undone if it ends with an exception.
+
+        Raises:
+            IntegrityError: a key is taken.
+        """
+        with _Explained(self._url):
+            async with self._turn, self._writing.begin() as session:
+                yield session
+
+    async def _bring_up_to_date(self) -> None:
+        async with self.read() as session:
+            revision = await (await session.connection()).run_sync(_revision)
+        if revision == HEAD:
+            return
+        async with self.write() as session:
+            if not self.is_sqlite:
+                await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            await (await session.connection()).run_sync(upgrade)
+
+
+_UNREACHABLE = (DatabaseError, InterfaceError, PoolTimeout)
+_BUGS = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
+
+
+class _Explained:
+    """Turns a failure of the database into StoreUnavailable, on the way out of a `with`."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, _UNREACHABLE) and not isinstance(error, _BUGS):
+            place = self._url.render_as_string(hide_password=True)
+            advice = (
+                "check that it is a database of Macrohard, that its folder can be written and the disk is not full"
+                if self._url.get_backend_name() == "sqlite"
+                else "check that the server runs, and its address, user and password in the URL"
+            )
+            raise StoreUnavailable(
+                f"the database {place} did not answer ({str(error).splitlines()[0]}); {advice}"
+            ) from error
+
+
+def _understood(url: str | None, home: Path) -> URL:
+    if url is None:
+        return URL.create("sqlite+aiosqlite", database=str(home.absolute() / "macrohard.db"))
+    advice = "write sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
+    try:
+        parsed = make_url(url)
+        drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
+        driver = drivers.get(parsed.get_backend_name())
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise RequestError(f"the database URL is not understood; {advice}") from error
+    if driver is None or parsed.database in (None, "", ":memory:"):
+        raise RequestError(
+            f"the database URL {parsed.render_as_string(hide_password=True)} is not understood; {advice}"
+        )
+    return parsed.set(drivername=driver)
+
+
+def _configure(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # transactions begin where `_begin` says, not where the driver guesses
+    cursor = connection.cursor()
+    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # A transaction that reads before it writes must hold the write lock from the start, or updates get lost.
+    reading = connection.get_execution_options().get("readonly", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return cast(str | None, connection.scalar(text("SELECT version_num FROM alembic_version")))
+
+
+def upgrade(connection: Connection) -> None:
+    """Bring the schema to `HEAD`, in the connection's transaction."""
+    from alembic import command
+
+    revision = _revision(connection)
+    config = alembic_config(connection)
+    if revision is not None and revision > HEAD:
+        raise RequestError(
+            f"a newer Macrohard made the database (schema {revision}, this one knows {HEAD}); install that version"
+        )
+    command.upgrade(config, HEAD)
+
+
+def alembic_config(connection: Connection) -> Any:
+    """The configuration with which Alembic works on this connection."""
+    # Imported only when there is something to migrate: it takes as long as a whole command otherwise.
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,170 @@
+"""Telling the facts of one run: numbered, durable, and projected onto rows in the same transaction."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from macrohard.errors import LeaseLost, MacrohardError
+from macrohard.events import Event, ModelCalled, RunEnded, RunStarted, SessionEnded, SessionStarted, Specified
+from macrohard.store.database import Database
+from macrohard.store.lease import Lease
+from macrohard.store.money import to_ticks
+from macrohard.store.tables import EventRow, RunRow, SessionRow
+
+BATCH = 500
+"""Events written in one transaction at most."""
+
+
+class _Entry(NamedTuple):
+    event: Event
+    at: datetime
+    written: asyncio.Future[None]
+
+
+class RunLog:
+    """An `Emit` for one run. Facts told at the same time become durable together, in the order in which they were told.
+
+    A fact is recorded even if who told it was cancelled meanwhile.
+    """
+
+    def __init__(self, database: Database, lease: Lease, *, number: int, worked_seconds: float) -> None:
+        self._database, self._lease = database, lease
+        self._number, self._worked_seconds = number, worked_seconds
+        self._last_at: datetime | None = None
+        """None: nothing was told by this process yet, so it is not known to have worked."""
+        self._waiting: list[_Entry] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._lost = False
+
+    @classmethod
+    async def open(cls, database: Database, lease: Lease) -> "RunLog":
+        """Go on behind the last fact of the run."""
+        last = select(EventRow).where(EventRow.run_id == lease.run_id).order_by(EventRow.number.desc()).limit(1)
+        async with database.read() as session:
+            row = await session.scalar(last)
+        return cls(
+            database, lease, number=row.number if row else 0, worked_seconds=row.worked_seconds if row else 0.0
+        )  # fmt: skip
+
+    async def __call__(self, event: Event) -> None:
+        """Record the event; durable when this returns.
+
+        Raises:
+            LeaseLost: another process took the run over; nothing can be told any more.
+            StoreUnavailable: the event was not recorded.
+        """
+        if self._lost:
+            raise LeaseLost(self._lease.run_id)
+        entry = _Entry(event, datetime.now(UTC), asyncio.get_running_loop().create_future())
+        self._waiting.append(entry)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_all())
+        await entry.written
+
+    async def _write_all(self) -> None:
+        """Write until nobody waits; while one batch is on its way to the disk, the next one gathers."""
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+                try:
+                    await self._write(batch)
+                except MacrohardError as error:
+                    self._lost = isinstance(error, LeaseLost)
+                    _settle(batch, error)
+                except BaseException as error:
+                    _settle(batch + self._waiting, error)
+                    self._waiting = []
+                    raise
+                _settle(batch, None)
+        finally:
+            self._writer = None
+
+    async def _write(self, batch: Sequence[_Entry]) -> None:
+        rows, last_at, worked = [], self._last_at, self._worked_seconds
+        for number, entry in enumerate(batch, self._number + 1):
+            if last_at is not None:
+                worked += max(0.0, (entry.at - last_at).total_seconds())
+            last_at = entry.at
+            rows.append(
+                {
+                    "run_id": self._lease.run_id,
+                    "number": number,
+                    "at": entry.at,
+                    "type": entry.event.type,
+                    "worked_seconds": worked,
+                    "body": entry.event.model_dump(mode="json"),
+                }
+            )
+        try:
+            async with self._database.write() as session:
+                await self._lease.confirm(session)
+                await session.execute(insert(EventRow), rows)
+                await _project(session, self._lease.run_id, batch, worked_seconds=worked)
+        except IntegrityError as error:
+            raise LeaseLost(self._lease.run_id) from error
+        self._number, self._worked_seconds, self._last_at = self._number + len(batch), worked, last_at
+
+
+def _settle(entries: Sequence[_Entry], problem: BaseException | None) -> None:
+    """Let those who told the facts go on; who was cancelled meanwhile is left out."""
+    for entry in entries:
+        if entry.written.done():
+            continue
+        if problem is None:
+            entry.written.set_result(None)
+        else:
+            entry.written.set_exception(problem)
+
+
+async def _project(session: AsyncSession, run_id: str, batch: Sequence[_Entry], *, worked_seconds: float) -> None:
+    """Bring the rows of the run and of its sessions up to date; one writer, so they are read, changed and written."""
+    run = await session.get_one(RunRow, run_id)
+    run.updated_at, run.worked_seconds = batch[-1].at, worked_seconds
+    named = {id_ for entry in batch if (id_ := getattr(entry.event, "session_id", None)) is not None}
+    found = await session.scalars(select(SessionRow).where(SessionRow.id.in_(named))) if named else ()
+    sessions = {row.id: row for row in found}
+    for entry in batch:
+        event = entry.event
+        run.iterations = max(run.iterations, getattr(event, "iteration", 0))
+        match event:
+            case RunStarted():
+                run.status, run.problem, run.model = "running", "", event.model
+            case RunEnded():
+                run.status, run.problem, run.product_path = event.outcome, event.problem, event.product_path
+            case Specified():
+                run.title = event.specification.title
+            case SessionStarted():
+                if event.session_id not in sessions:
+                    sessions[event.session_id] = _begun(run_id, event, entry.at)
+                    session.add(sessions[event.session_id])
+                elif event.resumed:
+                    sessions[event.session_id].outcome = None
+            case ModelCalled():
+                run.model_calls += 1
+                run.cost_ticks += to_ticks(event.cost_usd)
+                if (row := sessions.get(event.session_id)) is not None:
+                    row.model_calls += 1
+                    row.input_tokens += event.input_tokens
+                    row.output_tokens += event.output_tokens
+                    row.cost_ticks += to_ticks(event.cost_usd)
+            case SessionEnded():
+                if (row := sessions.get(event.session_id)) is not None:
+                    row.outcome, row.problem, row.commit = event.outcome, event.problem, event.commit
+                    # Of a session that is told again after a crash only the first time was long.
+                    row.seconds = max(row.seconds, event.seconds)
+            case _:
+                continue  # it concerns no row; views read it from the events
+
+
+def _begun(run_id: str, event: SessionStarted, at: datetime) -> SessionRow:
+    return SessionRow(
+        id=event.session_id, run_id=run_id, iteration=event.iteration, phase=event.phase, agent=event.agent,
+        agent_hash=event.agent_hash, persona=event.persona, task=event.task, criteria=list(event.criteria),
+        outcome=None, problem="", commit=None, model_calls=0, input_tokens=0, output_tokens=0, cost_ticks=0,
+        started_at=at, seconds=0.0,
+    )  # fmt: skip

@@ -1,0 +1,218 @@
+"""A run as people review it, folded from its events: of each thing the last word counts, however often it was told."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from macrohard.domain import (
+    PHASES,
+    Criterion,
+    CriterionState,
+    CriterionStatus,
+    Design,
+    Finding,
+    IterationSummary,
+    Phase,
+    PhaseTime,
+    Plan,
+    RunOverview,
+    RunSummary,
+    Scenario,
+    SessionSummary,
+    Specification,
+    UserSession,
+    Verdict,
+)
+from macrohard.events import (
+    Designed,
+    Event,
+    Found,
+    Integrated,
+    IterationEnded,
+    PhaseEnded,
+    Planned,
+    RunEnded,
+    RunStarted,
+    ScenariosWritten,
+    Specified,
+    Used,
+    Verified,
+)
+
+
+class Recorded(NamedTuple):
+    """An event as it was recorded."""
+
+    number: int
+    at: datetime
+    worked_seconds: float
+    """How long the run had been at work by then."""
+    event: Event
+
+
+class _Iteration:
+    """What is known of one iteration."""
+
+    def __init__(self, begun: float) -> None:
+        self.begun = self.until = begun
+        self.commit: str | None = None
+        self.plan = Plan(tasks=())
+        self.end: IterationEnded | None = None
+        self.verdicts: dict[tuple[str, str], Verdict] = {}
+        self.findings: dict[str, Finding] = {}
+        self.visits: dict[tuple[str, str], UserSession] = {}
+
+
+class Fold:
+    """All that the events of a run say together."""
+
+    def __init__(self, events: Iterable[Recorded]) -> None:
+        self.started: RunStarted | None = None
+        self.specification: Specification | None = None
+        self.design: Design | None = None
+        self.scenarios: tuple[Scenario, ...] = ()
+        self.product: str | None = None
+        """The last commit that was kept."""
+        self.product_path: str | None = None
+        self._iterations: dict[int, _Iteration] = {}
+        self._phases: dict[Phase, dict[tuple[int, float], tuple[float, float]]] = {}
+        for recorded in events:
+            self._take(recorded)
+
+    def _take(self, recorded: Recorded) -> None:
+        event = recorded.event
+        number = getattr(event, "iteration", 0)
+        iteration = self._iteration(number, recorded.worked_seconds) if number else _Iteration(0.0)
+        match event:
+            case RunStarted():
+                self.started = event
+            case RunEnded():
+                self.product_path = event.product_path
+            case Specified():
+                self.specification = event.specification
+            case Designed():
+                self.design = event.design
+            case ScenariosWritten():
+                self.scenarios = event.scenarios
+            case Planned():
+                iteration.plan = event.plan
+            case Integrated():
+                iteration.commit = event.commit
+            case Verified():
+                iteration.verdicts[event.verdict.check, event.verdict.commit] = event.verdict
+            case Found():
+                iteration.findings[event.finding.id] = event.finding
+            case Used():
+                iteration.visits[event.session.persona, event.session.commit] = event.session
+            case IterationEnded():
+                iteration.end, iteration.commit = event, event.commit
+            case PhaseEnded():
+                # An end that is told again, word for word, is the same stretch of time.
+                span = (recorded.worked_seconds - event.seconds, recorded.worked_seconds)
+                self._phases.setdefault(event.phase, {}).setdefault((event.iteration, event.seconds), span)
+            case _:
+                return
+        kept = (each for _, each in sorted(self._iterations.items()) if each.end is not None and each.end.kept)
+        for each in kept:
+            self.product = each.commit
+
+    def _iteration(self, number: int, worked_seconds: float) -> _Iteration:
+        iteration = self._iterations.setdefault(number, _Iteration(worked_seconds))
+        if iteration.end is None:
+            iteration.until = worked_seconds
+        return iteration
+
+    def phases(self) -> tuple[PhaseTime, ...]:
+        """Wall time in each phase; parts of one that ran side by side count once."""
+        return tuple(
+            PhaseTime(phase=phase, seconds=_covered(self._phases[phase].values()))
+            for phase in PHASES
+            if phase in self._phases
+        )
+
+    def criteria(self) -> tuple[CriterionState, ...]:
+        """Each criterion with its scenarios, the verdict that counts for each, and what follows from them."""
+        if self.specification is None:
+            return ()
+        latest: dict[str, Verdict] = {}
+        on_product: dict[str, Verdict] = {}
+        for _, iteration in sorted(self._iterations.items()):
+            for verdict in iteration.verdicts.values():
+                latest[verdict.check] = verdict
+                if verdict.commit == self.product:
+                    on_product[verdict.check] = verdict
+        counting = latest | on_product
+        return tuple(self._criterion(criterion, counting) for criterion in self.specification.criteria)
+
+    def _criterion(self, criterion: Criterion, verdicts: dict[str, Verdict]) -> CriterionState:
+        scenarios = tuple(scenario for scenario in self.scenarios if scenario.criterion == criterion.id)
+        counting = tuple(verdicts[scenario.id] for scenario in scenarios if scenario.id in verdicts)
+        return CriterionState(
+            criterion=criterion,
+            status=self._status(criterion, scenarios, counting),
+            scenarios=scenarios,
+            verdicts=counting,
+        )
+
+    def _status(
+        self, criterion: Criterion, scenarios: Sequence[Scenario], verdicts: Sequence[Verdict]
+    ) -> CriterionStatus:
+        if not criterion.covered:
+            return "not covered"
+        if self.product is None or not scenarios or len(verdicts) < len(scenarios):
+            return "unmet"
+        if any(verdict.commit == self.product and verdict.status != "passed" for verdict in verdicts):
+            return "unmet"
+        return "met" if all(verdict.commit == self.product for verdict in verdicts) else "stale"
+
+    def iterations(self, sessions: Sequence[SessionSummary]) -> tuple[IterationSummary, ...]:
+        """Each iteration, in order."""
+        return tuple(
+            IterationSummary(
+                number=number,
+                commit=each.commit,
+                kept=each.end.kept if each.end else None,
+                reason=each.end.reason if each.end else "",
+                tasks=each.plan.tasks,
+                verdicts=tuple(each.verdicts.values()),
+                gained=each.end.gained if each.end else (),
+                lost=each.end.lost if each.end else (),
+                findings=tuple(each.findings.values()),
+                users=tuple(each.visits.values()),
+                seconds=each.until - each.begun,
+                cost_usd=sum(session.cost_usd for session in sessions if session.iteration == number),
+            )
+            for number, each in sorted(self._iterations.items())
+        )
+
+    def overview(
+        self, summary: RunSummary, *, problem: str, sessions: Sequence[SessionSummary], model_calls: int,
+        budget_usd: float | None,
+    ) -> RunOverview:  # fmt: skip
+        """All of the run."""
+        return RunOverview(
+            summary=summary,
+            problem=problem,
+            notices=self.started.notices if self.started else (),
+            sandbox_tier=self.started.sandbox_tier if self.started else None,
+            specification=self.specification,
+            design=self.design,
+            criteria=self.criteria(),
+            iterations=self.iterations(sessions),
+            sessions=tuple(sessions),
+            phases=self.phases(),
+            model_calls=model_calls,
+            cost_usd=summary.cost_usd,
+            budget_usd=budget_usd,
+            product_commit=self.product,
+            product_path=self.product_path,
+        )
+
+
+def _covered(spans: Iterable[tuple[float, float]]) -> float:
+    """How long at least one of the spans lasted."""
+    covered, until = 0.0, float("-inf")
+    for begin, end in sorted(spans):
+        covered += max(0.0, end - max(begin, until))
+        until = max(until, end)
+    return covered

@@ -1,0 +1,176 @@
+"""The tables: events as they were told, and rows for what lists and sums need."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, MetaData, String, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Moment(TypeDecorator[datetime]):
+    """A point in time; SQLite keeps no zone, so there it is kept as UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Table(DeclarativeBase):
+    """Base of all tables. JSON stays text that is not looked into: PostgreSQL's jsonb refuses NUL characters."""
+
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's own idiom)
+        datetime: Moment(),
+        dict[str, Any]: JSON(),
+        list[str]: JSON(),
+    }
+
+
+class RunRow(Table):
+    """A run and what lists show of it, kept up to date with every event."""
+
+    __tablename__ = "runs"
+    __table_args__ = (Index(None, "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    requirement: Mapped[str] = mapped_column(Text)
+    options: Mapped[dict[str, Any]]
+    model: Mapped[str] = mapped_column(String(200))
+    title: Mapped[str] = mapped_column(String(200))
+    status: Mapped[str] = mapped_column(String(20))
+    problem: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    worked_seconds: Mapped[float] = mapped_column(default=0.0)
+    iterations: Mapped[int] = mapped_column(default=0)
+    model_calls: Mapped[int] = mapped_column(default=0)
+    cost_ticks: Mapped[int] = mapped_column(BigInteger, default=0)
+    product_path: Mapped[str | None] = mapped_column(Text)
+
+
+class EventRow(Table):
+    """A fact of a run; the number is its place in the order in which facts were told."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index(None, "run_id", "type"),)
+
+    run_id: Mapped[str] = mapped_column(ForeignKey(RunRow.id), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    type: Mapped[str] = mapped_column(String(40))
+    worked_seconds: Mapped[float]
+    """How long the run had been at work when this happened, without its pauses."""
+    body: Mapped[dict[str, Any]]
+
+
+class SessionRow(Table):
+    """One agent's work on one assignment, with its sums."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(String(300), primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey(RunRow.id), index=True)
+    iteration: Mapped[int]
+    phase: Mapped[str] = mapped_column(String(20))
+    agent: Mapped[str] = mapped_column(String(100))
+    agent_hash: Mapped[str] = mapped_column(String(64))
+    persona: Mapped[str | None] = mapped_column(String(100))
+    task: Mapped[str] = mapped_column(Text)
+    criteria: Mapped[list[str]]
+    outcome: Mapped[str | None] = mapped_column(String(20))
+    problem: Mapped[str] = mapped_column(Text, default="")
+    commit: Mapped[str | None] = mapped_column(String(40))
+    model_calls: Mapped[int] = mapped_column(default=0)
+    input_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    output_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    cost_ticks: Mapped[int] = mapped_column(BigInteger, default=0)
+    started_at: Mapped[datetime]
+    seconds: Mapped[float] = mapped_column(default=0.0)
+
+
+class MessageRow(Table):
+    """One message of a session's transcript; never changed."""
+
+    __tablename__ = "messages"
+
+    session_id: Mapped[str] = mapped_column(String(300), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    body: Mapped[dict[str, Any]]
+    usage: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class ArtifactRow(Table):
+    """What kind of content a blob is; the bytes are a file."""
+
+    __tablename__ = "artifacts"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    media_type: Mapped[str] = mapped_column(String(200))
+    size: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime]
+
+
+class LeaseRow(Table):
+    """Which process carries a run out; no row: none."""
+
+    __tablename__ = "leases"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey(RunRow.id), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(32))
+    """A random word of this one lease: a process that lost it cannot mistake the next one for its own."""
+    owner: Mapped[dict[str, Any]]
+    expires_at: Mapped[datetime]
+
+
+class BudgetRow(Table):
+    """What a run may spend and has spent; amounts are ticks of 1e-10 USD."""
+
+    __tablename__ = "budgets"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey(RunRow.id), primary_key=True)
+    cap_ticks: Mapped[int | None] = mapped_column(BigInteger)
+    cap_calls: Mapped[int | None] = mapped_column(BigInteger)
+    spent_ticks: Mapped[int] = mapped_column(BigInteger, default=0)
+    reserved_ticks: Mapped[int] = mapped_column(BigInteger, default=0)
+    calls: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class ReservationRow(Table):
+    """What one call may cost at worst, while it is not known what it did cost."""
+
+    __tablename__ = "reservations"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey(BudgetRow.run_id), index=True)
+    session_id: Mapped[str] = mapped_column(String(300))
+    ticks: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime]
+
+
+class AnswerRow(Table):
+    """What the person said to a question of the specification."""
+
+    __tablename__ = "answers"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey(RunRow.id), primary_key=True)
+    question_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]

@@ -1,0 +1,50 @@
+"""What was said in each session, append-only: a message is written once and read when the session goes on."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from macrohard.domain import JsonObject
+from macrohard.errors import LeaseLost
+from macrohard.store.database import Database
+from macrohard.store.tables import MessageRow
+
+
+class Transcripts:
+    """Transcripts of all sessions; each has one writer at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._next: dict[str, int] = {}
+
+    async def append(self, session_id: str, message: JsonObject, *, usage: JsonObject | None = None) -> int:
+        """Add a message at the end and give its number, from 0; durable when this returns.
+
+        Raises:
+            LeaseLost: another process went on with the session.
+        """
+        if (number := self._next.get(session_id)) is None:
+            number = await self._count(session_id)
+        row = {"session_id": session_id, "number": number, "at": datetime.now(UTC), "body": message, "usage": usage}
+        try:
+            async with self._database.write() as session:
+                await session.execute(insert(MessageRow).values(row))
+        except IntegrityError as error:
+            self._next.pop(session_id, None)
+            raise LeaseLost(session_id.split("/", 1)[0]) from error
+        self._next[session_id] = number + 1
+        return number
+
+    async def load(self, session_id: str) -> list[JsonObject]:
+        """All messages of the session in order; empty if it never began. Appending goes on after the last of them."""
+        wanted = select(MessageRow.body).where(MessageRow.session_id == session_id).order_by(MessageRow.number)
+        async with self._database.read() as session:
+            messages = list(await session.scalars(wanted))
+        self._next[session_id] = len(messages)
+        return messages
+
+    async def _count(self, session_id: str) -> int:
+        async with self._database.read() as session:
+            counted = await session.scalar(select(func.count()).where(MessageRow.session_id == session_id))
+        return counted or 0
