@@ -1,0 +1,250 @@
+"""Puts the parts together: settings in, a factory out that takes requirements and gives products."""
+
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from macrohard.agent import Catalogue, load_catalogue
+from macrohard.bundled import folder
+from macrohard.domain import Artifacts, RunOverview, RunSummary, Value
+from macrohard.errors import MacrohardError, RequestError
+from macrohard.events import Event, Progress
+from macrohard.execution import Surroundings, carry_out
+from macrohard.llm.endpoint import Endpoint
+from macrohard.report import render
+from macrohard.sandbox import SandboxProvider, build_images, choose_provider
+from macrohard.settings import SandboxChoice, Settings
+from macrohard.store import Store
+from macrohard.workspace import Repository
+
+IMAGES = ("base", "browser")
+REPORT = "report.html"
+MODEL_NOTICE = (
+    "The built-in model was used. It follows rules, and knows record-keeping web products only; "
+    "set MACROHARD_MODEL with a key or an address for a real one."
+)
+
+
+class Diagnosis(Value):
+    """One thing that was checked about this installation."""
+
+    check: str
+    ok: bool
+    detail: str
+    advice: str = ""
+    """What to do if it is not well."""
+
+
+class Factory:
+    """What the command line, and later the service, asks for."""
+
+    def __init__(self, settings: Settings, store: Store, *, sandbox: SandboxChoice, stack: AsyncExitStack) -> None:
+        self._settings, self._store, self._sandbox, self._stack = settings, store, sandbox, stack
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """All blobs of all runs."""
+        return self._store.artifacts
+
+    async def submit(
+        self, requirement: str, *, model: str, budget_usd: float | None, iterations: int, ask: bool
+    ) -> str:
+        """Record a run and give its id; nothing is carried out yet."""
+        run_id = await self._store.create_run(
+            requirement, options={"iterations": iterations, "ask": ask, "budget_usd": budget_usd}, model=model
+        )
+        await self._store.budget(run_id).open(cap_usd=budget_usd, cap_calls=None)
+        return run_id
+
+    async def carry_out(
+        self, run_id: str, *, out: Path | None, observe: Callable[[Event], None], ask: bool | None = None
+    ) -> RunOverview:
+        """Take the run as far as it goes; `ask` False takes defaults for questions that are still open.
+
+        Raises:
+            SandboxUnavailable: there is no sandbox on this machine; the text says how to get one.
+            LeaseLost: another process carries the run out.
+        """
+        overview = await self.overview(run_id)
+        if overview.summary.status in ("delivered", "partial", "refused"):
+            return overview
+        run_id = overview.summary.id
+        options = await self._store.options(run_id)
+        provider = await self._provider(lambda text: observe(Progress(text=text)))
+        endpoints = {role: Endpoint(given) for role, given in self._settings.endpoints(overview.summary.model).items()}
+        notices = [notice for notice in (getattr(provider, "notice", ""),) if notice]
+        if overview.summary.model.startswith("builtin"):
+            notices.append(MODEL_NOTICE)
+        surroundings = Surroundings(
+            store=self._store,
+            home=self._settings.home,
+            catalogue=catalogue(),
+            sandboxes=provider,
+            endpoints=endpoints,
+            notices=tuple(notices),
+            parallel_sessions=self._settings.parallel_sessions,
+        )
+
+        def place(title: str) -> Path:
+            return out or _free_folder(Path.cwd() / "products", title, run_id)
+
+        try:
+            await carry_out(
+                run_id,
+                surroundings,
+                ask=bool(options["ask"]) if ask is None else ask,
+                iterations=int(str(options["iterations"])),
+                place=place,
+                observe=observe,
+            )
+        finally:
+            for endpoint in endpoints.values():
+                await endpoint.close()
+        finished = await self.overview(run_id)
+        if finished.product_path:
+            await self._write_report(finished, Path(finished.product_path))
+        return finished
+
+    async def answer(self, run_id: str, answers: Mapping[str, str]) -> None:
+        """Keep what the person said to the run's questions."""
+        await self._store.save_answers(run_id, answers)
+
+    async def add_budget(self, run_id: str, usd: float) -> None:
+        """Raise the run's cap."""
+        await self._store.budget(run_id).raise_cap(usd)
+
+    async def overview(self, run_id: str) -> RunOverview:
+        """All of one run, by its id or a beginning of it that only one run has.
+
+        Raises:
+            RequestError: there is none, or more than one.
+        """
+        return await self._store.overview(run_id)
+
+    async def runs(self, limit: int) -> tuple[RunSummary, ...]:
+        """The latest runs first."""
+        return await self._store.runs(limit=limit)
+
+    async def report(self, run_id: str) -> str:
+        """The run's report as one HTML file."""
+        return await render(await self.overview(run_id), self._store.artifacts)
+
+    async def export(self, run_id: str, out: Path) -> Path:
+        """Put product and report into a new or empty folder.
+
+        Raises:
+            RequestError: the run has no product, or the folder is taken.
+        """
+        overview = await self.overview(run_id)
+        commit = self._product_commit(overview)
+        await (await self._repository(overview.summary.id)).checkout(commit, out)
+        await self._write_report(overview, out)
+        return out
+
+    @asynccontextmanager
+    async def open_product(self, run_id: str, *, port: int) -> AsyncIterator[str]:
+        """Start the product in its sandbox and give the address on this machine that leads to it.
+
+        Raises:
+            RequestError: the run has no product that can be opened.
+            SandboxUnavailable: there is no sandbox on this machine.
+        """
+        from macrohard.product import preview
+
+        overview = await self.overview(run_id)
+        commit = self._product_commit(overview)
+        bundle = await (await self._repository(overview.summary.id)).bundle(commit)
+        provider = await self._provider(lambda text: None)
+        async with preview(provider, bundle=bundle, commit=commit, port=port) as address:
+            yield address
+
+    async def diagnose(self) -> tuple[Diagnosis, ...]:
+        """What this installation can and cannot do."""
+        from macrohard.sandbox import diagnose
+
+        rows = [Diagnosis(check="database", ok=True, detail=self._store.describe())]
+        try:
+            found = catalogue()
+            rows.append(
+                Diagnosis(
+                    check="agents", ok=True, detail=f"{len(found.agents)} agents, {len(found.personas)} simulated users"
+                )
+            )
+        except MacrohardError as error:
+            rows.append(Diagnosis(check="agents", ok=False, detail=str(error), advice="mend the file"))
+        try:
+            endpoint = self._settings.endpoints(self._settings.model)["strong"]
+            where = endpoint.base_url or "built in"
+            rows.append(Diagnosis(check="model", ok=True, detail=f"{endpoint.model} ({where})"))
+        except RequestError as error:
+            rows.append(Diagnosis(check="model", ok=False, detail=f"{self._settings.model}", advice=str(error)))
+        for row in await diagnose(self._sandbox, home=self._settings.home):
+            rows.append(Diagnosis(check=row.check, ok=row.ok, detail=row.detail, advice=row.advice))
+        return tuple(rows)
+
+    async def _provider(self, tell: Callable[[str], None]) -> SandboxProvider:
+        await build_images(IMAGES, progress=tell, engine=self._sandbox)
+        provider = await choose_provider(self._sandbox, home=self._settings.home)
+        self._stack.push_async_callback(provider.close)
+        for name in await provider.reap():
+            tell(f"removed {name}, left behind by a process that died")
+        return provider
+
+    async def _repository(self, run_id: str) -> Repository:
+        return await Repository.create(self._settings.home / "runs" / run_id / "repository.git")
+
+    async def _write_report(self, overview: RunOverview, product: Path) -> None:
+        (product / REPORT).write_text(await render(overview, self._store.artifacts), encoding="utf-8")
+
+    def _product_commit(self, overview: RunOverview) -> str:
+        if overview.product_commit is None:
+            raise RequestError(f"run {overview.summary.id} is {overview.summary.status} and has no product")
+        return overview.product_commit
+
+
+@asynccontextmanager
+async def open_factory(settings: Settings, *, sandbox: SandboxChoice) -> AsyncIterator[Factory]:
+    """The factory of these settings; sandboxes are looked for when something needs one.
+
+    Raises:
+        StoreUnavailable: the database did not answer.
+        RequestError: the database's address is not understood, or its schema is newer than this program.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        store = await Store.open(settings.database_url or None, home=settings.home)
+        stack.push_async_callback(store.close)
+        yield Factory(settings, store, sandbox=sandbox, stack=stack)
+
+
+async def build_sandboxes(
+    settings: Settings, *, sandbox: SandboxChoice, tell: Callable[[str], None]
+) -> tuple[str, ...]:
+    """Make the images that are missing; one line for each, for people.
+
+    Raises:
+        SandboxUnavailable: there is no engine, or a build failed.
+    """
+    built = await build_images(IMAGES, progress=tell, engine=sandbox)
+    return tuple(
+        f"{image.name}: {image.size_bytes / 1e6:.0f} MB, "
+        + ("was there already" if image.cached else f"built in {image.seconds:.0f} s")
+        for image in built
+    )
+
+
+def catalogue() -> Catalogue:
+    """Every agent and persona that comes with this installation.
+
+    Raises:
+        DefinitionError: a file is not understood; names it and the field.
+    """
+    images = frozenset(path.name for path in folder("sandboxes").iterdir() if path.is_dir())
+    return load_catalogue(folder("agents"), images=images)
+
+
+def _free_folder(parent: Path, title: str, run_id: str) -> Path:
+    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40].rstrip("-") or "product"
+    plain = parent / slug
+    return plain if not plain.exists() else parent / f"{slug}-{run_id.removeprefix('r-')}"

@@ -1,0 +1,134 @@
+"""Takes a run as far as it goes, and records how it ended."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from macrohard.agent import Catalogue, Entry
+from macrohard.domain import RunOutcome
+from macrohard.errors import AgentGaveUp, LeaseLost, LimitExceeded, Unavailable
+from macrohard.events import Event, RunEnded, RunStarted
+from macrohard.factory.context import FactoryContext
+from macrohard.factory.graph import advance, open_graph
+from macrohard.llm import ModelRole
+from macrohard.llm.endpoint import Endpoint
+from macrohard.llm.gateway import Gateway
+from macrohard.sandbox import SandboxProvider
+from macrohard.store import Store
+from macrohard.workspace import Repository
+
+PERSONAS = ("wrong-input-first", "keyboard-only", "phone")
+"""The panel of every iteration; the same for each, so that iterations can be compared."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the installation offers every run."""
+
+    store: Store
+    home: Path
+    catalogue: Catalogue
+    sandboxes: SandboxProvider
+    endpoints: Mapping[ModelRole, Endpoint]
+    notices: tuple[str, ...]
+    parallel_sessions: int
+
+
+class Transcripts:
+    """The store's rows as a session's entries."""
+
+    def __init__(self, store: Store) -> None:
+        self._rows = store.transcripts
+
+    async def append(self, session_id: str, entry: Entry) -> None:
+        await self._rows.append(session_id, entry.model_dump(mode="json", exclude_defaults=True))
+
+    async def load(self, session_id: str) -> Sequence[Entry]:
+        return [Entry.model_validate(row) for row in await self._rows.load(session_id)]
+
+
+async def carry_out(
+    run_id: str,
+    surroundings: Surroundings,
+    *,
+    ask: bool,
+    iterations: int,
+    place: Callable[[str], Path],
+    observe: Callable[[Event], None],
+) -> None:
+    """Go on with the run until it ends or pauses; `place` names the folder for a product of this title.
+
+    However it stops, the run can be taken up again: its state is in the store, the repository and the checkpoints.
+
+    Raises:
+        LeaseLost: another process carries the run out.
+    """
+    store = surroundings.store
+    async with store.hold(run_id) as lease:
+        log = await store.log(lease)
+        await store.budget(run_id).release_all()
+        folder = surroundings.home / "runs" / run_id
+        folder.mkdir(parents=True, exist_ok=True)
+        repository = await Repository.create(folder / "repository.git")
+        placed: dict[str, str] = {}
+
+        async def emit(event: Event) -> None:
+            await log(event)
+            observe(event)
+
+        async def put(commit: str, title: str) -> str:
+            path = Path(placed["path"]) if placed.get("path") else place(title)
+            placed["path"] = str(path)
+            await repository.checkout(commit, path)
+            return str(path)
+
+        async def end(outcome: RunOutcome, problem: str, commit: str | None = None) -> None:
+            await emit(RunEnded(outcome=outcome, problem=problem, commit=commit, product_path=placed.get("path")))
+
+        await emit(
+            RunStarted(
+                model=surroundings.endpoints["strong"].settings.model,
+                sandbox_tier=surroundings.sandboxes.tier,
+                notices=surroundings.notices,
+            )
+        )
+        context = FactoryContext(
+            run_id=run_id,
+            requirement=(await store.overview(run_id)).summary.requirement,
+            answers=await store.answers(run_id),
+            ask=ask,
+            iterations=iterations,
+            personas=PERSONAS,
+            catalogue=surroundings.catalogue,
+            model=Gateway(
+                surroundings.endpoints,
+                ledger=store.budget(run_id),
+                parallel_calls=surroundings.parallel_sessions,
+            ),
+            sandboxes=surroundings.sandboxes,
+            repository=repository,
+            transcripts=Transcripts(store),
+            artifacts=store.artifacts,
+            emit=emit,
+            slots=asyncio.Semaphore(surroundings.parallel_sessions),
+            deliver=put,
+        )
+        try:
+            async with open_graph(folder / "checkpoints.db") as graph:
+                state = await advance(graph, context)
+        except LimitExceeded as error:
+            await end("paused", f"budget: {error}. Go on with: macrohard resume {run_id} --add-budget 5")
+        except LeaseLost:
+            raise
+        except Unavailable as error:
+            await end("paused", f"{error} Go on with: macrohard resume {run_id}")
+        except AgentGaveUp as error:
+            await end("failed", f"{error} A stronger model, or a clearer requirement, may help.")
+        except asyncio.CancelledError:
+            await asyncio.shield(end("paused", f"interrupted. Go on with: macrohard resume {run_id}"))
+            raise
+        else:
+            placed.setdefault("path", state.get("product", ""))
+            outcome: RunOutcome = state.get("outcome", "failed")  # type: ignore[assignment]  # set by our nodes only
+            await end(outcome, state.get("problem", ""), state.get("good"))

@@ -1,0 +1,78 @@
+"""A model that says what the test wrote, and a transcript in memory: the only stand-ins."""
+
+import json
+from collections.abc import Sequence
+
+from pydantic import JsonValue
+
+from macrohard.agent import Entry
+from macrohard.domain import JsonObject
+from macrohard.events import Event
+from macrohard.llm import ModelRole, Reply, ToolCall, Usage
+
+
+def calls(*made: tuple[str, JsonValue]) -> Reply:
+    """A reply with tool calls; arguments that are a string are sent as they are."""
+    tool_calls = tuple(
+        ToolCall(id=f"c{number}", name=name, arguments=given if isinstance(given, str) else json.dumps(given))
+        for number, (name, given) in enumerate(made)
+    )
+    wire: JsonObject = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in tool_calls
+        ],
+    }
+    return _reply(wire, "", tool_calls)
+
+
+def says(text: str) -> Reply:
+    """A reply without tool calls."""
+    return _reply({"role": "assistant", "content": text}, text, ())
+
+
+def _reply(wire: JsonObject, text: str, tool_calls: tuple[ToolCall, ...]) -> Reply:
+    usage = Usage(input_tokens=10, cached_tokens=0, output_tokens=5, cost_usd=0.25, seconds=0.0)
+    return Reply(model="scripted", message=wire, text=text, tool_calls=tool_calls, usage=usage)
+
+
+class ScriptedModel:
+    """Gives the replies in order; notes what it was asked."""
+
+    def __init__(self, *replies: Reply | BaseException) -> None:
+        self._replies = list(replies)
+        self.requests: list[list[JsonObject]] = []
+
+    async def reply(
+        self, messages: Sequence[JsonObject], *, role: ModelRole, tools: Sequence[JsonObject], session_id: str
+    ) -> Reply:
+        self.requests.append(list(messages))
+        reply = self._replies.pop(0)
+        if isinstance(reply, BaseException):
+            raise reply
+        return reply
+
+
+class MemoryTranscripts:
+    """Entries by session."""
+
+    def __init__(self, entries: Sequence[Entry] = ()) -> None:
+        self.entries = list(entries)
+
+    async def append(self, session_id: str, entry: Entry) -> None:
+        self.entries.append(Entry.model_validate(entry.model_dump(mode="json", exclude_defaults=True)))
+
+    async def load(self, session_id: str) -> Sequence[Entry]:
+        return list(self.entries)
+
+
+class Told:
+    """Remembers events."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    async def __call__(self, event: Event) -> None:
+        self.events.append(event)

@@ -1,0 +1,23 @@
+"""What tests of many parts share: real sandboxes from images that are built once."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from macrohard.sandbox import SandboxProvider, build_images, choose_provider
+
+
+@pytest.fixture(scope="session")
+async def sandboxes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SandboxProvider]:
+    """The strongest sandboxes of this machine."""
+    await build_images(("base", "browser"), progress=print)
+    provider = await choose_provider("auto", home=tmp_path_factory.mktemp("home"))
+    yield provider
+    await provider.close()
+
+
+@pytest.fixture(scope="session")
+def repository_root() -> Path:
+    """The folder that holds the project."""
+    return Path(__file__).parent.parent
