@@ -1,0 +1,22 @@
+"""Driving the product under construction: from its manifest to verdicts and friction logs."""
+
+from macrohard.product.checks import verify
+from macrohard.product.manifest import Manifest, read_manifest
+from macrohard.product.placeholders import UnknownPlaceholder, filled
+from macrohard.product.service import PORT, Service, checkout
+from macrohard.product.usage import UserVisit, VisitRecord, open_visit, reproduce
+
+__all__ = [
+    "PORT",
+    "Manifest",
+    "Service",
+    "UnknownPlaceholder",
+    "UserVisit",
+    "VisitRecord",
+    "checkout",
+    "filled",
+    "open_visit",
+    "read_manifest",
+    "reproduce",
+    "verify",
+]

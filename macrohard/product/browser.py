@@ -86,6 +86,8 @@ class PageView(Value):
     """Labels of the fields that must be filled."""
     bubble: str
     """What the browser says over a field that it does not accept."""
+    overflow: int
+    """By how many CSS pixels the page is wider than the window."""
 
 
 class _Program:

@@ -58,6 +58,7 @@ class Service:
         self._process: Process | None = None
         self._end: asyncio.Task[int] | None = None
         self._knows_initial_data = False
+        self._reviving = asyncio.Lock()
 
     async def install(self) -> CommandResult | None:
         """Run the install command, if there is one; a failure is a result."""
@@ -88,6 +89,18 @@ class Service:
             summary=_test_summary(result, count, output),
             output=output,
         )
+
+    async def prepare(self) -> None:
+        """Install and start.
+
+        Raises:
+            ToolError: the install command failed, or the service does not start.
+            SandboxUnavailable: the sandbox was lost.
+        """
+        result = await self.install()
+        if result is not None and result.exit_code != 0:
+            raise ToolError(f"the install command failed: {_tail(result.stdout + result.stderr)}")
+        await self.start()
 
     async def start(self, *, wiped: bool = False) -> None:
         """Start the service and wait until it is healthy; with `wiped`, on the data a fresh checkout has.
@@ -129,6 +142,17 @@ class Service:
         """Stop and start; raises as `start` does."""
         await self.stop()
         await self.start(wiped=wiped)
+
+    async def revive(self) -> bool:
+        """Start the service again if it has ended by itself, and say whether it had; raises as `start` does.
+
+        Any number of users of one service may ask at the same time.
+        """
+        async with self._reviving:
+            if not self.ended:
+                return False
+            await self.restart()
+            return True
 
     @property
     def ended(self) -> bool:

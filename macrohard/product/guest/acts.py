@@ -10,6 +10,7 @@ from macrohard.product.guest.visit import Failed, Malformed, Visit
 
 _REFERENCE = re.compile(r"^(?:f\d+)?e\d+$")
 _ROLE_AND_NAME = re.compile(r'^([a-z]+) "(.*)"$', re.S)
+_FILENAME = re.compile(r"^[\w.-]+\.[a-z]{1,5}$")
 _DATE_OR_TIME = re.compile(r"^(\d{4}-\d{2}-\d{2}(T\d{2}:\d{2})?|\d{2}:\d{2})$")
 
 
@@ -86,14 +87,15 @@ async def _press(visit: Visit, target: str, value: str) -> None:
 
 
 async def _upload(visit: Visit, target: str, value: str) -> None:
-    """The value's first line is the file's name, the rest its content."""
+    """The value is the file's content; a first line such as `people.csv` is its name."""
     found, what = await _target(visit, target)
-    filename, _, content = value.partition("\n")
+    first, _, rest = value.partition("\n")
+    filename, content = (first, rest) if _FILENAME.match(first) else ("file.csv", value)
     await steps.upload(visit, found, filename, content, what)
 
 
 async def _open(visit: Visit, target: str, value: str) -> None:
-    await visit.open(value)
+    await visit.open(value or target)
 
 
 async def _back(visit: Visit, target: str, value: str) -> None:

@@ -151,6 +151,8 @@ globalThis.macrohard ??= (() => {
         ...(field.getAttribute("aria-labelledby") ?? "").split(/\s+/).map((id) => textOf(document.getElementById(id))),
       ]).filter(Boolean),
 
+    overflow: () => Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth),
+
     // The bubble a browser shows over a field it does not accept is not part of the page.
     bubble: () => {
       const field = document.activeElement;

@@ -371,6 +371,7 @@ class Visit:
             "snapshot": await page.aria_snapshot(mode="ai"),
             "required": await self.ask("macrohard.required()"),
             "bubble": await self.ask("macrohard.bubble()"),
+            "overflow": await self.ask("macrohard.overflow()"),
         }
 
     async def screenshot(self) -> dict[str, Any]:

@@ -1,0 +1,319 @@
+"""A page in few words for a model: what it says, what can be operated, and nothing of how it is built.
+
+Everything in an outline comes from the page and is data: a line's own words (roles, states, counts) are ours, what
+stands in quotes or behind `·` is the page's.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from typing import Any
+
+import yaml
+
+from macrohard.domain import Value
+from macrohard.product.browser import PageView
+
+ROWS_SHOWN = 12
+OPTIONS_SHOWN = 12
+TEXT_CHARACTERS = 300
+CHARACTERS_AT_MOST = 12_000
+CHANGES_SHOWN = 40
+
+_KEY = re.compile(r'^([a-z]+)(?: ("(?:[^"\\]|\\.)*"))?((?: \[[^\]]*\])*)$', re.S)
+_REFERENCE = re.compile(r"\[(?:f\d+)?e\d+\] ")
+_OPERATED = frozenset({
+    "button", "link", "textbox", "searchbox", "combobox", "listbox", "checkbox", "radio", "switch", "slider",
+    "spinbutton", "option", "menuitem", "menuitemcheckbox", "menuitemradio", "tab", "treeitem",
+})  # fmt: skip
+_LANDMARKS = frozenset({
+    "banner", "navigation", "main", "search", "complementary", "contentinfo", "region", "form", "dialog",
+    "alertdialog", "group", "radiogroup", "tablist", "menu", "menubar", "toolbar", "article", "figure",
+})  # fmt: skip
+_ANNOUNCED = frozenset({"status", "alert", "log", "alertdialog"})
+_STATES = ("checked", "disabled", "expanded", "pressed", "selected", "invalid")
+
+
+@dataclass
+class _Node:
+    role: str
+    name: str = ""
+    states: dict[str, str] = field(default_factory=dict)
+    text: str = ""
+    children: list["_Node"] = field(default_factory=list)
+
+    @property
+    def reference(self) -> str:
+        return self.states.get("ref", "")
+
+    def walk(self) -> Iterator["_Node"]:
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    def words(self) -> str:
+        """All text in it, options left out."""
+        own = self.name if not self.children and not self.text else self.text
+        inner = (child.words() for child in self.children if child.role != "option")
+        return " ".join(part for part in (own, *inner) if part)
+
+
+class Outline(Value):
+    """One page at one moment."""
+
+    address: str
+    title: str
+    lines: tuple[str, ...]
+    names: dict[str, str]
+    """Reference to role and name: {"e5": 'textbox "Title"'}."""
+    focused: str
+    """The reference of what has the focus; empty if nothing has."""
+
+    @property
+    def text(self) -> str:
+        """The whole outline."""
+        return "\n".join(self.lines)
+
+    @property
+    def bare(self) -> tuple[str, ...]:
+        """The lines without references, to compare pages by."""
+        return tuple(_REFERENCE.sub("", line) for line in self.lines)
+
+
+def outline_of(view: PageView) -> Outline:
+    """The outline of a page.
+
+    Tables and lists are cut after twelve rows; statuses and alerts come first.
+    """
+    # The base loader leaves every scalar the text that it is.
+    nodes = [_node(item) for item in yaml.load(view.snapshot, Loader=yaml.CBaseLoader) or []]
+    root = _Node("generic", children=nodes)
+    required = frozenset(view.required)
+    lines = [f"page {_quoted(view.title)} at {view.address}"]
+    if view.status is not None and view.status >= 400:
+        lines.append(f"the server answered {view.status}")
+    if view.bubble:
+        lines.append(f"the browser says at the focused field: {_quoted(view.bubble)}")
+    if view.overflow:
+        lines.append(f"the page is {view.overflow} pixels wider than the window")
+    lines += [
+        f"{node.role}: · {_cut(node.words())}" for node in root.walk() if node.role in _ANNOUNCED and node.words()
+    ]
+    labels = {node.name for node in root.walk() if node.role in _OPERATED}
+    lines += _Writer(required, labels).block(root, "")
+    names = {node.reference: _role_and_name(node) for node in root.walk() if node.reference and node.name}
+    focused = next((node.reference for node in root.walk() if "active" in node.states and node.role != "generic"), "")
+    return Outline(address=view.address, title=view.title, lines=tuple(_bounded(lines)), names=names, focused=focused)
+
+
+def difference(before: Outline | None, after: Outline) -> str:
+    """What a person looking at the page has to be told after something happened, references included."""
+    if before is None or before.address != after.address:
+        return after.text
+    if before.bare == after.bare:
+        same = before.lines == after.lines
+        return "Nothing changed." if same else f"The page was loaded again and shows the same.\n{after.text}"
+    kept = [before.lines[i] == after.lines[j] for i, j in _common(before.bare, after.bare)]
+    if not all(kept):
+        return after.text
+    changes = _changes(before.bare, after.bare, after.lines)
+    if len(changes) > CHANGES_SHOWN or len(changes) > len(after.lines):
+        return after.text
+    return "\n".join(["Changed on the page:", *changes])
+
+
+def change_in_words(before: Outline | None, after: Outline) -> str:
+    """The same for people who read a log: where one is now, and at most eight lines that are new or gone."""
+    moved = before is None or before.address != after.address
+    where = [f'now at {after.address} "{after.title}"'] if moved else []
+    if before is None or (moved and before.title != after.title):
+        announced = [line for line in after.bare if line.split(":")[0] in _ANNOUNCED]
+        return "; ".join([*where, *announced])
+    changes = [
+        change
+        for change in _changes(before.bare, after.bare, after.bare)
+        if not change.startswith(("+ page", "- page"))
+    ]
+    if not moved and not changes:
+        return "nothing changed"
+    more = [f"… {len(changes) - 8} more changes"] if len(changes) > 8 else []
+    return "; ".join([*where, *changes[:8], *more])
+
+
+def _common(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+    for block in SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks():
+        yield from ((block.a + offset, block.b + offset) for offset in range(block.size))
+
+
+def _changes(before: tuple[str, ...], after: tuple[str, ...], shown: tuple[str, ...]) -> list[str]:
+    changes = []
+    for kind, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if kind != "equal":
+            changes += [f"- {line.strip()}" for line in before[a:b]] + [f"+ {line.strip()}" for line in shown[c:d]]
+    return changes
+
+
+class _Writer:
+    """Writes nodes as lines."""
+
+    def __init__(self, required: frozenset[str], labels: set[str]) -> None:
+        self._required = required
+        self._labels = labels
+
+    def block(self, node: _Node, indent: str) -> list[str]:
+        """The lines of a node's content."""
+        lines: list[str] = []
+        # A field's label says nothing that its name does not say.
+        if node.text and node.text not in self._labels:
+            lines.append(f"{indent}· {_cut(node.text)}")
+        children = iter(node.children)
+        for child in children:
+            if child.role == "term":
+                definition = next(children, _Node("definition"))
+                lines.append(f"{indent}{self._inline(child)}: {self._inline(definition)}")
+            else:
+                lines += self.lines(child, indent)
+        return lines
+
+    def lines(self, node: _Node, indent: str) -> list[str]:
+        """The lines of a node."""
+        if node.role in _ANNOUNCED - {"alertdialog"}:
+            return [line for child in node.children for line in self.lines(child, indent) if "[" in line]
+        if node.role in ("table", "grid", "treegrid"):
+            return self._table(node, indent)
+        if node.role in ("list", "tree"):
+            return self._list(node, indent)
+        if node.role == "heading":
+            inner = " ".join(self._inline(child) for child in node.children if child.role in _OPERATED)
+            level = node.states.get("level", "")
+            return [f"{indent}heading {level} {_quoted(node.name or node.words())} {inner}".rstrip()]
+        if node.role in _OPERATED or self._clickable(node):
+            return [f"{indent}{self._inline(node)}"]
+        if node.role in _LANDMARKS:
+            inner_lines = self.block(node, indent + "  ")
+            head = f"{indent}{_role_and_name(node)}"
+            return [head, *inner_lines] if node.name or node.role != "form" or inner_lines else []
+        if node.role == "img":
+            return [f"{indent}image {_quoted(node.name)}"] if node.name else []
+        if node.role in ("paragraph", "definition", "caption", "listitem", "code", "blockquote", "strong"):
+            inline = self._inline(node)
+            return [f"{indent}{inline}"] if inline else []
+        return self.block(node, indent)
+
+    def _inline(self, node: _Node) -> str:
+        """A node and what it holds on one line."""
+        if node.role in _OPERATED or self._clickable(node):
+            return self._control(node)
+        if node.role in ("list", "table"):
+            return " ".join(self._inline(child) for child in node.children)
+        parts = [f"· {_cut(node.text)}"] if node.text else []
+        if not parts and not node.children and node.name:
+            parts = [f"· {_cut(node.name)}"]
+        parts += [inline for child in node.children if (inline := self._inline(child))]
+        return " ".join(parts)
+
+    def _clickable(self, node: _Node) -> bool:
+        """Something without a role that only the shape of the pointer, or a name, shows to be a control."""
+        if node.role != "generic" or not (node.name or node.states.get("cursor") == "pointer"):
+            return False
+        return not any(inner.role in _OPERATED for inner in node.walk())
+
+    def _control(self, node: _Node) -> str:
+        role = "clickable" if node.role == "generic" else node.role
+        name = node.name or node.words()
+        states = [key if value in ("", "true") else f"{key}: {value}" for key, value in self._states(node)]
+        text = f"[{node.reference}] " if node.reference else ""
+        text += f"{role} {_quoted(name)}" + (f" ({', '.join(states)})" if states else "")
+        options = [option for option in node.children if option.role == "option"]
+        if options:
+            chosen = [option.name for option in options if "selected" in option.states]
+            text += f" = {_quoted(', '.join(chosen))} of {_listed(option.name for option in options)}"
+        elif node.text and node.text != name:
+            text += f" = {_quoted(_cut(node.text))}"
+        return text
+
+    def _states(self, node: _Node) -> Iterator[tuple[str, str]]:
+        if node.name in self._required and node.role in _OPERATED - {"button", "link"}:
+            yield "required", ""
+        for state in _STATES:
+            if state in node.states:
+                yield state, node.states[state]
+        if "active" in node.states:
+            yield "focused", ""
+
+    def _table(self, node: _Node, indent: str) -> list[str]:
+        rows = [inner for inner in node.walk() if inner.role == "row"]
+        head = [row for row in rows if row.children and all(cell.role == "columnheader" for cell in row.children)]
+        body = [row for row in rows if row not in head]
+        lines = [f"{indent}{_role_and_name(node)} with {len(body)} rows"]
+        lines += [f"{indent}  {self._row(row)}" for row in [*head, *body[:ROWS_SHOWN]]]
+        if len(body) > ROWS_SHOWN:
+            lines.append(f"{indent}  … {len(body) - ROWS_SHOWN} more rows")
+        return lines
+
+    def _row(self, row: _Node) -> str:
+        return " | ".join(self._inline(cell) or "–" for cell in row.children)
+
+    def _list(self, node: _Node, indent: str) -> list[str]:
+        items = [line for child in node.children for line in self.lines(child, indent)]
+        cut = len(node.children) - ROWS_SHOWN
+        if cut <= 0:
+            return items
+        items = [line for child in node.children[:ROWS_SHOWN] for line in self.lines(child, indent)]
+        return [*items, f"{indent}… {cut} more items"]
+
+
+def _node(item: Any) -> _Node:
+    if isinstance(item, str):
+        return _from_key(item)
+    (key, content), *_ = item.items()
+    if key == "text":
+        return _Node("text", text=content)
+    node = _from_key(key)
+    if isinstance(content, str):
+        node.text = content
+        return node
+    for child in content or []:
+        if isinstance(child, dict) and next(iter(child)).startswith("/"):
+            continue
+        node.children.append(_node(child))
+    return node
+
+
+def _from_key(key: str) -> _Node:
+    match = _KEY.match(key)
+    if match is None:
+        return _Node("text", text=key)
+    states = dict([*part.split("=", 1), ""][:2] for part in re.findall(r"\[([^\]]*)\]", match[3]))
+    return _Node(match[1], name=json.loads(match[2]) if match[2] else "", states=states)
+
+
+def _role_and_name(node: _Node) -> str:
+    return f"{node.role} {_quoted(node.name)}" if node.name else node.role
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(_cut(text), ensure_ascii=False)
+
+
+def _listed(texts: Iterable[str]) -> str:
+    shown = list(texts)
+    more = f" and {len(shown) - OPTIONS_SHOWN} more" if len(shown) > OPTIONS_SHOWN else ""
+    return ", ".join(_quoted(text) for text in shown[:OPTIONS_SHOWN]) + more
+
+
+def _cut(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= TEXT_CHARACTERS else f"{text[:TEXT_CHARACTERS]} … ({len(text)} characters)"
+
+
+def _bounded(lines: list[str]) -> Iterator[str]:
+    length = 0
+    for number, line in enumerate(lines):
+        length += len(line) + 1
+        if length > CHARACTERS_AT_MOST:
+            yield f"… {len(lines) - number} more lines"
+            return
+        yield line
