@@ -1,0 +1,104 @@
+"""From an overview and its artifacts to one self-contained HTML file."""
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from macrohard.domain import Artifacts, RunOverview
+from macrohard.report import story
+from macrohard.report.pictures import Album, collect
+
+PAGE = Path(__file__).parent / "page"
+LONGEST = 1200
+"""Characters of any text from a product, a user or a model; more is cut, and said so."""
+
+
+async def render(overview: RunOverview, artifacts: Artifacts) -> str:
+    """The report; every text in it is treated as hostile, and nothing in it is loaded from elsewhere.
+
+    Artifacts that are gone are left out; whatever else `artifacts` raises passes.
+    """
+    album = await collect(overview, artifacts)
+    style, script = _style(album), (PAGE / "player.js").read_text(encoding="utf-8")
+    return (
+        _environment()
+        .get_template("report.html.jinja")
+        .render(
+            overview=overview,
+            specification=overview.specification,
+            album=album,
+            story=story,
+            sentence=story.sentence(overview),
+            gaps=story.gaps(overview),
+            findings=story.open_findings(overview),
+            visits=story.visits(overview),
+            changes=story.changes(overview.iterations),
+            made_at=datetime.now(UTC),
+            style=style,
+            style_hash=_hash(style),
+            script=script,
+            script_hash=_hash(script),
+        )
+    )
+
+
+def _style(album: Album) -> str:
+    pictures = "\n".join(
+        f".{picture.name}{{background-image:url({picture.data_uri});aspect-ratio:{picture.width}/{picture.height}}}"
+        for picture in album.pictures.values()
+    )
+    return f"{(PAGE / 'report.css').read_text(encoding='utf-8')}\n{pictures}\n"
+
+
+def _hash(source: str) -> str:
+    return base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(PAGE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_presentable,
+    )
+    environment.filters.update(short=_short, duration=_duration, dollars=_dollars, tokens=_tokens)
+    return environment
+
+
+def _presentable(value: object) -> object:
+    """Without control characters and halves of surrogate pairs, which no HTML may hold."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return "".join(
+        letter if (letter >= " " or letter in "\n\t") and not "\ud800" <= letter <= "\udfff" else "\ufffd"
+        for letter in value.replace("\r\n", "\n").replace("\r", "\n")
+    )
+
+
+def _short(text: str, length: int = LONGEST) -> str:
+    return text if len(text) <= length else f"{text[:length]}… ({len(text) - length} more characters)"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _dollars(amount: float) -> str:
+    return f"${amount:.4f}" if 0 < amount < 0.01 else f"${amount:,.2f}"
+
+
+def _tokens(number: int) -> str:
+    return f"{number / 1000:,.0f}k" if number >= 10_000 else f"{number:,}"

@@ -1,0 +1,178 @@
+"""What a report says about a run, in sentences and rows; how it looks is in `page/`."""
+
+from collections.abc import Sequence
+
+from macrohard.domain import (
+    CriterionState,
+    CriterionStatus,
+    Finding,
+    IterationSummary,
+    RunOverview,
+    UserSession,
+    UserStep,
+    Value,
+    Verdict,
+)
+
+SERIOUS = 3
+"""Findings from this severity on are told at the top."""
+STUMBLED = 2
+"""Steps from this surprise on count as stumbling."""
+
+
+class Row(Value):
+    """One scenario of one criterion in the traceability matrix."""
+
+    scenario: str
+    title: str
+    verdict: Verdict | None
+
+
+class Change(Value):
+    """One iteration, and what became of what was wrong with it."""
+
+    summary: IterationSummary
+    passed: int
+    failed: tuple[Verdict, ...]
+    repaired: tuple[str, ...]
+    """Failed checks and findings of the iteration before that are gone now, in words."""
+
+
+class Visit(Value):
+    """One simulated user's visit in the iteration it was part of."""
+
+    iteration: int
+    session: UserSession
+    stumbles: tuple[UserStep, ...]
+
+
+class Gap(Value):
+    """Something that does not hold."""
+
+    kind: CriterionStatus
+    name: str
+    text: str
+    because: str
+    priority: str
+
+
+def sentence(overview: RunOverview) -> str:
+    """The verdict in one sentence."""
+    total, met = len(overview.criteria), sum(1 for state in overview.criteria if state.status == "met")
+    must = [state for state in overview.criteria if state.criterion.priority == "MUST"]
+    must_met = sum(1 for state in must if state.status == "met")
+    match overview.summary.status:
+        case "delivered" if met == total:
+            return f"Delivered: all {_counted(total, 'criterion', 'criteria')} hold, each shown by a check of our own."
+        case "delivered":
+            rest = total - len(must)
+            return (
+                f"Delivered: all {len(must)} that must hold do; "
+                f"of the {rest} that should, {met - must_met} {'does' if met - must_met == 1 else 'do'}."
+            )
+        case "partial":
+            return f"Partly delivered: {must_met} of the {len(must)} that must hold do; the product is kept as it is."
+        case "refused":
+            return "Refused: nothing was built."
+        case "paused":
+            return f"Paused: {met} of {_counted(total, 'criterion', 'criteria')} hold so far."
+        case "failed":
+            return "Failed: something of ours broke; what was finished is kept."
+        case "running" | "waiting":
+            return f"Not finished: {met} of {_counted(total, 'criterion', 'criteria')} hold so far."
+
+
+def gaps(overview: RunOverview) -> tuple[Gap, ...]:
+    """Criteria that are not met, those that must hold first."""
+    found = [_gap(state) for state in overview.criteria if state.status != "met"]
+    return tuple(sorted(found, key=lambda gap: gap.priority != "MUST"))
+
+
+def _gap(state: CriterionState) -> Gap:
+    failed = [verdict.summary for verdict in state.verdicts if verdict.status != "passed"]
+    match state.status:
+        case "not covered":
+            because = "Not built or not checked: this is beyond what the model at hand understands."
+        case "stale":
+            because = "It held at an earlier commit and has not been checked since."
+        case _:
+            because = " ".join(failed) or "No check has shown it."
+    return Gap(
+        kind=state.status,
+        name=state.criterion.id,
+        text=state.criterion.text,
+        because=because,
+        priority=state.criterion.priority,
+    )
+
+
+def rows(state: CriterionState) -> tuple[Row, ...]:
+    """The criterion's scenarios with their latest verdicts; one empty row if there are none."""
+    by_check = {verdict.check: verdict for verdict in state.verdicts}
+    found = [
+        Row(scenario=scenario.id, title=scenario.title, verdict=by_check.pop(scenario.id, None))
+        for scenario in state.scenarios
+    ]
+    found += [Row(scenario=check, title=verdict.kind, verdict=verdict) for check, verdict in by_check.items()]
+    return tuple(found) or (Row(scenario="", title="", verdict=None),)
+
+
+def open_findings(overview: RunOverview) -> tuple[Finding, ...]:
+    """What the last panel of users and checks noticed that is serious, the worst first."""
+    last = _last_used(overview.iterations)
+    found = [finding for finding in last.findings if finding.severity >= SERIOUS] if last else []
+    return tuple(sorted(found, key=lambda finding: -finding.severity))
+
+
+def visits(overview: RunOverview) -> tuple[Visit, ...]:
+    """All simulated users' visits, the latest iteration first."""
+    return tuple(
+        Visit(
+            iteration=iteration.number,
+            session=session,
+            stumbles=tuple(step for step in session.steps if step.surprise >= STUMBLED),
+        )
+        for iteration in reversed(overview.iterations)
+        for session in iteration.users
+    )
+
+
+def changes(iterations: Sequence[IterationSummary]) -> tuple[Change, ...]:
+    """Each iteration with what it repaired of the one before."""
+    told = []
+    for before, iteration in zip([None, *iterations][:-1], iterations, strict=True):
+        told.append(
+            Change(
+                summary=iteration,
+                passed=sum(1 for verdict in iteration.verdicts if verdict.status == "passed"),
+                failed=tuple(verdict for verdict in iteration.verdicts if verdict.status != "passed"),
+                repaired=_repaired(before, iteration) if before else (),
+            )
+        )
+    return tuple(told)
+
+
+def _repaired(before: IterationSummary, after: IterationSummary) -> tuple[str, ...]:
+    passes = {verdict.check for verdict in after.verdicts if verdict.status == "passed"}
+    checks = [
+        f"{verdict.check} passes now; before: {verdict.summary}"
+        for verdict in before.verdicts
+        if verdict.status != "passed" and verdict.check in passes
+    ]
+    if not after.users:
+        return tuple(checks)
+    again = {(finding.title, finding.page) for finding in after.findings}
+    seen = [
+        f"Not noticed again: {finding.title}"
+        for finding in before.findings
+        if (finding.title, finding.page) not in again
+    ]
+    return (*checks, *seen)
+
+
+def _last_used(iterations: Sequence[IterationSummary]) -> IterationSummary | None:
+    return next((iteration for iteration in reversed(iterations) if iteration.users), None)
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
