@@ -53,6 +53,7 @@ class Persona(Value):
     width: int = Field(default=1280, ge=320, le=2560)
     height: int = Field(default=800, ge=320, le=2000)
     keyboard_only: bool = False
+    """Enforced: clicks are refused."""
     behaviour: str
 
 
@@ -84,7 +85,9 @@ def load_catalogue(folder: Path, *, images: frozenset[str]) -> Catalogue:
         matter, prompt = _split(path)
         wanted = matter.get("parts", [])
         if not isinstance(wanted, list) or (unknown := [part for part in wanted if part not in parts]):
-            raise DefinitionError(path, f"parts: no such file in parts/: {unknown if isinstance(wanted, list) else wanted}")
+            raise DefinitionError(
+                path, f"parts: no such file in parts/: {unknown if isinstance(wanted, list) else wanted}"
+            )
         whole = "\n\n".join([*(parts[part] for part in wanted), prompt])
         digest = hashlib.sha256(repr((sorted(matter.items()), whole)).encode()).hexdigest()
         agent = _validated(AgentDefinition, path, {**matter, "name": path.stem, "prompt": whole, "hash": digest})

@@ -14,9 +14,11 @@ from macrohard.factory.problems import Findings
 from macrohard.factory.reports import TesterReport
 from macrohard.factory.state import State, VisitInput
 from macrohard.factory.verification import TESTER
-from macrohard.product import UserVisit, open_visit
+from macrohard.product import UserVisit, open_visit, reproduce
 
 SURPRISED_FROM = 2
+WIDTH, HEIGHT = 1280, 800
+"""Of the tester's window, in CSS pixels."""
 
 
 async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
@@ -39,7 +41,16 @@ async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
             persona=visitor if persona else None,
         )
     recorded = UserVisit.read_record(result.record)
-    findings = [*recorded.findings]
+    findings = list(
+        await reproduce(
+            context.sandboxes,
+            recorded,
+            bundle=await context.repository.bundle(state["commit"]),
+            commit=state["commit"],
+            width=persona.width if persona else WIDTH,
+            height=persona.height if persona else HEIGHT,
+        )
+    )
     if persona is not None:
         report = UserReport.model_validate(result.report) if result.outcome == "finished" else None
         findings += _surprises(visitor, state["commit"], recorded.steps)
@@ -79,8 +90,8 @@ def _browser(context: FactoryContext, persona: Persona | None, commit: str) -> O
             commit=commit,
             artifacts=context.artifacts,
             visitor=persona.name if persona else TESTER,
-            width=persona.width if persona else 1280,
-            height=persona.height if persona else 800,
+            width=persona.width if persona else WIDTH,
+            height=persona.height if persona else HEIGHT,
             keyboard_only=persona.keyboard_only if persona else False,
         ) as visit:
             yield Bench(visit=visit)

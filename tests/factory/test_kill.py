@@ -1,0 +1,86 @@
+"""kill -9 at any moment loses nothing: one run, killed in every phase and in the middle of sessions, is delivered."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from macrohard.assembly import open_factory
+from macrohard.domain import PHASES
+from macrohard.settings import load_settings
+
+REQUIREMENT = "A list of plants: name, required; last watered (date); notes. Filter by nothing. Export as CSV."
+
+TRIGGERS = [
+    "phase started:analyse:1",
+    "model called:analyse:1",
+    "phase started:clarify:1",
+    "phase started:design:1",
+    "phase ended:design:1",
+    "phase started:plan:1",
+    "phase started:scenarios:1",
+    "phase started:implement:2",
+    "model called:implement:2",
+    "tool used:write:3",
+    "phase started:integrate:1",
+    "tool used:shell:1",
+    "phase started:verify:1",
+    "verified::4",
+    "phase started:use:2",
+    "tool used:act:5",
+    "used::1",
+    "phase started:triage:1",
+    "iteration ended::1",
+    "phase started:release:1",
+    "phase ended:release:1",
+]
+
+
+def carried_out(home: Path, run_id: str, out: Path, trigger: str, root: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.factory.dying", str(home), run_id, str(out), trigger]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=300, check=False)
+
+
+async def submitted(home: Path) -> str:
+    async with open_factory(load_settings(home=home), sandbox="auto") as factory:
+        return await factory.submit(REQUIREMENT, model="builtin", budget_usd=1.0, iterations=2, ask=False)
+
+
+@pytest.mark.usefixtures("sandboxes")
+async def test_a_run_that_is_killed_in_every_phase_is_delivered_and_repeats_no_finished_session(
+    tmp_path: Path, repository_root: Path
+) -> None:
+    assert {trigger.split(":")[1] for trigger in TRIGGERS} >= set(PHASES)
+    undisturbed = await submitted(tmp_path / "calm")
+    calm = carried_out(tmp_path / "calm", undisturbed, tmp_path / "calm-product", "", repository_root)
+    assert calm.returncode == 0, calm.stderr
+    told = json.loads(calm.stdout)
+    assert told["status"] == "delivered"
+
+    home = tmp_path / "home"
+    run_id = await submitted(home)
+    reached = []
+    for trigger in TRIGGERS:
+        ended = carried_out(home, run_id, tmp_path / "product", trigger, repository_root)
+        if ended.returncode == -signal.SIGKILL:
+            reached.append(trigger)
+        else:
+            assert ended.returncode == 0, f"{trigger}: {ended.stderr[-3000:]}"
+    assert {trigger.split(":")[1] for trigger in reached if trigger.startswith("phase started")} == set(PHASES)
+    final = carried_out(home, run_id, tmp_path / "product", "", repository_root)
+    assert final.returncode == 0, final.stderr
+    result = json.loads(final.stdout)
+    assert result["status"] == "delivered"
+    assert told["model_calls"] <= result["model_calls"] <= told["model_calls"] + len(reached)
+    async with open_factory(load_settings(home=home), sandbox="auto") as factory:
+        overview = await factory.overview(run_id)
+    assert all(session.outcome == "finished" for session in overview.sessions)
+    assert max(Counter(session.id for session in overview.sessions).values()) == 1
+    assert (tmp_path / "product" / "product.toml").is_file()
+    assert (tmp_path / "product" / "report.html").is_file()

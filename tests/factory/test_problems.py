@@ -1,0 +1,90 @@
+"""What counts as met, and what is left to repair."""
+
+import pytest
+
+from macrohard.domain import Criterion, Finding, Specification, Verdict, VerdictStatus
+from macrohard.factory.problems import met, problems_of
+
+SPECIFICATION = Specification(
+    decision="build",
+    title="Tasks",
+    criteria=(
+        Criterion(id="AC-1", text="Tasks can be added.", priority="MUST"),
+        Criterion(id="AC-2", text="Tasks can be sorted.", priority="SHOULD"),
+        Criterion(id="AC-3", text="Tasks are sent by mail.", priority="MUST", covered=False),
+    ),
+)
+
+
+def scenario(check: str, criterion: str, status: VerdictStatus) -> Verdict:
+    return Verdict(
+        check=check,
+        kind="scenario",
+        criterion=criterion,
+        commit="c" * 40,
+        status=status,
+        summary=f"{check} {status}",
+        duration_seconds=0.1,
+    )
+
+
+def gate(kind: str, status: VerdictStatus) -> Verdict:
+    return Verdict.model_validate(
+        {
+            "check": kind,
+            "kind": kind,
+            "commit": "c" * 40,
+            "status": status,
+            "summary": f"{kind} {status}",
+            "duration_seconds": 0.1,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        pytest.param([], set(), id="no verdict, nothing met"),
+        pytest.param([scenario("S-1", "AC-1", "passed")], {"AC-1"}, id="its only scenario passed"),
+        pytest.param(
+            [scenario("S-1", "AC-1", "passed"), scenario("S-2", "AC-1", "failed")], set(), id="one of two failed"
+        ),
+        pytest.param(
+            [scenario("S-1", "AC-1", "passed"), scenario("S-2", "AC-1", "not run")], set(), id="one of two not run"
+        ),
+        pytest.param([scenario("S-9", "AC-3", "passed")], set(), id="not covered is never met"),
+        pytest.param([gate("tests", "passed"), gate("start", "failed")], {"tests"}, id="gates by their kind"),
+    ],
+)
+def test_a_criterion_is_met_only_when_all_its_scenarios_passed(verdicts: list[Verdict], expected: set[str]) -> None:
+    assert met(SPECIFICATION, verdicts) == expected
+
+
+def finding(severity: int, category: str = "misleading", *, reproduced: bool | None = None) -> Finding:
+    return Finding.model_validate(
+        {
+            "id": f"f-{severity}-{category}",
+            "commit": "c" * 40,
+            "found_by": "phone",
+            "category": category,
+            "severity": severity,
+            "title": "odd",
+            "detail": "odd",
+            "reproduced": reproduced,
+        }
+    )
+
+
+def test_failures_come_weightiest_first_and_wishes_not_at_all() -> None:
+    problems = problems_of(
+        SPECIFICATION,
+        [scenario("S-2", "AC-2", "failed"), scenario("S-1", "AC-1", "failed"), gate("tests", "failed")],
+        [finding(1), finding(2), finding(3, "wish"), finding(4, "crash", reproduced=False), finding(3, "crash")],
+    )
+    assert [problem.id for problem in problems] == ["tests", "AC-1:S-1", "AC-2:S-2", "f-3-crash", "f-2-misleading"]
+
+
+def test_what_a_coder_is_told_holds_no_step_of_a_scenario() -> None:
+    [problem] = problems_of(SPECIFICATION, [scenario("S-1", "AC-1", "failed")], [])
+    assert problem.title == "Tasks can be added."
+    assert problem.detail == "S-1 failed"
