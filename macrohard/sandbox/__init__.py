@@ -1,6 +1,7 @@
 """Sandboxes: locked rooms in which everything that agents write is run."""
 
-from macrohard.sandbox.choice import Engine, build_images, choose_provider
+from macrohard.sandbox.bubblewrap import BubblewrapProvider
+from macrohard.sandbox.choice import Diagnosis, Engine, build_images, choose_provider, diagnose
 from macrohard.sandbox.contract import (
     OUTPUT_LIMIT_BYTES,
     WORKSPACE,
@@ -18,8 +19,10 @@ from macrohard.sandbox.images import BuiltImage, Progress
 __all__ = [
     "OUTPUT_LIMIT_BYTES",
     "WORKSPACE",
+    "BubblewrapProvider",
     "BuiltImage",
     "CommandResult",
+    "Diagnosis",
     "DockerProvider",
     "Engine",
     "Process",
@@ -31,4 +34,5 @@ __all__ = [
     "Tier",
     "build_images",
     "choose_provider",
+    "diagnose",
 ]

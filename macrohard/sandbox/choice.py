@@ -4,24 +4,49 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import docker
-from docker.errors import DockerException
-from docker.utils import kwargs_from_env
-
+from macrohard.domain import Value
 from macrohard.errors import SandboxUnavailable
-from macrohard.sandbox.docker import DockerProvider
+from macrohard.sandbox import definition as definitions
+from macrohard.sandbox.bubblewrap import BubblewrapProvider
+from macrohard.sandbox.docker import DockerProvider, connect_engine
 from macrohard.sandbox.images import BuiltImage, Progress, build_docker_images
+from macrohard.sandbox.rootfs import build_rootfs
 
 Engine = Literal["auto", "docker", "bubblewrap"]
 
+ADVICE = {
+    "docker": "apt-get install --yes docker.io, start it (systemctl start docker), and be root or in group docker",
+    "bubblewrap": "as root: apt-get install --yes bubblewrap mmdebstrap",
+}
 
-async def choose_provider(requested: Engine, *, home: Path) -> DockerProvider:
+
+class Diagnosis(Value):
+    """One row of what `macrohard doctor` shows."""
+
+    check: str
+    ok: bool
+    detail: str
+    advice: str
+    """What to do about it; empty if nothing."""
+
+
+async def choose_provider(requested: Engine, *, home: Path) -> DockerProvider | BubblewrapProvider:
     """The provider of the strongest sandboxes there are here, or of the kind that was asked for.
+
+    Its `notice`, if it has one, belongs before the person's eyes and into the report.
 
     Raises:
         SandboxUnavailable: there is none; the text says how to get one.
     """
-    return await DockerProvider.connect(home=home)
+    problems = []
+    for engine in _candidates(requested):
+        try:
+            if engine == "docker":
+                return await DockerProvider.connect(home=home)
+            return await BubblewrapProvider.connect()
+        except SandboxUnavailable as error:
+            problems.append(f"{engine}: {error}\n  to get it: {ADVICE[engine]}")
+    raise SandboxUnavailable("no sandbox can be had on this machine\n" + "\n".join(problems))
 
 
 async def build_images(names: Sequence[str], *, progress: Progress, engine: Engine = "auto") -> tuple[BuiltImage, ...]:
@@ -29,13 +54,60 @@ async def build_images(names: Sequence[str], *, progress: Progress, engine: Engi
 
     Raises:
         DefinitionError: a definition is missing or wrong.
-        SandboxUnavailable: a build failed; the text ends with what it printed last.
+        SandboxUnavailable: no engine is there to build with, or a build failed; the text ends with what it printed.
     """
-    try:
-        client = docker.APIClient(version="auto", timeout=600, **kwargs_from_env())
-    except DockerException as error:
-        raise SandboxUnavailable(f"no Docker engine answers: {error}") from error
-    try:
-        return await build_docker_images(client, names, progress=progress)
-    finally:
-        client.close()
+    problems = []
+    for candidate in _candidates(engine):
+        try:
+            if candidate == "bubblewrap":
+                await BubblewrapProvider.connect()
+                return await build_rootfs(names, progress=progress)
+            client = await connect_engine()
+        except SandboxUnavailable as error:
+            problems.append(f"{candidate}: {error}\n  to get it: {ADVICE[candidate]}")
+            continue
+        try:
+            return await build_docker_images(client, names, progress=progress)
+        finally:
+            client.close()
+    raise SandboxUnavailable("no sandbox images can be built on this machine\n" + "\n".join(problems))
+
+
+async def diagnose(*, home: Path) -> tuple[Diagnosis, ...]:
+    """What works here and what does not, found by trying; raises nothing."""
+    rows = []
+    usable = []
+    for engine in _candidates("auto"):
+        try:
+            provider = await choose_provider(engine, home=home)
+        except SandboxUnavailable as error:
+            rows.append(Diagnosis(check=f"{engine} sandboxes", ok=False, detail=str(error), advice=ADVICE[engine]))
+            continue
+        usable.append(provider)
+        detail = f"tier {provider.tier}" + (f". {provider.notice}" if provider.notice else "")
+        rows.append(Diagnosis(check=f"{engine} sandboxes", ok=True, detail=detail, advice=""))
+    rows.append(
+        Diagnosis(
+            check="a sandbox can be had",
+            ok=bool(usable),
+            detail=f"{usable[0].tier} will be used" if usable else "neither Docker nor bubblewrap works",
+            advice="" if usable else "; or ".join(ADVICE.values()),
+        )
+    )
+    for name in definitions.names() if usable else ():
+        built = await usable[0].has_image(definitions.load(name))
+        rows.append(
+            Diagnosis(
+                check=f"image {name}",
+                ok=built,
+                detail=definitions.load(name).tag if built else "not built",
+                advice="" if built else f"macrohard sandboxes build {name}",
+            )
+        )
+    for provider in usable:
+        await provider.close()
+    return tuple(rows)
+
+
+def _candidates(requested: Engine) -> tuple[Literal["docker", "bubblewrap"], ...]:
+    return ("docker", "bubblewrap") if requested == "auto" else (requested,)

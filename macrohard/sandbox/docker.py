@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,7 @@ from macrohard.sandbox.channel import Wire
 from macrohard.sandbox.contract import WORKSPACE, SandboxSpec, Tier
 from macrohard.sandbox.definition import HOME, TEMPORARY, WRITABLE, SandboxDefinition
 from macrohard.sandbox.owner import installation, owner_of, this_process
-from macrohard.sandbox.room import Room
+from macrohard.sandbox.room import Room, uncancelled
 
 LABEL: Final = "io.macrohard"
 CAPABILITIES: Final = ("KILL", "SETGID", "SETUID")
@@ -54,11 +54,8 @@ class DockerProvider:
         Raises:
             SandboxUnavailable: no engine answers, or it cannot run a sandbox.
         """
-        try:
-            engine = await asyncio.to_thread(_connect)
-            facts = await asyncio.to_thread(engine.info)
-        except ENGINE_ERRORS as error:
-            raise SandboxUnavailable(f"no Docker engine answers: {_in_words(error)}") from error
+        engine = await connect_engine()
+        facts = await asyncio.to_thread(engine.info)
         if facts.get("OSType") != "linux":
             raise SandboxUnavailable(f"the Docker engine runs {facts.get('OSType')!r} containers, not Linux ones")
         provider = cls(engine, home=home, tier="runc", processors=facts.get("NCPU") or 1)
@@ -108,7 +105,7 @@ class DockerProvider:
                 raise SandboxUnavailable(f"a {spec.image!r} sandbox did not start in {START_SECONDS} s") from error
             yield Room(name, tier=_tier_of(hello), definition=definition, wire=wire), hello
         finally:
-            await _uncancelled(self._end(name, starting, connection, wire))
+            await uncancelled(self._end(name, starting, connection, wire))
 
     def _start(self, name: str, definition: SandboxDefinition, spec: SandboxSpec) -> "Attachment":
         network = "none"
@@ -310,10 +307,22 @@ def audit(found: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
         raise SandboxUnavailable(f"the engine did not create the sandbox as asked: {', '.join(wrong)}")
 
 
-def _connect() -> docker.APIClient:
-    engine = docker.APIClient(version="auto", timeout=60, **kwargs_from_env())
+async def connect_engine(*, silence_seconds: int = 600) -> docker.APIClient:
+    """A client of the engine that the `docker` command would use.
+
+    Args:
+        silence_seconds: after how long without a sign of life a request fails.
+
+    Raises:
+        SandboxUnavailable: none answers.
+    """
+    try:
+        engine = await asyncio.to_thread(docker.APIClient, version="auto", timeout=silence_seconds, **kwargs_from_env())
+        await asyncio.to_thread(engine.ping)
+    except ENGINE_ERRORS as error:
+        raise SandboxUnavailable(f"no Docker engine answers: {_in_words(error)}") from error
     if engine.base_url.startswith("https"):
-        raise SandboxUnavailable("a Docker engine behind TLS cannot be used; give a UNIX socket or SSH tunnel")
+        raise SandboxUnavailable("a Docker engine behind TLS cannot be used; give a UNIX socket")
     return engine
 
 
@@ -328,17 +337,3 @@ def _in_words(error: BaseException) -> str:
     if isinstance(error, APIError):
         return str(error.explanation or error)
     return str(error)
-
-
-async def _uncancelled(ending: Coroutine[None, None, None]) -> None:
-    """Finish, also when the task around is being cancelled."""
-    task = asyncio.ensure_future(ending)
-    cancelled = False
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            cancelled = not task.cancelled()
-    if cancelled:
-        raise asyncio.CancelledError
-    task.result()

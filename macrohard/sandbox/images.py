@@ -108,7 +108,7 @@ async def build_docker_images(
 
 def _inspect(engine: docker.APIClient, tag: str) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = engine.inspect_image(tag)
+        found: dict[str, Any] = engine.inspect_image(tag)  # type: ignore[no-untyped-call]  # a gap in its stubs
     except ImageNotFound:
         return None
     return found
@@ -158,25 +158,29 @@ def _run_build(
         raise SandboxUnavailable(f"building {tag} failed: {error}") from error
 
 
+def context_files(definition: SandboxDefinition, host_files: dict[str, bytes]) -> dict[str, tuple[bytes, int]]:
+    """What a Dockerfile can copy: by path the content and the bits that make it executable."""
+    files = {
+        str(path.relative_to(definition.folder)): (path.read_bytes(), path.stat().st_mode & 0o111)
+        for path in definition.files()
+    }
+    return files | {f"host/{name}": (content, 0) for name, content in host_files.items()}
+
+
 def _context(definition: SandboxDefinition, host_files: dict[str, bytes]) -> bytes:
-    """The folder and what the host adds to it, as the tar file that a build starts from."""
+    """The tar file that a build starts from."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w") as archive:
-        for path in definition.files():
-            _add(archive, str(path.relative_to(definition.folder)), path.read_bytes(), path.stat().st_mode & 0o111)
         if not definition.parent_is_ours:
+            # There even where the host has nothing to add.
             folder = tarfile.TarInfo("host")
             folder.type, folder.mode = tarfile.DIRTYPE, 0o755
             archive.addfile(folder)
-        for name, content in host_files.items():
-            _add(archive, f"host/{name}", content, 0)
+        for name, (content, executable) in context_files(definition, host_files).items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o644 | executable
+            archive.addfile(entry, io.BytesIO(content))
     return target.getvalue()
-
-
-def _add(archive: tarfile.TarFile, name: str, content: bytes, executable: int) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = len(content), 0o644 | executable
-    archive.addfile(entry, io.BytesIO(content))
 
 
 async def _root_image(engine: docker.APIClient, official: str, progress: Progress) -> str:

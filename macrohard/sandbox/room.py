@@ -4,7 +4,7 @@ import asyncio
 import errno
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -315,3 +315,17 @@ def _inside(path: PurePosixPath) -> PurePosixPath:
         folders = ", ".join(str(folder) for folder in WRITABLE)
         raise ToolError(f"{path} is not in a writable folder ({folders})")
     return full
+
+
+async def uncancelled(ending: Coroutine[None, None, None]) -> None:
+    """Finish, also when the task around is being cancelled."""
+    task = asyncio.ensure_future(ending)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = not task.cancelled()
+    if cancelled:
+        raise asyncio.CancelledError
+    task.result()

@@ -43,20 +43,26 @@ def command_line(
     lifetime_seconds: int,
     folders: Sequence[PurePosixPath],
     rlimits: dict[str, int],
+    own: Sequence[PurePosixPath] = (),
     watch_memory_bytes: int = 0,
+    watch_pids: int = 0,
 ) -> list[str]:
     """How to start the guest, which then waits for `program()`.
 
     Args:
         folders: those whose being full is a limit worth telling.
         rlimits: per process, for every command.
+        own: folders to be given to the user.
         watch_memory_bytes: of all processes together, where no control group sees to it; 0 where one does.
+        watch_pids: likewise, for telling that the limit was reached.
     """
     config = {
         "user": user,
         "lifetime_seconds": lifetime_seconds,
         "folders": [str(folder) for folder in folders],
         "rlimits": rlimits,
+        "own": [str(folder) for folder in own],
         "watch_memory_bytes": watch_memory_bytes,
+        "watch_pids": watch_pids,
     }
     return ["/usr/bin/python3", "-I", "-S", "-B", "-c", _BOOT, str(len(program())), json.dumps(config)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from macrohard.sandbox.guest.processes import live_processes, signal_to
+from macrohard.sandbox.guest.processes import signal_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,19 +21,20 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 class Limits:
     """The sandbox's limits, as far as they can be watched from inside."""
 
-    def __init__(self, folders: Sequence[str], memory_bytes: int) -> None:
-        self._folders, self._memory_bytes, self._memory_kills = folders, memory_bytes, 0
+    def __init__(self, folders: Sequence[str], *, memory_bytes: int, pids: int) -> None:
+        self._folders, self._memory_bytes, self._pids = folders, memory_bytes, pids
+        self._seen = {"memory": 0, "pids": 0}
         self._counters = [
             (name, word, path) for name, word, paths in _COUNTERS for path in paths if os.path.exists(path)
         ]
 
     def counters(self) -> dict[str, int]:
         """How often each limit was hit so far."""
-        found = {"memory": self._memory_kills}
+        found = dict(self._seen)
         for name, word, path in self._counters:
             with open(path, "rb") as file:
                 fields = dict(line.split(None, 1) for line in file)
-            found[name] = found.get(name, 0) + int(fields.get(word, 0))
+            found[name] += int(fields.get(word, 0))
         return found
 
     def hits(self, before: dict[str, int]) -> list[str]:
@@ -45,17 +46,22 @@ class Limits:
                 hits.append(folder)
         return hits
 
-    def watch_memory(self, spared: Collection[int]) -> None:
-        """Kill the largest process when all of them together use too much."""
-        sizes = []
-        for pid, _ in live_processes():
-            if pid > 1 and pid not in spared:
-                try:
-                    with open(f"/proc/{pid}/statm", "rb") as file:
-                        fields = file.read().split()
-                except OSError:
-                    continue
-                sizes.append(((int(fields[1]) - int(fields[2])) * _PAGE, pid))
+    def watch(self, spared: Collection[int]) -> None:
+        """Kill the largest process when all of them together use too much; notice when there is no room for more."""
+        sizes, tasks = [], 0
+        for name in os.listdir("/proc"):
+            if not name.isdigit() or int(name) == 1 or int(name) in spared:
+                continue
+            try:
+                with open(f"/proc/{name}/statm", "rb") as file:
+                    fields = file.read().split()
+                # Zombies too have their place under the limit.
+                tasks += len(os.listdir(f"/proc/{name}/task"))
+            except OSError:
+                continue
+            sizes.append(((int(fields[1]) - int(fields[2])) * _PAGE, int(name)))
         if sum(size for size, _ in sizes) > self._memory_bytes:
-            self._memory_kills += 1
+            self._seen["memory"] += 1
             signal_to(max(sizes)[1], signal.SIGKILL)
+        if tasks >= self._pids * 0.95:
+            self._seen["pids"] += 1

@@ -33,7 +33,7 @@ class Guest:
         self._context = Context(
             Loop(),
             User(config["user"], config["rlimits"]),
-            Limits(config["folders"], config["watch_memory_bytes"]),
+            Limits(config["folders"], memory_bytes=config["watch_memory_bytes"], pids=config["watch_pids"]),
         )
         self._watched = config["watch_memory_bytes"] > 0
         self._context.loop.at(config["lifetime_seconds"], lambda: os._exit(0))
@@ -59,7 +59,7 @@ class Guest:
         loop.watch(self._awake, READ, self._child_ended)
         self._context.link = Link(loop, self._handle)
         if self._watched:
-            self._watch_memory()
+            self._watch()
         self._hello()
         loop.run()
         raise AssertionError
@@ -144,12 +144,14 @@ class Guest:
             if pid in self._context.supervisors:
                 self._context.supervisors[pid].supervisor_ended()
 
-    def _watch_memory(self) -> None:
-        self._context.loop.at(_WATCH_SECONDS, self._watch_memory)
-        self._context.limits.watch_memory(spared=self._context.supervisors)
+    def _watch(self) -> None:
+        self._context.loop.at(_WATCH_SECONDS, self._watch)
+        self._context.limits.watch(spared=self._context.supervisors)
 
 
 def main(config: dict[str, Any]) -> NoReturn:
+    for folder in config["own"]:
+        os.chown(folder, config["user"], config["user"])
     protect()
     os.umask(0o022)
     Guest(config).serve()

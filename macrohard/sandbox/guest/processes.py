@@ -7,6 +7,7 @@ import ctypes
 import os
 import resource
 import signal
+import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     """Runs as the user, in a process of its own whose exit code it returns, if it returns."""
 
 _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 4, 15, 36
-_prctl = ctypes.CDLL(None).prctl
+_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+_CAP_KILL, _CAP_SETGID, _CAP_SETUID = 5, 6, 7
+_CAPABILITY_VERSION = 0x20080522
+_prctl, _capset = ctypes.CDLL(None).prctl, ctypes.CDLL(None).capset
 
 
 class User:
@@ -36,9 +40,14 @@ class User:
 
 
 def protect() -> None:
-    """Close this process's memory and descriptors to all others, whatever user they run as."""
+    """Close this process's memory and descriptors to all others, and give up what was only needed to get here."""
     _prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     _prctl(_PR_SET_NAME, b"guest", 0, 0, 0)
+    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    kept = sum(1 << capability for capability in (_CAP_KILL, _CAP_SETGID, _CAP_SETUID))
+    header = struct.pack("Ii", _CAPABILITY_VERSION, 0)
+    if _capset(header, struct.pack("6I", kept, kept, 0, 0, 0, 0)):
+        raise OSError("the guest lacks its own capabilities")
 
 
 def supervise(user: User, action: Action, stdin: int, stdout: int, stderr: int, status: int) -> NoReturn:
