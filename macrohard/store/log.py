@@ -126,7 +126,7 @@ async def _project(session: AsyncSession, run_id: str, batch: Sequence[_Entry], 
     run = await session.get_one(RunRow, run_id)
     run.updated_at, run.worked_seconds = batch[-1].at, worked_seconds
     named = {id_ for entry in batch if (id_ := getattr(entry.event, "session_id", None)) is not None}
-    found = await session.scalars(select(SessionRow).where(SessionRow.id.in_(named))) if named else ()
+    found = await session.scalars(select(SessionRow).where(SessionRow.run_id == run_id, SessionRow.id.in_(named)))
     sessions = {row.id: row for row in found}
     for entry in batch:
         event = entry.event

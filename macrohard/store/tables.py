@@ -85,8 +85,8 @@ class SessionRow(Table):
 
     __tablename__ = "sessions"
 
+    run_id: Mapped[str] = mapped_column(ForeignKey(RunRow.id), primary_key=True)
     id: Mapped[str] = mapped_column(String(300), primary_key=True)
-    run_id: Mapped[str] = mapped_column(ForeignKey(RunRow.id), index=True)
     iteration: Mapped[int]
     phase: Mapped[str] = mapped_column(String(20))
     agent: Mapped[str] = mapped_column(String(100))

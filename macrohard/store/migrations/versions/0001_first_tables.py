@@ -1,4 +1,4 @@
-"""Runs, events, sessions, transcripts, artifacts, leases, budgets and answers"""
+"""Runs, events, sessions, transcripts, artifacts, leases, budgets and answers."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -91,8 +91,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "sessions",
-        sa.Column("id", sa.String(length=300), nullable=False),
         sa.Column("run_id", sa.String(length=40), nullable=False),
+        sa.Column("id", sa.String(length=300), nullable=False),
         sa.Column("iteration", sa.Integer(), nullable=False),
         sa.Column("phase", sa.String(length=20), nullable=False),
         sa.Column("agent", sa.String(length=100), nullable=False),
@@ -110,11 +110,8 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seconds", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_sessions_run_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
+        sa.PrimaryKeyConstraint("run_id", "id", name=op.f("pk_sessions")),
     )
-    with op.batch_alter_table("sessions", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_sessions_run_id"), ["run_id"], unique=False)
-
     op.create_table(
         "reservations",
         sa.Column("id", sa.String(length=32), nullable=False),

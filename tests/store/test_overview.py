@@ -1,0 +1,277 @@
+"""What a run looks like follows from what was told, however often it was told."""
+
+from collections.abc import Iterable, Sequence
+
+import pytest
+
+from macrohard.domain import (
+    Criterion,
+    CriterionStatus,
+    Finding,
+    Plan,
+    RunOverview,
+    Scenario,
+    Specification,
+    Task,
+    UserSession,
+    Verdict,
+    VerdictStatus,
+)
+from macrohard.events import (
+    Event,
+    Found,
+    Integrated,
+    IterationEnded,
+    ModelCalled,
+    PhaseEnded,
+    PhaseStarted,
+    Planned,
+    RunEnded,
+    RunStarted,
+    ScenariosWritten,
+    SessionEnded,
+    SessionStarted,
+    Specified,
+    Used,
+    Verified,
+)
+from macrohard.store import Store
+
+FIRST, SECOND, THIRD = "a" * 40, "b" * 40, "c" * 40
+
+
+def specified(*criteria: Criterion) -> Specified:
+    return Specified(specification=Specification(decision="build", title="Todo", criteria=criteria))
+
+
+def criterion(number: int, *, covered: bool = True) -> Criterion:
+    return Criterion(id=f"AC-{number}", text=f"It does {number}.", priority="MUST", covered=covered)
+
+
+def scenario(number: int, of: int) -> Scenario:
+    return Scenario.model_validate(
+        {"id": f"S-{number}", "criterion": f"AC-{of}", "title": "It works", "steps": [{"do": "see", "text": "x"}]}
+    )
+
+
+def verified(number: int, of: int, commit: str, status: VerdictStatus, *, iteration: int) -> Verified:
+    verdict = Verdict(
+        check=f"S-{number}", kind="scenario", criterion=f"AC-{of}", commit=commit, status=status, summary="",
+        duration_seconds=0.5,
+    )  # fmt: skip
+    return Verified(iteration=iteration, verdict=verdict)
+
+
+def ended(iteration: int, commit: str, *, kept: bool) -> IterationEnded:
+    return IterationEnded(
+        iteration=iteration, commit=commit, kept=kept, reason="because", gained=("AC-1",) if kept else (), lost=()
+    )  # fmt: skip
+
+
+def session(name: str, *, iteration: int = 1, resumed: bool = False) -> SessionStarted:
+    return SessionStarted(
+        session_id=f"r/{iteration}/implement/{name}", iteration=iteration, phase="implement", agent="coder",
+        agent_hash="f" * 64, persona=None, task="Write it", criteria=("AC-1",), resumed=resumed,
+    )  # fmt: skip
+
+
+def called(name: str, *, iteration: int = 1, cost_usd: float = 0.1) -> ModelCalled:
+    return ModelCalled(
+        session_id=f"r/{iteration}/implement/{name}", model="m", input_tokens=100, output_tokens=10,
+        cost_usd=cost_usd, seconds=0.1,
+    )  # fmt: skip
+
+
+def finished(name: str, *, seconds: float, iteration: int = 1) -> SessionEnded:
+    return SessionEnded(
+        session_id=f"r/{iteration}/implement/{name}", outcome="finished", problem="", commit=FIRST, seconds=seconds
+    )  # fmt: skip
+
+
+async def tell(store: Store, run_id: str, events: Iterable[Event]) -> RunOverview:
+    async with store.hold(run_id) as lease:
+        log = await store.log(lease)
+        for event in events:
+            await log(event)
+    return await store.overview(run_id)
+
+
+PASSED_AND_KEPT = (verified(1, 1, FIRST, "passed", iteration=1), ended(1, FIRST, kept=True))
+LOST_AND_DROPPED = (verified(1, 1, SECOND, "failed", iteration=2), ended(2, SECOND, kept=False))
+
+
+@pytest.mark.parametrize(
+    ("events", "status"),
+    [
+        pytest.param((), "unmet", id="no verdict"),
+        pytest.param((verified(1, 1, FIRST, "passed", iteration=1),), "unmet", id="nothing was kept yet"),
+        pytest.param(PASSED_AND_KEPT, "met", id="passed on the product"),
+        pytest.param(
+            (verified(1, 1, FIRST, "failed", iteration=1), ended(1, FIRST, kept=True)), "unmet", id="failed"
+        ),
+        pytest.param(
+            (verified(1, 1, FIRST, "not run", iteration=1), ended(1, FIRST, kept=True)), "unmet", id="could not be run"
+        ),
+        pytest.param((*PASSED_AND_KEPT, *LOST_AND_DROPPED), "met", id="failed on a commit that was not kept"),
+        pytest.param((*PASSED_AND_KEPT, ended(2, SECOND, kept=True)), "stale", id="passed on an earlier product"),
+        pytest.param(
+            (*PASSED_AND_KEPT, verified(1, 1, SECOND, "failed", iteration=2), ended(2, SECOND, kept=True)),
+            "unmet", id="passed once, failed on the product",
+        ),
+        pytest.param(
+            (verified(1, 1, FIRST, "failed", iteration=1), verified(1, 1, FIRST, "passed", iteration=1),
+             ended(1, FIRST, kept=True)),
+            "met", id="checked again after a crash",
+        ),
+    ],
+)  # fmt: skip
+async def test_the_status_of_a_criterion(
+    store: Store, run_id: str, events: Sequence[Event], status: CriterionStatus
+) -> None:
+    begin = (specified(criterion(1)), ScenariosWritten(scenarios=(scenario(1, of=1),)))
+    overview = await tell(store, run_id, (*begin, *events))
+    assert [state.status for state in overview.criteria] == [status]
+
+
+async def test_a_criterion_is_met_only_if_all_its_scenarios_passed(store: Store, run_id: str) -> None:
+    overview = await tell(
+        store, run_id,
+        (
+            specified(criterion(1), criterion(2), criterion(3, covered=False), criterion(4)),
+            ScenariosWritten(scenarios=(scenario(1, of=1), scenario(2, of=1), scenario(3, of=2), scenario(4, of=3))),
+            verified(1, 1, FIRST, "passed", iteration=1),
+            verified(2, 1, FIRST, "failed", iteration=1),
+            verified(3, 2, FIRST, "passed", iteration=1),
+            verified(4, 3, FIRST, "passed", iteration=1),
+            ended(1, FIRST, kept=True),
+        ),
+    )  # fmt: skip
+    assert [state.status for state in overview.criteria] == ["unmet", "met", "not covered", "unmet"]
+    assert [verdict.check for verdict in overview.criteria[0].verdicts] == ["S-1", "S-2"]
+
+
+async def test_the_evidence_shown_is_that_of_the_product(store: Store, run_id: str) -> None:
+    begin = (specified(criterion(1)), ScenariosWritten(scenarios=(scenario(1, of=1),)))
+    overview = await tell(store, run_id, (*begin, *PASSED_AND_KEPT, *LOST_AND_DROPPED))
+    (verdict,) = overview.criteria[0].verdicts
+    assert (verdict.commit, verdict.status) == (FIRST, "passed")
+    assert overview.product_commit == FIRST
+
+
+async def test_iterations_tell_their_story(store: Store, run_id: str) -> None:
+    task = Task(id="T-1", title="Storage", agent="coder", instructions="…", files=("app/",))
+    finding = Finding(
+        id="F-1", commit=FIRST, found_by="keyboard", category="dead end", severity=3, title="No focus", detail="…"
+    )
+    visit = UserSession(persona="keyboard", goal="Add", commit=FIRST, steps=(), report=None, width=375, height=800)
+    overview = await tell(
+        store, run_id,
+        (
+            Planned(iteration=1, plan=Plan(tasks=(task,))),
+            Integrated(iteration=1, commit=FIRST),
+            verified(1, 1, FIRST, "passed", iteration=1),
+            Used(iteration=1, session=visit),
+            Found(iteration=1, finding=finding),
+            ended(1, FIRST, kept=True),
+            PhaseStarted(phase="implement", iteration=2),
+            Integrated(iteration=2, commit=SECOND),
+        ),
+    )  # fmt: skip
+    first, second = overview.iterations
+    assert (first.number, first.commit, first.kept, first.reason, first.gained) == (
+        1,
+        FIRST,
+        True,
+        "because",
+        ("AC-1",),
+    )
+    assert (first.tasks, first.findings, first.users) == ((task,), (finding,), (visit,))
+    assert [verdict.check for verdict in first.verdicts] == ["S-1"]
+    assert (second.number, second.commit, second.kept, second.gained) == (2, SECOND, None, ())
+    assert overview.summary.iterations == 2
+
+
+async def test_sessions_carry_their_sums(store: Store, run_id: str) -> None:
+    overview = await tell(
+        store, run_id,
+        (session("T-1"), called("T-1"), called("T-1", cost_usd=0.2), finished("T-1", seconds=7.0), session("T-2")),
+    )  # fmt: skip
+    done, at_work = overview.sessions
+    assert (done.outcome, done.seconds, done.commit) == ("finished", 7.0, FIRST)
+    assert (done.model_calls, done.input_tokens, done.output_tokens, done.cost_usd) == (2, 200, 20, 0.3)
+    assert (at_work.outcome, at_work.model_calls) == (None, 0)
+    assert (overview.model_calls, overview.cost_usd, overview.summary.cost_usd) == (2, 0.3, 0.3)
+
+
+async def test_a_resumed_session_is_one_session(store: Store, run_id: str) -> None:
+    overview = await tell(
+        store, run_id,
+        (session("T-1"), called("T-1"), session("T-1", resumed=True), called("T-1"), finished("T-1", seconds=2.0)),
+    )  # fmt: skip
+    (only,) = overview.sessions
+    assert (only.model_calls, only.outcome) == (2, "finished")
+
+
+async def test_phases_that_run_side_by_side_count_once(store: Store, run_id: str) -> None:
+    overview = await tell(
+        store, run_id,
+        (
+            PhaseEnded(phase="verify", iteration=1, seconds=5.0),
+            PhaseEnded(phase="implement", iteration=1, seconds=10.0),
+            PhaseEnded(phase="implement", iteration=1, seconds=8.0),
+        ),
+    )  # fmt: skip
+    assert [(each.phase, round(each.seconds)) for each in overview.phases] == [("implement", 10), ("verify", 5)]
+
+
+STORY: tuple[Event, ...] = (
+    RunStarted(model="builtin", sandbox_tier="runc", notices=("built in",)),
+    PhaseStarted(phase="analyse", iteration=0),
+    specified(criterion(1), criterion(2)),
+    PhaseEnded(phase="analyse", iteration=0, seconds=3.0),
+    ScenariosWritten(scenarios=(scenario(1, of=1), scenario(2, of=2))),
+    Planned(iteration=1, plan=Plan(tasks=())),
+    session("T-1"),
+    finished("T-1", seconds=4.0),
+    Integrated(iteration=1, commit=FIRST),
+    verified(1, 1, FIRST, "passed", iteration=1),
+    verified(2, 2, FIRST, "failed", iteration=1),
+    PhaseEnded(phase="verify", iteration=1, seconds=3.0),
+    ended(1, FIRST, kept=True),
+    verified(2, 2, SECOND, "passed", iteration=2),
+    ended(2, SECOND, kept=False),
+    RunEnded(outcome="partial", problem="AC-2 is unmet", commit=FIRST, product_path="/p"),
+)
+
+
+async def test_telling_it_twice_changes_nothing(store: Store) -> None:
+    once = await store.create_run("x", options={}, model="builtin")
+    twice = await store.create_run("x", options={}, model="builtin")
+    stories = [
+        await tell(store, once, STORY),
+        await tell(store, twice, [event for event in STORY for _ in range(2)]),
+    ]
+    seen = [_without_clock(overview) for overview in stories]
+    assert seen[0] == seen[1]
+
+
+def _without_clock(overview: RunOverview) -> object:
+    """All but ids and times that differ between two runs."""
+    document = overview.model_dump(mode="json")
+    for clock in ("id", "created_at", "seconds"):
+        document["summary"].pop(clock)
+    for each in document["iterations"]:
+        each.pop("seconds")
+    for each in document["sessions"]:
+        each.pop("started_at")
+    for each in document["phases"]:
+        each["seconds"] = round(each["seconds"], 1)
+    return document
+
+
+async def test_the_time_between_two_processes_is_not_counted(store: Store, run_id: str) -> None:
+    first = await tell(store, run_id, STORY[:5])
+    again = await tell(store, run_id, (STORY[0],))
+    assert again.summary.seconds == first.summary.seconds
+    events = await store.events(run_id)
+    assert events[-1].at > events[-2].at
