@@ -73,8 +73,9 @@ class Endpoint:
         except openai.APIStatusError as error:
             raise ModelUnavailable(self._advice(error)) from error
         except openai.APIConnectionError as error:
+            cause = type(error.__cause__ or error).__name__
             raise ModelUnavailable(
-                f"{self.settings.name} at {self.settings.base_url} cannot be reached: {error}. "
+                f"{self.settings.name} at {self.settings.base_url} cannot be reached ({cause}). "
                 "Check the address and the network, then resume the run."
             ) from error
         seconds = time.monotonic() - began
