@@ -151,10 +151,7 @@ async def verify(
         if scenario.id not in verdicts:
             waiting.put_nowait(scenario)
     try:
-        await _in_parallel(
-            _first_pod(provider, bundle, verdicts, waiting),
-            _second_pod(provider, bundle, verdicts, waiting),
-        )
+        await _check_in_two_pods(provider, bundle, verdicts, waiting)
     except _Broken as broken:
         for check in BASIC_CHECKS:
             await verdicts.basic(check, "not run", f"not run: {broken}")
@@ -163,15 +160,17 @@ async def verify(
     return tuple(verdicts[check] for check in checks)
 
 
-async def _in_parallel(*works: Awaitable[None]) -> None:
-    """Do all; the first error ends the others and is raised as it is."""
-    tasks = [asyncio.ensure_future(work) for work in works]
+async def _check_in_two_pods(
+    provider: SandboxProvider, bundle: bytes, verdicts: _Verdicts, waiting: asyncio.Queue[Scenario]
+) -> None:
+    second = asyncio.create_task(_second_pod(provider, bundle, verdicts, waiting))
     try:
-        await asyncio.gather(*tasks)
+        # What is broken is told by the first, even if the second stumbles over it earlier.
+        await _first_pod(provider, bundle, verdicts, waiting)
+        await second
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
 
 
 async def _first_pod(

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from macrohard.product import Service, UserVisit, checkout
 from macrohard.product.browser import Browser, open_browser
-from macrohard.product.service import Service, checkout
 from macrohard.sandbox import SandboxProvider, SandboxSpec, build_images, choose_provider
 
 collect_ignore = ["products"]
@@ -121,3 +121,19 @@ async def hostile(make_commit: MakeCommit, open_pod: OpenPod) -> AsyncIterator[P
     async with open_pod(make_commit("hostile")) as pod:
         await pod.service.start()
         yield pod
+
+
+@asynccontextmanager
+async def user_visit(
+    pod: Pod, *, width: int = 1280, height: int = 800, keyboard_only: bool = False
+) -> AsyncIterator[UserVisit]:
+    """A simulated user in a pod whose service runs."""
+    async with pod.browser.visit(width=width, height=height) as visit:
+        yield UserVisit(
+            visit,
+            pod.service,
+            visitor="tester",
+            commit="0" * 40,
+            keyboard_only=keyboard_only,
+            artifacts=MemoryArtifacts(),
+        )

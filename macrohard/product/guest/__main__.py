@@ -42,7 +42,8 @@ class Program:
         except TimeoutError:
             reply["failed"] = "the page did not react any more"
         except Error as error:
-            reply["failed"] = visit.closed_by if visit and visit.closed_by else first_line(error)
+            closed = visit.closed_by if visit else ""
+            reply["failed"] = f"the page was closed {closed}" if closed else first_line(error)
         if visit:
             reply["noticed"] = visit.tell()
         return reply

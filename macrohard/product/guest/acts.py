@@ -59,11 +59,7 @@ async def _uncheck(visit: Visit, target: str, value: str) -> None:
 
 async def _set(visit: Visit, target: str, on: bool) -> None:
     found, what = await _target(visit, target)
-    try:
-        await found.set_checked(on)
-    except Error as error:
-        raise Failed(steps.explain(error, what)) from error
-    await visit.settle()
+    await steps.operate(visit, what, lambda: found.set_checked(on))
 
 
 async def _type(visit: Visit, target: str, value: str) -> None:

@@ -139,7 +139,7 @@ def explain(error: Error, what: str) -> str:
         ("element is outside of the viewport", "lies outside the window"),
         ("element is not stable", "keeps moving"),
         ("element is not visible", "is not visible"),
-        ("Malformed value", "takes a date or time only in a form such as 2026-11-22, 09:30 or 2026-11-22T09:30"),
+        ("Malformed value", "does not take this value"),
         ("Cannot type text into input[type=number]", "takes only a number"),
         ("did not find some options", "does not offer that option"),
         ("Unknown key", "is not a key"),
@@ -154,20 +154,31 @@ def explain(error: Error, what: str) -> str:
     return f"{what}: {first_line(error)}"
 
 
-async def _operate(visit: Visit, what: str, action: Callable[[], Awaitable[object]]) -> None:
+async def operate(visit: Visit, what: str, action: Callable[[], Awaitable[object]]) -> None:
     try:
         await action()
     except Error as error:
+        if visit.closed_by:
+            raise Failed(f"the page was closed {visit.closed_by}") from error
         raise Failed(explain(error, what)) from error
     await visit.settle()
 
 
 async def click(visit: Visit, target: Locator, what: str, *, times: int = 1) -> None:
-    await _operate(visit, what, lambda: target.click() if times == 1 else target.dblclick())
+    await operate(visit, what, lambda: target.click() if times == 1 else target.dblclick())
 
 
 async def fill(visit: Visit, target: Locator, value: str, what: str) -> None:
-    await _operate(visit, what, lambda: target.fill(value))
+    async def replace() -> None:
+        await target.fill(value)
+        # Such fields drop in silence what they do not understand.
+        if value and await target.evaluate(EMPTY_DATE_SCRIPT):
+            raise Failed(
+                f"{what} takes a date or time only in a form such as 2026-11-22, 09:30 or 2026-11-22T09:30, "
+                f"and {value!r} is none"
+            )
+
+    await operate(visit, what, replace)
 
 
 async def choose(visit: Visit, target: Locator, value: str, what: str) -> None:
@@ -177,17 +188,17 @@ async def choose(visit: Visit, target: Locator, value: str, what: str) -> None:
         options = [text.strip() for text in await target.locator("option").all_text_contents()]
         if value not in options:
             raise Failed(f'{what} does not offer "{value}"; it offers {_quoted(options)}')
-        await _operate(visit, what, lambda: target.select_option(label=value))
+        await operate(visit, what, lambda: target.select_option(label=value))
         return
     radio = target.get_by_role("radio", name=value, exact=True)
     if await radio.count() == 1:
-        await _operate(visit, what, radio.check)
+        await operate(visit, what, radio.check)
         return
-    await _operate(visit, what, target.click)
+    await operate(visit, what, target.click)
     option = visit.page.get_by_role("option", name=value, exact=True)
     if await option.count() != 1:
         raise Failed(f'{what} does not offer "{value}"; {await _instead(visit, ("option",), value)}')
-    await _operate(visit, what, option.click)
+    await operate(visit, what, option.click)
 
 
 async def press(visit: Visit, key: str) -> None:
@@ -205,7 +216,7 @@ async def press(visit: Visit, key: str) -> None:
 async def upload(visit: Visit, target: Locator, filename: str, content: str, what: str) -> None:
     kind = mimetypes.guess_type(filename)[0] or "text/plain"
     file = FilePayload(name=filename, mimeType=kind, buffer=content.encode())
-    await _operate(visit, what, lambda: target.set_input_files(file))
+    await operate(visit, what, lambda: target.set_input_files(file))
 
 
 # --- the steps of scenarios ----------------------------------------------------------------------------------
@@ -244,7 +255,7 @@ async def _check(visit: Visit, step: Mapping[str, Any]) -> None:
         return found
 
     target = await _one(visit, box, roles=BOX_ROLES, name=name)
-    await _operate(visit, f'the box "{name}"', lambda: target.set_checked(step["on"]))
+    await operate(visit, f'the box "{name}"', lambda: target.set_checked(step["on"]))
 
 
 async def _press(visit: Visit, step: Mapping[str, Any]) -> None:
@@ -343,6 +354,9 @@ async def _see_control(visit: Visit, step: Mapping[str, Any]) -> None:
 
     await visit.until(complaint)
 
+
+EMPTY_DATE_SCRIPT = """(field) => field.value === "" && field.matches(
+  "input[type=date], input[type=time], input[type=datetime-local], input[type=month], input[type=week]")"""
 
 VALUE_SCRIPT = """(field) => {
   if (field.matches("input[type=checkbox], input[type=radio]")) return field.checked ? "on" : "off";

@@ -375,7 +375,7 @@ class Visit:
         }
 
     async def screenshot(self) -> dict[str, Any]:
-        picture = await self.page.screenshot(type="jpeg", quality=60, timeout=ANSWER_SECONDS * 1000)
+        picture = await self.page.screenshot(type="jpeg", quality=60, caret="initial", timeout=ANSWER_SECONDS * 1000)
         return {"jpeg": base64.b64encode(picture).decode()}
 
     async def axe(self) -> dict[str, Any]:

@@ -1,3 +1,5 @@
+# mypy: ignore-errors
+# A product as an agent could write it, not a part of ours.
 """Pages that do everything a browser's driver has to survive."""
 
 import os

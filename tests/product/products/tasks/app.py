@@ -1,3 +1,5 @@
+# mypy: ignore-errors
+# A product as an agent could write it, not a part of ours.
 """A small list of tasks, as a product could be."""
 
 import csv

@@ -1,0 +1,128 @@
+"""Verdicts on commits: told as soon as they are known, and never from anything but a fresh clone."""
+
+from typing import Any
+
+import pytest
+
+from macrohard.domain import Scenario, Verdict
+from macrohard.product import verify
+from macrohard.sandbox import SandboxProvider
+from tests.product.conftest import Commit, MakeCommit, MemoryArtifacts
+
+
+def scenarios(*texts: str) -> list[Scenario]:
+    return [
+        Scenario.model_validate(
+            {
+                "id": f"S-{number}",
+                "criterion": f"AC-{number}",
+                "title": f"Shows {text}",
+                "steps": [{"do": "open", "path": "/tasks"}, {"do": "see", "text": text}],
+            }
+        )
+        for number, text in enumerate(texts, start=1)
+    ]
+
+
+async def check(
+    provider: SandboxProvider, commit: Commit, wanted: list[Scenario], already: tuple[Verdict, ...] = ()
+) -> tuple[tuple[Verdict, ...], list[Verdict], MemoryArtifacts]:
+    told: list[Verdict] = []
+    artifacts = MemoryArtifacts()
+
+    async def tell(verdict: Verdict) -> None:
+        told.append(verdict)
+
+    verdicts = await verify(
+        provider,
+        bundle=commit.bundle,
+        commit=commit.commit,
+        scenarios=wanted,
+        artifacts=artifacts,
+        on_verdict=tell,
+        already={verdict.check: verdict for verdict in already},
+    )
+    return verdicts, told, artifacts
+
+
+async def test_a_good_product_passes_and_a_wrong_wish_fails(provider: SandboxProvider, make_commit: MakeCommit) -> None:
+    commit = make_commit("tasks")
+    verdicts, told, artifacts = await check(provider, commit, scenarios("Tasks", "People", "No tasks yet."))
+    assert [(verdict.check, verdict.status) for verdict in verdicts] == [
+        ("manifest", "passed"),
+        ("install", "passed"),
+        ("start", "passed"),
+        ("tests", "passed"),
+        ("S-1", "passed"),
+        ("S-2", "failed"),
+        ("S-3", "passed"),
+    ]
+    assert sorted(told, key=lambda verdict: verdict.check) == sorted(verdicts, key=lambda verdict: verdict.check)
+    assert {verdict.commit for verdict in verdicts} == {commit.commit}
+    failed = verdicts[5]
+    assert (failed.kind, failed.criterion) == ("scenario", "AC-2")
+    assert failed.summary.startswith('Shows People: the page "Tasks" (/tasks) does not show "People"; it shows: Tasks')
+    screenshot, steps = failed.evidence
+    assert artifacts.kept[screenshot][0] == "image/jpeg"
+    assert '✗ 2. see "People"' in artifacts.kept[steps][1].decode()
+    assert verdicts[3].summary == "2 tests passed"
+
+    again, told_again, _ = await check(provider, commit, scenarios("Tasks", "People"), already=verdicts)
+    assert again == verdicts[:6]
+    assert told_again == []
+
+
+BROKEN: dict[str, tuple[dict[str, dict[str, str]], dict[str, str], str, str]] = {
+    "no manifest": (
+        {"product.toml": {'kind = "web"': 'kind = "site"'}},
+        {"manifest": "failed", "install": "not run", "start": "not run", "tests": "not run", "S-1": "not run"},
+        "manifest",
+        "kind: Input should be 'web'",
+    ),
+    "install fails": (
+        {"product.toml": {"python3 --version": "echo no network >&2; exit 4"}},
+        {"manifest": "passed", "install": "failed", "start": "not run", "tests": "not run", "S-1": "not run"},
+        "install",
+        "the install command failed (exit code 4): no network",
+    ),
+    "does not start": (
+        {"app.py": {"import csv": "import csv, nothing_of_this_name"}},
+        {"manifest": "passed", "install": "passed", "start": "failed", "S-1": "not run"},
+        "start",
+        "No module named 'nothing_of_this_name'",
+    ),
+    "tests fail": (
+        {"app.py": {'"Title is required."': '"Wrong."'}},
+        {"manifest": "passed", "install": "passed", "start": "passed", "tests": "failed", "S-1": "passed"},
+        "tests",
+        "1 failed",
+    ),
+    "no test runs": (
+        {"product.toml": {"python3 -m pytest -q -p no:cacheprovider tests": "echo fine"}},
+        {"manifest": "passed", "install": "passed", "start": "passed", "tests": "failed", "S-1": "passed"},
+        "tests",
+        "did not say how many ran",
+    ),
+    "not a web product": (
+        {"product.toml": {'kind = "web"': 'kind = "cli"', 'start = "python3 app.py"': 'run = "python3 {root}/app.py"'}},
+        {"manifest": "passed", "install": "passed", "start": "not run", "tests": "passed", "S-1": "not run"},
+        "S-1",
+        "no driver for products of kind cli",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "statuses", "check_id", "reason"), BROKEN.values(), ids=BROKEN.keys())
+async def test_a_broken_product_is_told_what_is_broken(
+    provider: SandboxProvider,
+    make_commit: MakeCommit,
+    changes: Any,
+    statuses: dict[str, str],
+    check_id: str,
+    reason: str,
+) -> None:
+    verdicts, told, _ = await check(provider, make_commit("tasks", changes), scenarios("Tasks"))
+    known = {verdict.check: verdict for verdict in verdicts}
+    assert {check: known[check].status for check in statuses} == statuses
+    assert reason in known[check_id].summary
+    assert len(told) == len(verdicts) == 5

@@ -1,0 +1,193 @@
+"""Simulated users: what they see, what they may do, what is written down, and what comes to light beside it."""
+
+from typing import Any
+
+import pytest
+
+from macrohard.errors import ToolError
+from macrohard.product import UserVisit, open_visit, reproduce
+from macrohard.sandbox import SandboxProvider
+from tests.product.conftest import Commit, MakeCommit, MemoryArtifacts, Pod, user_visit
+
+
+async def act(visit: UserVisit, action: str, target: str = "", value: str = "", **more: Any) -> str:
+    return await visit.act(
+        intention="to see what happens", expectation="something", action=action, target=target, value=value, **more
+    )
+
+
+async def test_a_user_adds_something_and_the_log_tells_how(provider: SandboxProvider, make_commit: MakeCommit) -> None:
+    artifacts, commit = MemoryArtifacts(), make_commit("tasks")
+    async with open_visit(
+        provider,
+        bundle=commit.bundle,
+        commit=commit.commit,
+        artifacts=artifacts,
+        visitor="returning",
+        width=1280,
+        height=800,
+        keyboard_only=False,
+    ) as visit:
+        first = await visit.look()
+        moved = await act(visit, "click", 'link "Add task"')
+        refused = await act(visit, "click", 'button "Save"')
+        typed = await act(visit, "fill", 'textbox "Title"', "Milk", surprise=0, remark="It said what is missing.")
+        saved = await act(visit, "click", 'button "Save"')
+        record = UserVisit.read_record(visit.record())
+    assert first.splitlines()[0] == 'page "Tasks" at /tasks'
+    assert "[e1" in first
+    assert 'page "Add task" at /tasks/new' in moved
+    assert "the server answered 422" in refused
+    assert "alert: · Please correct 1 field." in refused
+    assert 'textbox "Title" (required, invalid)' in refused
+    assert typed.splitlines()[0] == "Changed on the page:"
+    assert 'textbox "Title" (required, invalid, focused) = "Milk"' in typed
+    assert "status: · Task saved." in saved
+    assert "· Milk | · – | – | · No | [" in saved
+    assert [step.action for step in record.steps] == [
+        'click link "Add task"',
+        'click button "Save"',
+        'fill textbox "Title" with "Milk"',
+        'click button "Save"',
+    ]
+    assert record.steps[1].remark == "It said what is missing."
+    assert record.steps[1].result.startswith("+ the server answered 422; + alert: · Please correct 1 field.")
+    assert [step.page for step in record.steps] == ["/tasks/new", "/tasks/new", "/tasks/new", "/tasks?said=Task+saved."]
+    for step in record.steps:
+        assert step.frame is not None
+        assert artifacts.kept[step.frame][0] == "image/jpeg"
+    assert record.findings == ()
+
+
+async def test_without_a_mouse_nothing_is_clicked(tasks: Pod) -> None:
+    await tasks.service.restart(wiped=True)
+    async with user_visit(tasks, keyboard_only=True) as visit:
+        await visit.look()
+        with pytest.raises(ToolError, match="You have no mouse"):
+            await act(visit, "click", 'link "Add task"')
+        with pytest.raises(ToolError, match="You have no mouse"):
+            await act(visit, "fill", 'searchbox "Search"', "Milk")
+        first = await act(visit, "press", value="Tab")
+        second = await act(visit, "press", value="Tab")
+        form = await act(visit, "press", value="Enter")
+        await act(visit, "press", value="Tab")
+        title = await act(visit, "press", value="Tab")
+        await act(visit, "type", value="By key")
+        await act(visit, "press", value="Tab")
+        date = await act(visit, "type", value="2026-12-01")
+        saved = await act(visit, "press", value="Enter")
+    assert 'link "Tasks" (focused)' in first
+    assert 'link "Add task" (focused)' in second
+    assert 'page "Add task"' in form
+    assert 'textbox "Title" (required, focused)' in title
+    assert 'textbox "Due" (focused) = "2026-12-01"' in date
+    assert "By key" in saved
+
+
+@pytest.mark.parametrize(
+    ("action", "target", "value", "answer"),
+    [
+        pytest.param("click", 'button "Sav"', "", 'no button "Sav"; the nearest are "Save"', id="not there"),
+        pytest.param("click", "e999", "", "e999 is not on the page any more", id="unknown reference"),
+        pytest.param("click", 'button "Send"', "", 'the button "Send" is disabled', id="disabled"),
+        pytest.param("fill", 'textbox "Day"', "soon", "takes a date or time only in a form such as", id="no date"),
+        pytest.param("fill", 'spinbutton "Amount"', "many", "takes only a number", id="no number"),
+    ],
+)
+async def test_what_does_not_work_is_said_and_logged(
+    hostile: Pod, action: str, target: str, value: str, answer: str
+) -> None:
+    async with user_visit(hostile) as visit:
+        await act(visit, "open", value="/never")
+        said = await act(visit, action, target, value)
+        record = UserVisit.read_record(visit.record())
+    assert said.startswith("It did not work: ")
+    assert answer in said
+    assert answer in record.steps[-1].result
+
+
+@pytest.mark.parametrize(
+    ("action", "target", "value"),
+    [
+        pytest.param("fly", "", "", id="unknown action"),
+        pytest.param("click", "the big button", "", id="no element named"),
+        pytest.param("press", "", "Any", id="unknown key"),
+        pytest.param("open", "", "http://192.0.2.1/", id="another address"),
+        pytest.param("open", "", "//192.0.2.1/", id="another host"),
+        pytest.param("open", "", "file:///etc/passwd", id="a file"),
+    ],
+)
+async def test_nonsense_is_refused_and_not_logged(hostile: Pod, action: str, target: str, value: str) -> None:
+    async with user_visit(hostile) as visit:
+        await visit.look()
+        with pytest.raises(ToolError):
+            await act(visit, action, target, value)
+        assert UserVisit.read_record(visit.record()).steps == ()
+
+
+async def test_an_answer_of_500_is_a_crash_that_can_be_repeated(
+    provider: SandboxProvider, make_commit: MakeCommit, hostile: Pod
+) -> None:
+    commit = make_commit("hostile")
+    async with user_visit(hostile) as visit:
+        await act(visit, "open", value="/odd")
+        await act(visit, "fill", 'textbox "Name"', "🦊")
+        said = await act(visit, "click", 'button "Save"')
+        record = UserVisit.read_record(visit.record())
+    crash = next(finding for finding in record.findings if finding.category == "crash")
+    assert "The product broke: POST /odd answered 500" in said
+    assert (crash.title, crash.severity, crash.page) == ("POST /odd answered 500", 4, "/odd")
+    assert "cannot cope with emoji" in crash.detail
+    again = await reproduce(provider, record, bundle=commit.bundle, commit=commit.commit, width=1280, height=800)
+    assert next(finding for finding in again if finding.id == crash.id).reproduced is True
+
+
+async def test_a_script_error_is_a_crash(hostile: Pod) -> None:
+    async with user_visit(hostile) as visit:
+        await act(visit, "open", value="/error")
+        await act(visit, "click", 'button "Break"')
+        titles = [finding.title for finding in UserVisit.read_record(visit.record()).findings]
+    assert "script error: missing is not defined" in titles
+
+
+async def test_a_product_that_ends_is_a_crash_and_started_again(hostile: Pod) -> None:
+    async with user_visit(hostile) as visit:
+        await visit.look()
+        said = await act(visit, "open", value="/stop")
+        after = await act(visit, "open", value="/")
+        record = UserVisit.read_record(visit.record())
+    assert "The product broke: the product ended by itself and had to be started again" in said
+    assert "· Welcome." in after
+    assert record.findings[0].severity == 4
+
+
+async def test_axe_finds_what_nobody_can_read(hostile: Pod) -> None:
+    async with user_visit(hostile) as visit:
+        await act(visit, "open", value="/unlabelled")
+        findings = UserVisit.read_record(visit.record()).findings
+    found = {finding.detail.split(":")[0]: finding for finding in findings}
+    assert {"label", "image-alt"} <= set(found)
+    assert (found["label"].found_by, found["label"].severity, found["label"].category) == ("axe", 3, "accessibility")
+    assert '<input name="name">' in found["label"].element
+
+
+async def test_going_in_circles_is_noticed(hostile: Pod) -> None:
+    async with user_visit(hostile) as visit:
+        await visit.look()
+        for _ in range(3):
+            said = await act(visit, "reload")
+        with pytest.raises(ToolError, match="You are stuck"):
+            await act(visit, "reload")
+        findings = UserVisit.read_record(visit.record()).findings
+    assert "You are stuck: the same action on the same page 3 times" in said
+    assert [finding.category for finding in findings if finding.title.startswith("A user gets stuck")] == ["dead end"]
+
+
+async def test_a_page_wider_than_a_phone_is_a_finding(make_commit: MakeCommit, open_pod: Any) -> None:
+    wide: Commit = make_commit("hostile", {"app.py": {"<p>Welcome.</p>": "<p style='width: 900px'>Welcome.</p>"}})
+    async with open_pod(wide) as pod:
+        await pod.service.start()
+        async with user_visit(pod, width=375, height=667) as visit:
+            await visit.look()
+            findings = UserVisit.read_record(visit.record()).findings
+    assert [finding.category for finding in findings if finding.severity == 2] == ["layout"]
