@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from macrohard.errors import RequestError
 from macrohard.llm import FREE, KNOWN_PRICES, MODEL_ROLES, ModelPrice, ModelRole
@@ -197,6 +203,9 @@ def load_settings(**flags: object) -> Settings:
     given = {name: value for name, value in flags.items() if value is not None}
     try:
         return Settings(**given)  # type: ignore[arg-type]  # the sources are checked by pydantic, not by mypy
+    except SettingsError as error:
+        # The one setting that is JSON in the environment.
+        raise RequestError(f"environment variable {PREFIX}PRICES is not JSON: {error.__cause__}") from error
     except ValidationError as error:
         raise RequestError(
             "\n".join(_complaint(problem["loc"], problem["msg"], given) for problem in error.errors())

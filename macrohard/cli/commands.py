@@ -259,8 +259,9 @@ def build_sandboxes(sandbox: SandboxOption = None) -> None:
 @agents.command(name="list")
 def list_agents(json: JsonOption = False) -> None:
     """List the agents and the simulated users."""
+    from macrohard.assembly import catalogue
     from macrohard.cli.drive import output
-    from macrohard.cli.staff import catalogue, print_catalogue
+    from macrohard.cli.staff import print_catalogue
 
     found = catalogue()
     if json:
@@ -272,7 +273,7 @@ def list_agents(json: JsonOption = False) -> None:
 @agents.command(name="check")
 def check_agents() -> None:
     """Check every agent and persona file to the letter."""
-    from macrohard.cli.staff import catalogue
+    from macrohard.assembly import catalogue
 
     found = catalogue()
     print(f"{len(found.agents)} agents and {len(found.personas)} personas are understood")

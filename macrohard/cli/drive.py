@@ -161,7 +161,7 @@ async def _carry_out(settings: Settings, prepare: Callable[["Factory"], Awaitabl
         print(f"run {run_id}", file=sys.stderr, flush=True)
         try:
             with display(run_id) as shown:
-                return await factory.carry_out(run_id, out=wish.out, observe=shown.observe)
+                return await factory.carry_out(run_id, out=wish.out, observe=shown.observe, ask=wish.ask)
         except BaseException as error:
             error.add_note(f"go on with: macrohard resume {run_id}")
             if wish.json and isinstance(error, MacrohardError | asyncio.CancelledError):

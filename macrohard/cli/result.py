@@ -54,10 +54,12 @@ def print_result(overview: RunOverview, console: Console) -> None:
     for notice in overview.notices:
         console.print(Text(f"note: {printable(notice)}", "yellow"))
     if unmet := [state for state in overview.criteria if state.status != "met"]:
-        console.print(Text(f"\nWhat does not hold ({len(unmet)} of {counted(len(overview.criteria), 'criterion')}):"))
+        console.print(
+            Text(f"\nWhat does not hold ({len(unmet)} of {counted(len(overview.criteria), 'criterion', 'criteria')}):")
+        )
         console.print(_criteria(unmet))
     elif overview.criteria:
-        console.print(Text(f"All {counted(len(overview.criteria), 'criterion')} met.", "green"))
+        console.print(Text(f"All {counted(len(overview.criteria), 'criterion', 'criteria')} met.", "green"))
     console.print(Text(f"\n{_effort(overview)}", "dim"))
     if overview.product_path:
         console.print(Text.assemble("Product:  ", (printable(overview.product_path), "bold")))

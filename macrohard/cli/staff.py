@@ -4,19 +4,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from macrohard.agent.definition import Catalogue, load_catalogue
-from macrohard.bundled import folder
+from macrohard.agent import Catalogue
 from macrohard.cli.terminal import one_line
-
-
-def catalogue() -> Catalogue:
-    """Every agent and persona that comes with this installation.
-
-    Raises:
-        DefinitionError: a file is not understood; names it and the field.
-    """
-    images = frozenset(path.name for path in folder("sandboxes").iterdir() if path.is_dir())
-    return load_catalogue(folder("agents"), images=images)
 
 
 def print_catalogue(found: Catalogue, console: Console) -> None:

@@ -39,6 +39,6 @@ def dollars(amount: float) -> str:
     return f"${amount:.4f}" if 0 < amount < 0.01 else f"${amount:,.2f}"
 
 
-def counted(number: int, noun: str) -> str:
-    """E.g. 1 session, 3 sessions."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def counted(number: int, one: str, many: str = "") -> str:
+    """E.g. 1 session, 3 sessions; `many` where an s does not make the plural."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"

@@ -1,0 +1,81 @@
+"""A factory that does as a script says, in the place of the real one, for what only the command line decides."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from macrohard import assembly
+from macrohard.domain import Question, RunOverview, RunStatus, RunSummary, Specification
+from macrohard.errors import RequestError
+from macrohard.events import Event
+from macrohard.settings import SandboxChoice, Settings
+from tests.report.sample import overview as sample
+
+Ending = RunStatus | BaseException
+
+
+class ScriptedFactory:
+    """Each `carry_out` ends as the next entry of `endings` says."""
+
+    def __init__(self, *, endings: Sequence[Ending] = ("delivered",), events: Sequence[Event] = ()) -> None:
+        self.endings, self.events = list(endings), events
+        self.calls: list[tuple[str, object]] = []
+        self.status: RunStatus = "waiting"
+        self.questions: tuple[Question, ...] = ()
+
+    async def submit(
+        self, requirement: str, *, model: str, budget_usd: float | None, iterations: int, ask: bool
+    ) -> str:
+        self.calls.append(("submit", (requirement, model, budget_usd, iterations, ask)))
+        return "r-7k2m9"
+
+    async def carry_out(
+        self, run_id: str, *, out: Path | None, observe: Callable[[Event], None], ask: bool | None = None
+    ) -> RunOverview:
+        self.calls.append(("carry out", (run_id, out, ask)))
+        for event in self.events:
+            observe(event)
+        ending = self.endings.pop(0)
+        if isinstance(ending, BaseException):
+            raise ending
+        self.status = ending
+        return await self.overview(run_id)
+
+    async def answer(self, run_id: str, answers: Mapping[str, str]) -> None:
+        self.calls.append(("answer", dict(answers)))
+        self.questions = ()
+
+    async def add_budget(self, run_id: str, usd: float) -> None:
+        self.calls.append(("add budget", usd))
+
+    async def overview(self, run_id: str) -> RunOverview:
+        if not "r-7k2m9".startswith(run_id):
+            raise RequestError(f"there is no run {run_id!r}; `macrohard runs` lists them")
+        full = sample({}, status=self.status)
+        assert full.specification is not None
+        specification = Specification(decision="build", title=full.summary.title, questions=self.questions)
+        return full.model_copy(update={"specification": specification if self.questions else full.specification})
+
+    async def export(self, run_id: str, out: Path) -> Path:
+        self.calls.append(("export", out))
+        return out
+
+    async def runs(self, limit: int) -> tuple[RunSummary, ...]:
+        return (sample({}).summary,) * min(limit, 3)
+
+
+@pytest.fixture
+def factory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedFactory:
+    scripted = ScriptedFactory()
+
+    @asynccontextmanager
+    async def open_factory(settings: Settings, *, sandbox: SandboxChoice) -> AsyncIterator[ScriptedFactory]:
+        yield scripted
+
+    monkeypatch.setattr(assembly, "open_factory", open_factory)
+    monkeypatch.setenv("MACROHARD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("MACROHARD_MODEL", "builtin")
+    return scripted

@@ -1,0 +1,166 @@
+import io
+from collections.abc import Sequence
+
+import pytest
+
+from macrohard.cli.board import Board
+from macrohard.cli.display import LiveDisplay, PlainDisplay, display
+from macrohard.cli.terminal import one_line, printable
+from macrohard.domain import Finding, Specification, Verdict
+from macrohard.events import (
+    Event,
+    Found,
+    IterationEnded,
+    ModelCalled,
+    PhaseEnded,
+    PhaseStarted,
+    Progress,
+    RunEnded,
+    RunStarted,
+    SessionEnded,
+    SessionStarted,
+    Specified,
+    ToolUsed,
+    Verified,
+)
+
+HOSTILE = "evil\x1b]0;owned\x07 [bold]x[/bold]\nline two \u202egpj"
+
+
+class Terminal(io.StringIO):
+    """Text that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def session(name: str, task: str) -> SessionStarted:
+    return SessionStarted(
+        session_id=name, iteration=1, phase="implement", agent="coder", agent_hash="h", persona=None, task=task,
+        criteria=(), resumed=False,
+    )  # fmt: skip
+
+
+def verdict(check: str, status: str) -> Verified:
+    said = Verdict.model_validate(
+        {
+            "check": check, "kind": "scenario", "commit": "c", "status": status, "summary": HOSTILE,
+            "duration_seconds": 1,
+        }
+    )  # fmt: skip
+    return Verified(iteration=1, verdict=said)
+
+
+STORY: tuple[Event, ...] = (
+    RunStarted(model="builtin", sandbox_tier="runc", notices=("The built-in model follows rules.",)),
+    Progress(text="building image base"),
+    PhaseStarted(phase="analyse", iteration=0),
+    PhaseEnded(phase="analyse", iteration=0, seconds=0.4),
+    Specified(specification=Specification(decision="build", title="Office to-do list")),
+    PhaseStarted(phase="implement", iteration=1),
+    session("s1", "T-1 Storage"),
+    session("s2", "T-2 Pages"),
+    ToolUsed(session_id="s1", tool="write", summary=f"wrote {HOSTILE}", ok=True),
+    ModelCalled(session_id="s1", model="m", input_tokens=1, output_tokens=1, cost_usd=0.25, seconds=1),
+    SessionEnded(session_id="s2", outcome="stuck", problem="the same edit three times", commit=None, seconds=3),
+    PhaseEnded(phase="implement", iteration=1, seconds=20),
+    PhaseStarted(phase="verify", iteration=1),
+    verdict("S-1", "passed"),
+    verdict("S-2", "failed"),
+    verdict("S-2", "failed"),
+    PhaseEnded(phase="verify", iteration=1, seconds=4),
+    Found(
+        iteration=1,
+        finding=Finding(
+            id="F-1", commit="c", found_by="phone", category="layout", severity=2, title="t", detail="d"
+        ),
+    ),
+)  # fmt: skip
+
+
+def told(events: Sequence[Event]) -> str:
+    stream = io.StringIO()
+    with PlainDisplay(stream, board=Board(clock=lambda: 0.0)) as shown:
+        for event in events:
+            shown.observe(event)
+    return stream.getvalue()
+
+
+def test_plain_lines_tell_what_matters_one_fact_a_line() -> None:
+    lines = [line.removeprefix("[   0.0 s] ") for line in told(STORY).splitlines()]
+    assert lines == [
+        "at work with model builtin in runc sandboxes",
+        "note: The built-in model follows rules.",
+        "building image base",
+        "analyse …",
+        "analyse done in 0.4 s",
+        "specified: Office to-do list (0 criteria, 0 excluded)",
+        "implement …",
+        "coder: stuck, the same edit three times",
+        "implement done in 20 s",
+        "verify …",
+        "S-2 failed: evil·]0;owned· [bold]x[/bold] line two gpj",
+        "S-2 failed: evil·]0;owned· [bold]x[/bold] line two gpj",
+        "verify done in 4.0 s, 1 passed, 1 failed",
+    ]
+
+
+def test_a_terminal_gets_a_picture_and_a_pipe_gets_lines() -> None:
+    assert isinstance(display("r-1", stream=Terminal()), LiveDisplay)
+    assert isinstance(display("r-1", stream=io.StringIO()), PlainDisplay)
+
+
+@pytest.fixture
+def picture(monkeypatch: pytest.MonkeyPatch) -> str:
+    """What is on the terminal when the story has been told."""
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    with LiveDisplay("r-7k2m9", stream, clock=lambda: 0.0) as shown:
+        for event in STORY:
+            shown.observe(event)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "Office to-do list", "run r-7k2m9", "model builtin", "sandbox runc", "iteration 1", "$0.25",
+        "1 passed", "1 failed", "1 finding", "1 model call", "T-1 Storage", "note: The built-in model follows rules.",
+    ],
+)  # fmt: skip
+def test_the_picture_shows(picture: str, part: str) -> None:
+    assert part in picture
+
+
+def test_the_picture_obeys_nothing_that_comes_from_outside(picture: str) -> None:
+    assert "\x1b]0;owned" not in picture
+    assert "\u202e" not in picture
+    assert "[bold]x[/bold]" in picture
+
+
+def test_sessions_that_ended_leave_the_picture() -> None:
+    board = Board()
+    for event in STORY:
+        board.observe(event)
+    assert [line.task for line in board.sessions.values()] == ["T-1 Storage"]
+    board.observe(RunEnded(outcome="delivered", problem="", commit=None, product_path=None))
+    assert not board.sessions
+
+
+def test_a_new_iteration_forgets_verdicts_and_keeps_the_phases_before_it() -> None:
+    board = Board()
+    for event in STORY:
+        board.observe(event)
+    board.observe(IterationEnded(iteration=1, commit="c", kept=True, reason="one failed", gained=(), lost=()))
+    board.observe(PhaseStarted(phase="implement", iteration=2))
+    assert board.verdicts == {}
+    assert board.phases["analyse"].state == "done"
+    assert board.phases["verify"].state == "waiting"
+    assert board.phases["implement"].state == "running"
+
+
+def test_texts_for_the_terminal_are_short_and_harmless() -> None:
+    assert printable("a\x1b[2Jb\x07\x9bc\u202ed") == "a·[2Jb··cd"
+    assert one_line("a\n  b\tc", 80) == "a b c"
+    assert one_line("abcdef", 4) == "abc…"
