@@ -30,6 +30,8 @@ USER_OFFSET: Final = 2_000_000_000
 """Added to the users' numbers inside to get those outside, where nobody has such a number."""
 CAPABILITIES: Final = ("CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_CHOWN")
 OPEN_FILES: Final = 4096
+READ_ONLY: Final = ("/proc/sys", "/proc/sysrq-trigger")
+HIDDEN: Final = ("/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/latency_stats")
 START_SECONDS: Final = 60
 END_SECONDS: Final = 5
 
@@ -124,6 +126,8 @@ class BubblewrapProvider:
                 *(word for capability in CAPABILITIES for word in ("--cap-add", capability)),
                 *("--ro-bind", str(made.root), "/", "--proc", "/proc", "--dev", "/dev"),
                 *("--size", str(64 << 20), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
+                *(word for path in READ_ONLY for word in ("--ro-bind-try", path, path)),
+                *(word for path in _hidden() for word in ("--ro-bind", "/dev/null", path)),
                 *(word for folder in WRITABLE for word in _writable(definition, folder)),
                 "--clearenv",
                 *(word for name, value in made.environment.items() for word in ("--setenv", name, value)),
@@ -222,6 +226,10 @@ def _network_of(inside: int) -> FileIO:
         network.close()
         raise SandboxUnavailable("the sandbox has the network of this machine")
     return network
+
+
+def _hidden() -> tuple[str, ...]:
+    return tuple(path for path in HIDDEN if os.path.exists(path))
 
 
 def _writable(definition: SandboxDefinition, folder: PurePosixPath) -> tuple[str, ...]:

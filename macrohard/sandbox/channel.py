@@ -188,6 +188,10 @@ class Wire:
         """Why no more calls are possible."""
         return self._lost
 
+    async def ended(self) -> None:
+        """Wait until no more calls are possible."""
+        await asyncio.wait([self._task])
+
     async def hello(self) -> dict[str, Any]:
         """What the guest says of itself when it has started."""
         return await self._hello.result()

@@ -1,18 +1,17 @@
 """Sandboxes as Docker containers, spoken to over their attached streams; `docker exec` is never used."""
 
 import asyncio
-import contextlib
 import json
-import os
-import socket
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import docker
 import requests
+from docker.constants import DEFAULT_UNIX_SOCKET
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import LogConfig, Ulimit
 from docker.utils import kwargs_from_env
@@ -85,19 +84,19 @@ class DockerProvider:
     @asynccontextmanager
     async def _room(self, spec: SandboxSpec) -> AsyncIterator[tuple[Room, dict[str, Any]]]:
         definition = definitions.load(spec.image)
-        # Named by us, so that it can be removed even when we are cancelled while it starts.
+        # Named by us, so that it can be removed even when we are cancelled while it is made.
         name = f"macrohard-{uuid.uuid4().hex[:12]}"
-        starting = asyncio.create_task(asyncio.to_thread(self._start, name, definition, spec))
+        creating = asyncio.create_task(asyncio.to_thread(self._create, name, definition, spec))
         wire: Wire | None = None
-        connection: Attachment | None = None
         try:
             try:
-                connection = await asyncio.shield(starting)
+                container = await asyncio.shield(creating)
+                reader, writer = await attach(engine_address(), container)
+                stream = _Demultiplexed(reader)
+                wire = Wire(stream, writer, explain=stream.explanation)
+                await asyncio.to_thread(self._engine.start, container)
             except ENGINE_ERRORS as error:
                 raise SandboxUnavailable(f"cannot open a {spec.image!r} sandbox: {_in_words(error)}") from error
-            reader, writer = await asyncio.open_connection(sock=connection.duplicate(), limit=1 << 20)
-            stream = _Demultiplexed(reader)
-            wire = Wire(stream, writer, explain=stream.explanation)
             try:
                 async with asyncio.timeout(START_SECONDS):
                     hello = await wire.hello()
@@ -105,9 +104,9 @@ class DockerProvider:
                 raise SandboxUnavailable(f"a {spec.image!r} sandbox did not start in {START_SECONDS} s") from error
             yield Room(name, tier=_tier_of(hello), definition=definition, wire=wire), hello
         finally:
-            await uncancelled(self._end(name, starting, connection, wire))
+            await uncancelled(self._end(name, creating, wire))
 
-    def _start(self, name: str, definition: SandboxDefinition, spec: SandboxSpec) -> "Attachment":
+    def _create(self, name: str, definition: SandboxDefinition, spec: SandboxSpec) -> str:
         network = "none"
         if spec.join is not None:
             if spec.join not in self._containers:
@@ -139,13 +138,10 @@ class DockerProvider:
             raise SandboxUnavailable(
                 f"the image of sandbox {definition.name!r} is not built: macrohard sandboxes build {definition.name}"
             ) from error
-        self._containers[name] = created["Id"]
-        audit(self._engine.inspect_container(created["Id"]), settings)
-        attachment = Attachment(
-            self._engine.attach_socket(created["Id"], params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-        )
-        self._engine.start(created["Id"])
-        return attachment
+        container: str = created["Id"]
+        self._containers[name] = container
+        audit(self._engine.inspect_container(container), settings)
+        return container
 
     def _host_settings(self, definition: SandboxDefinition, network: str) -> dict[str, Any]:
         limits = definition.limits
@@ -182,20 +178,10 @@ class DockerProvider:
             "auto_remove": True,
         }
 
-    async def _end(
-        self,
-        name: str,
-        starting: "asyncio.Task[Attachment]",
-        connection: "Attachment | None",
-        wire: Wire | None,
-    ) -> None:
+    async def _end(self, name: str, creating: "asyncio.Task[str]", wire: Wire | None) -> None:
         if wire:
             await wire.close()
-        if connection is None:
-            with contextlib.suppress(SandboxUnavailable, *ENGINE_ERRORS):
-                connection = await starting
-        if connection:
-            connection.close()
+        await asyncio.wait([creating])
         try:
             await asyncio.to_thread(self._remove, self._containers.pop(name, name))
         except ENGINE_ERRORS as error:
@@ -229,20 +215,6 @@ class DockerProvider:
 
     async def close(self) -> None:
         await asyncio.to_thread(self._engine.close)
-
-
-class Attachment:
-    """The socket to a container's standard streams."""
-
-    def __init__(self, raw: Any) -> None:
-        self._raw = raw
-
-    def duplicate(self) -> socket.socket:
-        """The same connection as a socket that asyncio can take over."""
-        return socket.socket(fileno=os.dup(self._raw.fileno()))
-
-    def close(self) -> None:
-        self._raw.close()
 
 
 class _Demultiplexed:
@@ -308,7 +280,7 @@ def audit(found: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
 
 
 async def connect_engine(*, silence_seconds: int = 600) -> docker.APIClient:
-    """A client of the engine that the `docker` command would use.
+    """A client of the engine at `DOCKER_HOST`, or of the one on this machine.
 
     Args:
         silence_seconds: after how long without a sign of life a request fails.
@@ -317,13 +289,53 @@ async def connect_engine(*, silence_seconds: int = 600) -> docker.APIClient:
         SandboxUnavailable: none answers.
     """
     try:
+        # First by hand, because the client leaks its socket when nobody is there.
+        _, writer = await _open(engine_address())
+        writer.close()
         engine = await asyncio.to_thread(docker.APIClient, version="auto", timeout=silence_seconds, **kwargs_from_env())
         await asyncio.to_thread(engine.ping)
     except ENGINE_ERRORS as error:
         raise SandboxUnavailable(f"no Docker engine answers: {_in_words(error)}") from error
-    if engine.base_url.startswith("https"):
-        raise SandboxUnavailable("a Docker engine behind TLS cannot be used; give a UNIX socket")
     return engine
+
+
+def engine_address() -> str:
+    """Where the engine listens."""
+    return str(kwargs_from_env().get("base_url", DEFAULT_UNIX_SOCKET))
+
+
+async def _open(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    where = urlsplit(address)
+    match where.scheme:
+        case "unix" | "http+unix":
+            return await asyncio.open_unix_connection(where.path, limit=1 << 20)
+        case "tcp" | "http":
+            return await asyncio.open_connection(where.hostname, where.port, limit=1 << 20)
+        case scheme:
+            raise SandboxUnavailable(f"a Docker engine at {scheme}:// cannot be used; give a UNIX socket")
+
+
+async def attach(address: str, container: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to a container's standard streams.
+
+    Raises:
+        SandboxUnavailable: the engine refuses, or is one that cannot be attached to.
+        OSError: it does not answer.
+    """
+    reader, writer = await _open(address)
+    writer.write(
+        f"POST /containers/{container}/attach?stream=1&stdin=1&stdout=1&stderr=1 HTTP/1.1\r\n"
+        "Host: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n".encode()
+    )
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as error:
+        writer.close()
+        raise SandboxUnavailable("the Docker engine hung up") from error
+    if not head.startswith((b"HTTP/1.1 101 ", b"HTTP/1.1 200 ")):
+        writer.close()
+        raise SandboxUnavailable(f"the Docker engine refuses to attach: {head.splitlines()[0].decode()}")
+    return reader, writer
 
 
 def _tier_of(hello: Mapping[str, Any]) -> Tier:

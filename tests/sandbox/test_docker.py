@@ -1,0 +1,159 @@
+"""What only the Docker provider does: checking the engine's work, and clearing up after the dead."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from macrohard.errors import SandboxUnavailable
+from macrohard.sandbox import DockerProvider, SandboxSpec
+from macrohard.sandbox.docker import audit, connect_engine
+from macrohard.sandbox.images import build_docker_images
+from macrohard.sandbox.owner import Owner, installation, this_process
+
+SETTINGS: dict[str, Any] = {
+    "network_mode": "none",
+    "security_opt": ["no-new-privileges:true", "seccomp={}"],
+    "tmpfs": {"/tmp": "size=1m"},
+    "mem_limit": 1 << 20,
+    "memswap_limit": 1 << 20,
+    "pids_limit": 16,
+    "nano_cpus": 10**9,
+}
+
+
+def as_asked() -> dict[str, Any]:
+    return {
+        "HostConfig": {
+            "Privileged": False,
+            "NetworkMode": "none",
+            "ReadonlyRootfs": True,
+            "CapAdd": ["CAP_KILL", "CAP_SETGID", "CAP_SETUID"],
+            "CapDrop": ["ALL"],
+            "IpcMode": "private",
+            "SecurityOpt": SETTINGS["security_opt"],
+            "Tmpfs": SETTINGS["tmpfs"],
+            "Memory": 1 << 20,
+            "MemorySwap": 1 << 20,
+            "PidsLimit": 16,
+            "NanoCpus": 10**9,
+            "AutoRemove": True,
+            "LogConfig": {"Type": "none"},
+            "Binds": None,
+            "PidMode": "",
+        },
+        "Config": {"User": "0:0", "Volumes": None},
+        "Mounts": [],
+    }
+
+
+def test_what_was_asked_for_passes_the_audit() -> None:
+    audit(as_asked(), SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Privileged", True),
+        ("NetworkMode", "host"),
+        ("PidMode", "host"),
+        ("IpcMode", "host"),
+        ("UsernsMode", "host"),
+        ("ReadonlyRootfs", False),
+        ("CapAdd", ["KILL", "SETGID", "SETUID", "SYS_ADMIN"]),
+        ("CapDrop", None),
+        ("SecurityOpt", ["seccomp=unconfined"]),
+        ("Binds", ["/:/host"]),
+        ("Mounts", [{"Type": "bind", "Source": "/var/run/docker.sock"}]),
+        ("Devices", [{"PathOnHost": "/dev/mem"}]),
+        ("Memory", 0),
+        ("PidsLimit", None),
+        ("AutoRemove", False),
+        ("LogConfig", {"Type": "json-file"}),
+        ("PortBindings", {"80/tcp": [{}]}),
+    ],
+)
+def test_anything_weaker_does_not(name: str, value: object) -> None:
+    found = as_asked()
+    found["HostConfig"][name] = value
+    with pytest.raises(SandboxUnavailable, match=name):
+        audit(found, SETTINGS)
+
+
+def test_volumes_of_an_image_do_not_pass() -> None:
+    found = as_asked()
+    found["Config"]["Volumes"] = {"/data": {}}
+    with pytest.raises(SandboxUnavailable, match="Volumes"):
+        audit(found, SETTINGS)
+
+
+async def test_the_dead_are_cleared_away_and_nothing_else(tmp_path: Path) -> None:
+    engine = await connect_engine()
+    built = await build_docker_images(engine, ["base"], progress=print)
+    me = this_process()
+    dead = me.model_copy(update={"started": "1"})
+    elsewhere = me.model_copy(update={"namespace": "1", "pid": 4_000_000})
+    here, other = installation(tmp_path), installation(tmp_path / "other")
+
+    def create(instance: str, owner: Owner | None) -> str:
+        labels = {"io.macrohard.instance": instance} | ({"io.macrohard.lease": owner.lease} if owner else {})
+        return str(engine.create_container(built[0].tag, command="true", labels=labels)["Id"])
+
+    orphan = create(here, dead)
+    spared = [create(here, me), create(here, elsewhere), create(here, None), create(other, dead)]
+    try:
+        provider = await DockerProvider.connect(home=tmp_path)
+        async with provider.open(SandboxSpec(image="base")) as sandbox:
+            assert len(await provider.reap()) == 1
+            assert (await sandbox.run("echo alive", timeout_seconds=10)).stdout == "alive\n"
+        await provider.close()
+        left = {container["Id"] for container in engine.containers(all=True)}
+        assert orphan not in left
+        assert set(spared) <= left
+    finally:
+        for container in [orphan, *spared]:
+            if container in {each["Id"] for each in engine.containers(all=True)}:
+                engine.remove_container(container, force=True)
+        engine.close()
+
+
+async def test_being_cancelled_while_opening_leaves_nothing(tmp_path: Path) -> None:
+    provider = await DockerProvider.connect(home=tmp_path)
+    engine = await connect_engine()
+
+    async def opened() -> None:
+        async with provider.open(SandboxSpec(image="base")):
+            raise AssertionError("cancelled before")
+
+    for delay in (0.0, 0.01, 0.03, 0.06):
+        opening = asyncio.create_task(opened())
+        await asyncio.sleep(delay)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        mine = {"label": f"io.macrohard.instance={installation(tmp_path)}"}
+        assert engine.containers(all=True, filters=mine) == []
+    engine.close()
+    await provider.close()
+
+
+async def test_no_engine_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nothing.sock")
+    with pytest.raises(SandboxUnavailable, match="no Docker engine answers"):
+        await DockerProvider.connect(home=tmp_path)
+
+
+def test_the_browser_profile_allows_only_what_chromium_needs_for_its_own_sandbox(repository_root: Path) -> None:
+    def allowed(name: str) -> set[tuple[str, str]]:
+        rules = json.loads((repository_root / "sandboxes" / f"{name}.seccomp.json").read_text())["syscalls"]
+        return {
+            (call, json.dumps(rule.get("args")))
+            for rule in rules
+            if rule["action"] == "SCMP_ACT_ALLOW"
+            for call in rule["names"]
+        }
+
+    more = allowed("browser") - allowed("slim")
+    assert more == {(call, "null") for call in ("chroot", "clone", "setns", "unshare")}
