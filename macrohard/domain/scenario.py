@@ -89,7 +89,7 @@ class Resize(_Step):
 
 
 class See(_Step):
-    """The text is, or is not, visible on the page."""
+    """The text is, or is not, visible on the page; in whole words and numbers, letter for letter."""
 
     do: Literal["see"] = "see"
     text: str

@@ -5,7 +5,7 @@ import time
 
 from macrohard.domain import Scenario, Step, Value, VerdictStatus
 from macrohard.errors import ToolError
-from macrohard.product.browser import Browser, StepFailed, StepMalformed, Visit
+from macrohard.product.browser import Browser, BrowserBroke, StepFailed, StepMalformed, Visit
 from macrohard.product.placeholders import UnknownPlaceholder, filled_scenario
 from macrohard.product.service import Service
 
@@ -53,13 +53,14 @@ async def run_scenario(browser: Browser, service: Service, scenario: Scenario) -
         concrete = filled_scenario(scenario, now=await service.now())
     except UnknownPlaceholder as error:
         return result("not run", "the scenario cannot be understood", str(error))
-    async with browser.visit() as visit:
+    try:
+        number, problem, status, screenshot = await _attempt(browser, service, concrete.steps)
+    except BrowserBroke:
+        # Once may be the machine's fault; twice is the page's.
         try:
-            await service.restart(wiped=True)
-        except ToolError as error:
-            return result("failed", f"{scenario.title}: the product does not start: {error}", str(error))
-        number, problem, status = await _run_steps(visit, service, concrete.steps)
-        screenshot = await _screenshot(visit)
+            number, problem, status, screenshot = await _attempt(browser, service, concrete.steps)
+        except BrowserBroke as error:
+            return result("failed", f"{scenario.title}: {error}", f"{error}, twice")
     detail = told(concrete.steps, number if problem else None)
     if not problem:
         return result("passed", f"{scenario.title}: holds", detail, screenshot)
@@ -68,8 +69,20 @@ async def run_scenario(browser: Browser, service: Service, scenario: Scenario) -
     return result("failed", f"{scenario.title}: {problem}", f"{problem}\n{detail}", screenshot)
 
 
+async def _attempt(
+    browser: Browser, service: Service, steps: tuple[Step, ...]
+) -> tuple[int, str, VerdictStatus, bytes | None]:
+    """The number of the last step that was tried, what was wrong with it, the status, and the last window."""
+    async with browser.visit() as visit:
+        try:
+            await service.restart(wiped=True)
+        except ToolError as error:
+            return 0, f"the product does not start: {error}", "failed", None
+        number, problem, status = await _run_steps(visit, service, steps)
+        return number, problem, status, await _screenshot(visit)
+
+
 async def _run_steps(visit: Visit, service: Service, steps: tuple[Step, ...]) -> tuple[int, str, VerdictStatus]:
-    """The number of the last step that was tried, what was wrong with it, and the status."""
     number = 0
     for number, step in enumerate(steps, start=1):
         try:
@@ -78,6 +91,8 @@ async def _run_steps(visit: Visit, service: Service, steps: tuple[Step, ...]) ->
                 await visit.act("reload")
             else:
                 await visit.step(step)
+        except BrowserBroke:
+            raise
         except StepMalformed as error:
             return number, str(error), "not run"
         except ToolError as error:

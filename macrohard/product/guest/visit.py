@@ -23,6 +23,7 @@ DIALOGS_AT_MOST = 10
 LOADS_AT_MOST = 20
 WINDOWS_AT_MOST = 5
 DOWNLOAD_BYTES = 1 << 20
+SNAPSHOT_CHARACTERS = 400_000
 KEPT_AT_MOST = 20
 TEXT_AT_MOST = 500
 
@@ -368,7 +369,7 @@ class Visit:
             "address": self.address,
             "title": (await page.title())[:TEXT_AT_MOST],
             "status": self.status,
-            "snapshot": await page.aria_snapshot(mode="ai"),
+            "snapshot": _whole_lines(await page.aria_snapshot(mode="ai")),
             "required": await self.ask("macrohard.required()"),
             "bubble": await self.ask("macrohard.bubble()"),
             "overflow": await self.ask("macrohard.overflow()"),
@@ -397,6 +398,10 @@ class Visit:
         """What was noticed since the last time; forgotten here when told."""
         noticed, self.noticed = self.noticed, Noticed()
         return asdict(noticed)
+
+
+def _whole_lines(snapshot: str) -> str:
+    return snapshot if len(snapshot) <= SNAPSHOT_CHARACTERS else snapshot[:SNAPSHOT_CHARACTERS].rpartition("\n")[0]
 
 
 def _read_text(path: Path) -> tuple[int, str]:
