@@ -1,0 +1,146 @@
+"""A person in front of a page: sees, expects, acts, is surprised, and says so."""
+
+from collections.abc import Callable, Generator
+from typing import TypeAlias
+
+from macrohard.llm.builtin.conversation import Call
+from macrohard.llm.builtin.users import page as seen
+from macrohard.llm.builtin.users.page import Control, Page
+
+Doing: TypeAlias = Generator[Call, str, None]
+"""Something a person does: yields calls, is sent their answers."""
+Complaint: TypeAlias = tuple[int, str] | None
+"""How surprising it is (1 to 3), and what was there instead."""
+Judge: TypeAlias = Callable[[Page], Complaint]
+
+
+class Enough(Exception):
+    """The person has used up their patience; what is done is done."""
+
+
+class Person:
+    """What somebody knows and remembers during one visit."""
+
+    def __init__(self, *, patience: int) -> None:
+        self.page = Page()
+        self.acts = 0
+        self.patience = patience
+        """So many actions and no more."""
+        self.is_narrow = False
+        """Whether having to scroll sideways is a nuisance."""
+        self.problem = ""
+        """Why the last action did not work; empty if it did."""
+        self.done: list[str] = []
+        """What was achieved, in words."""
+        self.trouble: list[str] = []
+        """What was surprising."""
+        self._surprise = 0
+        self._remark = ""
+        self._wide: set[str] = set()
+
+    def look(self) -> Doing:
+        """Take the page in from top to bottom."""
+        answer = yield Call(name="look", arguments={})
+        problem, broke = seen.told(answer)
+        self.page = seen.follow(Page(), answer)
+        if problem or broke:
+            self.trouble.append(f"Opening the product: {broke or problem}")
+
+    def act(
+        self,
+        intention: str,
+        expectation: str,
+        action: str,
+        target: Control | str = "",
+        value: str = "",
+        *,
+        judge: Judge | None = None,
+        may_fail: bool = False,
+    ) -> Doing:
+        """Do one thing and compare what follows with what was expected.
+
+        With `may_fail` it is no surprise that it cannot be done; `problem` tells.
+
+        Raises:
+            Enough: patience is used up.
+        """
+        if self.acts >= self.patience:
+            raise Enough
+        self.acts += 1
+        name = target.ref if isinstance(target, Control) else target
+        answer = yield Call(
+            name="act",
+            arguments={
+                "intention": intention,
+                "expectation": expectation,
+                "action": action,
+                "target": name,
+                "value": value,
+                "surprise": self._surprise,
+                "remark": self._remark,
+            },
+        )
+        deed = _deed(action, target, value)
+        self._surprise, self._remark = 0, ""
+        self.problem, broke = seen.told(answer)
+        self.page = seen.follow(self.page, answer)
+        if broke:
+            self._complain(3, deed, expectation, f"the product broke: {broke}")
+        elif self.page.status >= 500:
+            self._complain(3, deed, expectation, f"an error page ({self.page.status}): {self.page.head}")
+        elif "You are stuck" in answer:
+            raise Enough
+        elif self.problem:
+            if not may_fail:
+                self._complain(2, deed, expectation, self.problem)
+        elif action in {"click", "open", "press"} and self.page.status in {404, 405}:
+            self._complain(2, deed, expectation, f"the page “{self.page.head}” ({self.page.status})")
+        elif self.is_narrow and self.page.overflow and self.page.head not in self._wide:
+            self._wide.add(self.page.head)
+            self._complain(2, deed, expectation, f"a page {self.page.overflow} pixels wider than my screen")
+        elif judge is not None and (complaint := judge(self.page)):
+            self._complain(complaint[0], deed, expectation, complaint[1])
+
+    def notice(self, surprise: int, remark: str) -> None:
+        """Say something about the last action that only became clear afterwards."""
+        if surprise > self._surprise:
+            self._surprise, self._remark = surprise, remark
+            if surprise > 1:
+                self.trouble.append(remark)
+
+    def last_word(self) -> Doing:
+        """Say what is still unsaid: a remark is told with the action after it."""
+        if self._surprise:
+            self.patience = max(self.patience, self.acts + 1)
+            yield from self.act("Leave the product", "The first page again", "open", value="/", may_fail=True)
+
+    def _complain(self, surprise: int, deed: str, expectation: str, got: str) -> None:
+        self._surprise = surprise
+        self._remark = f"I {deed}, expected “{expectation}”, and got: {got}"[:600]
+        if surprise > 1:
+            self.trouble.append(self._remark)
+
+
+def _deed(action: str, target: Control | str, value: str) -> str:
+    what = target.called if isinstance(target, Control) else target
+    short = value if len(value) <= 60 else f"{value[:40]}… ({len(value)} characters)"
+    match action:
+        case "fill":
+            return f"filled {what} with “{short}”"
+        case "type":
+            return f"typed “{short}”"
+        case "choose":
+            return f"chose “{short}” in {what}"
+        case "press":
+            return f"pressed {value}"
+        case "open":
+            return f"opened {value}"
+        case "back":
+            return "went back"
+        case "reload":
+            return "reloaded the page"
+        case "double click":
+            return f"double-clicked {what}"
+        case "check" | "uncheck":
+            return f"{'ticked' if action == 'check' else 'unticked'} {what}"
+    return f"clicked {what}"

@@ -1,0 +1,321 @@
+"""Ways through any web product: finding where to add something, filling in, saving, finding it again."""
+
+import re
+from dataclasses import dataclass, field
+
+from macrohard.llm.builtin.users.page import FIELD_ROLES, TEXT_ROLES, Control, Page, folded
+from macrohard.llm.builtin.users.person import Complaint, Doing, Judge, Person
+from macrohard.llm.builtin.users.values import kind_of, plausible, real_options, seen_as
+
+_ADDING = re.compile(r"(add|new|create|register|enter|book|log|check in)\b|\+", re.I)
+_SAVING = re.compile(r"(save|add|create|submit|register|ok|done|send|book|store|update)\b", re.I)
+_ORDINARY = re.compile(
+    r"(save|cancel|edit|delete|remove|show|search|clear|print|export|import|download|next|previous|back|log ?out|"
+    r"sign|filter|apply|reset|menu|close|skip|add|new|create|yes|no)\b",
+    re.I,
+)
+_SAVED = re.compile(r"\b(saved|added|created|updated|stored|success|done|thank)", re.I)
+_REFUSED = re.compile(r"\b(correct|required|must|invalid|error|already|cannot|please|not valid|wrong|missing)\b", re.I)
+
+
+@dataclass
+class Entry:
+    """Something the person added and remembers."""
+
+    kind: str
+    """As the product's button called it: "task" of "Add task"."""
+    title: str = ""
+    """By what it can be recognised."""
+    typed: dict[str, str] = field(default_factory=dict)
+    """Label → what was entered."""
+    list_address: str = ""
+    saved: bool = False
+
+
+def way_to_add(page: Page) -> Control | None:
+    """The link or button that leads to a new record."""
+    offered = [
+        one
+        for one in page.controls
+        if one.role in {"link", "button"} and one.row is None and _ADDING.match(one.name.strip())
+    ]
+    outside = [one for one in offered if not one.landmark.startswith(("navigation", "search"))]
+    return next(iter(outside or offered), None)
+
+
+def places(page: Page) -> list[Control]:
+    """Where the navigation leads, the places that list things first."""
+    links = [one for one in page.controls if one.role == "link" and one.landmark.startswith("navigation")]
+    links = [one for one in links if one.name.casefold() not in {"overview", "home", "start", "skip to content"}]
+    unique: dict[str, Control] = {}
+    for one in links:
+        unique.setdefault(one.name, one)
+    return list(unique.values())
+
+
+def save_button(page: Page) -> Control | None:
+    """What sends the form."""
+    buttons = [one for one in page.controls if one.role == "button" and not one.landmark.startswith("search")]
+    return next((one for one in buttons if _SAVING.match(one.name.strip())), None)
+
+
+def own_actions(page: Page) -> list[Control]:
+    """Buttons that do something with a record and are none of the usual ones."""
+    return [
+        one
+        for one in page.controls
+        if one.role == "button" and "disabled" not in one.states and not _ORDINARY.match(one.name.strip())
+    ]
+
+
+def go_to_form(person: Person, *, avoid: frozenset[str] = frozenset()) -> Doing:
+    """Find the form for adding something; a form that asks to choose from nothing is left for another."""
+    tried: set[str] = set()
+    for _ in range(4):
+        adding = way_to_add(person.page)
+        if adding is None or f"{adding.name}" in tried | avoid:
+            place = next((one for one in places(person.page) if one.name not in tried), None)
+            if place is None:
+                return
+            tried.add(place.name)
+            yield from person.act(
+                f"Find where I can add something, perhaps under {place.name}",
+                f"A page about {place.name.lower()}",
+                "click",
+                place,
+            )
+            adding = way_to_add(person.page)
+            if adding is None or adding.name in tried | avoid:
+                continue
+        tried.add(adding.name)
+        yield from person.act(
+            "Add something",
+            "A form to fill in",
+            "click",
+            adding,
+            judge=lambda page: None if page.is_form else (2, f"no form, but “{page.head}”"),
+        )
+        if not person.page.is_form or not chooses_from_nothing(person.page):
+            return
+
+
+def chooses_from_nothing(page: Page) -> bool:
+    """Whether a list that must be answered offers nothing yet."""
+    return any(one.role == "combobox" and "required" in one.states and not real_options(one) for one in page.fields)
+
+
+def fill_in(
+    person: Person, entry: Entry, number: int, *, at_most: int, only_required: bool = False, lists: bool = False
+) -> Doing:
+    """Fill the form in with plausible values, what is required first; with `lists`, choose where a choice stands."""
+    fields = [one for one in person.page.fields if one.role in FIELD_ROLES and one.role != "searchbox"]
+    open_ = [one for one in fields if not _is_answered(one) or (lists and len(real_options(one)) > 1)]
+    needed = [one for one in open_ if "required" in one.states]
+    others = [one for one in open_ if "required" not in one.states]
+    others = [] if only_required and needed else others
+    chosen = [*needed, *others[: max(at_most - len(needed), 0)]]
+    # In the order of the form, as people do.
+    for one in [one for one in fields if one in chosen]:
+        yield from enter(person, entry, one, number)
+
+
+def _is_answered(control: Control) -> bool:
+    if control.role == "combobox":
+        return control.value in real_options(control)
+    return bool(control.value) or control.role in {"checkbox", "switch", "radio"}
+
+
+def enter(person: Person, entry: Entry, control: Control, number: int, *, hint: str = "") -> Doing:
+    """Answer one field, and remember the answer."""
+    there = person.page.again(control) or control
+    if there.role == "combobox" or there.options:
+        value = plausible(there, number)
+        if not value:
+            return
+        yield from person.act(
+            f"Choose {control.name}", f"“{value}” stands in {control.name}", "choose", there, value,
+        )  # fmt: skip
+        if not person.problem:
+            entry.typed[control.name] = value
+        return
+    hint = hint or person.page.notes(there)
+    for value in _candidates(there, number, hint):
+        yield from person.act(
+            f"Fill in {control.name}", f"“{value}” stands in {control.name}", "fill", there, value, may_fail=True
+        )
+        if not person.problem:
+            entry.typed[control.name] = value
+            return
+        if not re.search(r"date or time|takes only a number", person.problem):
+            person.notice(2, f"I wanted to fill in {control.name} and could not: {person.problem}")
+            return
+
+
+def _candidates(control: Control, number: int, hint: str) -> list[str]:
+    """What to try: fields for dates and numbers look like any other until something else is typed."""
+    value = plausible(control, number, hint=hint)
+    day = plausible(Control(ref="", role="textbox", name="date"), number)
+    others = {
+        "date": [f"{value}T{9 + number:02d}:30"],
+        "date-time": [value.split("T")[0], f"{9 + number:02d}:30"],
+        "time": [f"{day}T{value}", day],
+        "number": [day, f"{9 + number:02d}:30"],
+    }.get(
+        kind_of(control.name) if not hint else "text",
+        [day, f"{9 + number:02d}:30", f"{day}T{9 + number:02d}:30", str(3 + number)],
+    )
+    return [value, *others][:4]
+
+
+def save(person: Person, entry: Entry, *, double: bool = False, may_be_refused: bool = True) -> Doing:
+    """Send the form; correct what is pointed out, twice at most."""
+    for attempt in range(3):
+        button = save_button(person.page)
+        if button is None:
+            person.notice(2, f"I filled in “{person.page.head}” and found no button to save it")
+            return
+        yield from person.act(
+            f"Save the {entry.kind}" if not attempt else f"Save the corrected {entry.kind}",
+            "A confirmation, and what I entered on the next page",
+            "double click" if double else "click",
+            button,
+            judge=_saved_judge(person.page, entry),
+        )
+        entry.title = title_of(entry)
+        if not is_refusal(person.page):
+            entry.saved = not person.problem
+            return
+        if attempt == 2 or not may_be_refused:
+            return
+        yield from _correct(person, entry, attempt + 1)
+
+
+def _saved_judge(before: Page, entry: Entry) -> Judge:
+    return lambda page: _after_saving(page, before, entry)
+
+
+def _after_saving(page: Page, before: Page, entry: Entry) -> Complaint:
+    if page.bubble:
+        return None
+    if is_refusal(page):
+        lost = [
+            name for name, value in entry.typed.items()
+            if (there := next((one for one in page.fields if one.name == name), None)) and not _kept(there, value)
+        ]  # fmt: skip
+        if lost:
+            return 2, f"it was refused and what I had entered in {lost[0]} is gone"
+        pointed = [one for one in page.fields if "invalid" in one.states] or page.alerts
+        return None if pointed else (2, "the form again, without a word about what is wrong")
+    if page.address == before.address and page.lines == before.lines:
+        return 2, "nothing happened"
+    return None
+
+
+def _kept(control: Control, value: str) -> bool:
+    if control.role in {"checkbox", "switch"}:
+        return True
+    return folded(control.value)[:40] == folded(value)[:40]
+
+
+def is_refusal(page: Page) -> bool:
+    """Whether the form is still there with complaints."""
+    marked = any("invalid" in one.states for one in page.fields)
+    return page.is_form and (marked or bool(page.alerts) or bool(page.bubble) or page.status in {400, 409, 422})
+
+
+def complaints(page: Page) -> str:
+    """What the page says is wrong."""
+    return " ".join([page.bubble, *page.alerts]).strip()
+
+
+def _correct(person: Person, entry: Entry, number: int) -> Doing:
+    """Answer what was pointed out with something else."""
+    marked = [one for one in person.page.fields if "invalid" in one.states]
+    said = complaints(person.page)
+    if not marked:
+        marked = [one for one in person.page.fields if one.name.casefold() in said.casefold() and one.name]
+    for one in marked[:3]:
+        hint = " ".join(part for part in (person.page.notes(one), said) if part)
+        yield from enter(person, entry, one, number, hint=hint)
+
+
+def title_of(entry: Entry) -> str:
+    """What the person would recognise it by: its name or title, else the first words they typed."""
+    texts = {name: value for name, value in entry.typed.items() if re.search(r"[A-Za-z]{3}", value)}
+    for name, value in texts.items():
+        if re.search(r"title|name|subject|purpose", name, re.I) and "@" not in value:
+            return value
+    return next(iter([*texts.values(), *entry.typed.values()]), "")
+
+
+def go_to_list(person: Person, entry: Entry) -> Doing:
+    """Where things of this kind are listed."""
+    words = _words(entry.kind)
+    links = [one for one in places(person.page) if words & _words(one.name)]
+    if links:
+        yield from person.act(
+            f"See all {links[0].name.lower()}", f"A list with “{entry.title}”", "click", links[0],
+            judge=lambda page: _not_listed(page, entry),
+        )  # fmt: skip
+    elif entry.list_address:
+        yield from person.act("See the list again", f"A list with “{entry.title}”", "open", value=entry.list_address)
+
+
+def _words(text: str) -> set[str]:
+    """Stems, so that "Category" is found under "Categories"."""
+    return {re.sub(r"(ies|es|s|y|e)$", "", word) for word in re.findall(r"[a-z]{3,}", text.casefold())}
+
+
+def listed(page: Page, entry: Entry) -> bool:
+    """Whether the page shows it."""
+    if len(page.rows) >= 12:
+        return True
+    return any(page.shows(way) for way in seen_as(entry.title))
+
+
+def _not_listed(page: Page, entry: Entry) -> Complaint:
+    return None if not entry.title or listed(page, entry) else (3, f"no “{entry.title}” in the list")
+
+
+def _not_shown(page: Page, entry: Entry) -> Complaint:
+    gone = missing(page, entry)
+    return (2, f"it does not show what I entered: {', '.join(gone[:3])}") if gone else None
+
+
+def times_listed(page: Page, entry: Entry) -> int:
+    """In how many rows it stands."""
+    return sum(any(folded(way) in folded(row) for way in seen_as(entry.title)) for row in page.rows)
+
+
+def missing(page: Page, entry: Entry) -> list[str]:
+    """What was entered and is not shown."""
+    return [
+        f"{name} “{value}”"
+        for name, value in entry.typed.items()
+        if value.strip() and not any(page.shows(way[:200]) for way in seen_as(value))
+    ]
+
+
+def open_entry(person: Person, entry: Entry) -> Doing:
+    """Open the record from the list and compare it with what was entered."""
+    link = next(
+        (one for one in person.page.controls if one.role == "link" and folded(one.name) == folded(entry.title)), None
+    )
+    if link is None:
+        return
+    yield from person.act(
+        f"Read “{entry.title}” in full", "A page with everything I entered", "click", link,
+        judge=lambda page: _not_shown(page, entry),
+    )  # fmt: skip
+
+
+def search(person: Person, words: str, *, intention: str, expectation: str, judge: Judge | None = None) -> Doing:
+    """Look for something with the page's search, if it has one."""
+    box = next((one for one in person.page.controls if one.role == "searchbox"), None) or next(
+        (one for one in person.page.controls if one.role in TEXT_ROLES and re.match(r"search|find", one.name, re.I)),
+        None,
+    )
+    if box is None:
+        return
+    yield from person.act(intention, "The words stand in the search field", "fill", box, words)
+    yield from person.act(intention, expectation, "press", value="Enter", judge=judge)
