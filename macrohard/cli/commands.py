@@ -33,7 +33,8 @@ app.add_typer(agents, name="agents")
 app.add_typer(model, name="model")
 
 SandboxOption = Annotated[
-    Literal["auto", "docker", "bubblewrap"] | None, typer.Option(help="What isolates products from this machine.")
+    Literal["auto", "docker", "bubblewrap"] | None,
+    typer.Option(help="What isolates products from this machine: auto, docker, bubblewrap.", metavar="KIND"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 RunArgument = Annotated[str, typer.Argument(help="A run's id, or its beginning.", metavar="RUN")]
@@ -57,20 +58,30 @@ def options(
 @app.command(epilog=EXIT_CODES)
 def build(
     text: Annotated[
-        str | None, typer.Argument(help="What you need, in plain words; - reads it from standard input.")
+        str | None,
+        typer.Argument(help="What you need, in plain words; - reads it from standard input.", metavar="TEXT"),
     ] = None,
-    file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the requirement from a text file.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="Read the requirement from a text file.", metavar="FILE")
+    ] = None,
     model: Annotated[
-        str | None, typer.Option(help="builtin, builtin:careless, or the name of a model at your endpoint.")
+        str | None,
+        typer.Option(help="builtin, builtin:careless, or the name of a model at your endpoint.", metavar="NAME"),
     ] = None,
-    budget: Annotated[float | None, typer.Option(help="US dollars this run may spend on models.", min=0.01)] = None,
+    budget: Annotated[
+        float | None, typer.Option(help="US dollars this run may spend on models.", min=0.01, metavar="USD")
+    ] = None,
     iterations: Annotated[
-        int | None, typer.Option(help="How often at most it is built, verified and used.", min=1, max=50)
+        int | None, typer.Option(help="How often at most it is built, verified and used.", min=1, max=50, metavar="N")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take the defaults and say so.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Where to put the product: a new or empty folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to put the product: a new or empty folder.", metavar="DIR")
+    ] = None,
     sandbox: SandboxOption = None,
-    run: Annotated[str | None, typer.Option(help="Go on with this run instead of beginning one.")] = None,
+    run: Annotated[
+        str | None, typer.Option(help="Go on with this run instead of beginning one.", metavar="RUN")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Build, test, try out and deliver a product."""
@@ -99,12 +110,16 @@ def build(
 @app.command(epilog=EXIT_CODES)
 def resume(
     run: RunArgument,
-    add_budget: Annotated[float | None, typer.Option(help="US dollars to add to its budget.", min=0.01)] = None,
+    add_budget: Annotated[
+        float | None, typer.Option(help="US dollars to add to its budget.", min=0.01, metavar="USD")
+    ] = None,
     answer: Annotated[
         list[str] | None, typer.Option(help="Answer to one of its questions, e.g. Q-1=euro.", metavar="Q-N=TEXT")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take the defaults and say so.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Where to put the product.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to put the product: a new or empty folder.", metavar="DIR")
+    ] = None,
     sandbox: SandboxOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -126,7 +141,9 @@ def resume(
 
 @app.command()
 def runs(
-    limit: Annotated[int, typer.Option(help="How many at most, the latest first.", min=1, max=10_000)] = 20,
+    limit: Annotated[
+        int, typer.Option(help="How many at most, the latest first.", min=1, max=10_000, metavar="N")
+    ] = 20,
     json: JsonOption = False,
 ) -> None:
     """List the runs."""
@@ -172,7 +189,9 @@ def show(run: RunArgument, json: JsonOption = False) -> None:
 @app.command(name="open")
 def open_product(
     run: RunArgument,
-    port: Annotated[int, typer.Option(help="The port on this machine; 0: any free one.", min=0, max=65_535)] = 0,
+    port: Annotated[
+        int, typer.Option(help="The port on this machine; 0: any free one.", min=0, max=65_535, metavar="PORT")
+    ] = 0,
     sandbox: SandboxOption = None,
 ) -> None:
     """Start the delivered product in its sandbox and print its address, until Ctrl-C."""
@@ -199,7 +218,8 @@ def open_product(
 
 @app.command()
 def export(
-    run: RunArgument, out: Annotated[Path, typer.Option(help="Where to put the product: a new or empty folder.")]
+    run: RunArgument,
+    out: Annotated[Path, typer.Option(help="Where to put the product: a new or empty folder.", metavar="DIR")],
 ) -> None:
     """Put a run's product and report into a folder."""
     import asyncio
@@ -281,8 +301,8 @@ def check_agents() -> None:
 
 @model.command(name="serve")
 def serve_model(
-    port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65_535)] = 8100,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65_535, metavar="PORT")] = 8100,
+    host: Annotated[str, typer.Option(help="The address to listen on.", metavar="HOST")] = "127.0.0.1",
 ) -> None:
     """Serve the built-in model by the OpenAI protocol, until Ctrl-C."""
     import uvicorn

@@ -143,11 +143,11 @@ class LiveDisplay:
         facts += [f"sandbox {board.tier}"] if board.tier else []
         facts += [f"iteration {board.iteration}"] if board.iteration else []
         head.add_row(Text(printable(" · ".join(facts)), "dim"), Text(dollars(board.cost_usd), "dim"))
-        parts: list[Text | Table] = [Text(), *([head]), Text(), self._phases()]
+        parts: list[Text | Table] = [Text(), head, Text(), self._phases()]
         if board.verdicts or board.findings or board.model_calls:
             parts.append(self._counts())
         if board.sessions:
-            parts.append(self._sessions())
+            parts += [Text(), self._sessions()]
         if board.progress:
             parts.append(Text(f"  {one_line(board.progress, self._console.width - 4)}", "dim"))
         return Group(*parts)
@@ -189,10 +189,9 @@ class LiveDisplay:
         table.add_column(no_wrap=True, justify="right")
         shown = list(self._board.sessions.values())[:6]
         for line in shown:
-            doing = f"{line.task} · {line.doing}" if line.doing else line.task
             table.add_row(
                 Text(f"  {one_line(line.agent, 24)}", "cyan"),
-                Text(one_line(doing, 160)),
+                Text(one_line(line.doing or line.task, 160)),
                 Text(duration(self._board.clock() - line.began), "dim"),
             )
         if more := len(self._board.sessions) - len(shown):

@@ -15,7 +15,7 @@ from rich.console import Console
 from macrohard.cli.result import as_json, print_result
 from macrohard.cli.terminal import printable
 from macrohard.domain import EXIT_CODES, Question, RunOverview, RunStatus
-from macrohard.errors import MacrohardError, RequestError
+from macrohard.errors import LimitExceeded, MacrohardError, RequestError
 from macrohard.settings import Settings
 
 if TYPE_CHECKING:
@@ -162,10 +162,11 @@ async def _carry_out(settings: Settings, prepare: Callable[["Factory"], Awaitabl
         try:
             with display(run_id) as shown:
                 return await factory.carry_out(run_id, out=wish.out, observe=shown.observe, ask=wish.ask)
-        except BaseException as error:
+        except (Exception, asyncio.CancelledError) as error:
             error.add_note(f"go on with: macrohard resume {run_id}")
-            if wish.json and isinstance(error, MacrohardError | asyncio.CancelledError):
-                await _tell_in_spite(factory, run_id, "failed" if isinstance(error, MacrohardError) else "paused")
+            if wish.json:
+                paused = isinstance(error, LimitExceeded | asyncio.CancelledError)
+                await _tell_in_spite(factory, run_id, "paused" if paused else "failed")
             raise
 
 

@@ -126,7 +126,7 @@ def picture(monkeypatch: pytest.MonkeyPatch) -> str:
     "part",
     [
         "Office to-do list", "run r-7k2m9", "model builtin", "sandbox runc", "iteration 1", "$0.25",
-        "1 passed", "1 failed", "1 finding", "1 model call", "T-1 Storage", "note: The built-in model follows rules.",
+        "1 passed", "1 failed", "1 finding", "1 model call", "wrote evil", "note: The built-in model follows rules.",
     ],
 )  # fmt: skip
 def test_the_picture_shows(picture: str, part: str) -> None:
