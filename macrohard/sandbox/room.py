@@ -59,11 +59,9 @@ class Room:
                 duration_seconds=0.0,
             )
         call = self._wire.open(
-            "run",
+            "start",
             counted=True,
-            command=command,
-            directory=str(directory),
-            environment=dict(environment or {}),
+            order=_command(command, directory, environment),
             seconds=timeout_seconds,
             window=OUTPUT_LIMIT_BYTES,
             counting=True,
@@ -103,10 +101,8 @@ class Room:
         if problem := _unrunnable(command, environment):
             raise SandboxUnavailable(problem)
         call = self._wire.open(
-            "run",
-            command=command,
-            directory=str(directory),
-            environment=dict(environment or {}),
+            "start",
+            order=_command(command, directory, environment),
             seconds=None,
             window=WINDOW,
             counting=False,
@@ -120,7 +116,9 @@ class Room:
             if len(name) > 4096 or b"\0" in name:
                 raise ToolError(f"not a usable path: {str(path)[:200]!r}")
             content += ENTRY.pack(len(name), len(data)) + name + data
-        call = self._wire.open("write", seconds=FILES_SECONDS, window=1 << 14, counting=True, counted=True)
+        call = self._wire.open(
+            "start", counted=True, order={"write": True}, seconds=FILES_SECONDS, window=1 << 14, counting=True
+        )
         try:
             async with asyncio.timeout(FILES_SECONDS + GUEST_GRACE_SECONDS):
                 await call.send(bytes(content))
@@ -137,9 +135,8 @@ class Room:
 
     async def read(self, path: PurePosixPath, *, limit_bytes: int) -> bytes:
         call = self._wire.open(
-            "read",
-            path=str(WORKSPACE / path),
-            limit=limit_bytes,
+            "start",
+            order={"read": str(WORKSPACE / path), "limit": limit_bytes},
             seconds=FILES_SECONDS,
             window=WINDOW,
             counting=False,
@@ -293,6 +290,10 @@ class GuestStream:
             finally:
                 self._wire.forget(closing)
         self._wire.forget(self._call)
+
+
+def _command(command: str, directory: PurePosixPath, environment: Mapping[str, str] | None) -> dict[str, object]:
+    return {"command": command, "directory": str(directory), "environment": dict(environment or {})}
 
 
 def _unrunnable(command: str, environment: Mapping[str, str] | None) -> str | None:

@@ -120,8 +120,20 @@ class TestLimits:
 
     async def test_a_fork_bomb_hurts_only_itself(self, sandbox: Sandbox) -> None:
         result = await sandbox.run("bomb() { bomb | bomb & }; bomb; sleep 30", timeout_seconds=1)
-        assert (result.timed_out, result.limit_hit) == (True, "refused: limit of 256 processes and threads")
-        assert (await processes(sandbox)) == ""
+        assert (result.timed_out, await processes(sandbox)) == (True, "")
+
+    async def test_processes(self, sandbox: Sandbox) -> None:
+        greedy = (
+            "import os, time\ntry:\n while True:\n  if os.fork() == 0:\n   time.sleep(60)\n"
+            "except OSError as error:\n print(error.strerror)"
+        )
+        result = await sandbox.run('exec python3 -c "$CODE"', environment={"CODE": greedy}, timeout_seconds=50)
+        assert result.stdout == "Resource temporarily unavailable\n"
+        assert result.limit_hit == "refused: limit of 256 processes and threads"
+        crowded = await sandbox.run("exec python3 -c 'import os; os.fork(); os.fork()'", timeout_seconds=30)
+        assert (crowded.exit_code == 0, crowded.limit_hit) == (False, "refused: limit of 256 processes and threads")
+        await sandbox.kill_all()
+        assert (await sandbox.run("true", timeout_seconds=10)).limit_hit is None
 
     async def test_disk(self, sandbox: Sandbox) -> None:
         result = await sandbox.run("head -c 600M /dev/zero > big", timeout_seconds=60)

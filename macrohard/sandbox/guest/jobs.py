@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
+from functools import partial
 
 from macrohard.sandbox.guest.frames import CONNECTED, DATA, END, ERRORS, STDERR, STDOUT, WINDOW
 from macrohard.sandbox.guest.link import Inlet, Outlet
 from macrohard.sandbox.guest.loop import READ, WRITE
-from macrohard.sandbox.guest.processes import kill_descendants, supervise
+from macrohard.sandbox.guest.processes import Prepared, kill_under
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from macrohard.sandbox.guest.limits import Limits
     from macrohard.sandbox.guest.link import Link
     from macrohard.sandbox.guest.loop import Loop
-    from macrohard.sandbox.guest.processes import Action, User
+    from macrohard.sandbox.guest.processes import User
 
 _DRAIN_SECONDS = 0.05
 """How long after the end of a command its output may still come, if something it left behind holds it open."""
@@ -25,11 +29,35 @@ _DRAIN_SECONDS = 0.05
 class Context:
     """What all jobs share."""
 
-    def __init__(self, loop: Loop, user: User, limits: Limits) -> None:
-        self.loop, self.user, self.limits = loop, user, limits
+    def __init__(self, loop: Loop, user: User, limits: Limits, act: Callable[[bytes], int]) -> None:
+        self.loop, self.limits = loop, limits
+        self._user, self._act = user, act
+        self._prepared: Prepared | None = None
         self.jobs: dict[int, Job | Connection] = {}
         self.supervisors: dict[int, Job] = {}
         self.link: Link
+
+    def look(self) -> None:
+        """Check the limits that nothing else checks."""
+        self.limits.look(self.supervisors)
+
+    def prepare(self) -> None:
+        """Have a process ready for the next job; without room for one, the job will say so."""
+        if self._prepared is None:
+            with contextlib.suppress(OSError):
+                self._prepared = Prepared(self._user, self._act)
+
+    def take_prepared(self, order: bytes) -> Prepared:
+        """A process that is now carrying out the order.
+
+        Raises:
+            OSError: there is no room for another process.
+        """
+        prepared, self._prepared = self._prepared, None
+        if prepared is None or not prepared.tell(order):
+            prepared = Prepared(self._user, self._act)
+            prepared.tell(order)
+        return prepared
 
 
 class Job:
@@ -40,30 +68,21 @@ class Job:
     """
 
     def __init__(
-        self, context: Context, channel: int, action: Action, *, window: int, counting: bool, seconds: float | None
+        self, context: Context, channel: int, order: bytes, *, window: int, counting: bool, seconds: float | None
     ):
         self._context, self._channel, self._counting = context, channel, counting
         self._exit_code: int | None = None
         self._answered, self._dead, self._timed_out = False, False, False
         self._killers: list[int | None] = []
         self._before = context.limits.counters()
-        inner_in, outer_in = os.pipe()
-        outer_out, inner_out = os.pipe()
-        outer_err, inner_err = os.pipe()
-        self._status, inner_status = os.pipe()
         try:
-            self._supervisor = os.fork()
+            self._process = context.take_prepared(order)
         except OSError as error:
-            for end in (outer_in, outer_out, outer_err, self._status, inner_in, inner_out, inner_err, inner_status):
-                os.close(end)
             context.link.answer(channel, error=error.strerror, errno=error.errno)
             return
-        if self._supervisor == 0:
-            supervise(context.user, action, inner_in, inner_out, inner_err, inner_status)
-        for end in (inner_in, inner_out, inner_err, inner_status):
-            os.close(end)
-        context.jobs[channel] = context.supervisors[self._supervisor] = self
-        self.inlet = Inlet(context.loop, context.link, channel, outer_in, close=lambda: os.close(outer_in))
+        process = self._process
+        context.jobs[channel] = context.supervisors[process.supervisor] = self
+        self.inlet = Inlet(context.loop, context.link, channel, process.stdin, close=lambda: os.close(process.stdin))
         self.streams = [
             Outlet(
                 context.loop,
@@ -73,21 +92,24 @@ class Job:
                 kind=kind,
                 window=window,
                 counting=counting,
-                closed=lambda number=number, end=end: self._stream_closed(number, end),  # type: ignore[misc]
+                closed=partial(self._stream_closed, number, end),
             )
-            for number, end, kind in ((STDOUT, outer_out, DATA), (STDERR, outer_err, ERRORS))
+            for number, end, kind in ((STDOUT, process.stdout, DATA), (STDERR, process.stderr, ERRORS))
         ]
-        context.loop.watch(self._status, READ, self._main_ended)
+        context.loop.watch(process.status, READ, self._main_ended)
         self._alarm = None if seconds is None else context.loop.at(seconds, self._expire)
 
     def kill(self, killer: int | None) -> None:
         """Kill the command and all its descendants; the killer's channel is answered when they are dead."""
-        self._killers.append(killer)
-        kill_descendants(self._supervisor)
+        if not self._dead:
+            self._killers.append(killer)
+            kill_under(self._process.supervisor)
+        elif killer is not None:
+            self._context.link.answer(killer)
 
     def supervisor_ended(self) -> None:
         self._dead = True
-        del self._context.supervisors[self._supervisor]
+        del self._context.supervisors[self._process.supervisor]
         if self._exit_code is None:
             self._main_ended()
         self._settle()
@@ -97,6 +119,7 @@ class Job:
 
     def _expire(self) -> None:
         self._timed_out = True
+        self._context.look()
         self.kill(None)
 
     def _stream_closed(self, number: int, end: int) -> None:
@@ -106,9 +129,9 @@ class Job:
         self._settle()
 
     def _main_ended(self) -> None:
-        self._context.loop.unwatch(self._status, READ)
-        report = os.read(self._status, 4)
-        os.close(self._status)
+        self._context.loop.unwatch(self._process.status, READ)
+        report = os.read(self._process.status, 4)
+        os.close(self._process.status)
         # A supervisor that was killed itself reports nothing.
         self._exit_code = int.from_bytes(report, "big") if len(report) == 4 else 137
         self._context.loop.cancel(self._alarm)
@@ -129,6 +152,7 @@ class Job:
             return
         self._answered = True
         self._context.loop.cancel(self._alarm)
+        self._context.look()
         if self._counting:
             for stream in self.streams:
                 stream.drain()
@@ -140,6 +164,7 @@ class Job:
             timed_out=self._timed_out,
             hits=self._context.limits.hits(self._before),
         )
+        self._context.loop.at(0, self._context.prepare)
         self.inlet.shut()
 
 

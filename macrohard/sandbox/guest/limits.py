@@ -46,8 +46,11 @@ class Limits:
                 hits.append(folder)
         return hits
 
-    def watch(self, spared: Collection[int]) -> None:
-        """Kill the largest process when all of them together use too much; notice when there is no room for more."""
+    def look(self, spared: Collection[int]) -> None:
+        """Where nothing else does: kill the largest process when all together use too much, and notice when no more
+        may be started."""
+        if not self._pids:
+            return
         sizes, tasks = [], 0
         for name in os.listdir("/proc"):
             if not name.isdigit() or int(name) == 1 or int(name) in spared:

@@ -34,13 +34,12 @@ class Guest:
             Loop(),
             User(config["user"], config["rlimits"]),
             Limits(config["folders"], memory_bytes=config["watch_memory_bytes"], pids=config["watch_pids"]),
+            act,
         )
         self._watched = config["watch_memory_bytes"] > 0
         self._context.loop.at(config["lifetime_seconds"], lambda: os._exit(0))
         self._operations: dict[str, Callable[..., None]] = {
-            "run": self._run,
-            "write": self._write,
-            "read": self._read,
+            "start": self._start,
             "connect": self._connect,
             "ping": self._ping,
             "kill": self._kill,
@@ -61,6 +60,7 @@ class Guest:
         if self._watched:
             self._watch()
         self._hello()
+        self._context.prepare()
         loop.run()
         raise AssertionError
 
@@ -87,18 +87,8 @@ class Guest:
             stream, room = CREDIT_BODY.unpack(body)
             job.streams[stream].grant(room)
 
-    def _run(self, channel: int, *, command: str, directory: str, environment: dict[str, str], **output: Any) -> None:
-        def action() -> int:
-            os.chdir(directory)
-            os.execve("/bin/bash", ["bash", "-c", command], {**os.environ, **environment})
-
-        Job(self._context, channel, action, **output)
-
-    def _write(self, channel: int, **output: Any) -> None:
-        Job(self._context, channel, write_files, **output)
-
-    def _read(self, channel: int, *, path: str, limit: int, **output: Any) -> None:
-        Job(self._context, channel, lambda: read_file(path, limit), **output)
+    def _start(self, channel: int, *, order: dict[str, Any], **output: Any) -> None:
+        Job(self._context, channel, json.dumps(order).encode(), **output)
 
     def _connect(self, channel: int, *, port: int) -> None:
         Connection(self._context, channel, port)
@@ -122,6 +112,7 @@ class Guest:
             self._reap()
             if not any(pid > 1 for pid, _ in live_processes()):
                 self._context.link.answer(channel)
+                self._context.loop.at(0, self._context.prepare)
                 return
             if time.monotonic() > deadline:
                 self._context.link.answer(channel, error="some processes do not die", errno=errno.EBUSY)
@@ -146,7 +137,20 @@ class Guest:
 
     def _watch(self) -> None:
         self._context.loop.at(_WATCH_SECONDS, self._watch)
-        self._context.limits.watch(spared=self._context.supervisors)
+        self._context.look()
+
+
+def act(order: bytes) -> int:
+    """Carry out an order of the host, as the user and in a process of its own; returns its exit code, if at all."""
+    match json.loads(order):
+        case {"write": True}:
+            return write_files()
+        case {"read": path, "limit": limit}:
+            return read_file(path, limit)
+        case {"command": command, "directory": directory, "environment": environment}:
+            os.chdir(directory)
+            os.execve("/bin/bash", ["bash", "-c", command], {**os.environ, **environment})
+    return 126
 
 
 def main(config: dict[str, Any]) -> NoReturn:

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import NoReturn
 
-    Action = Callable[[], int]
-    """Runs as the user, in a process of its own whose exit code it returns, if it returns."""
-
 _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 4, 15, 36
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 _CAP_KILL, _CAP_SETGID, _CAP_SETUID = 5, 6, 7
@@ -50,15 +47,54 @@ def protect() -> None:
         raise OSError("the guest lacks its own capabilities")
 
 
-def supervise(user: User, action: Action, stdin: int, stdout: int, stderr: int, status: int) -> NoReturn:
-    """Be the process above one command: start it, report its exit code, and stay until its last descendant is dead.
+class Prepared:
+    """A command that has still to be told what it is, made before it is needed because making it takes time.
 
-    As a subreaper it inherits what the command leaves behind, also after a double fork and a new session.
+    Its supervisor stays above it. As a subreaper it inherits what the command leaves behind, also after a double fork
+    and a new session, reports the exit code on `status`, and ends when its last descendant is dead.
+
+    Raises:
+        OSError: there is no room for another process.
     """
-    for end, number in ((stdin, 0), (stdout, 1), (stderr, 2)):
-        os.dup2(end, number)
-    os.dup2(status, 3, inheritable=False)
-    os.closerange(4, 1 << 16)
+
+    def __init__(self, user: User, act: Callable[[bytes], int]) -> None:
+        stdin, self.stdin = os.pipe()
+        self.stdout, stdout = os.pipe()
+        self.stderr, stderr = os.pipe()
+        self.status, status = os.pipe()
+        order, self._order = os.pipe()
+        theirs = (stdin, stdout, stderr, status, order)
+        try:
+            self.supervisor = os.fork()
+        except OSError:
+            self._close((*theirs, self.stdin, self.stdout, self.stderr, self.status, self._order))
+            raise
+        if self.supervisor == 0:
+            _supervise(user, act, theirs)
+        self._close(theirs)
+
+    def tell(self, order: bytes) -> bool:
+        """Let it go; false if it has died in the meantime."""
+        try:
+            while order:
+                order = order[os.write(self._order, order) :]
+        except BrokenPipeError:
+            self._close((self.stdin, self.stdout, self.stderr, self.status, self._order))
+            return False
+        os.close(self._order)
+        return True
+
+    @staticmethod
+    def _close(descriptors: tuple[int, ...]) -> None:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _supervise(user: User, act: Callable[[bytes], int], descriptors: tuple[int, ...]) -> NoReturn:
+    # All are above 4: lower numbers belong to what process 1 opened first and never closes.
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number, inheritable=number <= 2)
+    os.closerange(5, 1 << 16)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     _prctl(_PR_SET_NAME, b"supervisor", 0, 0, 0)
     signal.set_wakeup_fd(-1)
@@ -72,9 +108,10 @@ def supervise(user: User, action: Action, stdin: int, stdout: int, stderr: int, 
         os._exit(0)
     if main == 0:
         os.close(3)
-        _be_main(user, action)
+        _be_main(user, act)
     # Held open here, these would keep the other ends from ever seeing their end.
     os.closerange(0, 3)
+    os.close(4)
     while True:
         try:
             pid, ended = os.wait()
@@ -86,14 +123,18 @@ def supervise(user: User, action: Action, stdin: int, stdout: int, stderr: int, 
             os.close(3)
 
 
-def _be_main(user: User, action: Action) -> NoReturn:
+def _be_main(user: User, act: Callable[[bytes], int]) -> NoReturn:
     try:
         os.setsid()
         # The first to go when memory runs out; written before the change of user, which takes away the right to.
         with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
             score.write("900")
+        order = bytearray()
+        while data := os.read(4, 1 << 16):
+            order += data
+        os.close(4)
         user.become()
-        os._exit(action())
+        os._exit(act(bytes(order)))
     except OSError as error:
         what = f": {error.filename}" if error.filename else ""
         os.write(2, f"cannot start: {error.strerror}{what}\n".encode("utf-8", "surrogateescape"))
@@ -114,14 +155,18 @@ def live_processes() -> Iterator[tuple[int, int]]:
                 yield int(name), int(fields[1])
 
 
-def kill_descendants(root: int) -> None:
-    """Freeze first: what is stopped cannot fork, and keeps its place under the limit, so that this ends."""
+def kill_under(supervisor: int) -> None:
+    """Kill all that a supervisor is above; it then ends by itself.
+
+    Freeze first: what is stopped cannot fork, and keeps its place under the limit, so that this ends.
+    """
+    signal_to(supervisor, signal.SIGSTOP)
     frozen: set[int] = set()
     while True:
-        family, known = {root}, dict(live_processes())
+        family, known = {supervisor}, dict(live_processes())
         while grown := {pid for pid, parent in known.items() if parent in family and pid not in family}:
             family |= grown
-        fresh = family - frozen - {root}
+        fresh = family - frozen - {supervisor}
         if not fresh:
             break
         for pid in fresh:
@@ -129,6 +174,8 @@ def kill_descendants(root: int) -> None:
         frozen |= fresh
     for pid in frozen:
         signal_to(pid, signal.SIGKILL)
+    # One that is above nothing has not come to start it.
+    signal_to(supervisor, signal.SIGCONT if frozen else signal.SIGKILL)
 
 
 def signal_to(pid: int, number: int) -> None:
