@@ -83,7 +83,7 @@ class Field(Value):
     checksum: Literal["isbn-13", "isbn-10", "ean-13", "luhn", "iban"] | None = None
     choices: tuple[str, ...] = ()
     default: str | None = None
-    """A literal, "today", "now", or "out_date + 21d" for a date that follows another field."""
+    """A literal, "today", "now", "today+14d", or "out_date + 21d" for a date that follows another field."""
     references: Identifier | None = None
     """The record type a reference points to."""
     currency: str | None = None
@@ -130,7 +130,7 @@ class Action(Value):
     refusal: str = ""
     """What is said when it is asked for though they do not hold."""
     sets: dict[Identifier, str] = Constraint(default_factory=dict)
-    """Field → literal, "today", "now", "empty", "+1", or "+7d" (added to its own value)."""
+    """Field → literal, "today", "now", "empty", "+1", "-1", or "+7d" (added to its own value)."""
 
 
 class View(Value):

@@ -1,0 +1,323 @@
+"""Sensible defaults where the person said little: usual fields, titles, references, choices; each one is stated."""
+
+from macrohard.llm.builtin.blueprint import Field
+from macrohard.llm.builtin.understanding.conditions import by_role
+from macrohard.llm.builtin.understanding.domains import Domain, domain_of
+from macrohard.llm.builtin.understanding.draft import DEFAULT, Draft, FieldDraft, RecordDraft, Said
+from macrohard.llm.builtin.understanding.nouns import kind_of, roles_of, usual_choices
+from macrohard.llm.builtin.understanding.records import _PARENTS
+from macrohard.llm.builtin.understanding.words import article, identifier, label, listed, lower_label, singular
+
+_TITLES = (
+    "title",
+    "name",
+    "subject",
+    "full name",
+    "item",
+    "description",
+    "task",
+    "product",
+    "word",
+    "question",
+    "number",
+    "code",
+)
+_ACTIVE_LINKS = ("Loan", "Rental", "Booking", "Registration", "Movement", "Order line")
+
+
+def complete(draft: Draft, by_label: dict[str, Domain]) -> None:
+    """Fill in what makes each record type usable."""
+    for record in draft.records:
+        _refer(draft, record)
+    for record in draft.records:
+        _relate(draft, record, by_label)
+    for record in draft.records:
+        _usual_fields(draft, record, by_label.get(record.label))
+        _refer(draft, record)
+        _dates_for_times(draft, record)
+        _fill_choices(draft, record)
+        _title(draft, record)
+        _follow_dates(record)
+
+
+def _refer(draft: Draft, record: RecordDraft) -> None:
+    """Turn fields named after another record type into references."""
+    for one in record.fields:
+        if one.type != "text" or one.value.pattern or one.value.unique:
+            continue
+        for other in draft.records:
+            if other is record:
+                continue
+            names = {other.label.lower(), *other.aliases}
+            keys = {singular(one.label.lower()), *one.aliases}
+            if names & keys or any(key.removesuffix(" name") in names for key in keys):
+                one.value = Field.model_validate(
+                    {**one.value.model_dump(), "type": "reference", "references": other.name}
+                )
+                one.value = one.value.model_copy(update={"min_length": None, "max_length": None})
+                if record.get(one.name) and not one.value.required and "optional" not in one.said:
+                    one.value = one.value.model_copy(update={"required": True})
+                    one.said.setdefault("required", DEFAULT)
+                break
+
+
+def reference_to(record: RecordDraft, other: RecordDraft) -> FieldDraft | None:
+    """The field of `record` that refers to `other`."""
+    return next((one for one in record.fields if one.value.references == other.name), None)
+
+
+def _relate(draft: Draft, record: RecordDraft, by_label: dict[str, Domain]) -> None:
+    """Add the references that such a record usually has to others that are kept."""
+    domain = by_label.get(record.label)
+    kind = domain.label if domain else record.label
+    for parent in draft.records:
+        parent_domain = by_label.get(parent.label)
+        parent_kind = parent_domain.label if parent_domain else parent.label
+        if (
+            parent is record
+            or parent_kind not in _PARENTS.get(kind, ())
+            or reference_to(record, parent)
+            or reference_to(parent, record)
+        ):
+            continue
+        add_reference(draft, record, parent)
+
+
+def add_reference(draft: Draft, record: RecordDraft, parent: RecordDraft) -> FieldDraft:
+    """Let each `record` belong to one `parent`, which is said as an assumption."""
+    one = FieldDraft(
+        Field(
+            name=identifier(parent.label), label=parent.label, type="reference", references=parent.name, required=True
+        ),
+        {"field": DEFAULT, "required": DEFAULT},
+        {parent.label.lower(), *parent.aliases},
+    )
+    record.fields.insert(len([f for f in record.fields if f.type == "reference"]), one)
+    draft.assume(f"Each {lower_label(record.label)} belongs to {article(lower_label(parent.label))}.")
+    return one
+
+
+def _usual_fields(draft: Draft, record: RecordDraft, domain: Domain | None) -> None:
+    stated = [one for one in record.fields if one.type != "reference"]
+    domain = domain or domain_of(record.label.lower())
+    if domain and len(stated) < 2:
+        added = []
+        for usual in domain.fields:
+            if _has_alike(record, usual):
+                continue
+            copy = FieldDraft(usual.value, {**usual.said}, set(usual.aliases))
+            if copy.value.required:
+                copy.said["required"] = DEFAULT
+            record.fields.append(copy)
+            added.append(lower_label(copy.label))
+        order = [one.name for one in domain.fields]
+        record.fields.sort(
+            key=lambda one: (
+                one.type != "reference",
+                order.index(one.name)
+                if one.name in order and one.name in ("title", "name")
+                else 1
+                if one.stated
+                else 2,
+            )
+        )
+        if added:
+            draft.assume(
+                f"{record.plural} have the usual fields {listed(added)}, because the text {'names only few' if stated else 'does not name any'}."
+            )
+    elif not record.fields or not stated and not any(one.type == "reference" for one in record.fields):
+        for text, type_, needed in (("Name", "text", True), ("Notes", "long text", False)):
+            record.fields.append(
+                FieldDraft(
+                    Field.model_validate({"name": text.lower(), "label": text, "type": type_, "required": needed}),
+                    {"field": DEFAULT, **({"required": DEFAULT} if needed else {})},
+                    {text.lower()},
+                )
+            )
+        draft.assume(f"{record.plural} have a name and notes, because the text does not say what is kept of them.")
+    references = [one for one in record.fields if one.type == "reference"]
+    has_name = any(one.type == "text" and (not one.value.choices) for one in record.fields)
+    if (
+        not has_name
+        and len(references) < 1
+        and not any("title" in roles_of(one.label.lower()) for one in record.fields)
+    ):
+        usual = (
+            next((one for one in domain.fields if one.name in ("title", "name", "description")), None)
+            if domain
+            else None
+        )
+        title = FieldDraft(
+            usual.value if usual else Field(name="name", label="Name", type="text", required=True),
+            {"field": DEFAULT, "required": DEFAULT},
+            {(usual.label if usual else "name").lower()},
+        )
+        record.fields.insert(0, title)
+        draft.assume(
+            f"Each {lower_label(record.label)} has a {lower_label(title.label)}, so that it can be told from others."
+        )
+
+
+def _has_alike(record: RecordDraft, usual: FieldDraft) -> bool:
+    if record.get(usual.name):
+        return True
+    words = set(usual.label.lower().split())
+    for one in record.fields:
+        if one.type == "reference" and (
+            usual.label.lower() in one.aliases
+            or usual.label.lower() == one.label.lower()
+            or usual.label in ("Borrower", "Person", "Name")
+            and record.label in _ACTIVE_LINKS
+        ):
+            return True
+        if (
+            usual.type in ("money", "e-mail", "phone", "choice")
+            and one.type == usual.type
+            and (usual.type != "choice" or usual.label == one.label)
+        ):
+            return True
+        if words & set(one.label.lower().split()) - {"date", "time", "on", "name", "number", "of"}:
+            return True
+        if {"title", "name"} & {usual.name} and one.name in ("title", "name", "subject", "description", "item"):
+            return True
+        shared = (roles_of(usual.label.lower()) & roles_of(one.label.lower())) - {
+            "event",
+            "title",
+            "plain",
+            "start",
+            "end",
+        }
+        if shared:
+            return True
+    return False
+
+
+def _dates_for_times(draft: Draft, record: RecordDraft) -> None:
+    """Times in and out without any date are moments: a date belongs to them."""
+    times = [one for one in record.of_type("time") if {"start", "closing", "end"} & roles_of(one.label.lower())]
+    if not times or any(record.of_type("date", "date-time")):
+        return
+    for one in times:
+        one.value = one.value.model_copy(update={"type": "date-time"})
+    draft.assume(f"{listed([one.label for one in times])} {'are' if len(times) > 1 else 'is'} kept with the date.")
+    first = times[0]
+    if first.value.default is None and "start" in roles_of(first.label.lower()):
+        first.value = first.value.model_copy(update={"default": "now", "required": True})
+        first.said.setdefault("default", DEFAULT)
+        first.said.setdefault("required", DEFAULT)
+
+
+def _fill_choices(draft: Draft, record: RecordDraft) -> None:
+    for one in record.fields:
+        if one.type == "choice" and len(one.value.choices) < 2:
+            values, default = usual_choices(one.label.lower())
+            domain = domain_of(record.label.lower())
+            for usual in domain.fields if domain else ():
+                if usual.type == "choice" and (
+                    usual.label == one.label or set(usual.label.lower().split()) & set(one.label.lower().split())
+                ):
+                    values, default = usual.value.choices, usual.value.default
+            if values:
+                one.value = one.value.model_copy(update={"choices": values, "default": default})
+                one.said["choices"] = DEFAULT
+                draft.assume(
+                    f"{one.label} of {record.plural.lower()} is one of {listed(list(values), 'or')}, because the text does not say which."
+                )
+            else:
+                one.value = one.value.model_copy(update={"type": "text", "choices": ()})
+        elif one.type == "yes/no" and one.value.default is None:
+            yes = one.label.lower() in ("active", "available", "enabled")
+            one.value = one.value.model_copy(update={"default": "yes" if yes else "no"})
+        elif (
+            one.type == "choice"
+            and one.value.default is None
+            and any(word in one.label.lower() for word in ("status", "state", "stage"))
+            and one.said.get("choices", DEFAULT).words
+        ):
+            if kind_of(one.label.lower()).type == "choice" and one.value.choices[0].lower() in (
+                "open",
+                "new",
+                "planned",
+                "to do",
+                "todo",
+                "draft",
+                "requested",
+                "pending",
+                "waiting",
+                "received",
+                "ordered",
+                "idea",
+                "wanted",
+                "applied",
+                "backlog",
+                "reported",
+                "offered",
+                "active",
+                "lead",
+            ):
+                one.value = one.value.model_copy(update={"default": one.value.choices[0]})
+                one.said.setdefault("default", DEFAULT)
+
+
+def _title(draft: Draft, record: RecordDraft) -> None:
+    """Choose what a record is called, and require it."""
+    texts = [one for one in record.fields if one.type in ("text", "e-mail") and not one.value.computed]
+    chosen = next((one for wanted in _TITLES for one in texts if one.label.lower() == wanted), None)
+    chosen = chosen or next(
+        (
+            one
+            for one in texts
+            if one.label.lower() == record.label.lower() or one.label.lower() == f"{record.label.lower()} name"
+        ),
+        None,
+    )
+    references = [one for one in record.fields if one.type == "reference"]
+    if chosen is None and references and not any(one.value.unique or one.value.required for one in texts):
+        chosen = references[0]
+    chosen = chosen or next((one for one in texts if one.label.lower().endswith(" name")), None)
+    chosen = (
+        chosen
+        or next((one for one in texts if one.value.unique or one.value.required), None)
+        or (texts or references or record.fields)[0]
+    )
+    record.title = chosen.name
+    if not chosen.value.required and "optional" not in chosen.said and chosen.type not in ("yes/no",):
+        chosen.value = chosen.value.model_copy(update={"required": True})
+        chosen.said.setdefault("required", DEFAULT)
+
+
+def _follow_dates(record: RecordDraft) -> None:
+    """A date that is usually today is offered so; defaults that follow an unknown field go."""
+    start = by_role(record, "start")
+    known = by_role(record, "closing", "due")
+    if (
+        start
+        and start.value.default is None
+        and start.type in ("date", "date-time")
+        and known
+        and known is not start
+        and "end" not in roles_of(known.label.lower())
+    ):
+        start.value = start.value.model_copy(update={"default": "today" if start.type == "date" else "now"})
+        start.said.setdefault("default", DEFAULT)
+    for one in record.fields:
+        default = one.value.default or ""
+        if one.type == "date" and " + " in default and record.get(default.split(" + ")[0]) is None:
+            source = start if start and start is not one else None
+            if source:
+                one.value = one.value.model_copy(update={"default": f"{source.name} + {default.split(' + ')[1]}"})
+            else:
+                one.value = one.value.model_copy(update={"default": f"today+{default.split(' + ')[1]}"})
+
+
+def ensure_field(record: RecordDraft, phrase: str, said: Said, **facts: object) -> FieldDraft:
+    """A field of that name, made if it is missing."""
+    shown = label(phrase)
+    if there := record.get(identifier(phrase)):
+        return there
+    facts.setdefault("type", kind_of(phrase.lower()).type)
+    one = FieldDraft(
+        Field.model_validate({"name": identifier(phrase), "label": shown, **facts}), {"field": said}, {phrase.lower()}
+    )
+    record.fields.append(one)
+    return one

@@ -1,0 +1,477 @@
+"""What "overdue", "open", "low stock", "customers" or "this month" ask of a record."""
+
+import re
+from typing import NamedTuple
+
+from macrohard.llm.builtin.blueprint import Condition
+from macrohard.llm.builtin.understanding.draft import FieldDraft, RecordDraft, condition
+from macrohard.llm.builtin.understanding.nouns import Role, kind_of, roles_of
+from macrohard.llm.builtin.understanding.words import NUMBER, number, plural, singular
+
+_DATED = ("date", "date-time")
+
+
+class Selection(NamedTuple):
+    """Conditions with what such records are called."""
+
+    when: tuple[Condition, ...]
+    label: str
+    """E.g. "Overdue loans"."""
+    word: str
+    """E.g. "Overdue"."""
+    sort: str | None = None
+
+
+def by_role(record: RecordDraft, *roles: Role) -> FieldDraft | None:
+    """The first field that plays one of the roles, roles tried in order."""
+    for role in roles:
+        for one in record.fields:
+            if one.value.computed is None and role in roles_of(one.label.lower()) and _fits(role, one):
+                return one
+    return None
+
+
+def _fits(role: Role, one: FieldDraft) -> bool:
+    if role in ("due", "birthday", "event", "expiry"):
+        return one.type in _DATED
+    if role in ("start", "end", "closing"):
+        return one.type in (*_DATED, "time")
+    if role in ("minimum stock", "quantity"):
+        return one.type in ("whole number", "decimal number")
+    return True
+
+
+def closing_field(record: RecordDraft) -> FieldDraft | None:
+    """The date or time whose being empty means that a record is still open."""
+    found = [
+        one
+        for one in record.fields
+        if "closing" in roles_of(one.label.lower()) and one.type in (*_DATED, "time") and not one.value.required
+    ]
+    strong = [one for one in found if "end" not in roles_of(one.label.lower())]
+    return (strong or found or [None])[0]
+
+
+def done_field(record: RecordDraft) -> FieldDraft | None:
+    """The yes/no field that says a record is finished with."""
+    for one in record.of_type("yes/no"):
+        if re.fullmatch(
+            r"(?:.* )?(?:done|paid|completed?|finished|returned|closed|resolved|bought|collected|redeemed|packed|delivered|shipped|read|watched|checked|handled|settled|picked up|purchased|answered|processed|reimbursed|invoiced)",
+            one.label.lower(),
+        ):
+            return one
+    return None
+
+
+def state_field(record: RecordDraft) -> FieldDraft | None:
+    """The choice that says how far a record has come."""
+    for one in record.of_type("choice"):
+        if re.fullmatch(r"(?:.* )?(?:status|state|stage|progress|phase)", one.label.lower()):
+            return one
+    return None
+
+
+_FINAL = r"(?:closed|done|completed?|finished|resolved|paid|delivered|returned|cancell?ed|rejected|archived|hired|won|lost|former|old|inactive|redeemed|sold|declined|expired|settled|collected|shipped|failed|passed|mitigated|retired|disposed|fixed|solved|answered|approved|no[- ]show|withdrawn|bought|read|watched|checked out)"
+
+
+def open_conditions(record: RecordDraft) -> tuple[Condition, ...]:
+    """What holds while a record is not finished with; empty if that cannot be told."""
+    if one := done_field(record):
+        return (condition(one.name, "equal", "no"),)
+    if (one := closing_field(record)) and not (by_role(record, "due") is None and _is_period(record)):
+        return (condition(one.name, "empty"),)
+    if one := state_field(record):
+        final = [c for c in one.value.choices if re.fullmatch(_FINAL, c.lower())]
+        if final:
+            return tuple(condition(one.name, "not equal", value) for value in final)
+        if one.value.choices:
+            return (condition(one.name, "not equal", one.value.choices[-1]),)
+    return ()
+
+
+def _is_period(record: RecordDraft) -> bool:
+    """A record with a stated end in advance, e.g. a booking: its end is no sign of being over."""
+    return bool(
+        re.search(
+            r"book|reserv|rental|shift|absence|leave|vacation|event|appointment|course|lesson|holiday|trip|season|contract|meeting|slot|stay",
+            record.label.lower(),
+        )
+    ) and not any(re.search(r"return", one.label.lower()) for one in record.fields)
+
+
+def open_word(record: RecordDraft) -> str:
+    """What a record that is not finished with is called."""
+    if one := done_field(record):
+        return {"paid": "Unpaid", "returned": "Not returned", "read": "Unread", "bought": "To buy"}.get(
+            one.label.lower(), "Open"
+        )
+    return "Open"
+
+
+def date_of(record: RecordDraft, *prefer: Role) -> FieldDraft | None:
+    """The date a record is about."""
+    found = by_role(record, *prefer) if prefer else None
+    if found:
+        return found
+    for wanted in ("date", "time in", "start", "start date", "day"):
+        for one in record.of_type(*_DATED):
+            if one.label.lower() == wanted:
+                return one
+    found = by_role(record, "start", "event", "due")
+    if found and found.type in _DATED:
+        return found
+    return next(iter(one for one in record.of_type(*_DATED) if "birthday" not in roles_of(one.label.lower())), None)
+
+
+def select(phrase: str, record: RecordDraft) -> Selection | None:
+    """The records of a type that a phrase means; None if it says nothing about which."""
+    text = f" {phrase.lower()} "
+    things = record.plural
+
+    if re.search(r"birthday|date of birth|born", text) and (one := by_role(record, "birthday")):
+        if "today" in text:
+            return None
+        if re.search(r"month|upcoming|coming|soon|next", text):
+            return Selection(
+                (condition(one.name, "anniversary this month"),),
+                "Birthdays this month",
+                "Birthday this month",
+                one.name,
+            )
+
+    parts: list[Selection] = []
+    for reader in (_choice_values, _overdue, _dates, _open, _stock, _yes_no, _compared, _emptiness):
+        if found := reader(text, record):
+            parts.append(found)
+            if reader is _overdue:
+                break
+            text = _without(text, found)
+    if not parts:
+        return None
+    when = tuple({c.model_dump_json(): c for part in parts for c in part.when}.values())
+    if len(parts) == 1:
+        only = parts[0]
+        return only._replace(when=when, label=only.label or f"{only.word} {things.lower()}")
+    words = " ".join(
+        part.word if index == 0 else part.word[0].lower() + part.word[1:] for index, part in enumerate(parts)
+    )
+    first = parts[0].word
+    later = ", ".join(part.word[0].lower() + part.word[1:] for part in parts[1:])
+    return Selection(
+        when, f"{first} {things.lower()} {later}".strip(), words, next((part.sort for part in parts if part.sort), None)
+    )
+
+
+def _without(text: str, found: Selection) -> str:
+    return re.sub(rf"\b{re.escape(found.word.lower())}\b", " ", text)
+
+
+def _choice_values(text: str, record: RecordDraft) -> Selection | None:
+    for one in record.of_type("choice"):
+        for value in sorted(one.value.choices, key=len, reverse=True):
+            low = value.lower()
+            if len(low) < 2 or not re.search(
+                rf"(?<![\w-])(?:{re.escape(low)}|{re.escape(plural(low))})(?![\w-])", text
+            ):
+                continue
+            if re.search(rf"\b(?:not|non|isn't|aren't|except|un)[- ]?(?:yet |been )?{re.escape(low)}\b", text):
+                return Selection((condition(one.name, "not equal", value),), "", f"Not {low}")
+            shown = value if re.match(r".*(?:status|state|stage|priority|type|kind)", one.label.lower()) else value
+            bare = (
+                plural(value)
+                if singular(low) == low
+                and re.fullmatch(
+                    rf"\W*(?:only|just|all|the|show|list|of|me|my)*\W*{re.escape(plural(low))}\W*",
+                    re.sub(r"\b(?:only|just|all|the|show|list|of|me)\b", " ", text),
+                )
+                else ""
+            )
+            label = bare or (
+                f"{shown} {record.plural.lower()}" if "priority" not in one.label.lower() else f"{shown} priority"
+            )
+            return Selection((condition(one.name, "equal", value),), label, shown)
+    return None
+
+
+def _overdue(text: str, record: RecordDraft) -> Selection | None:
+    if not re.search(
+        r"\b(?:over-?due|past due|late(?! fee)|too late|past (?:the |their |its )?(?:due date|deadline)|missed (?:the )?deadline|behind schedule|due date (?:has |is )?(?:passed|over|in the past)|deadline (?:has |is )?(?:passed|over))\b",
+        text,
+    ):
+        return None
+    one = by_role(record, "due", "expiry") or None
+    if one is None:
+        return None
+    return Selection((condition(one.name, "before today"), *open_conditions(record)), "", "Overdue", one.name)
+
+
+def _dates(text: str, record: RecordDraft) -> Selection | None:
+    if expiry := by_role(record, "expiry"):
+        if match := re.search(
+            rf"(?:expir\w*|run(?:ning|s)? out|ends?|ending|renew\w*|due)\b.*?\b(?:in|within|next)(?: the)?(?: next| coming)? (?P<n>{NUMBER})?\s*(?P<u>days?|weeks?|months?)",
+            text,
+        ):
+            days = _days(match["n"], match["u"])
+            return Selection(
+                (condition(expiry.name, "within days", str(days)),), "", f"Expiring within {days} days", expiry.name
+            )
+        if re.search(
+            r"expir\w+ (?:soon|this month)|about to expire|(?:up for|upcoming|due for) renewal|soon to expire|expires soon",
+            text,
+        ):
+            kind = "this month" if "this month" in text else "within days"
+            return Selection(
+                (condition(expiry.name, kind, None if kind == "this month" else "30"),),
+                "",
+                "Expiring this month" if kind == "this month" else "Expiring soon",
+                expiry.name,
+            )
+        if re.search(r"\bexpired\b|no longer valid|out of date", text):
+            return Selection((condition(expiry.name, "before today"),), "", "Expired", expiry.name)
+        if re.search(r"\b(?:still )?valid\b|not expired", text):
+            return Selection((condition(expiry.name, "not before today"),), "", "Valid", expiry.name)
+    due_like = bool(re.search(r"\bdue\b|deadline|coming up|upcoming|follow[- ]?up", text))
+    one = date_of(record, "due") if due_like and by_role(record, "due") else date_of(record)
+    due = due_like and by_role(record, "due") is not None
+    if one is None:
+        return None
+    extra = open_conditions(record) if due else ()
+    word = "Due " if due else ""
+    if match := re.search(
+        rf"\b(?:in|within|for|over)? ?(?:the )?(?:next|coming) (?P<n>{NUMBER})?\s*(?P<u>days?|weeks?|months?)\b|\b(?:in|within) (?P<n2>{NUMBER}) (?P<u2>days?|weeks?)\b",
+        text,
+    ):
+        days = _days(match["n"] or match["n2"], match["u"] or match["u2"])
+        shown = "Due within" if due else "Within"
+        return Selection(
+            (condition(one.name, "within days", str(days)), *extra),
+            "" if due else f"{record.plural} in the next {days} days",
+            f"{shown} {days} days",
+            one.name,
+        )
+    if re.search(r"\btoday(?:'s)?\b|\bfor the day\b|\bdaily (?:list|sheet|overview)\b|\bof the day\b", text):
+        return Selection(
+            (condition(one.name, "today"), *extra),
+            "" if due else f"{record.plural} today",
+            f"{word}today".capitalize(),
+            one.name,
+        )
+    if re.search(r"\bthis week(?:'s)?\b|\bweek'?s\b|\bdue soon\b|\bweekly (?:list|overview|agenda)\b", text):
+        return Selection(
+            (condition(one.name, "within days", "7"), *extra),
+            "" if due else f"{record.plural} this week",
+            f"{word}this week".capitalize(),
+            one.name,
+        )
+    if re.search(r"\b(?:this|current) month(?:'s)?\b|\bmonth'?s\b", text):
+        return Selection(
+            (condition(one.name, "this month"), *extra),
+            "" if due else f"{record.plural} this month",
+            f"{word}this month".capitalize(),
+            one.name,
+        )
+    if re.search(r"\b(?:upcoming|future|coming(?: up)?|next|planned ahead|ahead)\b", text) and one.type in _DATED:
+        return Selection((condition(one.name, "not before today"), *extra), "", "Upcoming", one.name)
+    if re.search(r"\b(?:past|previous|earlier|former events)\b", text) and one.type in _DATED:
+        return Selection((condition(one.name, "before today"),), "", "Past", one.name)
+    return None
+
+
+def _days(count: str | None, unit: str) -> int:
+    size = {"d": 1, "w": 7, "m": 30}[unit[0]]
+    return int(float(number(count))) * size if count else size
+
+
+_INSIDE = r"\b(?:in the (?:house|building|office)|inside|in house|on[- ]site|on the premises|present(?: now)?|checked[- ]in|still (?:here|in|inside)|(?:is|are) (?:currently )?(?:here|in|there)(?: now| right now| at the moment)|here (?:now|right now)|in (?:now|right now)|currently (?:in|here|inside)|not (?:yet )?(?:checked|signed) out|haven't (?:left|checked out))\b"
+_OUT = r"\b(?:on loan|lent(?: out)?|borrowed|loaned(?: out)?|(?:is|are|currently|still|books|items|tools|what's) out\b|out (?:now|right now|at the moment)|checked[- ]out|out on loan|not (?:yet )?(?:returned|back|been returned)|unreturned|outstanding|still out|rented(?: out)?|haven't (?:been )?(?:returned|brought back)|given out|issued)\b"
+_OPEN = r"\b(?:open|pending|outstanding|unfinished|incomplete|not (?:yet )?(?:done|finished|completed?|closed|resolved|paid)|undone|un(?:paid|resolved|completed|read|watched)|still (?:open|to do|due)|to[- ]do|current(?:ly)?(?: running| ongoing)?|ongoing|running|remaining|left to do|active|haven't (?:paid|been paid)|owe\w*)\b"
+_CLOSED = r"\b(?:done|finished|completed?|closed|resolved|returned|paid|bought|read|watched|settled)\b"
+
+
+def _open(text: str, record: RecordDraft) -> Selection | None:
+    when = open_conditions(record)
+    if not when:
+        return None
+    if re.search(_INSIDE, text) and closing_field(record):
+        return Selection(
+            when,
+            "In the house now"
+            if "house" in text
+            else "Here now"
+            if not re.search("building|office|site|inside", text)
+            else "Inside now",
+            "In the house",
+        )
+    if (
+        re.search(_OUT, text)
+        and (closing_field(record) or done_field(record))
+        and not re.search(r"check(?:ed)?[- ]?in", " ".join(f.label.lower() for f in record.fields))
+    ):
+        word = "On loan" if re.search(r"loan|len[dt]|borrow", text + record.label.lower()) else "Out now"
+        return Selection(when, word, word)
+    active = next((one for one in record.of_type("yes/no") if one.label.lower() == "active"), None)
+    if active and re.search(r"\bactive\b", text):
+        return None
+    if re.search(_OPEN, text):
+        return Selection(when, "", open_word(record))
+    done = done_field(record)
+    if (
+        done
+        and re.search(_CLOSED, text)
+        and re.search(rf"\b{re.escape(done.label.lower())}\b|\b(?:done|finished|completed)\b", text)
+    ):
+        return Selection((condition(done.name, "equal", "yes"),), "", done.label)
+    closing = closing_field(record)
+    if closing and when[0].field == closing.name and re.search(_CLOSED, text):
+        return Selection(
+            (condition(closing.name, "not empty"),),
+            "",
+            "Closed" if "return" not in closing.label.lower() else "Returned",
+        )
+    return None
+
+
+def _stock(text: str, record: RecordDraft) -> Selection | None:
+    quantity, least = by_role(record, "quantity"), by_role(record, "minimum stock")
+    if quantity and least is quantity:
+        quantity = next(
+            (
+                one
+                for one in record.fields
+                if one is not least
+                and "quantity" in roles_of(one.label.lower())
+                and "minimum stock" not in roles_of(one.label.lower())
+            ),
+            None,
+        )
+    if quantity is None:
+        return None
+    if re.search(r"\b(?:out of stock|sold out|none left|nothing left|used up|run out|empty|ran out)\b", text):
+        return Selection((condition(quantity.name, "at most", "0"),), "Out of stock", "Out of stock")
+    if match := re.search(
+        rf"\b(?:below|under|less than|fewer than|drops? (?:below|under)|at most|or less|<=?)\s*(?P<n>\d[\d.]*)\b", text
+    ):
+        is_ = "at most" if re.search(r"at most|<=", match.group()) else "less"
+        return Selection((condition(quantity.name, is_, match["n"]),), "Low stock", "Low stock")
+    low = r"\b(?:low (?:on )?stock|low on|(?:running|runs|is|are|gets?|getting) low|low (?:quantity|items|inventory|level)|stock is low|need(?:s|ing)? (?:to be )?(?:re-?order\w*|refill\w*|restock\w*|buying)|to (?:be )?re-?order(?:ed)?|re-?order (?:list|soon)|almost (?:out|gone|empty)|(?:below|under|reach\w*|less than|lower than|drops? (?:below|under)|goes (?:below|under)|falls? (?:below|under)|at or below|at or under) (?:or (?:at|equal to) )?(?:the |its |their |a |this )?(?:min\w*|threshold|re-?order|limit|safety|that)|restock|refill|low[- ]stock)"
+    if re.search(low, text):
+        if least:
+            strict = (
+                bool(
+                    re.search(
+                        r"\b(?:below|under|less than|lower than|drops? (?:below|under)|falls? (?:below|under)|goes (?:below|under))\b",
+                        text,
+                    )
+                )
+                and "at or" not in text
+                and "or equal" not in text
+            )
+            return Selection(
+                (condition(quantity.name, "less" if strict else "at most", other=least.name),), "Low stock", "Low stock"
+            )
+        return Selection((condition(quantity.name, "at most", "5"),), "Low stock", "Low stock")
+    return None
+
+
+def _yes_no(text: str, record: RecordDraft) -> Selection | None:
+    for one in record.of_type("yes/no"):
+        low = one.label.lower()
+        if re.search(
+            rf"\b(?:not|non|isn't|aren't|haven't|no|without|in|un)[- ]?(?:yet |been |being )*{re.escape(low)}\b", text
+        ):
+            prefix = next((p for p in ("in", "un") if f"{p}{low}" in text), None)
+            return Selection(
+                (condition(one.name, "equal", "no"),), "", f"{prefix}{low}".capitalize() if prefix else f"Not {low}"
+            )
+        if re.search(rf"\b{re.escape(low)}s?\b", text):
+            return Selection((condition(one.name, "equal", "yes"),), "", one.label)
+    return None
+
+
+def _compared(text: str, record: RecordDraft) -> Selection | None:
+    for one in record.of_type("whole number", "decimal number", "money"):
+        names = sorted((re.escape(alias) for alias in {one.label.lower(), *one.aliases}), key=len, reverse=True)
+        match = re.search(
+            rf"\b(?:{'|'.join(names)})\b(?: (?:is|are|of|value|goes|drops|falls|was))*\s*(?P<op>at least|at most|more than|less than|over|under|above|below|greater than|higher than|lower than|exceeds|equal to|of|>=|<=|>|<|=)\s*(?:€|\$|£)?(?P<n>\d[\d.,]*)"
+            rf"|(?P<op2>at least|at most|more than|less than|over|under|above|below)\s*(?:€|\$|£)?(?P<n2>\d[\d.,]*)\s*(?:euros?|dollars?|pounds?)?\s*(?:{'|'.join(names)})\b",
+            text,
+        )
+        if match:
+            op, value = match["op"] or match["op2"], number((match["n"] or match["n2"]).rstrip(".,"))
+            is_ = {
+                "at least": "at least",
+                ">=": "at least",
+                "at most": "at most",
+                "<=": "at most",
+                "equal to": "equal",
+                "of": "equal",
+                "=": "equal",
+            }.get(op) or (
+                "more"
+                if op in ("more than", "over", "above", "greater than", "higher than", "exceeds", ">")
+                else "less"
+            )
+            return Selection(
+                (condition(one.name, is_, value),), f"{one.label} {op} {value}", f"{one.label} {op} {value}"
+            )
+    return None
+
+
+def _emptiness(text: str, record: RecordDraft) -> Selection | None:
+    for one in record.fields:
+        for alias in {one.label.lower(), *one.aliases}:
+            if len(alias) > 2 and re.search(
+                rf"\b(?:without|with no|missing|no|lacking)(?: an?| the| any)? {re.escape(alias)}\b", text
+            ):
+                return Selection(
+                    (condition(one.name, "empty"),),
+                    f"{record.plural} without {one.label.lower()}",
+                    f"Without {one.label.lower()}",
+                )
+    return None
+
+
+def find_field(record: RecordDraft, phrase: str) -> FieldDraft | None:
+    """The field of a record that a phrase names: by label or alias, by its head word, or by its type."""
+    key = singular(phrase.lower().replace("_", " ").strip(" .'\""))
+    if not key:
+        return None
+    for one in record.fields:
+        if key in (one.label.lower(), one.name, singular(one.label.lower())) or key in one.aliases:
+            return one
+    kind = kind_of(key)
+    for one in record.fields:
+        words = one.label.lower().split()
+        if (
+            key == words[0]
+            and len(words) > 1
+            and not re.match(r"(?:first|last|start|end|date|time|number|new|old|full|home|unit|total|is|has)$", key)
+            or key == words[-1]
+            or f" {key} " in f" {one.label.lower()} "
+        ):
+            return one
+    if kind.type in ("e-mail", "phone", "web address") or key in (
+        "date",
+        "day",
+        "time",
+        "amount",
+        "price",
+        "due date",
+        "deadline",
+        "due",
+        "money",
+        "cost",
+    ):
+        wanted = {"date": ("date", "date-time"), "day": ("date", "date-time"), "time": ("time", "date-time")}.get(
+            key, (kind.type,)
+        )
+        if key in ("due", "deadline", "due date"):
+            return by_role(record, "due")
+        return (
+            date_of(record)
+            if key in ("date", "day")
+            else next(iter(one for one in record.fields if one.type in wanted), None)
+        )
+    if key.startswith("isbn"):
+        return next((one for one in record.fields if "isbn" in one.name), None)
+    return None

@@ -1,0 +1,283 @@
+"""From passages to a draft: fields first, then what else is said, clause by clause."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from macrohard.llm.builtin.understanding import acting, computing, listing, ruling
+from macrohard.llm.builtin.understanding.clauses import (
+    Clause,
+    clauses_of,
+    is_background,
+    is_chatter,
+    is_quality,
+    reason_in,
+)
+from macrohard.llm.builtin.understanding.completion import complete
+from macrohard.llm.builtin.understanding.conditions import done_field
+from macrohard.llm.builtin.understanding.draft import Draft, Said
+from macrohard.llm.builtin.understanding.fields import field_list, looks_like_fields, parse_item
+from macrohard.llm.builtin.understanding.limits import beyond
+from macrohard.llm.builtin.understanding.nouns import kind_of
+from macrohard.llm.builtin.understanding.records import Records
+from macrohard.llm.builtin.understanding.text import Passage, wish_of
+
+Recogniser = Callable[[Clause, Draft], bool]
+
+_RECOGNISERS: tuple[Recogniser, ...] = (
+    listing.importing,
+    listing.exporting,
+    listing.printing,
+    ruling.deleting,
+    ruling.zero,
+    ruling.overlapping,
+    ruling.together,
+    ruling.limiting,
+    ruling.one_at_a_time,
+    ruling.required_when,
+    acting.workflow,
+    acting.extending,
+    ruling.referring,
+    listing.search,
+    listing.highlighting,
+    listing.filtering,
+    listing.paging,
+    listing.sorting,
+    computing.computing,
+    computing.totalling,
+    ruling.ordering,
+    listing.viewing,
+    listing.history,
+    acting.acting,
+    ruling.constraining,
+)
+_STORY = re.compile(
+    r"(?i)^as (?:an? |the )?(?P<role>[\w -]{2,40}?),? (?:i|we) (?:want|need|would like|wish|can|must|should|'d like|have)(?: to)?(?: be able to)? (?P<goal>.+?)(?:,? (?:so that|in order to|because|so i|so we|such that) (?P<why>.+))?$"
+)
+_PLAIN_CRUD = re.compile(
+    r"(?i)^(?:(?:i|we|you|users?|it|one|they|people|staff|and|also|then|should|must|can|could|want|need|would|like|to|be|able|possible|possibility|ability|option|please|easily|quickly|simply|the|a|an|new|all|my|our|each|every|existing|of|with|old|wrong|their|its|in|for|at|any|time|later|list|overview|table|page|form|simple|basic|button|screen|them|it|or|from|here|there|just|everything|something|things?|entries|entry|records?|items?|data|details?|let|me|us|allow|have|has|is|are|up)\b[\s,/&+.-]*|"
+    r"\b(?P<verb>add(?:ed|ing|s)?|creat\w+|enter\w*|edit\w*|chang\w+|updat\w+|modif\w+|correct\w*|delet\w+|remov\w+|view\w*|see|list\w*|show\w*|display\w*|manag\w+|sav\w+|stor\w+|record\w*|register\w*|keep\w*|track\w*|browse|read|look|crud|maintain\w*|log(?:ging|s)?|open|organi[sz]\w*|book|make|plan|schedule|note)\b[\s,/&+.-]*)+$"
+)
+
+
+class Interpreter:
+    """Reads one requirement into one draft."""
+
+    def __init__(self) -> None:
+        self.draft = Draft()
+        self.records = Records(self.draft)
+
+    def read(self, passages: list[Passage]) -> Draft:
+        """Understand all passages; what is not understood is in the draft as not covered."""
+        for passage in passages:
+            self._strip_story(passage)
+        self.records.declare(passages)
+        if not self.draft.records:
+            return self.draft
+        complete(self.draft, self.records.by_label)
+        for passage in passages:
+            if id(passage) not in self.records.handled and not passage.heading:
+                self._passage(passage)
+            elif passage.heading and not passage.children:
+                self._passage(passage)
+        complete(self.draft, self.records.by_label)
+        self._usual()
+        return self.draft
+
+    def _strip_story(self, passage: Passage) -> None:
+        """ "As a receptionist I want to …": the role is a user, the wish is what counts."""
+        match = _STORY.match(passage.text)
+        if match is None:
+            return
+        role = match["role"].strip()
+        if role.lower() not in self.draft.roles and len(role.split()) <= 4:
+            self.draft.roles.append(role.lower())
+        passage.text = re.sub(r"(?i)^(?:i|we) ", "", match["goal"]).strip()
+
+    def _passage(self, passage: Passage) -> None:
+        text = self.records.rest.get(id(passage), passage.text)
+        text = re.sub(
+            r"(?i)^(?:(?:must|should|could|nice[- ]to[- ]have|optional|required?|rules?|features?|views?|also|plus|bonus|extra|important|note|ps|p\.s\.|mandatory|later|could have|must have|should have|maybe|story|requirement|feature)\s*[:.-]+\s+)",
+            "",
+            text,
+        )
+        if wish_of(passage) == "unwanted":
+            self.draft.assume(f"Left out as asked: “{passage.source}”.")
+            return
+        context = self.records.current(passage)
+        if passage is self.records.opening and _about_the_product(text):
+            return
+        for clause in clauses_of(passage, text, self.draft, context):
+            reason = reason_in(clause.text)
+            if reason and reason != clause.text.strip():
+                clause = replace(clause, text=clause.text.replace(reason, "").strip(" ,"))
+            elif reason:
+                self.draft.assume(f"Taken as a reason, not as a wish: “{clause.source}”.")
+                continue
+            self._clause(clause)
+
+    def _clause(self, clause: Clause) -> None:
+        draft = self.draft
+        text = clause.text
+        if is_chatter(text):
+            return
+        if re.match(
+            r"(?i)^(?:(?:we|i|it|there) )?(?:no |without |(?:do|does|don't|doesn't|not|need|needs|is|are|there)\b.{0,20}\b(?:not|no|n't)\b.{0,20}|don't (?:need|want)|doesn't need|not needed:?|no need (?:for|of|to)|skip)\b",
+            text,
+        ) and beyond(text):
+            draft.assume(f"Left out as asked: “{clause.source}”.")
+            return
+        if re.search(
+            r"(?i)\b(?:not|n't) (?:needed|necessary|required|wanted|important to have)\b|\bno need\b|\bdon't need\b",
+            text,
+        ) and beyond(text):
+            draft.assume(f"Left out as asked: “{clause.source}”.")
+            return
+        if self._phone(clause) or self._plain(clause):
+            return
+        found = beyond(text)
+        if found and self._cannot(clause, found):
+            return
+        for recognise in _RECOGNISERS:
+            if recognise(clause, draft):
+                return
+        if self._more_fields(clause) or self._list(clause):
+            return
+        if is_quality(text) and len(text.split()) <= 16:
+            draft.assume(
+                f"“{clause.source}” is taken care of by plain pages with labelled fields; no single test can decide it."
+            )
+            return
+        if is_background(text) or _about_the_product(text):
+            draft.assume(f"Taken as background, nothing is built from it: “{clause.source}”.")
+            return
+        draft.leave_uncovered(f"Not understood: “{clause.source}”.", clause.said)
+
+    def _cannot(self, clause: Clause, found: list[tuple[str, str]]) -> bool:
+        """Report what can't be done; True unless the clause asks for more than that."""
+        fields = {
+            alias
+            for record in self.draft.records
+            for one in record.fields
+            for alias in {one.label.lower(), *one.aliases}
+        }
+        real = [(name, words) for name, words in found if words.lower() not in fields]
+        for name, _ in real:
+            self.draft.leave_uncovered(f"{name}: “{clause.source}”.", clause.said)
+        return bool(real)
+
+    def _phone(self, clause: Clause) -> bool:
+        if re.search(
+            r"(?i)\b(?:on|for|from|with|by|via)\b[\w ]{0,20}\b(?:phones?|smart ?phones?|mobiles?|tablets?|ipads?|iphones?|small screens?|handys?|android)\b|\bmobile[- ](?:friendly|first|ready|layout|version|view|compatible|optimi[sz]ed)\b|\bresponsive\b|\bphone[- ](?:friendly|layout|sized)\b",
+            clause.text,
+        ) and not re.search(r"(?i)\bapp store|native\b|phone number", clause.text):
+            self.draft.phone = clause.said
+            return True
+        if re.search(
+            r"(?i)\b(?:survive|persist\w*|still (?:be )?there|not (?:be )?lost|never lose|don't lose|keep (?:the |my |all )?data|saved? permanently|remembered|after (?:a |the )?(?:restart|reload|reboot|closing)|data(?:base)? (?:is |are |must be |should be )?(?:saved|stored|kept))\b",
+            clause.text,
+        ):
+            self.draft.kept = clause.said
+            return True
+        return False
+
+    def _plain(self, clause: Clause) -> bool:
+        """ "add, edit and delete tasks": what every product does, now in the person's words."""
+        bare = clause.text
+        for record in self.draft.records:
+            for name in sorted({record.label, record.plural, *record.aliases}, key=len, reverse=True):
+                bare = re.sub(rf"(?i)(?<![\w-]){re.escape(name)}(?:s|'s)?(?![\w-])", " ", bare)
+        if len(bare) > 200 or not _PLAIN_CRUD.match(re.sub(r"[^\w\s,/&+.-]", " ", bare).strip() or "x"):
+            return False
+        verbs = re.findall(r"(?i)\b(?:edit|chang|updat|modif|correct|delet|remov|manag|maintain|crud)\w*", bare)
+        for record in [clause.record]:
+            if re.search(r"(?i)\b(?:edit|chang|updat|modif|correct|manag|maintain|crud)", " ".join(verbs)):
+                record.said_of["edit"] = clause.said
+            if re.search(r"(?i)\b(?:delet|remov|manag|maintain|crud)", " ".join(verbs)):
+                record.said_of["delete"] = clause.said
+            if not record.said.words:
+                record.said = clause.said
+        return True
+
+    def _more_fields(self, clause: Clause) -> bool:
+        """A field that is mentioned late: "oh and birthday", "the phone number is optional"."""
+        text = re.sub(
+            r"(?i)^(?:(?:oh|and|also|plus|please|maybe|the|a|an|i|we|you|need|want|would like|like|should have|must have|add|have|with|there|should|must|be|is|it|has|to|record|store|save|see|know|possible|enter|too|as well|including|include|ah|yes)\b[\s,]*)+",
+            "",
+            clause.text,
+        )
+        if looks_like_fields(text):
+            for item in field_list(text):
+                self.records.add_items(clause.record, [item], _as_passage(clause))
+            return True
+        if (
+            match := re.match(
+                r"(?i)^(?:the |a |an |each |every |\w+'s )*(?:\w+'s )?(?P<f>[a-z][\w -]{1,30}?) (?P<rest>(?:is|are|must|should|can|may|has to|have to|needs to)\b.+)$",
+                clause.text,
+            )
+        ) and kind_of(match["f"].lower()).known:
+            item = parse_item(f"{match['f']} ({match['rest']})")
+            if item and item.about:
+                self.records.add_items(clause.record, [item], _as_passage(clause))
+                return True
+        return False
+
+    def _list(self, clause: Clause) -> bool:
+        """ "a list of all visitors", "show tasks": every product lists its records."""
+        if re.search(r"(?i)\b(?:list|table|overview|see|show|view|display|page|look at|browse)\b", clause.text):
+            words = [w for w in re.findall(r"[a-z']+", clause.low) if w not in _LIST_WORDS]
+            names = {n for r in self.draft.records for n in (r.label.lower(), r.plural.lower(), *r.aliases)}
+            rest = [w for w in words if w not in names and all(w not in n.split() for n in names)]
+            fields = {
+                w
+                for one in clause.record.fields
+                for w in re.findall(r"[a-z']+", " ".join({one.label.lower(), *one.aliases}))
+            }
+            if all(w in fields for w in rest):
+                if not clause.record.said.words:
+                    clause.record.said = clause.said
+                return True
+        return False
+
+    def _usual(self) -> None:
+        """Search and filters that nobody asked for but everybody expects; a done field gets its button."""
+        for record in self.draft.records:
+            if not record.search and (
+                texts := [one for one in record.fields if one.type in ("text", "e-mail") and one.value.computed is None]
+            ):
+                for one in texts[:4]:
+                    record.search[one.name] = Said()
+            if not record.sorts and record.main_text:
+                due = next((one for one in record.of_type("date", "date-time") if one.value.computed is None), None)
+                for one in [record.main_text, *([due] if due else [])]:
+                    record.sorts[one.name] = Said()
+            done = done_field(record)
+            if done and not any(
+                action.record == record.name and done.name in action.sets for action, _ in self.draft.actions
+            ):
+                said = done.said.get("field", Said())
+                acting.toggle(
+                    self.draft,
+                    record,
+                    done,
+                    Said(words=said.words if re.search(r"/|un", said.words) else ""),
+                    back=True,
+                )
+
+
+_LIST_WORDS = frozenset(
+    "a an the all of list table overview see show view display page look at browse in on with and i we want need to be able can should must my our me them it every each one place screen there is are for please have would like simple nice current entries records data".split()
+)
+
+
+def _about_the_product(text: str) -> bool:
+    return bool(
+        re.match(
+            rf"(?i)^(?:please |can you |could you |i |we |hi |so |just |it |this |that |there )*(?:(?:want|need|would like|like|looking for|build|make|create|develop|write|design|have|should be|must be|is|be)\b[\w ,]{{0,20}})?\b(?:a|an|some|the|my|our|me)?\s*(?:[\w'-]+ ){{0,5}}(?:app|application|tool|program|system|software|web ?site|website|web app|log|register|tracker|list|database|book|manager|page|solution|site)\b[\w '?-]{{0,60}}$",
+            text,
+        )
+    ) and not re.search(r"(?i)\b(?:must|should|can't|cannot|only|when|if|unless|per|export|send)\b", text)
+
+
+def _as_passage(clause: Clause) -> Passage:
+    return Passage(clause.source, clause.text, clause.headings)

@@ -1,0 +1,715 @@
+"""Rules beyond single fields: only one at a time, at most n, no overlap, not when inactive, order of dates, …"""
+
+import re
+
+from macrohard.llm.builtin.blueprint import Condition, Rule
+from macrohard.llm.builtin.understanding.clauses import Clause
+from macrohard.llm.builtin.understanding.completion import reference_to
+from macrohard.llm.builtin.understanding.conditions import (
+    by_role,
+    closing_field,
+    date_of,
+    find_field,
+    open_conditions,
+    select,
+)
+from macrohard.llm.builtin.understanding.constraints import constrain
+from macrohard.llm.builtin.understanding.draft import Draft, FieldDraft, RecordDraft, condition
+from macrohard.llm.builtin.understanding.listing import mentioned
+from macrohard.llm.builtin.understanding.words import NUMBER, article, lower_label, number, singular
+
+_NOT = r"(?:can(?:no|')t|can ?not|can never|must not|mustn't|may not|shouldn't|should not|is not allowed to|are not allowed to|not allowed to|must never|is never|cannot|won't|will not|not be able to)"
+_DATED = ("date", "date-time", "time")
+
+
+def _names(record: RecordDraft) -> str:
+    return "|".join(
+        sorted(
+            (re.escape(n) for n in {record.label.lower(), record.plural.lower(), *record.aliases}),
+            key=len,
+            reverse=True,
+        )
+    )
+
+
+def _named_in(record: RecordDraft, text: str) -> bool:
+    return bool(re.search(rf"(?<![\w-])(?:{_names(record)})(?:s|'s)?(?![\w-])", text))
+
+
+def links(draft: Draft) -> list[tuple[RecordDraft, FieldDraft, RecordDraft]]:
+    """Every reference: the record that has it, the field, and the record it points to."""
+    return [
+        (child, one, parent)
+        for child in draft.records
+        for one in child.fields
+        if (parent := draft.record(one.value.references or ""))
+    ]
+
+
+def deleting(clause: Clause, draft: Draft) -> bool:
+    """ "a customer with orders can't be deleted"."""
+    text = clause.low
+    if not re.search(
+        rf"{_NOT} (?:be )?(?:delet|remov)|no deleting|prevent .*delet|(?:delet|remov)\w* .*(?:not allowed|not possible|forbidden|refused|blocked|only (?:if|when))|{_NOT} delete",
+        text,
+    ):
+        return False
+    parents = [
+        parent
+        for child, _, parent in links(draft)
+        if _named_in(parent, text)
+        and (
+            _named_in(child, text) or re.search(r"\b(?:used|referenced|in use|linked|belong\w*|still has|with)\b", text)
+        )
+    ]
+    if parents:
+        parent = next(
+            (
+                one
+                for one in parents
+                if re.search(
+                    rf"\b(?:{_names(one)})\b.*(?:delet|remov)|(?:delet|remov)\w*\s+(?:an? |the |any )?(?:{_names(one)})\b",
+                    text,
+                )
+            ),
+            parents[0],
+        )
+        rule = Rule(
+            kind="keep while referenced",
+            record=parent.name,
+            message=f"This {lower_label(parent.label)} is still in use.",
+        )
+        draft.add_rule(rule, clause.said)
+        return True
+    if re.search(
+        r"\b(?:never|nothing|not) (?:be )?(?:deleted|removed|delete)|can(?:'t|not) be (?:deleted|removed)$|must not be (?:deleted|removed)$|no deleting",
+        text,
+    ):
+        clause.record.kept = True
+        clause.record.said_of["delete"] = clause.said
+        return True
+    return False
+
+
+def zero(clause: Clause, draft: Draft) -> bool:
+    """ "stock can't go below zero"."""
+    if not re.search(
+        r"\b(?:below|under|less than|beneath) (?:zero|0)\b|\bnegative\b|\bmore than (?:there (?:is|are)|we have|(?:is|are) (?:in stock|available|left))|\bminus\b(?= stock)|\bnot enough stock\b",
+        clause.low,
+    ):
+        return False
+    for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
+        for one in record.fields:
+            named = (
+                any(re.search(rf"\b{re.escape(alias)}\b", clause.low) for alias in {one.label.lower(), *one.aliases})
+                or ("stock" in clause.low or "quantit" in clause.low)
+                and one is by_role(record, "quantity")
+            )
+            if not named or one.type not in ("whole number", "decimal number", "money"):
+                continue
+            if one.value.computed and one.value.computed.how == "rollup sum":
+                child = draft.record(one.value.computed.record or "")
+                link = reference_to(child, record) if child else None
+                if child and link:
+                    draft.add_rule(
+                        Rule(
+                            kind="not below zero",
+                            record=child.name,
+                            fields=(one.name, link.name),
+                            message=f"{one.label} can't go below zero.",
+                        ),
+                        clause.said,
+                    )
+                    return True
+            elif one.value.computed is None:
+                one.change("range", clause.said, minimum="0")
+                return True
+    return False
+
+
+def overlapping(clause: Clause, draft: Draft) -> bool:
+    """ "no double booking", "bookings of a room must not overlap"."""
+    text = clause.low
+    if not re.search(
+        r"\boverlap\w*\b|\bdouble[- ]?book\w*|\bbooked twice\b|\btwo (?:bookings|reservations|appointments|people|persons|\w+) (?:at|in|for) the same (?:time|slot)|\balready (?:booked|taken|reserved|rented)\b|\bat the same time\b|\bconflict\w*\b|\bsame (?:slot|time ?slot|time)\b|\bbooked (?:only )?once\b|\bclash\w*|\bno double (?:appointments?|reservations?|rentals?|slots?)",
+        text,
+    ):
+        return False
+    for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
+        start, end = by_role(record, "start"), by_role(record, "end", "closing", "due")
+        if start is end:
+            end = next(
+                (
+                    one
+                    for one in record.fields
+                    if one is not start and one.type == (start.type if start else "") and one.value.computed is None
+                ),
+                None,
+            )
+        if start is None:
+            continue
+        parents = [(one, parent) for child, one, parent in links(draft) if child is record]
+        named = [one for one, parent in parents if _named_in(parent, text)]
+        scope = (
+            named[:1]
+            or [
+                one
+                for one, parent in parents
+                if not re.search(
+                    r"customer|client|member|guest|employee|student|tenant|person|patient", parent.label.lower()
+                )
+            ][:1]
+        )
+        if not scope:
+            fields = [
+                one
+                for one in record.of_type("text", "choice")
+                if any(
+                    re.search(rf"\b{re.escape(alias)}s?\b", text)
+                    for alias in {one.label.lower(), *one.aliases, one.label.lower().split()[0]}
+                )
+            ]
+            scope = (
+                fields[:1]
+                or [
+                    one
+                    for one in record.of_type("text", "choice")
+                    if re.search(
+                        r"room|table|court|vehicle|car|resource|doctor|desk|place|device|machine|slot|boat|hall|employee|stylist|therapist",
+                        one.label.lower(),
+                    )
+                ][:1]
+            )
+        if not scope and parents:
+            scope = [parents[0][0]]
+        names = [one.name for one in scope]
+        thing = lower_label(scope[0].label) if scope else lower_label(record.label)
+        taken = (
+            f"This {thing} is already taken at that time."
+            if scope
+            else f"There is already {article(lower_label(record.label))} at that time."
+        )
+        day = (
+            next((one for one in record.of_type("date") if one is not start and one is not end), None)
+            if start.type == "time"
+            else None
+        )
+        when = _still_on(record)
+        if end is not None and end.type == start.type:
+            if day:
+                names.append(day.name)
+            draft.add_rule(
+                Rule(
+                    kind="no overlap",
+                    record=record.name,
+                    fields=(start.name, end.name),
+                    scope=tuple(names),
+                    when=when,
+                    message=taken,
+                ),
+                clause.said,
+            )
+            order = Rule(
+                kind="order",
+                record=record.name,
+                fields=(start.name, end.name),
+                strict=True,
+                message=f"{end.label} must be after {lower_label(start.label)}.",
+            )
+            if not any(rule.kind == "order" and rule.fields == order.fields for rule, _ in draft.rules):
+                draft.add_rule(order, clause.said.model_copy(update={"words": ""}))
+            return True
+        moments = [
+            one.name for one in record.fields if one.type in ("date", "time", "date-time") and "due" not in one.name
+        ][:2]
+        moments = [m for m in moments if m != (end.name if end else "")]
+        if moments:
+            draft.add_rule(
+                Rule(
+                    kind="unique together",
+                    record=record.name,
+                    fields=tuple([*names, *moments]),
+                    when=when,
+                    message=taken,
+                ),
+                clause.said,
+            )
+            return True
+    return False
+
+
+def _still_on(record: RecordDraft) -> tuple[Condition, ...]:
+    """Cancelled records take no room."""
+    for one in record.of_type("choice", "yes/no"):
+        if one.type == "yes/no" and re.search(r"cancel", one.name):
+            return (condition(one.name, "equal", "no"),)
+        for value in one.value.choices:
+            if re.fullmatch(r"cancell?ed|rejected|declined", value.lower()):
+                return (condition(one.name, "not equal", value),)
+    return ()
+
+
+def one_at_a_time(clause: Clause, draft: Draft) -> bool:
+    """ "a badge can be used by only one visitor at a time", "can't lend a book twice", "at most one open loan per book"."""
+    text = clause.low
+    signal = re.search(
+        rf"\bat a time\b|\bonly (?:one|1|once)\b|\b(?:at most|max(?:imum)?\.?(?: of)?|no more than|not more than|up to) (?:one|1)\b(?! day| week| month| year| hour)|\btwice\b|\bmore than (?:one|once)\b|\bsame time\b|\bdouble\b|\balready (?:lent|on loan|out|borrowed|in use|used|taken|checked out|rented)\b|"
+        rf"\btwo (?:people|persons|\w+) (?:{_NOT} )?(?:can(?:no|')t )?(?:have|use|borrow|share)|\b{_NOT} (?:be )?(?:lend|lent|borrow\w*|loan\w*|rent\w*|used?|assigned|issued|given) .*\b(?:again|if|when|while|unless|until|before|that)\b|\bone \w+ loan per\b|\bonly if (?:it is |it's )?(?:available|in|free|not)",
+        text,
+    )
+    if not signal:
+        return False
+    for child, one, parent in links(draft):
+        if not _named_in(parent, text) and not any(
+            re.search(rf"\b{re.escape(alias)}\b", text) for alias in {one.label.lower()}
+        ):
+            continue
+        when = open_conditions(child)
+        if not when:
+            continue
+        if _subject_is(text, parent, child, draft):
+            draft.add_rule(
+                Rule(
+                    kind="unique together",
+                    record=child.name,
+                    fields=(one.name,),
+                    when=when,
+                    message=f"This {lower_label(parent.label)} {_taken(child)}.",
+                ),
+                clause.said,
+            )
+            return True
+    for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
+        when = open_conditions(record)
+        for one in record.fields:
+            if (
+                one.type in ("yes/no", "date", "date-time", "time", "long text")
+                or one is record.main_text
+                and len(record.fields) > 2
+                and not when
+            ):
+                continue
+            names = {one.label.lower(), *one.aliases, one.label.lower().split()[0]} - {record.label.lower()}
+            if any(len(name) > 2 and re.search(rf"\b{re.escape(name)}s?\b", text) for name in names):
+                if when and re.search(
+                    r"at a time|same time|already|while|until|unless|open|in use|\bnow\b|lend|lent|loan|borrow|out\b",
+                    text,
+                ):
+                    draft.add_rule(
+                        Rule(
+                            kind="unique together",
+                            record=record.name,
+                            fields=(one.name,),
+                            when=when,
+                            message=f"This {lower_label(one.label)} is in use.",
+                        ),
+                        clause.said,
+                    )
+                elif re.search(r"\bper\b", text):
+                    return False
+                else:
+                    one.change("unique", clause.said, unique=True)
+                return True
+    return False
+
+
+def _taken(child: RecordDraft) -> str:
+    word = child.label.lower()
+    if re.search(r"loan|lend|borrow|checkout", word):
+        return "is already on loan"
+    if re.search(r"rent|hire", word):
+        return "is already rented out"
+    return "is already in use"
+
+
+def _subject_is(text: str, parent: RecordDraft, child: RecordDraft, draft: Draft) -> bool:
+    """Whether the text limits the parent, and not only mentions it: the thing, not the one who uses it."""
+    others = [other for _, _, other in links(draft) if other is not parent and _named_in(other, text)]
+    if not others:
+        return True
+    thing = re.search(
+        rf"(?:^|\b(?:an?|the same|same|each|every|one|no|the|lend|per|any))\s*(?:{_names(parent)})\b", text
+    )
+    other = re.search(
+        rf"(?:^|\b(?:an?|the same|same|each|every|one|no|the|lend|per|any))\s*(?:{_names(others[0])})\b", text
+    )
+    return bool(thing) and (other is None or thing.start() < other.start())
+
+
+def limiting(clause: Clause, draft: Draft) -> bool:
+    """ "max 5 open loans per pupil", "a member can have at most 3 books", "no more participants than the capacity"."""
+    text = clause.low
+    count = re.search(
+        rf"\b(?:at most|max(?:imum)?\.?(?: of)?|no more than|not more than|up to|limit(?:ed)? (?:of|to)|only|more than)\s+(?P<n>{NUMBER})\s+(?P<what>[a-z][\w -]*)|\bper [\w ]+?\b(?:max(?:imum)?|at most)\s*(?P<n2>{NUMBER})|(?:^|\b)(?P<n3>{NUMBER}) (?P<what3>[\w -]+?) (?:max(?:imum)?|at most|limit)\b",
+        text,
+    )
+    if count:
+        limit = int(float(number(count["n"] or count["n2"] or count["n3"])))
+        what = count["what"] or count["what3"] or ""
+        for child, one, parent in links(draft):
+            if not _named_in(parent, text):
+                continue
+            other_end = any(r is not parent and c is child and _named_in(r, what) for c, _, r in links(draft))
+            if not (
+                _named_in(child, text)
+                or other_end
+                or re.search(r"\b(?:things|items|participants|people|persons|places|pieces|times)\b", what)
+            ):
+                continue
+            if _named_in(parent, what.split(" per ")[0].split(" for ")[0]) and not re.search(
+                r"\bper\b|\bfor (?:each|every)", what
+            ):
+                continue
+            when = _limit_when(what, text, child)
+            word = f"open {child.plural.lower()}" if when else child.plural.lower()
+            if limit < 1:
+                return False
+            kind = "unique together" if limit == 1 else "at most"
+            message = f"This {lower_label(parent.label)} already has {limit if limit > 1 else 'one'} {word if limit > 1 else singular(word)}."
+            draft.add_rule(
+                Rule.model_validate(
+                    {
+                        "kind": kind,
+                        "record": child.name,
+                        "fields": (one.name,),
+                        "when": when,
+                        "limit": limit if limit > 1 else None,
+                        "message": message,
+                    }
+                ),
+                clause.said,
+            )
+            return True
+    if re.search(
+        r"\bcapacity\b|\bmax(?:imum)?\.? (?:participants|people|guests|places|number)|\bfull\b|\bfully booked\b|\bseats\b|\bplaces\b|\bspots\b|\bfree places\b",
+        text,
+    ):
+        for child, one, parent in links(draft):
+            size = next(
+                (
+                    f
+                    for f in parent.of_type("whole number")
+                    if re.search(r"capacity|max|seats|places|size|spots|limit", f.label.lower())
+                ),
+                None,
+            )
+            if (
+                size
+                and (_named_in(parent, text) or _named_in(child, text))
+                and re.search(rf"{_NOT}|more|exceed|full|limit|only|at most|until|over", text)
+            ):
+                draft.add_rule(
+                    Rule(
+                        kind="at most",
+                        record=child.name,
+                        fields=(one.name,),
+                        when=_still_on(child),
+                        limit_field=size.name,
+                        message=f"This {lower_label(parent.label)} is full.",
+                    ),
+                    clause.said,
+                )
+                return True
+    return False
+
+
+def _limit_when(what: str, text: str, child: RecordDraft) -> tuple[Condition, ...]:
+    selection = select(what, child)
+    if selection:
+        return selection.when
+    return (
+        open_conditions(child)
+        if re.search(r"at (?:a|the same) time|at once|open|borrow|\bout\b|lend|lent|loan|rent", text)
+        and closing_field(child)
+        else ()
+    )
+
+
+def referring(clause: Clause, draft: Draft) -> bool:
+    """ "an inactive pupil can't borrow", "only active members can book", "no sale of products out of stock"."""
+    text = clause.low
+    negative = re.search(
+        rf"{_NOT}|\bno (?:new )?\w+ for\b|\bnot (?:be )?(?:possible|allowed)\b|\bisn't allowed|\bnot for\b|\bblocked\b",
+        text,
+    )
+    positive = re.search(r"\bonly\b.*\b(?:can|may|are allowed|is allowed|allowed|possible|to|be)\b|\bmust be\b", text)
+    if not negative and not positive:
+        return False
+    for child, one, parent in links(draft):
+        if not _named_in(parent, text) and not (
+            re.search(r"\b(?:someone|somebody|people|person|who|they|he|she|anyone)\b", text)
+            and parent.label in ("Member", "Customer", "Pupil", "Student", "Employee", "Person", "Patient")
+        ):
+            continue
+        selection = select(text, parent)
+        if selection is None or len(selection.when) != 1:
+            continue
+        only = selection.when[0]
+        if negative and not (positive and re.search(r"\bonly\b", text) and not re.search(rf"{_NOT}", text)):
+            needed = _opposite(only)
+            if needed is None:
+                continue
+            message = f"This {lower_label(parent.label)} is {selection.word[0].lower()}{selection.word[1:]}."
+        else:
+            needed = only
+            message = f"Only {selection.word[0].lower()}{selection.word[1:]} {parent.plural.lower()} can be chosen."
+        draft.add_rule(
+            Rule(kind="reference condition", record=child.name, fields=(one.name,), when=(needed,), message=message),
+            clause.said,
+        )
+        return True
+    return False
+
+
+_OPPOSITES = {
+    "equal": "not equal",
+    "not equal": "equal",
+    "empty": "not empty",
+    "not empty": "empty",
+    "less": "at least",
+    "at least": "less",
+    "more": "at most",
+    "at most": "more",
+    "before today": "not before today",
+    "not before today": "before today",
+    "after today": "not after today",
+}
+
+
+def _opposite(one: Condition) -> Condition | None:
+    if one.value in ("yes", "no") and one.is_ == "equal":
+        return one.model_copy(update={"value": "no" if one.value == "yes" else "yes"})
+    turned = _OPPOSITES.get(one.is_)
+    return condition(one.field, turned, one.value, other=one.other) if turned else None
+
+
+def ordering(clause: Clause, draft: Draft) -> bool:
+    """ "end after start", "in_date >= out_date", "the due date can't be before the loan date"."""
+    text = re.sub(r"^(?:r|rule )?\d+[.:)]?\s+|^r\d+\s+", "", clause.low)
+    for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
+        match = re.search(r"^(?P<a>[\w -]+?)\s*(?P<op>>=|<=|>|<|=>|=<)\s*(?P<b>[a-z][\w -]+?)$", text)
+        words = match or re.search(
+            rf"(?P<a>[\w -]+?)\s+(?:(?:date|time) )?(?P<op>(?:(?:must|should|has to|have to|may|can|needs to|is|are|always)(?:n't| not|not|'t)? ?(?:always )?(?:be |lie |come |fall |happen )*)?(?:not )?(?:on or |at or |the same (?:day )?or |equal (?:to )?or )?(?:later than|earlier than|after|before|past|prior to|less than|greater than|more than|smaller than|bigger than|higher than|lower than|exceed|below|above)(?: or (?:on|equal to|at|the same(?: day)?(?: as)?))?)\s+(?:the |its |their |a )?(?P<b>[\w -]+)",
+            text,
+        )
+        if not words:
+            continue
+        first, second = _field_at_end(record, words["a"]), _field_at_start(record, words["b"])
+        if not first or not second or first is second or first.value.computed or second.value.computed:
+            continue
+        if (first.type in _DATED) != (second.type in _DATED) or first.type not in (
+            *_DATED,
+            "whole number",
+            "decimal number",
+            "money",
+        ):
+            continue
+        op = words["op"].lower()
+        negative = bool(re.search(r"not|n't|'t\b|cannot|never", op)) or bool(
+            re.search(r"\b(?:no|never|not)\b", words["a"])
+        )
+        later = op in (">", ">=", "=>") or bool(
+            re.search(r"later|after|past|greater|more|bigger|higher|exceed|above", op)
+        )
+        strict = op in (">", "<") or bool(
+            not match and not negative and not re.search(r"\bor (?:on|equal|at|the same)|on or|at or|equal|same", op)
+        )
+        if negative:
+            later = not later
+        low, high = (second, first) if later else (first, second)
+        word = "after" if high.type in _DATED else "more than"
+        plain = (
+            f"{high.label} must be {word} {lower_label(low.label)}."
+            if strict
+            else f"{high.label} must not be {'before' if high.type in _DATED else 'less than'} {lower_label(low.label)}."
+        )
+        draft.add_rule(
+            Rule(kind="order", record=record.name, fields=(low.name, high.name), strict=strict, message=plain),
+            clause.said,
+        )
+        return True
+    return False
+
+
+def _field_at_end(record: RecordDraft, text: str) -> FieldDraft | None:
+    words = re.sub(r"(?i)\b(?:the|must|should|date of|its|a|an)$", "", text.strip()).split()
+    for start in range(max(0, len(words) - 4), len(words)):
+        if one := find_field(record, " ".join(words[start:])):
+            return one
+    moments = {
+        "end": ("end", "closing"),
+        "start": ("start",),
+        "return": ("closing",),
+        "due": ("due",),
+        "departure": ("end", "closing"),
+        "arrival": ("start",),
+        "finish": ("end", "closing"),
+    }
+    last = words[-1] if words else ""
+    return by_role(record, *moments[last]) if last in moments else None  # type: ignore[arg-type]
+
+
+def _field_at_start(record: RecordDraft, text: str) -> FieldDraft | None:
+    words = re.sub(r"^(?:the|its|their|a|an) ", "", text.strip()).split()[:4]
+    for end in range(len(words), 0, -1):
+        phrase = " ".join(words[:end])
+        if one := find_field(record, phrase):
+            return one
+    return _field_at_end(record, words[0]) if words else None
+
+
+def together(clause: Clause, draft: Draft) -> bool:
+    """ "the combination of name and date must be unique", "one grade per student and subject"."""
+    text = clause.low
+    match = re.search(
+        r"\b(?:combination|together|pair) (?:of |with )?(?P<list>.+?)(?: (?:must|should|is|has to|can)\b|$)|\bunique (?:per|within|for each|together with|by|in) (?P<per>.+)$|\b(?:only |at most |max(?:imum)? )?one (?P<child>[\w ]+?) per (?P<scope>.+)$|\b(?:same|twice for the same) (?P<same>[\w ]+ (?:and|on the same|for the same|in the same|at the same) [\w ]+)",
+        text,
+    )
+    if not match:
+        return False
+    record = clause.record
+    spec = next((match[g] for g in ("list", "per", "scope", "same") if match[g]), "")
+    if match["scope"]:
+        record = next((r for r in draft.records if _named_in(r, match["child"])), record)
+    spec = re.sub(r"\b(?:on|for|in|at) the same\b|\bthe same\b", " and ", spec)
+    fields, unknown = mentioned(record, spec)
+    if match["per"]:
+        before, _ = mentioned(record, text[: match.start()])
+        fields = [*before[:1], *(one for one in fields if one not in before[:1])]
+    if unknown or not fields or (len(fields) < 2 and not match["scope"]):
+        return False
+    shown = " and ".join(lower_label(one.label) for one in fields)
+    when = open_conditions(record) if match["scope"] and re.search(r"\bopen\b", match["child"]) else ()
+    draft.add_rule(
+        Rule(
+            kind="unique together",
+            record=record.name,
+            fields=tuple(one.name for one in fields),
+            when=when,
+            message=f"There is already {article(lower_label(record.label))} with this {shown}.",
+        ),
+        clause.said,
+    )
+    return True
+
+
+def required_when(clause: Clause, draft: Draft) -> bool:
+    """ "the reason is required when the status is rejected"."""
+    match = re.search(
+        r"(?i)\b(?:required|mandatory|must be (?:filled(?: in)?|given|entered|stated|set|provided|present)|needed|compulsory)\b(?P<x>.*?)\b(?:when|if|for|once|as soon as|in case)\b(?P<cond>.+)$|\b(?:when|if|once) (?P<cond2>.+?),? (?:then )?(?P<field2>[\w -]+?) (?:is|must be|are|becomes) (?:required|mandatory|filled|given|entered|needed|compulsory|stated)",
+        clause.text,
+    )
+    if not match:
+        return False
+    text = match["cond"] or match["cond2"]
+    for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
+        selection = select(text, record)
+        head = match["field2"] or clause.text[: match.start()]
+        one = _field_at_end(record, re.sub(r"(?i)\b(?:is|are|must be|becomes?|be)\s*$", "", head.strip().lower()))
+        if selection and one and one.name not in {c.field for c in selection.when}:
+            draft.add_rule(
+                Rule(
+                    kind="required when",
+                    record=record.name,
+                    fields=(one.name,),
+                    when=selection.when,
+                    message=f"{one.label} is required when it is {selection.word[0].lower()}{selection.word[1:]}.",
+                ),
+                clause.said,
+            )
+            return True
+    return False
+
+
+def constraining(clause: Clause, draft: Draft) -> bool:
+    """What is said about fields that are known: "title is required", "rating between 1 and 5", "no double e-mails"."""
+    text = clause.text
+    if match := re.search(
+        r"(?i)\bno (?:double|duplicate|repeated|two (?:identical|equal|same))\s+(?P<f>[\w -]+)|\b(?:the )?same (?P<f2>[\w-]+(?: [\w-]+)?) (?:twice|(?:must|may|can|should)(?:not|n't| not|'t)|only once|more than once)|\bno two \w+ (?:\w+ )?(?:with|have|share|may have|can have) the same (?P<f3>[\w -]+)|\b(?P<f4>[\w-]+(?: [\w-]+)?) (?:only once|not twice|(?:can't|must not|may not|shouldn't) (?:be )?(?:repeat(?:ed)?|(?:occur|exist|appear|be used|be entered|be there) (?:twice|more than once)))|\bduplicate (?P<f5>[\w -]+) (?:are|is|should be) (?:not allowed|refused|rejected|forbidden)|\bno duplicates?(?: \w+)?(?: by| of| in)? (?P<f6>[\w -]+)|\bprevent duplicate (?P<f7>[\w-]+(?: [\w-]+)?)",
+        text,
+    ):
+        phrase = next(part for part in match.groups() if part)
+        for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
+            one = _field_at_start(record, phrase.lower()) or _field_at_end(record, phrase.lower())
+            if one and one.type not in ("yes/no", "long text"):
+                one.change("unique", clause.said, unique=True)
+                return True
+            if _named_in(record, phrase.lower()) and record.main_text:
+                record.main_text.change("unique", clause.said, unique=True)
+                draft.assume(
+                    f"Two {record.plural.lower()} are the same when their {lower_label(record.main_text.label)} is the same."
+                )
+                return True
+    for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
+        found = _subjects(record, text)
+        if not found:
+            continue
+        changed = False
+        rest = text
+        for one, start, end in found:
+            if one.value.computed:
+                continue
+            following = [s for _, s, _ in found if s > end]
+            words = (
+                text[end : min(following)]
+                if following and not re.match(r"(?i)\s*(?:,|and|&|or)\s*", text[end : min(following)] + " ")
+                else text[end:]
+            )
+            if following and re.fullmatch(
+                r"(?i)\s*(?:,|and|&|or|, and)\s*(?:the |a |its )?", text[end : min(following)]
+            ):
+                words = text[max(e for _, _, e in found) :]
+            before_value, before_said = one.value, dict(one.said)
+            left = constrain(one, words, clause.said)
+            if one.value == before_value and one.said == before_said and start > 0:
+                left = constrain(one, text[:start], clause.said) or left
+            if one.value != before_value or one.said != before_said:
+                changed = True
+                rest = left
+        if changed:
+            leftover = re.sub(
+                r"(?i)\b(?:the|a|an|is|are|must|should|has|have|to|be|and|or|field|value|values|of|it|its|number|numbers|date|for|each|every|all|any|always|that|this|can|please|also|only|in|as|so|one|we|i|because .*|so that .*)\b|[^\w]",
+                " ",
+                rest,
+            )
+            if len(leftover.split()) > 3:
+                draft.leave_uncovered(f"Not understood: “{rest.strip(' ;,.')}”.", clause.said)
+            return True
+    return False
+
+
+def _subjects(record: RecordDraft, text: str) -> list[tuple[FieldDraft, int, int]]:
+    """Where a text names fields of a record, longest names first, without overlaps."""
+    spans: list[tuple[FieldDraft, int, int]] = []
+    names = sorted(
+        (
+            (name, one)
+            for one in record.fields
+            for name in {one.label.lower(), one.name.replace("_", " "), *one.aliases}
+        ),
+        key=lambda pair: -len(pair[0]),
+    )
+    for name, one in names:
+        if len(name) < 2:
+            continue
+        for match in re.finditer(rf"(?i)(?<![\w-]){re.escape(name)}(?:s|es)?(?![\w-])", text.replace("_", " ")):
+            if all(match.end() <= s or match.start() >= e for _, s, e in spans):
+                spans.append((one, match.start(), match.end()))
+                break
+    return sorted(spans, key=lambda span: span[1])
+
+
+__all__ = [
+    "constraining",
+    "date_of",
+    "deleting",
+    "limiting",
+    "links",
+    "one_at_a_time",
+    "ordering",
+    "overlapping",
+    "referring",
+    "required_when",
+    "together",
+    "zero",
+]
