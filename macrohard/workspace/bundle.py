@@ -13,6 +13,7 @@ FILE_LIMIT_BYTES = 32 << 20
 TREE_LIMIT_BYTES = 256 << 20
 """Of all files of one commit together; a bundle may unpack to four times as much."""
 PATH_LIMIT_BYTES = 1024
+LINKS_LIMIT = 200
 CHANGES_LIMIT_BYTES = 32 << 20
 """Of the list of files changed by all new commits of one bundle; about 250,000 files."""
 
@@ -74,7 +75,7 @@ async def judge(repository: Path, incoming: Path, tip: str) -> None:
         repository, "cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objecttype) %(objectsize)",
         environment=alone, limit_bytes=CHANGES_LIMIT_BYTES,
     )  # fmt: skip
-    if sizes.exit_code != 0 or sizes.cut:
+    if not sizes.whole:
         raise ToolError(f"the bundle cannot be unpacked: {sizes.problem or 'too many objects'}")
     _judge_sizes(sizes.output.decode().split("\n")[:-1])
 
@@ -87,30 +88,34 @@ async def judge(repository: Path, incoming: Path, tip: str) -> None:
     if connected.exit_code != 0:
         raise ToolError(f"the bundle is not complete: {connected.problem[:300]}")
 
+    tree = await git(
+        repository, "ls-tree", "-r", "-z", "--format=%(objectsize)", tip,
+        environment=joined, limit_bytes=FILES_LIMIT * 12, timeout_seconds=120,
+    )  # fmt: skip
+    # Nested repositories have no size; they are refused below.
+    counted = tree.output.split(b"\0")[:-1]
+    if not tree.whole or len(counted) > FILES_LIMIT:
+        raise ToolError(f"more than {FILES_LIMIT} files; leave out installed packages and build results (.gitignore)")
+    if (total := sum(int(size) for size in counted if size != b"-")) > TREE_LIMIT_BYTES:
+        raise ToolError(f"the files are {total} bytes together; {TREE_LIMIT_BYTES} are allowed")
+
     changes = await git(
         repository, "log", "-z", "--raw", "--no-abbrev", "--no-renames", "--root", "-m", "--format=",
         tip, "--not", "--all", environment=joined, limit_bytes=CHANGES_LIMIT_BYTES, timeout_seconds=120,
     )  # fmt: skip
-    if changes.cut:
+    # Also when git ran out of memory: what was not seen is not let in.
+    if not changes.whole:
         raise ToolError("the new commits change too many files")
     links: dict[str, str] = {}
     for mode, blob, path in _changes(changes.output):
         _judge_entry(mode, path)
         if mode == b"120000":
             links[path.decode()] = blob
+    if len(links) > LINKS_LIMIT:
+        raise ToolError(f"{len(links)} links; {LINKS_LIMIT} are allowed")
     for path_text, blob in links.items():
         target = await git(repository, "cat-file", "blob", blob, environment=joined, limit_bytes=PATH_LIMIT_BYTES)
-        _judge_link(path_text, target.output, cut=target.cut)
-
-    tree = await git(
-        repository, "ls-tree", "-r", "-z", "--format=%(objectsize)", tip,
-        environment=joined, limit_bytes=FILES_LIMIT * 12, timeout_seconds=120,
-    )  # fmt: skip
-    counted = tree.output.split(b"\0")[:-1]
-    if tree.cut or len(counted) > FILES_LIMIT:
-        raise ToolError(f"more than {FILES_LIMIT} files; leave out installed packages and build results (.gitignore)")
-    if (total := sum(int(size) for size in counted)) > TREE_LIMIT_BYTES:
-        raise ToolError(f"the files are {total} bytes together; {TREE_LIMIT_BYTES} are allowed")
+        _judge_link(path_text, target.output, whole=target.whole)
 
 
 def _judge_sizes(lines: Iterable[str]) -> None:
@@ -154,11 +159,11 @@ def _judge_entry(mode: bytes, path: bytes) -> None:
         raise ToolError(f"{text!r} has the mode {mode.decode()}; only files, executables and links are allowed")
 
 
-def _judge_link(path: str, target: bytes, *, cut: bool) -> None:
+def _judge_link(path: str, target: bytes, *, whole: bool) -> None:
     # Only leading ".." are allowed: after a name they would be taken from wherever that name leads to.
-    match = re.fullmatch(rb"((?:\.\./)*)([^/\x00].*|)", target, re.DOTALL)
+    match = re.fullmatch(rb"((?:\.\./)*)([^/\x00].*)", target, re.DOTALL)
     parts = match[2].split(b"/") if match else []
     ups = len(match[1]) // 3 if match else 0
-    inside = match and not cut and ups <= path.count("/") and parts[0] != b".." and b".." not in parts
+    inside = match and whole and ups <= path.count("/") and parts[0] != b".." and b".." not in parts
     if not inside or any(part.lower() == b".git" for part in parts):
         raise ToolError(f"the link {path!r} leads out of the repository, to {target[:100]!r}")

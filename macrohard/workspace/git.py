@@ -70,7 +70,12 @@ class Answer(NamedTuple):
     output: bytes
     problem: str
     cut: bool
-    """Git was stopped because its output reached the limit; `output` is exactly that long."""
+    """Its output went beyond the limit; `output` is exactly that long, and git was stopped."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether git succeeded and `output` is all of what it said."""
+        return self.exit_code == 0 and not self.cut
 
 
 async def git(
