@@ -111,8 +111,8 @@ def _line(
     unit = field.currency if field.type == "money" else field.unit
     if unit:
         entry = tag("div", entry, tag("span", unit, class_="unit", aria_hidden="true"), class_="with-unit")
-    wide = " wide" if field.type in {"long text"} else ""
-    return tag("div", tag("div", label, " ", marked, class_="naming"), entry, said, class_=f"field{wide}")
+    width = "" if field.type in {"text", "long text", "web address", "e-mail", "reference"} else " short"
+    return tag("div", tag("div", label, " ", marked), entry, said, class_=f"field{width}")
 
 
 def _entry(

@@ -17,7 +17,7 @@ RELATED = 100
 def overview(storage: Storage) -> list[Html | None]:
     """All record types and views with how many records they hold."""
     product = storage.product
-    cards = [_card(record.plural, record.address, len(storage.rows(record.name))) for record in product.records]
+    cards = [_record_card(storage, record) for record in product.records]
     views = [
         _card(view.label, view.address, len(listing.answer(storage, listing.read({}, _of(storage, view), view)).rows))
         for view in product.views
@@ -170,8 +170,20 @@ def _of(storage: Storage, view: View) -> Record:
     return storage.product.record(view.record)
 
 
-def _card(text: str, address: str, count: int) -> Html:
-    return tag("li", tag("a", text, href=address), " ", tag("span", str(count), class_="number"))
+def _record_card(storage: Storage, record: Record) -> Html:
+    rows = storage.rows(record.name)
+    totals = [
+        tag("p", f"{one.label}: {listing.total(storage, one, rows)}")
+        for one in storage.product.totals
+        if one.record == record.name and not one.group_by
+    ]
+    add = tag("a", f"Add {record.label.lower()}", href=f"{record.address}/new", class_="button quiet")
+    return _card(record.plural, record.address, len(rows), *totals, add)
+
+
+def _card(text: str, address: str, count: int, *more: Html) -> Html:
+    name = tag("a", text, href=address, class_="name")
+    return tag("li", name, " ", tag("span", str(count), class_="number"), *more)
 
 
 def _full(storage: Storage, row: Row, field: Field) -> Html:

@@ -6,6 +6,8 @@ from .layout import Html, tag
 from .listing import Answer, Question
 from .storage import Row, Storage
 
+_SHORT = frozenset({"date", "time", "date-time", "yes/no", "choice", "phone"})
+
 
 def search_form(storage: Storage, question: Question) -> Html:
     """Search, filters, "Show" and "Clear"; a small script shows the matches while one types."""
@@ -51,7 +53,9 @@ def table(
     """The rows; with a question also sortable headers and what can be done with each row."""
     headers = [_header(field, question) for field in columns]
     if question:
-        headers.append(tag("th", tag("span", "Actions", class_="unseen"), role="columnheader", scope="col"))
+        headers.append(
+            tag("th", tag("span", "Actions", class_="unseen"), role="columnheader", scope="col", class_="heads-do")
+        )
     body = [_row(storage, row, columns, question) for row in rows]
     # The roles stand here because styles that make cards of rows on small screens take them away in some browsers.
     return tag(
@@ -63,7 +67,7 @@ def table(
             role="table",
             aria_label=name,
         ),
-        class_="scroll",
+        class_="scroll dense" if len(columns) > 6 else "scroll",
     )
 
 
@@ -101,9 +105,10 @@ def _searchbox(question: Question) -> Html:
     return tag("input", type="search", id="search", name="search", value=question.search, autocomplete="off")
 
 
-def _filter(storage: Storage, question: Question, field: Field, chosen: dict[str, str]) -> Html | list[Html]:
+def _filter(storage: Storage, question: Question, field: Field, chosen: dict[str, str]) -> Html:
     if field.type in listing.DATES:
-        return [_date_filter(field, edge, chosen.get(f"{field.name}-{edge}", "")) for edge in ("from", "to")]
+        edges = [_date_filter(field, edge, chosen.get(f"{field.name}-{edge}", "")) for edge in ("from", "to")]
+        return tag("div", edges, class_="pair")
     name = f"filter-{field.name}"
     offered = [("", "Any"), *listing.options(storage, field, question.record)]
     current = chosen.get(field.name, "")
@@ -155,7 +160,7 @@ def _row(storage: Storage, row: Row, columns: tuple[Field, ...], question: Quest
     lead = title if title in names else names[0]
     cells = []
     for field in columns:
-        kind = "number" if field.type in fields.NUMBERS else None
+        kind = _kind(storage, row.record, field)
         if field.name == lead:
             text = conditions.title(storage, row) if field.name == title else conditions.shown(storage, row, field.name)
             content = [tag("a", text, href=row.address), *((" ", badge) for badge in badges(storage, row))]
@@ -241,6 +246,15 @@ def _files(question: Question) -> Html | None:
     if question.record.import_csv and not question.view:
         links.append(tag("a", "Import CSV", href=f"{question.record.address}/import", class_="button quiet"))
     return tag("div", links, class_="files") if links else None
+
+
+def _kind(storage: Storage, record: Record, field: Field) -> str | None:
+    """How a cell is laid out: numbers at the right; what is short does not break."""
+    source = conditions.looked_up(storage, record.name, field)
+    if source.type in fields.NUMBERS:
+        return "number"
+    is_code = source.checksum or source.pattern or (source.max_length or 99) <= 20
+    return "short" if source.type in _SHORT or is_code else None
 
 
 def _tone(field: Field, text: str) -> int:
