@@ -65,6 +65,10 @@ class Database:
             raise
         return database
 
+    def describe(self) -> str:
+        """Its address, for people; without the password."""
+        return str(self._url.database) if self.is_sqlite else self._url.render_as_string(hide_password=True)
+
     async def close(self) -> None:
         """Let go of all connections."""
         await self._engine.dispose()

@@ -1,7 +1,6 @@
 """Which process carries a run out: one at a time, and the next one at once when it died."""
 
 import asyncio
-import contextlib
 import os
 import socket
 import uuid
@@ -131,13 +130,19 @@ async def hold(database: Database, run_id: str) -> AsyncIterator[Lease]:
         if lost and body.uncancel() <= cancelled_before:
             heart.result()
         raise
+    except LeaseLost:
+        if lost:
+            body.uncancel()
+        raise
     finally:
         heart.remove_done_callback(stop)
         heart.cancel()
-        with contextlib.suppress(asyncio.CancelledError, LeaseLost):
-            await heart
-        if not lost:
-            await asyncio.shield(lease.release())
+        await asyncio.shield(_let_go(lease, heart))
+
+
+async def _let_go(lease: Lease, heart: asyncio.Task[None]) -> None:
+    await asyncio.wait([heart])
+    await lease.release()
 
 
 async def _beat(lease: Lease) -> None:

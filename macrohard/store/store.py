@@ -10,6 +10,7 @@ from types import TracebackType
 from pydantic import TypeAdapter
 from sqlalchemy import select, tuple_
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from macrohard.domain import JsonObject, RunOverview, RunStatus, RunSummary, SessionSummary
 from macrohard.errors import RequestError, StoreUnavailable
@@ -56,6 +57,10 @@ class Store:
         except OSError as error:
             raise StoreUnavailable(f"the folder {home} cannot be made ({error.strerror})") from error
         return cls(await Database.open(url, home=home), home)
+
+    def describe(self) -> str:
+        """The database, for people; without its password."""
+        return self._database.describe()
 
     async def close(self) -> None:
         """Let go of the database."""
@@ -109,12 +114,13 @@ class Store:
             return tuple(_summary(run, lease)[0] for run, lease in rows)
 
     async def overview(self, run_id: str) -> RunOverview:
-        """All of one run, as it stands now.
+        """All of one run, as it stands now; its id may be cut short as long as only one run begins like that.
 
         A run whose process died shows as paused: nothing goes on with it until it is resumed.
         """
         async with self._database.read() as session:
-            run = _known(await session.get(RunRow, run_id), run_id)
+            run = await _found(session, run_id)
+            run_id = run.id
             lease = await session.get(LeaseRow, run_id)
             budget = await session.get(BudgetRow, run_id)
             told = select(EventRow).where(EventRow.run_id == run_id, EventRow.type.not_in(_UNSEEN))
@@ -174,6 +180,16 @@ class Store:
         async with self._database.read() as session:
             rows = await session.scalars(select(AnswerRow).where(AnswerRow.run_id == run_id))
             return {row.question_id: row.text for row in rows}
+
+
+async def _found(session: AsyncSession, beginning: str) -> RunRow:
+    if (exact := await session.get(RunRow, beginning)) is not None:
+        return exact
+    alike = select(RunRow).where(RunRow.id.startswith(beginning, autoescape=True)).limit(2) if beginning else None
+    rows = list(await session.scalars(alike)) if alike is not None else []
+    if len(rows) > 1:
+        raise RequestError(f"several runs begin with {beginning!r}; `macrohard runs` lists them")
+    return _known(rows[0] if rows else None, beginning)
 
 
 def _known(row: RunRow | None, run_id: str) -> RunRow:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, MetaData, String, Text
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, MetaData, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -32,11 +32,22 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Words(TypeDecorator[str]):
+    """Text of any length; PostgreSQL has no place for NUL characters in it, which models and tools may well write."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 class Table(DeclarativeBase):
     """Base of all tables. JSON stays text that is not looked into: PostgreSQL's jsonb refuses NUL characters."""
 
     metadata = MetaData(naming_convention=NAMES)
     type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's own idiom)
+        str: Words(),
         datetime: Moment(),
         dict[str, Any]: JSON(),
         list[str]: JSON(),
@@ -49,20 +60,20 @@ class RunRow(Table):
     __tablename__ = "runs"
     __table_args__ = (Index(None, "created_at", "id"),)
 
-    id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    requirement: Mapped[str] = mapped_column(Text)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    requirement: Mapped[str]
     options: Mapped[dict[str, Any]]
-    model: Mapped[str] = mapped_column(String(200))
-    title: Mapped[str] = mapped_column(String(200))
-    status: Mapped[str] = mapped_column(String(20))
-    problem: Mapped[str] = mapped_column(Text, default="")
+    model: Mapped[str]
+    title: Mapped[str]
+    status: Mapped[str]
+    problem: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     worked_seconds: Mapped[float] = mapped_column(default=0.0)
     iterations: Mapped[int] = mapped_column(default=0)
     model_calls: Mapped[int] = mapped_column(default=0)
     cost_ticks: Mapped[int] = mapped_column(BigInteger, default=0)
-    product_path: Mapped[str | None] = mapped_column(Text)
+    product_path: Mapped[str | None]
 
 
 class EventRow(Table):
@@ -74,7 +85,7 @@ class EventRow(Table):
     run_id: Mapped[str] = mapped_column(ForeignKey(RunRow.id), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime]
-    type: Mapped[str] = mapped_column(String(40))
+    type: Mapped[str]
     worked_seconds: Mapped[float]
     """How long the run had been at work when this happened, without its pauses."""
     body: Mapped[dict[str, Any]]
@@ -86,17 +97,17 @@ class SessionRow(Table):
     __tablename__ = "sessions"
 
     run_id: Mapped[str] = mapped_column(ForeignKey(RunRow.id), primary_key=True)
-    id: Mapped[str] = mapped_column(String(300), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
     iteration: Mapped[int]
-    phase: Mapped[str] = mapped_column(String(20))
-    agent: Mapped[str] = mapped_column(String(100))
-    agent_hash: Mapped[str] = mapped_column(String(64))
-    persona: Mapped[str | None] = mapped_column(String(100))
-    task: Mapped[str] = mapped_column(Text)
+    phase: Mapped[str]
+    agent: Mapped[str]
+    agent_hash: Mapped[str]
+    persona: Mapped[str | None]
+    task: Mapped[str]
     criteria: Mapped[list[str]]
-    outcome: Mapped[str | None] = mapped_column(String(20))
-    problem: Mapped[str] = mapped_column(Text, default="")
-    commit: Mapped[str | None] = mapped_column(String(40))
+    outcome: Mapped[str | None]
+    problem: Mapped[str] = mapped_column(default="")
+    commit: Mapped[str | None]
     model_calls: Mapped[int] = mapped_column(default=0)
     input_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
     output_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -110,7 +121,7 @@ class MessageRow(Table):
 
     __tablename__ = "messages"
 
-    session_id: Mapped[str] = mapped_column(String(300), primary_key=True)
+    session_id: Mapped[str] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime]
     body: Mapped[dict[str, Any]]
@@ -122,8 +133,8 @@ class ArtifactRow(Table):
 
     __tablename__ = "artifacts"
 
-    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
-    media_type: Mapped[str] = mapped_column(String(200))
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    media_type: Mapped[str]
     size: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
 
@@ -134,7 +145,7 @@ class LeaseRow(Table):
     __tablename__ = "leases"
 
     run_id: Mapped[str] = mapped_column(ForeignKey(RunRow.id), primary_key=True)
-    holder: Mapped[str] = mapped_column(String(32))
+    holder: Mapped[str]
     """A random word of this one lease: a process that lost it cannot mistake the next one for its own."""
     owner: Mapped[dict[str, Any]]
     expires_at: Mapped[datetime]
@@ -158,9 +169,9 @@ class ReservationRow(Table):
 
     __tablename__ = "reservations"
 
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
     run_id: Mapped[str] = mapped_column(ForeignKey(BudgetRow.run_id), index=True)
-    session_id: Mapped[str] = mapped_column(String(300))
+    session_id: Mapped[str]
     ticks: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
 
@@ -171,6 +182,6 @@ class AnswerRow(Table):
     __tablename__ = "answers"
 
     run_id: Mapped[str] = mapped_column(ForeignKey(RunRow.id), primary_key=True)
-    question_id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    text: Mapped[str] = mapped_column(Text)
+    question_id: Mapped[str] = mapped_column(primary_key=True)
+    text: Mapped[str]
     at: Mapped[datetime]

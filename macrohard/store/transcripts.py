@@ -24,14 +24,14 @@ class Transcripts:
         Raises:
             LeaseLost: another process went on with the session.
         """
-        if (number := self._next.get(session_id)) is None:
+        # Known again only after it is written: who is cancelled half-way does not know whether it was.
+        if (number := self._next.pop(session_id, None)) is None:
             number = await self._count(session_id)
         row = {"session_id": session_id, "number": number, "at": datetime.now(UTC), "body": message, "usage": usage}
         try:
             async with self._database.write() as session:
                 await session.execute(insert(MessageRow).values(row))
         except IntegrityError as error:
-            self._next.pop(session_id, None)
             raise LeaseLost(session_id.split("/", 1)[0]) from error
         self._next[session_id] = number + 1
         return number

@@ -95,23 +95,27 @@ async def test_a_number_that_is_taken_means_a_lost_lease(store: Store, run_id: s
             await second(Progress(text="2"))
 
 
+@pytest.mark.parametrize("tells_the_end", [False, True])
 async def test_work_is_stopped_when_the_run_is_taken_over(
-    store: Store, run_id: str, monkeypatch: pytest.MonkeyPatch
+    store: Store, run_id: str, monkeypatch: pytest.MonkeyPatch, tells_the_end: bool
 ) -> None:
     monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 0.01)
     cleaned_up = []
 
     async def work() -> None:
-        async with store.hold(run_id):
+        async with store.hold(run_id) as held:
             await expire(store, run_id, holder="somebody else")
             try:
                 await asyncio.Event().wait()
             finally:
                 cleaned_up.append(True)
+                if tells_the_end:
+                    await (await store.log(held))(Progress(text="stopped"))
 
     with pytest.raises(LeaseLost):
         await work()
     assert cleaned_up
+    assert await store.events(run_id) == ()
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0

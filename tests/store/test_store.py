@@ -54,6 +54,29 @@ async def test_an_unknown_run_is_said_to_be_unknown(store: Store) -> None:
             await attempt
 
 
+async def test_an_id_may_be_cut_short(store: Store) -> None:
+    one, two = [await store.create_run("x", options={}, model="builtin") for _ in range(2)]
+    if one[:-1] != two[:-1]:
+        assert (await store.overview(one[:-1])).summary.id == one
+    with pytest.raises(RequestError, match="several runs begin with 'r-'"):
+        await store.overview("r-")
+    for nothing in ("", "%", "_"):
+        with pytest.raises(RequestError, match="no run"):
+            await store.overview(nothing)
+
+
+async def test_the_database_is_described_without_its_password(store: Store, url: str) -> None:
+    assert store.describe() in url or "macrohard@" in store.describe()
+
+
+async def test_control_characters_and_long_words_do_no_harm(store: Store, run_id: str) -> None:
+    async with store.hold(run_id) as lease:
+        log = await store.log(lease)
+        await log(RunStarted(model="m" * 1000, sandbox_tier="runc", notices=()))
+        await log(RunEnded(outcome="failed", problem="NUL \0 " + "x" * 5000, commit="c" * 500, product_path=None))
+    assert (await store.overview(run_id)).problem.startswith("NUL \N{REPLACEMENT CHARACTER} xxx")
+
+
 async def test_events_come_back_as_told(store: Store, run_id: str) -> None:
     async with store.hold(run_id) as lease:
         log = await store.log(lease)

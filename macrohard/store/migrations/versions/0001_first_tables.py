@@ -10,15 +10,15 @@ down_revision = None
 def upgrade() -> None:
     op.create_table(
         "artifacts",
-        sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.Column("media_type", sa.String(length=200), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("media_type", sa.Text(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_artifacts")),
     )
     op.create_table(
         "messages",
-        sa.Column("session_id", sa.String(length=300), nullable=False),
+        sa.Column("session_id", sa.Text(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
@@ -27,12 +27,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "runs",
-        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
         sa.Column("requirement", sa.Text(), nullable=False),
         sa.Column("options", sa.JSON(), nullable=False),
-        sa.Column("model", sa.String(length=200), nullable=False),
-        sa.Column("title", sa.String(length=200), nullable=False),
-        sa.Column("status", sa.String(length=20), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
         sa.Column("problem", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -48,8 +48,8 @@ def upgrade() -> None:
 
     op.create_table(
         "answers",
-        sa.Column("run_id", sa.String(length=40), nullable=False),
-        sa.Column("question_id", sa.String(length=40), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("question_id", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_answers_run_id")),
@@ -57,7 +57,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "budgets",
-        sa.Column("run_id", sa.String(length=40), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
         sa.Column("cap_ticks", sa.BigInteger(), nullable=True),
         sa.Column("cap_calls", sa.BigInteger(), nullable=True),
         sa.Column("spent_ticks", sa.BigInteger(), nullable=False),
@@ -68,10 +68,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "events",
-        sa.Column("run_id", sa.String(length=40), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("type", sa.String(length=40), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
         sa.Column("worked_seconds", sa.Double(), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_events_run_id")),
@@ -82,8 +82,8 @@ def upgrade() -> None:
 
     op.create_table(
         "leases",
-        sa.Column("run_id", sa.String(length=40), nullable=False),
-        sa.Column("holder", sa.String(length=32), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("holder", sa.Text(), nullable=False),
         sa.Column("owner", sa.JSON(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_leases_run_id")),
@@ -91,18 +91,18 @@ def upgrade() -> None:
     )
     op.create_table(
         "sessions",
-        sa.Column("run_id", sa.String(length=40), nullable=False),
-        sa.Column("id", sa.String(length=300), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
         sa.Column("iteration", sa.Integer(), nullable=False),
-        sa.Column("phase", sa.String(length=20), nullable=False),
-        sa.Column("agent", sa.String(length=100), nullable=False),
-        sa.Column("agent_hash", sa.String(length=64), nullable=False),
-        sa.Column("persona", sa.String(length=100), nullable=True),
+        sa.Column("phase", sa.Text(), nullable=False),
+        sa.Column("agent", sa.Text(), nullable=False),
+        sa.Column("agent_hash", sa.Text(), nullable=False),
+        sa.Column("persona", sa.Text(), nullable=True),
         sa.Column("task", sa.Text(), nullable=False),
         sa.Column("criteria", sa.JSON(), nullable=False),
-        sa.Column("outcome", sa.String(length=20), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("problem", sa.Text(), nullable=False),
-        sa.Column("commit", sa.String(length=40), nullable=True),
+        sa.Column("commit", sa.Text(), nullable=True),
         sa.Column("model_calls", sa.Integer(), nullable=False),
         sa.Column("input_tokens", sa.BigInteger(), nullable=False),
         sa.Column("output_tokens", sa.BigInteger(), nullable=False),
@@ -114,9 +114,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "reservations",
-        sa.Column("id", sa.String(length=32), nullable=False),
-        sa.Column("run_id", sa.String(length=40), nullable=False),
-        sa.Column("session_id", sa.String(length=300), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("session_id", sa.Text(), nullable=False),
         sa.Column("ticks", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["budgets.run_id"], name=op.f("fk_reservations_run_id")),
