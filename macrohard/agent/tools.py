@@ -99,7 +99,20 @@ async def act(
     bench: Bench,
     intention: Annotated[str, Field(description="What you want to achieve with this step.")],
     expectation: Annotated[str, Field(description="What you expect to see afterwards; say it before acting.")],
-    action: Literal["open", "click", "fill", "choose", "check", "uncheck", "press", "type", "upload", "reload", "back"],
+    action: Literal[
+        "open",
+        "click",
+        "double click",
+        "fill",
+        "choose",
+        "check",
+        "uncheck",
+        "press",
+        "type",
+        "upload",
+        "reload",
+        "back",
+    ],
     target: Annotated[
         str, Field(description='A reference like e5 from the outline, or role "name"; for open a path.')
     ] = "",
