@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from macrohard.errors import Unavailable
 
-MEMORY_LIMIT_KIB = 2 << 20
+MEMORY_LIMIT_KIB = 1 << 20
 """Of address space for each git process: a delta that unpacks to more kills git, not the factory."""
 
 _ENVIRONMENT = {

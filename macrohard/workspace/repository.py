@@ -3,8 +3,9 @@
 import re
 import secrets
 import shutil
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +20,9 @@ MAIN = "main"
 
 PACK_LIMIT_BYTES = 256 << 20
 """Of all that one bundle or one delivery holds, compressed."""
+
+ROOM_SECONDS = 3600
+"""How long a bundle under judgement, or a delivery being prepared, may stay; then it is cleared away."""
 
 _EPOCH = {"GIT_AUTHOR_DATE": "2000-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2000-01-01T00:00:00Z"}
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -224,6 +228,11 @@ class Repository:
 
     def _complete(self) -> bool:
         self.path.mkdir(parents=True, exist_ok=True)
+        for room in (*self.path.glob("incoming/*"), *self.path.glob("deliveries/*")):
+            # No work in a room takes that long: its process was killed. Others end theirs while we look.
+            with suppress(FileNotFoundError):
+                if room.stat().st_mtime < time.time() - ROOM_SECONDS:
+                    shutil.rmtree(room)
         return (self.path / "macrohard-id").exists()
 
     def _finish(self) -> None:

@@ -1,12 +1,15 @@
 """What goes into a run's repository comes out of it again."""
 
 import asyncio
+import os
+import time
 from pathlib import Path
 
 import pytest
 
 from macrohard.errors import ToolError
 from macrohard.workspace import MAIN, Repository
+from macrohard.workspace.repository import ROOM_SECONDS
 from tests.workspace.conftest import LIMIT, Workshop, run_git
 
 
@@ -143,6 +146,15 @@ async def test_a_lock_left_by_a_killed_git_is_no_obstacle(repository: Repository
     (repository.path / "refs" / "heads" / "main.lock").touch()
     await repository.set_branch(MAIN, begin)
     assert await repository.resolve(MAIN) == begin
+
+
+async def test_what_a_killed_process_left_is_cleared_away(repository: Repository) -> None:
+    for age, name in ((2 * ROOM_SECONDS, "old"), (0, "young")):
+        room = repository.path / "incoming" / name
+        room.mkdir()
+        os.utime(room, (time.time() - age,) * 2)
+    await Repository.create(repository.path)
+    assert [room.name for room in (repository.path / "incoming").iterdir()] == ["young"]
 
 
 async def test_several_sessions_fetch_at_once(repository: Repository, tmp_path: Path) -> None:
