@@ -17,7 +17,7 @@ from macrohard.sandbox.guest.frames import ENTRY, STDERR, STDOUT, WINDOW
 COMMAND_LIMIT_BYTES: Final = (1 << 17) - 1
 """The kernel's limit on one argument."""
 FILES_SECONDS: Final = 60.0
-GUEST_GRACE_SECONDS: Final = 15.0
+GUEST_GRACE_SECONDS: Final = 60.0
 """How much later than asked a guest may answer before it counts as lost."""
 TAIL_BYTES: Final = 1 << 16
 LINE_LIMIT_BYTES: Final = 1 << 26

@@ -11,7 +11,7 @@ from functools import partial
 from macrohard.sandbox.guest.frames import CONNECTED, DATA, END, ERRORS, STDERR, STDOUT, WINDOW
 from macrohard.sandbox.guest.link import Inlet, Outlet
 from macrohard.sandbox.guest.loop import READ, WRITE
-from macrohard.sandbox.guest.processes import Prepared, kill_under
+from macrohard.sandbox.guest.processes import NO_ROOM, Prepared, kill_under
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Job:
 
     def _answer(self) -> None:
         """Tell the end of the command, once: after a kill, when all of it is dead."""
-        if self._answered or (self._killers and not self._dead):
+        if self._answered or self._exit_code is None or (self._killers and not self._dead):
             return
         self._answered = True
         self._context.loop.cancel(self._alarm)
@@ -159,10 +159,10 @@ class Job:
                 stream.muted = True
         self._context.link.answer(
             self._channel,
-            code=137 if self._timed_out else self._exit_code,
+            code=137 if self._timed_out else self._exit_code & 0xFF,
             dropped=sum(stream.dropped for stream in self.streams),
             timed_out=self._timed_out,
-            hits=self._context.limits.hits(self._before),
+            hits=self._context.limits.hits(self._before, pids=self._exit_code == NO_ROOM),
         )
         self._context.loop.at(0, self._context.prepare)
         self.inlet.shut()

@@ -37,9 +37,10 @@ class Limits:
             found[name] += int(fields.get(word, 0))
         return found
 
-    def hits(self, before: dict[str, int]) -> list[str]:
-        """The limits hit since then, and the folders that are full."""
-        hits = [name for name, count in self.counters().items() if count > before.get(name, 0)]
+    def hits(self, before: dict[str, int], *, pids: bool) -> list[str]:
+        """The limits hit since then, that on processes if known to be, and the folders that are full."""
+        counters = self.counters()
+        hits = [name for name in counters if counters[name] > before[name] or (pids and name == "pids")]
         for folder in self._folders:
             space = os.statvfs(folder)
             if space.f_bavail * space.f_frsize < _PAGE or space.f_favail == 0 < space.f_files:

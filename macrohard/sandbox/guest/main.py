@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
-_KILL_SECONDS = 5.0
+_KILL_SECONDS = 30.0
+_SWEEP_SECONDS = 0.003
 _WATCH_SECONDS = 0.1
 
 
@@ -104,20 +105,20 @@ class Guest:
             job.kill(channel)
 
     def _kill_all(self, channel: int) -> None:
-        deadline = time.monotonic() + _KILL_SECONDS
-        while True:
-            # One call under the kernel's lock on processes: no fork slips through. And it needs no process of its
-            # own, for which there may be no room.
-            signal_to(-1, signal.SIGKILL)
-            self._reap()
-            if not any(pid > 1 for pid, _ in live_processes()):
-                self._context.link.answer(channel)
-                self._context.loop.at(0, self._context.prepare)
-                return
-            if time.monotonic() > deadline:
-                self._context.link.answer(channel, error="some processes do not die", errno=errno.EBUSY)
-                return
-            time.sleep(0.001)
+        self._sweep(channel, time.monotonic() + _KILL_SECONDS)
+
+    def _sweep(self, channel: int, deadline: float) -> None:
+        # One call under the kernel's lock on processes: no fork slips through. And it needs no process of its own,
+        # for which there may be no room.
+        signal_to(-1, signal.SIGKILL)
+        self._reap()
+        if not any(pid > 1 for pid, _ in live_processes()):
+            self._context.link.answer(channel)
+            self._context.loop.at(0, self._context.prepare)
+        elif time.monotonic() > deadline:
+            self._context.link.answer(channel, error="some processes do not die", errno=errno.EBUSY)
+        else:
+            self._context.loop.at(_SWEEP_SECONDS, lambda: self._sweep(channel, deadline))
 
     def _child_ended(self) -> None:
         os.read(self._awake, 4096)

@@ -18,6 +18,8 @@ _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 4, 15, 36
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 _CAP_KILL, _CAP_SETGID, _CAP_SETUID = 5, 6, 7
 _CAPABILITY_VERSION = 0x20080522
+NO_ROOM = 0x100 | 126
+"""Reported instead of an exit code when there was no room for the command's process."""
 _prctl, _capset = ctypes.CDLL(None).prctl, ctypes.CDLL(None).capset
 
 
@@ -104,7 +106,7 @@ def _supervise(user: User, act: Callable[[bytes], int], descriptors: tuple[int, 
         main = os.fork()
     except OSError as error:
         os.write(2, f"cannot start: {error.strerror}\n".encode())
-        os.write(3, (126).to_bytes(4, "big"))
+        os.write(3, NO_ROOM.to_bytes(4, "big"))
         os._exit(0)
     if main == 0:
         os.close(3)
