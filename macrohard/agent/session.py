@@ -56,6 +56,7 @@ class Session:
         self._snapshot: str | None = None
         self._answers: list[tuple[str, str]] = []
         self._silent = 0
+        self._began = time.monotonic()
 
     async def run(self, open_bench: OpenBench) -> SessionResult:
         """Work until the agent finishes or a limit ends it; every ending is a result.
@@ -67,8 +68,9 @@ class Session:
         id = self._assignment.session_id
         entries = await self._transcripts.load(id)
         if entries and (done := entries[-1].result) is not None:
+            await self._tell_end(done)
             return done
-        began = time.monotonic()
+        self._began = time.monotonic()
         await self._emit(
             SessionStarted(
                 session_id=id,
@@ -89,37 +91,30 @@ class Session:
         async with open_bench(self._snapshot) as bench:
             if bench.has_visit:
                 await self._repeat_visit(bench)
-            result = await self._loop(bench, began)
-        await self._transcripts.append(id, Entry(result=result))
+            result = await self._loop(bench)
+        await self._tell_end(result)
+        return result
+
+    async def _tell_end(self, result: SessionResult) -> None:
         await self._emit(
             SessionEnded(
-                session_id=id,
+                session_id=result.session_id,
                 outcome=result.outcome,
                 problem=result.problem,
                 commit=result.commit,
-                seconds=time.monotonic() - began,
+                seconds=result.seconds,
             )
         )
-        return result
 
-    async def _loop(self, bench: Bench, began: float) -> SessionResult:
-        limits = self._agent.limits
+    async def _loop(self, bench: Bench) -> SessionResult:
         while True:
             pending = self._pending()
             if not pending:
-                for limit, used, allowed in (
-                    ("turns", float(self._calls), float(limits.turns)),
-                    ("cost in USD", self._cost, limits.cost_usd),
-                    ("seconds", time.monotonic() - began, float(limits.seconds)),
-                ):
-                    if used >= allowed:
-                        return self._ended("limit", bench, problem=f"{limit}: {allowed:g} used up")
-                if self._silent >= SILENT_TURNS:
-                    return self._ended("stuck", bench, problem=f"{SILENT_TURNS} answers without a tool call")
-                if len(self._answers) >= SAME_TURNS and len(set(self._answers[-SAME_TURNS:])) == 1:
-                    return self._ended(
-                        "stuck", bench, problem=f"the same call {SAME_TURNS} times: {self._answers[-1][0]}"
-                    )
+                if (end := self._end_without_report()) is not None:
+                    outcome, problem = end
+                    result = self._result(outcome, bench, problem=problem)
+                    await self._record(Entry(result=result))
+                    return result
                 pending = await self._ask()
                 if not pending:
                     self._silent += 1
@@ -127,9 +122,24 @@ class Session:
                     await self._record(Entry(messages=({"role": "user", "content": nudge},)))
                     continue
             self._silent = 0
-            report = await self._carry_out(pending, bench)
-            if report is not None:
-                return self._ended("finished", bench, report=report)
+            finished = await self._carry_out(pending, bench)
+            if finished is not None:
+                return finished
+
+    def _end_without_report(self) -> tuple[SessionOutcome, str] | None:
+        limits = self._agent.limits
+        for limit, used, allowed in (
+            ("turns", float(self._calls), float(limits.turns)),
+            ("cost in USD", self._cost, limits.cost_usd),
+            ("seconds", time.monotonic() - self._began, float(limits.seconds)),
+        ):
+            if used >= allowed:
+                return "limit", f"{limit}: {allowed:g} used up"
+        if self._silent >= SILENT_TURNS:
+            return "stuck", f"{SILENT_TURNS} answers without a tool call"
+        if len(self._answers) >= SAME_TURNS and len(set(self._answers[-SAME_TURNS:])) == 1:
+            return "stuck", f"the same call {SAME_TURNS} times: {self._answers[-1][0]}"
+        return None
 
     async def _ask(self) -> tuple[ToolCall, ...]:
         reply = await self._model.reply(
@@ -148,8 +158,8 @@ class Session:
         )
         return reply.tool_calls
 
-    async def _carry_out(self, calls: Sequence[ToolCall], bench: Bench) -> JsonObject | None:
-        """Run one round of calls and record their answers as one entry; the report, if the agent finished."""
+    async def _carry_out(self, calls: Sequence[ToolCall], bench: Bench) -> SessionResult | None:
+        """Run one round of calls and record their answers as one entry, with the result if the agent finished."""
         answers: list[JsonObject] = []
         told: list[ToolUsed] = []
         report: JsonObject | None = None
@@ -177,10 +187,12 @@ class Session:
             except ToolError as error:
                 report = None
                 answers[-1]["content"] = f"Error: the product's files could not be taken over: {error}"
-        await self._record(Entry(messages=tuple(answers), snapshot=snapshot))
+        self._snapshot = snapshot or self._snapshot
+        result = self._result("finished", bench, report=report) if report is not None else None
+        await self._record(Entry(messages=tuple(answers), snapshot=snapshot, result=result))
         for event in told:
             await self._emit(event)
-        return report
+        return result
 
     def _checked(self, arguments: JsonObject) -> JsonObject:
         try:
@@ -191,7 +203,7 @@ class Session:
             self._check(report)
         return report.model_dump(mode="json")
 
-    def _ended(
+    def _result(
         self, outcome: SessionOutcome, bench: Bench, *, report: JsonObject | None = None, problem: str = ""
     ) -> SessionResult:
         return SessionResult(
@@ -203,6 +215,7 @@ class Session:
             problem=problem,
             model_calls=self._calls,
             cost_usd=self._cost,
+            seconds=time.monotonic() - self._began,
         )
 
     async def _record(self, entry: Entry) -> None:

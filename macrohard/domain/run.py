@@ -55,3 +55,5 @@ class SessionResult(Value):
     """Why it did not finish."""
     model_calls: int
     cost_usd: float
+    seconds: float
+    """At work, in the process that ended it."""

@@ -71,14 +71,17 @@ async def carry_out(
         folder = surroundings.home / "runs" / run_id
         folder.mkdir(parents=True, exist_ok=True)
         repository = await Repository.create(folder / "repository.git")
-        placed: dict[str, str] = {}
+        chosen, placed = folder / "product-folder", dict[str, str]()
 
         async def emit(event: Event) -> None:
             await log(event)
             observe(event)
 
         async def put(commit: str, title: str) -> str:
-            path = Path(placed["path"]) if placed.get("path") else place(title)
+            # Chosen once: a release that was cut off goes on in the same folder.
+            if not chosen.exists():
+                chosen.write_text(str(place(title)), encoding="utf-8")
+            path = Path(chosen.read_text(encoding="utf-8"))
             placed["path"] = str(path)
             await repository.checkout(commit, path)
             return str(path)

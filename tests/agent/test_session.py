@@ -113,9 +113,7 @@ async def test_files_that_the_task_owns_come_back_as_a_commit_and_others_do_not(
         pytest.param(("write", {"path": "other.py", "content": ""}), "not yours to write", id="file of another task"),
         pytest.param(("write", {"path": "app/.git/config", "content": ""}), "not yours to write", id="git's own files"),
         pytest.param(("edit", {"path": "app/a.py", "old": "x", "new": "y"}), "no such file", id="edit without file"),
-        pytest.param(
-            ("finish", {"summary": ""}), "summary: String should have at least 1", id="report of wrong form"
-        ),
+        pytest.param(("finish", {"summary": ""}), "summary: String should have at least 1", id="report of wrong form"),
     ],
 )
 async def test_the_agent_is_told_about_its_mistakes(bench: OpenBench, made: tuple[str, str], complaint: str) -> None:
@@ -177,7 +175,7 @@ async def test_a_finished_session_is_never_asked_again(bench: OpenBench) -> None
     again, model, _, told = await run(bench, transcripts=transcripts)
     assert again == first
     assert model.requests == []
-    assert told.events == []
+    assert [event.type for event in told.events] == ["session ended"]
 
 
 @pytest.mark.parametrize("problem", [ModelUnavailable("down"), LimitExceeded("budget", used=1, allowed=1)])
@@ -216,6 +214,14 @@ async def test_calls_that_were_cut_off_are_carried_out_without_asking_the_model_
     assert await repository.read(result.commit, "app/b.py") == b"3"
     assert len(model.requests) == 1
     assert len([event for event in told.events if isinstance(event, ModelCalled)]) == 1
+
+
+async def test_a_report_is_recorded_together_with_the_answers_so_that_nobody_is_asked_for_it_twice(
+    bench: OpenBench,
+) -> None:
+    _, _, transcripts, _ = await run(bench, FINISH)
+    assert [message["role"] for message in transcripts.entries[-1].messages] == ["tool"]
+    assert transcripts.entries[-1].result is not None
 
 
 async def test_a_report_with_the_right_form_and_the_wrong_content_is_sent_back(bench: OpenBench) -> None:
