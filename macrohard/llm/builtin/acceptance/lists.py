@@ -5,13 +5,13 @@ from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 
-from macrohard.domain.scenario import Choose, Click, Fill, Open, Press, See, SeeControl, SeeOrder, SeeRow
+from macrohard.domain.scenario import Choose, Click, Fill, Press, See, SeeControl, SeeOrder, SeeRow
 from macrohard.llm.builtin.acceptance.cells import EMPTY, Cell, Day, Moment, Row, literal
 from macrohard.llm.builtin.acceptance.fields import with_rollup
 from macrohard.llm.builtin.acceptance.samples import NUMBERS, NoSample, shown_number
 from macrohard.llm.builtin.acceptance.script import Script
 from macrohard.llm.builtin.acceptance.situations import Wanted, edges_of, situation, solutions
-from macrohard.llm.builtin.blueprint import Blueprint, Claim, Condition, Field, Record, Total, View
+from macrohard.llm.builtin.blueprint import Blueprint, Claim, Condition, Field, Record, Total
 
 Written = Iterator[tuple[str, Script]]
 
@@ -42,22 +42,26 @@ def view(blueprint: Blueprint, claim: Claim) -> Written:
 
 
 def _inside_and_outside(script: Script, record: str, conditions: tuple[Condition, ...]) -> tuple[list[Row], list[Row]]:
-    members, others = [], []
-    for condition in conditions:
-        for edge in edges_of(script, record, condition, holds=True):
-            with suppress(NoSample):
-                members.append(situation(script, record, conditions, edge=edge).set_up(script))
-        for edge in edges_of(script, record, condition, holds=False):
-            with suppress(NoSample):
-                others.append(situation(script, record, conditions, missed=condition, edge=edge).set_up(script))
-    if not members:
-        members.append(situation(script, record, conditions).set_up(script))
-    if conditions and not others:
+    edges: list[tuple[Wanted, Condition | None]] = []
+    for place in range(3):
+        for condition in conditions:
+            edges += [(edge, None) for edge in edges_of(script, record, condition, holds=True)[place : place + 1]]
+            edges += [(edge, condition) for edge in edges_of(script, record, condition, holds=False)[place : place + 1]]
+    inside = outside = 0
+    for edge, missed in edges:
+        if len(script.world.of(record)) + 2 > script.blueprint.record(record).page_size:
+            break
+        with suppress(NoSample):
+            situation(script, record, conditions, missed=missed, edge=edge).set_up(script)
+            inside, outside = inside + (missed is None), outside + (missed is not None)
+    if not inside:
+        situation(script, record, conditions).set_up(script)
+    if conditions and not outside:
         raise NoSample("every record belongs there")
     # What was set up later may have changed what was before, e.g. through what refers to it.
     everyone = script.world.of(record)
-    inside = [row for row in everyone if script.world.meets(row, conditions)]
-    return inside, [row for row in everyone if row not in inside]
+    members = [row for row in everyone if script.world.meets(row, conditions)]
+    return members, [row for row in everyone if row not in members]
 
 
 def search(blueprint: Blueprint, claim: Claim) -> Written:
@@ -318,11 +322,6 @@ def print_(blueprint: Blueprint, claim: Claim) -> Written:
     script.do(SeeControl(role="button", name="Print"))
     script.do(SeeRow(texts=(script.world.handle(row, one.columns or None),)))
     yield f"“{one.label}” can be printed", script
-
-
-def overview(blueprint: Blueprint, one: View) -> tuple[Open, Click]:
-    """How the view is reached."""
-    return Open(path="/"), Click(role="link", name=literal(one.label))
 
 
 def _searchable(script: Script, record: Record, name: str) -> bool:

@@ -17,7 +17,7 @@ from macrohard.domain.scenario import (
     Upload,
 )
 from macrohard.llm.builtin.acceptance.cells import EMPTY, Cell, Row, literal, typed
-from macrohard.llm.builtin.acceptance.samples import NoSample, not_matching, refused
+from macrohard.llm.builtin.acceptance.samples import FREE_TEXTS, NoSample, not_matching, of_length, refused
 from macrohard.llm.builtin.acceptance.script import Script
 from macrohard.llm.builtin.blueprint import Blueprint, Claim, Field, Record
 
@@ -179,10 +179,11 @@ def import_(blueprint: Blueprint, claim: Claim) -> Written:
     """Good lines are taken, each bad one is reported with its number."""
     script, record = Script(blueprint), blueprint.record(claim.record or "")
     good = [script.draft(record.name) for _ in range(3)]
-    columns = [one for one in record.fields if any(one.name in script.typed_in(row) for row in good)]
+    typed_in = {name for row in good for name in script.typed_in(row)}
+    bad_field, bad_text, message = _bad(record, typed_in)
+    columns = [one for one in record.fields if one.name in typed_in | {bad_field.name}]
     for row in good:
         script.prepare(row)
-    bad_field, bad_text, message = _bad(columns)
     bad = script.draft(record.name)
     lines = [
         _line(script, columns, good[0]),
@@ -268,16 +269,23 @@ def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\n') else text
 
 
-def _bad(columns: list[Field]) -> tuple[Field, str, str]:
-    for one in columns:
+def _bad(record: Record, typed_in: set[str]) -> tuple[Field, str, str]:
+    """A field, what is wrong for it, and the message; fields that good lines hold first."""
+    entered = [one for one in record.fields if not one.computed and not one.automatic]
+    entered.sort(key=lambda one: one.name not in typed_in)
+    for one in entered:
         if one.pattern:
             return one, literal(not_matching(one)[0]), f"{one.label} must be"
-    for one in columns:
+    for one in entered:
         if wrong := refused(one):
             return one, *wrong[0]
-    for one in columns:
-        if one.required and one.type != "reference":
+    for one in entered:
+        # A line without anything is no line at all.
+        if one.required and one.type not in {"reference", "yes/no"} and len(typed_in) > 1:
             return one, "", f"{one.label} is required."
+    for one in entered:
+        if one.max_length and one.type in FREE_TEXTS:
+            return one, of_length(one, one.max_length + 1), f"{one.label} must have at most"
     raise NoSample("no line can be wrong")
 
 

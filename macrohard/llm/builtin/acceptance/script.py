@@ -241,7 +241,8 @@ class Script:
 
     def open_view(self, view: View) -> None:
         """Reach the view through the navigation."""
-        self.do(Open(path="/"), Click(role="link", name=literal(view.label)))
+        self.open_list(view.record)
+        self.do(Click(role="link", name=literal(view.label)))
         self.do(SeeControl(role="heading", name=literal(view.label)))
 
     # How drafts come about

@@ -332,12 +332,12 @@ class World:
         target = row.values.get(rule.fields[1])
         if not isinstance(target, Row):
             return False
-        added = row not in self.rows
-        if added:
-            self.rows.append(row)
-        total = self.value(target, rule.fields[0])
-        if added:
-            self.rows.remove(row)
+        kept = self.rows
+        self.rows = [other for other in kept if other is not row and other is not row.instead_of] + [row]
+        try:
+            total = self.value(target, rule.fields[0])
+        finally:
+            self.rows = kept
         return isinstance(total, Decimal) and total < 0
 
 

@@ -100,14 +100,16 @@ class Page:
     def notes(self, control: Control) -> str:
         """What stands right below a field: its hint, and what is wrong with it."""
         found: list[str] = []
+        labels = {f"{one.name} {mark}".strip() for one in self.controls for mark in ("", "(required)", "*")}
         inside = False
         for line in self.lines:
+            text = line.strip()
             if f"[{control.ref}] " in line:
                 inside = True
-            elif inside and ("[e" in line or "heading" in line):
+            elif inside and (_CONTROL.search(text) or _HEADING.match(text) or text.removeprefix("· ") in labels):
                 break
-            elif inside and line.strip().startswith("· "):
-                found.append(line.strip()[2:])
+            elif inside and text.startswith("· "):
+                found.append(text[2:])
         return " ".join(found)
 
     def shows(self, text: str) -> bool:

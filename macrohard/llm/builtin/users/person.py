@@ -67,7 +67,7 @@ class Person:
         if self.acts >= self.patience:
             raise Enough
         self.acts += 1
-        name = target.ref if isinstance(target, Control) else target
+        name = self._named(target) if isinstance(target, Control) else target
         answer = yield Call(
             name="act",
             arguments={
@@ -100,6 +100,11 @@ class Person:
             self._complain(2, deed, expectation, f"a page {self.page.overflow} pixels wider than my screen")
         elif judge is not None and (complaint := judge(self.page)):
             self._complain(complaint[0], deed, expectation, complaint[1])
+
+    def _named(self, control: Control) -> str:
+        """By role and name where that is enough to tell it from others, as it is more lasting than a reference."""
+        alike = [one for one in self.page.controls if (one.role, one.name) == (control.role, control.name)]
+        return control.called if len(alike) == 1 and control.name and '"' not in control.name else control.ref
 
     def notice(self, surprise: int, remark: str) -> None:
         """Say something about the last action that only became clear afterwards."""
