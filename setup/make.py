@@ -90,6 +90,10 @@ def has_pip() -> bool:
     return subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True).returncode == 0
 
 
+def has_libatomic() -> bool:
+    return any(Path("/usr/lib").glob("*/libatomic.so.1"))
+
+
 def has_postgresql() -> bool:
     return any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or on_path("initdb")()
 
@@ -102,11 +106,12 @@ BASE = Need(
 )
 BUBBLEWRAP = Need("bubblewrap", "sandboxes for machines where no Docker engine can run", on_path("bwrap"))
 CHROMIUM = Need("chromium", "the tests look at reports in it", on_path("chromium", "chromium-browser"))
+LIBATOMIC = Need("libatomic1", "Playwright, which drives the tests' browser, is linked with it", has_libatomic)
 POSTGRESQL = Need("postgresql", "the tests run on it as well as on SQLite", has_postgresql)
 
 NEEDS = {
     "build": (GIT, ENGINE, BASE),
-    "test": (GIT, ENGINE, BASE, BUBBLEWRAP, CHROMIUM, POSTGRESQL),
+    "test": (GIT, ENGINE, BASE, BUBBLEWRAP, CHROMIUM, LIBATOMIC, POSTGRESQL),
 }
 
 
@@ -275,9 +280,12 @@ def build() -> int:
     prepare_python("build")
     macrohard = str(VENV / "bin" / "macrohard")
     command = [macrohard, "build", *options, *(["--", text] if text else [])]
-    # What was for make is no business of the program's any more.
-    environment = {name: value for name, value in os.environ.items() if name not in OURS}
-    return become(command, environment)
+    return become(command, without_ours())
+
+
+def without_ours() -> dict[str, str]:
+    """The environment, but for what was meant for make."""
+    return {name: value for name, value in os.environ.items() if name not in OURS}
 
 
 def become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
@@ -298,7 +306,7 @@ def test() -> int:
     )
     failed = [check for check in checks if not passes([str(programs / check[0]), *check[1:]])]
     arguments = shlex.split(os.environ.get("ARGS", ""))
-    tests = subprocess.run([str(PYTHON), "-m", "pytest", *arguments], cwd=ROOT).returncode
+    tests = subprocess.run([str(PYTHON), "-m", "pytest", *arguments], cwd=ROOT, env=without_ours()).returncode
     return 1 if failed else tests
 
 
@@ -323,7 +331,8 @@ def bench() -> int:
     prepare_machine("test")
     prepare_python("test")
     arguments = shlex.split(os.environ.get("ARGS", ""))
-    return subprocess.run([str(PYTHON), "-m", f"benchmarks.{name}", *arguments], cwd=ROOT).returncode
+    command = [str(PYTHON), "-m", f"benchmarks.{name}", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=without_ours()).returncode
 
 
 def constraints() -> int:

@@ -28,12 +28,28 @@ Clock = Callable[[], float]
 
 @dataclass
 class PhaseLine:
-    """One phase of the iteration at hand."""
+    """One phase of the iteration at hand; agents may be in it side by side, and it may be entered again."""
 
     phase: Phase
     state: Literal["waiting", "running", "done"] = "waiting"
     began: float = 0.0
     seconds: float = 0.0
+    """Over all stretches that are done; of agents side by side the longest counts."""
+    inside: int = 0
+    stretch_seconds: float = 0.0
+
+    def enter(self, now: float) -> None:
+        """Somebody begins."""
+        if self.inside == 0:
+            self.state, self.began, self.stretch_seconds = "running", now, 0.0
+        self.inside += 1
+
+    def leave(self, seconds: float) -> None:
+        """Somebody is done after so long."""
+        self.inside = max(self.inside - 1, 0)
+        self.stretch_seconds = max(self.stretch_seconds, seconds)
+        if self.inside == 0:
+            self.state, self.seconds = "done", self.seconds + self.stretch_seconds
 
 
 @dataclass
@@ -48,7 +64,7 @@ class SessionLine:
 
 @dataclass
 class Board:
-    """Fed by `observe`; read by whoever draws it. Hearing the same fact twice does no harm."""
+    """Fed by `observe`; read by whoever draws it."""
 
     clock: Clock = time.monotonic
     title: str = ""
@@ -91,7 +107,7 @@ class Board:
             case PhaseStarted():
                 self._begin(event)
             case PhaseEnded():
-                self.phases[event.phase] = PhaseLine(event.phase, "done", seconds=event.seconds)
+                self.phases[event.phase].leave(event.seconds)
                 self.progress = ""
             case SessionStarted():
                 self.sessions[event.session_id] = SessionLine(event.persona or event.agent, event.task, self.clock())
@@ -122,4 +138,4 @@ class Board:
                     self.phases[phase] = PhaseLine(phase)
             self.iteration = event.iteration
             self.verdicts.clear()
-        self.phases[event.phase] = PhaseLine(event.phase, "running", self.clock())
+        self.phases[event.phase].enter(self.clock())

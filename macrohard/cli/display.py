@@ -71,11 +71,12 @@ class PlainDisplay:
                     return [f"{specification.decision}: {specification.reason}"]
                 criteria = f"{len(specification.criteria)} criteria"
                 return [f"specified: {specification.title} ({criteria}, {len(specification.exclusions)} excluded)"]
-            case PhaseStarted():
+            case PhaseStarted() if self._board.phases[event.phase].inside == 1:
                 return [f"{_named(event)} …"]
-            case PhaseEnded():
+            case PhaseEnded() if self._board.phases[event.phase].inside == 0:
                 verdicts = f", {_verdicts(self._board)}" if event.phase == "verify" else ""
-                return [f"{_named(event)} done in {duration(event.seconds)}{verdicts}"]
+                took = self._board.phases[event.phase].stretch_seconds
+                return [f"{_named(event)} done in {duration(took)}{verdicts}"]
             case SessionStarted():
                 self._agents[event.session_id] = event.persona or event.agent
                 return []

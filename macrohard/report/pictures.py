@@ -72,6 +72,8 @@ async def collect(overview: RunOverview, artifacts: Artifacts) -> Album:
 
 def _by_importance(overview: RunOverview) -> Iterable[str]:
     verdicts = [verdict for state in overview.criteria for verdict in state.verdicts]
+    kept = [iteration for iteration in overview.iterations if iteration.kept]
+    verdicts += [verdict for verdict in kept[-1].verdicts if verdict.criterion is None] if kept else []
     for wanted in (("failed", "not run"), ("passed",)):
         for verdict in verdicts:
             if verdict.status in wanted:

@@ -34,6 +34,7 @@ async def render(overview: RunOverview, artifacts: Artifacts) -> str:
             story=story,
             sentence=story.sentence(overview),
             gaps=story.gaps(overview),
+            failed_checks=story.failed_checks(overview),
             findings=story.open_findings(overview),
             visits=story.visits(overview),
             changes=story.changes(overview.iterations),
@@ -68,7 +69,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_presentable,
     )
-    environment.filters.update(short=_short, duration=_duration, dollars=_dollars, tokens=_tokens)
+    environment.filters.update(
+        upper_first=_upper_first, short=_short, duration=_duration, dollars=_dollars, tokens=_tokens
+    )
     return environment
 
 
@@ -84,6 +87,10 @@ def _presentable(value: object) -> object:
 
 def _short(text: str, length: int = LONGEST) -> str:
     return text if len(text) <= length else f"{text[:length]}… ({len(text) - length} more characters)"
+
+
+def _upper_first(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _duration(seconds: float) -> str:

@@ -70,6 +70,11 @@ def sentence(overview: RunOverview) -> str:
                 f"Delivered: all {len(must)} that must hold do; "
                 f"of the {rest} that should, {met - must_met} {'does' if met - must_met == 1 else 'do'}."
             )
+        case "partial" if must_met == len(must):
+            return (
+                f"Partly delivered: all {len(must)} that must hold do, "
+                "but a check of the whole product does not pass; it is kept as it is."
+            )
         case "partial":
             return f"Partly delivered: {must_met} of the {len(must)} that must hold do; the product is kept as it is."
         case "refused":
@@ -104,6 +109,13 @@ def _gap(state: CriterionState) -> Gap:
         because=because,
         priority=state.criterion.priority,
     )
+
+
+def failed_checks(overview: RunOverview) -> tuple[Verdict, ...]:
+    """Checks of the whole product, such as its own tests, that did not pass at the last iteration that was kept."""
+    kept = [iteration for iteration in overview.iterations if iteration.kept]
+    last = kept[-1].verdicts if kept else ()
+    return tuple(verdict for verdict in last if verdict.criterion is None and verdict.status != "passed")
 
 
 def rows(state: CriterionState) -> tuple[Row, ...]:

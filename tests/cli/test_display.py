@@ -160,6 +160,18 @@ def test_a_new_iteration_forgets_verdicts_and_keeps_the_phases_before_it() -> No
     assert board.phases["implement"].state == "running"
 
 
+def test_agents_side_by_side_are_one_phase_and_stretches_add_up() -> None:
+    events: list[Event] = [PhaseStarted(phase="implement", iteration=1)] * 2
+    events += [PhaseEnded(phase="implement", iteration=1, seconds=seconds) for seconds in (4.0, 6.0)]
+    events += [PhaseStarted(phase="implement", iteration=1), PhaseEnded(phase="implement", iteration=1, seconds=1)]
+    lines = [line.removeprefix("[   0.0 s] ") for line in told(events).splitlines()]
+    assert lines == ["implement …", "implement done in 6.0 s", "implement …", "implement done in 1.0 s"]
+    board = Board()
+    for event in events:
+        board.observe(event)
+    assert (board.phases["implement"].state, board.phases["implement"].seconds) == ("done", 7.0)
+
+
 def test_texts_for_the_terminal_are_short_and_harmless() -> None:
     assert printable("a\x1b[2Jb\x07\x9bc\u202ed") == "a·[2Jb··cd"
     assert one_line("a\n  b\tc", 80) == "a b c"

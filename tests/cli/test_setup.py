@@ -176,6 +176,8 @@ def test_an_environment_that_is_up_to_date_is_left_alone(make: ModuleType, monke
         return True
 
     monkeypatch.setattr(make, "logged", logged)
+    # The environment that the tests run in has no pip of its own.
+    monkeypatch.setattr(make, "install", lambda needs: None)
     with tempfile.TemporaryDirectory() as name:
         monkeypatch.setattr(make, "VENV", Path(name))
         make.prepare_python("build")

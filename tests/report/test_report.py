@@ -71,6 +71,28 @@ async def test_a_failed_check_shows_the_end_of_its_log(tmp_path: Path, page: Pag
     assert len(shown) <= 4000
 
 
+async def test_a_check_of_the_whole_product_that_failed_is_told_with_its_log(
+    tmp_path: Path, page: Page, shots: Any
+) -> None:
+    cupboard = Cupboard()
+    log = await cupboard.put(b"FAILED (failures=1)", media_type="text/plain")
+    run = overview(shots)
+    failed = run.iterations[-1].verdicts[0].model_copy(
+        update={
+            "check": "tests", "kind": "tests", "criterion": None, "status": "failed", "summary": "1 of 9 tests failed",
+            "evidence": (log,),
+        }
+    )  # fmt: skip
+    last = run.iterations[-1].model_copy(update={"verdicts": (*run.iterations[-1].verdicts, failed)})
+    met = tuple(state.model_copy(update={"status": "met"}) for state in run.criteria)
+    run = run.model_copy(update={"iterations": (run.iterations[0], last), "criteria": met})
+    await page.goto(await written(tmp_path, run, cupboard))
+    assert "1 of 9 tests failed" in await page.locator(".holds").inner_text()
+    await page.locator(".holds").get_by_text("Log").click()
+    assert await page.locator(".holds pre").inner_text() == "FAILED (failures=1)"
+    assert "all 5 that must hold do, but a check of the whole product" in await page.locator(".verdict").inner_text()
+
+
 async def test_the_frames_of_a_user_can_be_played(tmp_path: Path, page: Page, cupboard: Cupboard, shots: Any) -> None:
     await page.goto(await written(tmp_path, overview(shots), cupboard))
     visit = page.locator(".visit").first
