@@ -39,7 +39,7 @@ END_SECONDS: Final = 5
 class BubblewrapProvider:
     """Opens sandboxes as child processes of this one."""
 
-    notice: str | None = NOTICE
+    notice: str = NOTICE
     """What a person should know about the isolation before relying on it."""
 
     def __init__(self) -> None:
@@ -102,7 +102,9 @@ class BubblewrapProvider:
                     await wire.hello()
             except TimeoutError as error:
                 raise SandboxUnavailable(f"a {spec.image!r} sandbox did not start in {START_SECONDS} s") from error
-            yield Room(name, tier="bubblewrap", definition=definition, wire=wire)
+            room = Room(name, tier="bubblewrap", definition=definition, wire=wire)
+            self.notice = " ".join(filter(None, (NOTICE, await room.settle_in())))
+            yield room
         finally:
             await uncancelled(self._end(name, process, wire))
 

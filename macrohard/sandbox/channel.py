@@ -5,8 +5,11 @@ import json
 import struct
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from pydantic import ValidationError
+
+from macrohard.domain import Value
 from macrohard.errors import SandboxUnavailable
 from macrohard.sandbox import guest
 from macrohard.sandbox.guest.frames import (
@@ -25,6 +28,30 @@ from macrohard.sandbox.guest.frames import (
     STDOUT,
     WINDOW,
 )
+
+
+class Hello(Value):
+    """What a guest sees of the room it is in."""
+
+    uid_map: list[str]
+    """Of the kernel: inside, outside, and how many."""
+    kernel: str
+    python: str
+
+
+Answer = TypeVar("Answer", bound=Value)
+
+
+def understood(kind: type[Answer], answer: dict[str, Any]) -> Answer:
+    """An answer of a guest as what it should be.
+
+    Raises:
+        SandboxUnavailable: it is something else.
+    """
+    try:
+        return kind.model_validate(answer, strict=True)
+    except ValidationError as error:
+        raise SandboxUnavailable(f"the sandbox broke the protocol: {error}") from error
 
 
 class Inflow:
@@ -192,9 +219,9 @@ class Wire:
         """Wait until no more calls are possible."""
         await asyncio.wait([self._task])
 
-    async def hello(self) -> dict[str, Any]:
+    async def hello(self) -> Hello:
         """What the guest says of itself when it has started."""
-        return await self._hello.result()
+        return understood(Hello, await self._hello.result())
 
     def open(self, op: str, *, counted: bool = False, **arguments: object) -> Call:
         """Start a call.

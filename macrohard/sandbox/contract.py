@@ -42,7 +42,10 @@ class CommandResult(Value):
 
 
 class Process(Protocol):
-    """A long-running command in a sandbox, spoken to over its standard streams."""
+    """A long-running command in a sandbox, spoken to over its standard streams.
+
+    Standard output that nobody receives holds the command up once 1 MiB of it waits: send a server's to a file.
+    """
 
     async def send(self, data: bytes) -> None:
         """Write to the process's standard input.

@@ -19,7 +19,7 @@ from docker.utils import kwargs_from_env
 from macrohard.errors import SandboxUnavailable
 from macrohard.sandbox import definition as definitions
 from macrohard.sandbox import guest
-from macrohard.sandbox.channel import Wire
+from macrohard.sandbox.channel import Hello, Wire
 from macrohard.sandbox.contract import WORKSPACE, SandboxSpec, Tier
 from macrohard.sandbox.definition import HOME, TEMPORARY, WRITABLE, SandboxDefinition
 from macrohard.sandbox.owner import installation, owner_of, this_process
@@ -39,8 +39,9 @@ class DockerProvider:
     notice: str | None = None
     """What a person should know about the isolation before relying on it."""
 
-    def __init__(self, engine: docker.APIClient, *, home: Path, tier: Tier, processors: int) -> None:
-        self._engine, self._tier, self._processors = engine, tier, processors
+    def __init__(self, engine: docker.APIClient, *, home: Path, processors: int, limits_swap: bool) -> None:
+        self._engine, self._processors, self._limits_swap = engine, processors, limits_swap
+        self._tier: Tier = "runc"
         self._installation = installation(home)
         self._containers: dict[str, str] = {}
 
@@ -57,10 +58,12 @@ class DockerProvider:
         facts = await asyncio.to_thread(engine.info)
         if facts.get("OSType") != "linux":
             raise SandboxUnavailable(f"the Docker engine runs {facts.get('OSType')!r} containers, not Linux ones")
-        provider = cls(engine, home=home, tier="runc", processors=facts.get("NCPU") or 1)
+        provider = cls(
+            engine, home=home, processors=facts.get("NCPU") or 1, limits_swap=bool(facts.get("SwapLimit", True))
+        )
         if await provider.has_image(definitions.load("base")):
-            async with provider._room(SandboxSpec(image="base")) as (_, hello):
-                provider._tier = _tier_of(hello)
+            async with provider.open(SandboxSpec(image="base")) as sandbox:
+                provider._tier = sandbox.tier
         return provider
 
     @property
@@ -78,11 +81,6 @@ class DockerProvider:
 
     @asynccontextmanager
     async def open(self, spec: SandboxSpec) -> AsyncIterator[Room]:
-        async with self._room(spec) as (room, _):
-            yield room
-
-    @asynccontextmanager
-    async def _room(self, spec: SandboxSpec) -> AsyncIterator[tuple[Room, dict[str, Any]]]:
         definition = definitions.load(spec.image)
         # Named by us, so that it can be removed even when we are cancelled while it is made.
         name = f"macrohard-{uuid.uuid4().hex[:12]}"
@@ -102,7 +100,9 @@ class DockerProvider:
                     hello = await wire.hello()
             except TimeoutError as error:
                 raise SandboxUnavailable(f"a {spec.image!r} sandbox did not start in {START_SECONDS} s") from error
-            yield Room(name, tier=_tier_of(hello), definition=definition, wire=wire), hello
+            room = Room(name, tier=_tier_of(hello), definition=definition, wire=wire)
+            self.notice = await room.settle_in()
+            yield room
         finally:
             await uncancelled(self._end(name, creating, wire))
 
@@ -127,6 +127,8 @@ class DockerProvider:
                 working_dir="/",
                 hostname="sandbox" if network == "none" else None,
                 stdin_open=True,
+                # The address of a proxy may hold a password, and there is nothing to reach through it.
+                use_config_proxy=False,
                 labels={
                     f"{LABEL}.instance": self._installation,
                     f"{LABEL}.lease": this_process().lease,
@@ -167,7 +169,8 @@ class DockerProvider:
             "ipc_mode": "private",
             "shm_size": 64 << 20,
             "mem_limit": limits.memory_mib << 20,
-            "memswap_limit": limits.memory_mib << 20,
+            # An engine whose kernel does not count swap cannot limit it.
+            "memswap_limit": limits.memory_mib << 20 if self._limits_swap else -1,
             "pids_limit": limits.pids,
             "nano_cpus": int(min(limits.cpus, self._processors) * 1e9),
             "ulimits": [
@@ -271,7 +274,7 @@ def audit(found: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
         wrong.append("CapAdd")
     if made.get("LogConfig", {}).get("Type") != "none":
         wrong.append("LogConfig")
-    if config.get("Volumes") or found.get("Mounts"):
+    if config.get("Volumes") or any(mount["Type"] != "tmpfs" for mount in found.get("Mounts") or ()):
         wrong.append("Volumes")
     if config.get("User") != "0:0":
         wrong.append("User")
@@ -338,11 +341,10 @@ async def attach(address: str, container: str) -> tuple[asyncio.StreamReader, as
     return reader, writer
 
 
-def _tier_of(hello: Mapping[str, Any]) -> Tier:
-    if "gvisor" in str(hello["kernel"]).lower():
+def _tier_of(hello: Hello) -> Tier:
+    if "gvisor" in hello.kernel.lower():
         return "gvisor"
-    inside, outside, count = hello["uid_map"][:3]
-    return "runc" if (inside, outside, count) == ("0", "0", "4294967295") else "runc+userns"
+    return "runc" if hello.uid_map == ["0", "0", "4294967295"] else "runc+userns"
 
 
 def _in_words(error: BaseException) -> str:

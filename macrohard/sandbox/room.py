@@ -6,10 +6,13 @@ import os
 import time
 from collections.abc import Coroutine, Mapping
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Final
 
+from pydantic import Field
+
+from macrohard.domain import Value
 from macrohard.errors import SandboxUnavailable, ToolError
-from macrohard.sandbox.channel import Call, Wire
+from macrohard.sandbox.channel import Call, Wire, understood
 from macrohard.sandbox.contract import OUTPUT_LIMIT_BYTES, WORKSPACE, CommandResult, Tier
 from macrohard.sandbox.definition import WRITABLE, SandboxDefinition
 from macrohard.sandbox.guest.frames import ENTRY, STDERR, STDOUT, WINDOW
@@ -19,9 +22,26 @@ COMMAND_LIMIT_BYTES: Final = (1 << 17) - 1
 FILES_SECONDS: Final = 60.0
 GUEST_GRACE_SECONDS: Final = 60.0
 """How much later than asked a guest may answer before it counts as lost."""
+BROWSER_PROFILE: Final = "browser.seccomp.json"
 TAIL_BYTES: Final = 1 << 16
 LINE_LIMIT_BYTES: Final = 1 << 26
 """A longer line is handed out in pieces."""
+
+
+class Ending(Value):
+    """How a command of the guest ended, or why it did not start."""
+
+    code: int = 126
+    dropped: int = 0
+    timed_out: bool = False
+    hits: list[str] = Field(default_factory=list)
+    """The names of limits, and folders that are full."""
+    error: str | None = None
+    errno: int | None = None
+
+    @property
+    def complaint(self) -> str:
+        return "" if self.error is None else f"cannot start: {self.error}\n"
 
 
 class Room:
@@ -29,6 +49,20 @@ class Room:
 
     def __init__(self, id: str, *, tier: Tier, definition: SandboxDefinition, wire: Wire) -> None:
         self._id, self._tier, self._definition, self._wire = id, tier, definition, wire
+        self._environment: dict[str, str] = {}
+
+    async def settle_in(self) -> str | None:
+        """Find out what programs inside need to know; returns what a person should know.
+
+        Where a browser may make a sandbox of its own but the host does not let it, programs are told by
+        `MACROHARD_CHROMIUM_SANDBOX=0` to do without.
+        """
+        if self._definition.limits.seccomp != BROWSER_PROFILE:
+            return None
+        if (await self.run("unshare --user true", timeout_seconds=30)).exit_code == 0:
+            return None
+        self._environment["MACROHARD_CHROMIUM_SANDBOX"] = "0"
+        return "Chromium runs without its own sandbox here, because this machine allows it no user namespaces."
 
     @property
     def id(self) -> str:
@@ -61,7 +95,7 @@ class Room:
         call = self._wire.open(
             "start",
             counted=True,
-            order=_command(command, directory, environment),
+            order=_command(command, directory, self._environment | dict(environment or {})),
             seconds=timeout_seconds,
             window=OUTPUT_LIMIT_BYTES,
             counting=True,
@@ -70,7 +104,7 @@ class Room:
             async with asyncio.timeout(timeout_seconds + GUEST_GRACE_SECONDS):
                 await call.send(input)
                 call.send_end()
-                answer = await call.result()
+                ending = understood(Ending, await call.result())
         except TimeoutError as error:
             raise SandboxUnavailable(f"sandbox {self._id} does not answer") from error
         except asyncio.CancelledError:
@@ -79,15 +113,13 @@ class Room:
             raise
         finally:
             self._wire.forget(call)
-        if "error" in answer:
-            answer = _not_started(answer)
         return CommandResult(
-            exit_code=answer["code"],
+            exit_code=ending.code,
             stdout=call.streams[STDOUT].take().decode(errors="replace"),
-            stderr=answer.get("stderr", "") + call.streams[STDERR].take().decode(errors="replace"),
-            dropped_bytes=answer["dropped"],
-            timed_out=answer["timed_out"],
-            limit_hit=self._limit_in_words(answer["hits"]),
+            stderr=ending.complaint + call.streams[STDERR].take().decode(errors="replace"),
+            dropped_bytes=ending.dropped,
+            timed_out=ending.timed_out,
+            limit_hit=self._limit_in_words(ending),
             duration_seconds=time.monotonic() - started,
         )
 
@@ -102,7 +134,7 @@ class Room:
             raise SandboxUnavailable(problem)
         call = self._wire.open(
             "start",
-            order=_command(command, directory, environment),
+            order=_command(command, directory, self._environment | dict(environment or {})),
             seconds=None,
             window=WINDOW,
             counting=False,
@@ -123,14 +155,14 @@ class Room:
             async with asyncio.timeout(FILES_SECONDS + GUEST_GRACE_SECONDS):
                 await call.send(bytes(content))
                 call.send_end()
-                answer = await call.result()
+                ending = understood(Ending, await call.result())
         except TimeoutError as error:
             raise SandboxUnavailable(f"sandbox {self._id} does not answer") from error
         finally:
             self._wire.forget(call)
-        if answer.get("code") != 0:
-            reason = call.streams[STDOUT].take().decode(errors="replace") or answer.get("error", "killed")
-            limit = self._limit_in_words(answer.get("hits", ["pids"]))
+        if ending.code != 0:
+            reason = call.streams[STDOUT].take().decode(errors="replace") or ending.error or "killed"
+            limit = self._limit_in_words(ending)
             raise ToolError("cannot write " + reason + (f" ({limit})" if limit else ""))
 
     async def read(self, path: PurePosixPath, *, limit_bytes: int) -> bytes:
@@ -147,12 +179,12 @@ class Room:
                 call.send_end()
                 while data := await call.streams[STDOUT].read():
                     content += data
-                answer = await call.result()
+                ending = understood(Ending, await call.result())
         except TimeoutError as error:
             raise SandboxUnavailable(f"sandbox {self._id} does not answer") from error
         finally:
             self._wire.forget(call)
-        match answer.get("code", errno.EAGAIN):
+        match ending.errno or ending.code:
             case 0:
                 return bytes(content)
             case errno.ENOENT | errno.ENOTDIR:
@@ -177,7 +209,7 @@ class Room:
             raise
         if refusal:
             self._wire.forget(call)
-            raise ConnectionRefusedError(errno.ECONNREFUSED, f"127.0.0.1:{port}: {refusal['error']}")
+            raise ConnectionRefusedError(errno.ECONNREFUSED, f"127.0.0.1:{port}: {refusal.get('error')}")
         return GuestStream(call, self._wire)
 
     async def kill_all(self) -> None:
@@ -208,7 +240,8 @@ class Room:
             self._wire.forget(self._wire.open("kill", target=call.number))
         self._wire.forget(call)
 
-    def _limit_in_words(self, hits: list[str]) -> str | None:
+    def _limit_in_words(self, ending: Ending) -> str | None:
+        hits = ["pids"] if ending.errno == errno.EAGAIN else ending.hits
         limits = self._definition.limits
         words = {
             "memory": f"killed: memory limit {limits.memory_mib} MiB",
@@ -256,11 +289,10 @@ class GuestProcess:
         return self._tail.decode(errors="replace")
 
     async def wait(self) -> int:
-        answer = await self._call.result()
-        if "error" in answer:
-            answer = _not_started(answer)
-            self._keep(answer["stderr"].encode())
-        return int(answer["code"])
+        ending = understood(Ending, await self._call.result())
+        if not self._tail:
+            self._keep(ending.complaint.encode())
+        return ending.code
 
     async def kill(self) -> None:
         killing = self._wire.open("kill", target=self._call.number)
@@ -292,8 +324,8 @@ class GuestStream:
         self._wire.forget(self._call)
 
 
-def _command(command: str, directory: PurePosixPath, environment: Mapping[str, str] | None) -> dict[str, object]:
-    return {"command": command, "directory": str(directory), "environment": dict(environment or {})}
+def _command(command: str, directory: PurePosixPath, environment: dict[str, str]) -> dict[str, object]:
+    return {"command": command, "directory": str(directory), "environment": environment}
 
 
 def _unrunnable(command: str, environment: Mapping[str, str] | None) -> str | None:
@@ -303,11 +335,6 @@ def _unrunnable(command: str, environment: Mapping[str, str] | None) -> str | No
     if max(len(part.encode(errors="surrogateescape")) for part in parts) > COMMAND_LIMIT_BYTES:
         return f"a command is at most {COMMAND_LIMIT_BYTES} bytes long: write a file and run that"
     return None
-
-
-def _not_started(answer: dict[str, Any]) -> dict[str, Any]:
-    hits = ["pids"] if answer["errno"] == errno.EAGAIN else []
-    return {"code": 126, "stderr": f"cannot start: {answer['error']}\n", "dropped": 0, "timed_out": False, "hits": hits}
 
 
 def _inside(path: PurePosixPath) -> PurePosixPath:

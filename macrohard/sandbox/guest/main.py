@@ -38,7 +38,8 @@ class Guest:
             act,
         )
         self._watched = config["watch_memory_bytes"] > 0
-        self._context.loop.at(config["lifetime_seconds"], lambda: os._exit(0))
+        self._lifetime_seconds = config["lifetime_seconds"]
+        self._context.loop.at(self._lifetime_seconds, self._expire)
         self._operations: dict[str, Callable[..., None]] = {
             "start": self._start,
             "connect": self._connect,
@@ -71,6 +72,10 @@ class Guest:
         with open("/proc/version") as file:
             kernel = file.read().strip()
         self._context.link.answer(0, uid_map=mapping, kernel=kernel, python=sys.version.split()[0])
+
+    def _expire(self) -> None:
+        os.write(2, f"its lifetime of {self._lifetime_seconds} s is over".encode())
+        os._exit(0)
 
     def _handle(self, kind: int, channel: int, body: bytes) -> None:
         if kind == OPEN:
