@@ -1,5 +1,6 @@
 """What a report says about a run, in sentences and rows; how it looks is in `page/`."""
 
+import re
 from collections.abc import Sequence
 
 from macrohard.domain import (
@@ -180,6 +181,22 @@ def _repaired(before: IterationSummary, after: IterationSummary) -> tuple[str, .
         if (finding.title, finding.page) not in again
     ]
     return (*checks, *seen)
+
+
+def in_short(names: Sequence[str]) -> str:
+    """E.g. AC-1 to AC-4, AC-7, tests: long lists hide what matters."""
+    numbers = sorted({int(name[3:]) for name in names if re.fullmatch(r"AC-[0-9]+", name)})
+    stretches: list[list[int]] = []
+    for number in numbers:
+        if stretches and number == stretches[-1][-1] + 1:
+            stretches[-1].append(number)
+        else:
+            stretches.append([number])
+    parts = [
+        f"AC-{stretch[0]} to AC-{stretch[-1]}" if len(stretch) > 2 else ", ".join(f"AC-{number}" for number in stretch)
+        for stretch in stretches
+    ]
+    return ", ".join([*parts, *(name for name in names if not re.fullmatch(r"AC-[0-9]+", name))])
 
 
 def _last_used(iterations: Sequence[IterationSummary]) -> IterationSummary | None:

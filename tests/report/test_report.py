@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from macrohard.domain import RunOverview, RunStatus
-from macrohard.report import render
+from macrohard.report import render, story
 from tests.report.sample import HOSTILE, Cupboard, overview
 
 AXE = Path(str(distribution("axe-playwright-python").locate_file("axe_playwright_python/axe.min.js")))
@@ -203,6 +203,19 @@ async def test_a_run_that_has_just_begun_has_a_report(cupboard: Cupboard, shots:
     html = await render(bare, cupboard)
     assert "Not finished: 0 of 0 criteria hold so far." in html
     assert "none was opened" in html
+
+
+@pytest.mark.parametrize(
+    ("criteria", "said"),
+    [
+        ((), ""),
+        (("AC-3",), "AC-3"),
+        (("AC-1", "AC-2"), "AC-1, AC-2"),
+        (("AC-10", "tests", "AC-1", "AC-2", "AC-3"), "AC-1 to AC-3, AC-10, tests"),
+    ],
+)
+def test_lists_of_criteria_are_short(criteria: tuple[str, ...], said: str) -> None:
+    assert story.in_short(criteria) == said
 
 
 async def test_screenshots_that_are_gone_are_left_out() -> None:
