@@ -1,82 +1,25 @@
-"""Writing `app/records.py`: the blueprint as readable Python."""
+"""Writing `app/records.py`: a product's declarations as readable Python."""
 
 import json
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
 
-from macrohard.domain import Value
-from macrohard.llm.builtin.blueprint import (
-    Action,
-    Blueprint,
-    Computed,
-    Condition,
-    Field,
-    Highlight,
-    Record,
-    Rule,
-    Total,
-    View,
-)
-from macrohard.llm.builtin.webapp.addresses import record_address, view_address
+from macrohard.llm.builtin.webapp.source.app.declarations import Product
 
 _WIDTH = 120
 _RESERVED = frozenset({"PRODUCT", "RULES", "ACTIONS", "VIEWS", "TOTALS", "HIGHLIGHTS"})
-_DANGER = re.compile(r"overdue|late|expired|exceed|over|out of|negative|missed|urgent|critical|lost|broken", re.I)
-_GOOD = re.compile(r"\b(done|paid|in|available|free|complete[d]?|on time|new|today|active)\b", re.I)
-
-
-@dataclass(frozen=True)
-class _Call:
-    """A call, or with an empty name a tuple."""
-
-    name: str
-    positional: tuple[object, ...] = ()
-    named: tuple[tuple[str, object], ...] = ()
-    comments: Mapping[int, str] | None = None
-    """Said above the so-manieth positional argument."""
-
-
-def records_module(blueprint: Blueprint) -> str:
-    """The source of `app/records.py`."""
-    constants = {record.name: _constant(record.name) for record in blueprint.records}
-    sections = [
-        f"{constants[record.name]} = {_render(_record(record), 0, len(constants[record.name]) + 3)}"
-        for record in blueprint.records
-    ]
-    groups: list[tuple[str, str, list[_Call], dict[int, str]]] = [
-        ("rules", "RULES", [_rule(one) for one in blueprint.rules], _said(blueprint, "rule")),
-        ("actions", "ACTIONS", [_action(one) for one in blueprint.actions], _said(blueprint, "action")),
-        ("views", "VIEWS", [_view(one) for one in blueprint.views], _said(blueprint, "view")),
-        ("totals", "TOTALS", [_total(one) for one in blueprint.totals], _said(blueprint, "total")),
-        ("highlights", "HIGHLIGHTS", [_highlight(one) for one in blueprint.highlights], _said(blueprint, "highlight")),
-    ]
-    named: list[tuple[str, object]] = []
-    for keyword, constant, calls, comments in groups:
-        if calls:
-            sections.append(f"{constant} = {_render(_Call('', tuple(calls), comments=comments), 0, len(constant) + 3)}")
-            named.append((keyword, _Name(constant)))
-    records = _Call("", tuple(_Name(constant) for constant in constants.values()))
-    product = _Call("Product", (blueprint.title,), (("records", records), *named))
-    sections.append(f"PRODUCT = {_render(product, 0, 10)}")
-    body = "\n\n".join(sections)
-    used = sorted(
-        name
-        for name in (
-            "Action", "Computed", "Condition", "Field", "Highlight", "Product", "Record", "Rule", "Total", "View",
-        )
-        if f"{name}(" in body
-    )  # fmt: skip
-    first = f"from .declarations import {', '.join(used)}"
-    if len(first) > _WIDTH:
-        first = "from .declarations import (\n" + "".join(f"    {name},\n" for name in used) + ")"
-    kept = ", ".join(record.plural.lower() for record in blueprint.records)
-    return (
-        f'"""What “{blueprint.title}” keeps ({kept}) and what holds for it.\n\n'
-        "All that is particular to this product stands here, in the words of `declarations.py`; the other modules\n"
-        'work with whatever is declared. A new field, rule or view is a line in this file.\n"""\n\n'
-        f"{first}\n\n{body}\n"
-    )
+_POSITIONAL = {
+    "Condition": ("field", "test", "value"),
+    "Computed": ("how", "fields"),
+    "Field": ("name", "label", "type"),
+    "Rule": ("kind",),
+    "Action": ("name", "label"),
+    "View": ("label",),
+    "Product": ("title",),
+}
+_LAST = {"Rule": ("message",), "Action": ("sets",), "Field": ("computed",)}
+"""What is written behind everything else, because it says what the rest comes to."""
+INNER = 4
 
 
 class _Name(str):
@@ -85,217 +28,124 @@ class _Name(str):
     __slots__ = ()
 
 
-def _constant(name: str) -> str:
-    constant = name.upper()
-    return f"{constant}_RECORD" if constant in _RESERVED else constant
-
-
-def _said(blueprint: Blueprint, kind: str) -> dict[int, str]:
-    """What the criteria say about the so-manieth rule, action, …"""
-    found: dict[int, str] = {}
-    for number, claim in enumerate(blueprint.claims, 1):
-        if claim.kind == kind and claim.index is not None:
-            found.setdefault(claim.index, f"AC-{number}: {' '.join(claim.text.split())}")
-    return found
-
-
-def _record(record: Record) -> _Call:
-    return _Call(
-        "Record",
-        named=_without_defaults(
-            Record,
-            name=record.name,
-            label=record.label,
-            plural=record.plural,
-            address=record_address(record),
-            title_field=record.title_field,
-            fields=_Call("", tuple(_field(one) for one in record.fields)),
-            search=record.search,
-            filters=record.filters,
-            sortable=record.sortable,
-            sort=record.sort,
-            descending=record.descending,
-            page_size=record.page_size,
-            export_csv=record.export_csv,
-            import_csv=record.import_csv,
-            deletable=record.deletable,
-        ),
+def records_module(product: Product, said: Mapping[str, Mapping[int, str]]) -> str:
+    """The source of `app/records.py`; `said` gives comments by group ("rules", …) and place in it."""
+    constants = {record.name: _constant(record.name) for record in product.records}
+    sections = [
+        f"{constants[one.name]} = {written(one, before=len(constants[one.name]) + 3)}" for one in product.records
+    ]
+    named: dict[str, object] = {"records": tuple(_Name(constant) for constant in constants.values())}
+    for group in ("rules", "actions", "views", "totals", "highlights"):
+        if declared := getattr(product, group):
+            pieces = [_commented(written(one, INNER), said.get(group, {}).get(n, "")) for n, one in enumerate(declared)]
+            sections.append(f"{group.upper()} = (\n" + "".join(f"    {piece},\n" for piece in pieces) + ")")
+            named[group] = _Name(group.upper())
+    sections.append(f"PRODUCT = {_calling('Product', [product.title], named, 0, 10)}")
+    body = "\n\n".join(sections)
+    kept = ", ".join(record.plural.lower() for record in product.records)
+    return (
+        f'"""What “{product.title}” keeps ({kept}) and what holds for it.\n\n'
+        "All that is particular to this product stands here, in the words of `declarations.py`; the other modules\n"
+        'work with whatever is declared. A new field, rule or view is a line in this file.\n"""\n\n'
+        f"{_import(body)}\n\n{body}\n"
     )
 
 
-def _field(field: Field) -> _Call:
-    simple = {
-        name: getattr(field, name)
-        for name in Field.model_fields
-        if name not in {"name", "label", "type", "computed"} and getattr(field, name) is not None
-    }
-    named = list(_without_defaults(Field, **simple))
-    if field.computed:
-        named.append(("computed", _computed(field.computed)))
-    return _Call("Field", (field.name, field.label, field.type), tuple(named))
-
-
-def _computed(computed: Computed) -> _Call:
-    named = _without_defaults(
-        Computed,
-        record=computed.record,
-        when=_conditions(computed.when),
-        minus_when=_conditions(computed.minus_when),
-    )
-    return _Call("Computed", (computed.how, *([computed.fields] if computed.fields else [])), named)
-
-
-def _conditions(conditions: Iterable[Condition]) -> _Call | None:
-    calls = tuple(_condition(one) for one in conditions)
-    return _Call("", calls) if calls else None
-
-
-def _condition(condition: Condition) -> _Call:
-    other = (("other", condition.other),) if condition.other else ()
-    value = (condition.value,) if condition.value is not None else ()
-    return _Call("Condition", (condition.field, condition.is_, *value), other)
-
-
-def _rule(rule: Rule) -> _Call:
-    named = _without_defaults(
-        Rule,
-        record=rule.record,
-        fields=rule.fields,
-        scope=rule.scope,
-        when=_conditions(rule.when),
-        strict=rule.strict,
-        limit=rule.limit,
-        limit_field=rule.limit_field,
-        message=rule.message,
-    )
-    return _Call("Rule", (rule.kind,), named)
-
-
-def _action(action: Action) -> _Call:
-    named = _without_defaults(
-        Action,
-        record=action.record,
-        when=_conditions(action.when),
-        refusal=action.refusal,
-        sets=dict(action.sets),
-    )
-    return _Call("Action", (action.name, action.label), named)
-
-
-def _view(view: View) -> _Call:
-    named = _without_defaults(
-        View,
-        record=view.record,
-        address=view_address(view),
-        when=_conditions(view.when),
-        columns=view.columns,
-        sort=view.sort,
-        descending=view.descending,
-        filters=view.filters,
-        printable=view.printable,
-    )
-    return _Call("View", (view.label,), named)
-
-
-def _total(total: Total) -> _Call:
-    named = _without_defaults(
-        Total,
-        record=total.record,
-        how=total.how,
-        field=total.field,
-        when=_conditions(total.when),
-        group_by=total.group_by,
-    )
-    return _Call("Total", named=(("label", total.label), *named))
-
-
-def _highlight(highlight: Highlight) -> _Call:
-    tone = "danger" if _DANGER.search(highlight.label) else "good" if _GOOD.search(highlight.label) else None
-    return _Call(
-        "Highlight",
-        named=tuple(
-            (name, value)
-            for name, value in (
-                ("record", highlight.record),
-                ("label", highlight.label),
-                ("when", _conditions(highlight.when)),
-                ("tone", tone),
-            )
-            if value is not None
-        ),
-    )
-
-
-def _without_defaults(kind: type[Value], **named: object) -> tuple[tuple[str, object], ...]:
-    """The arguments that say something: neither None nor what the declaration holds anyway."""
-    kept = []
-    for name, argument in named.items():
-        information = kind.model_fields.get(name)
-        default = (
-            None
-            if information is None or information.is_required()
-            else information.get_default(call_default_factory=True)
-        )
-        if argument is not None and argument != default:
-            kept.append((name, argument))
-    return tuple(kept)
-
-
-def _render(value: object, indent: int, before: int) -> str:
+def written(value: object, indent: int = 0, before: int = 0) -> str:
     """The value as Python; `before` is how many characters of its first line are taken already."""
     line = _line(value)
-    if indent + before + len(line) + 1 <= _WIDTH and not (isinstance(value, _Call) and value.comments):
+    if indent + before + len(line) + 1 <= _WIDTH or isinstance(value, str):
         return line
-    if isinstance(value, str) and not isinstance(value, _Name):
-        return line
-    inner = indent + 4
     if isinstance(value, dict):
-        pieces = [f"{_line(key)}: {_render(one, inner, len(_line(key)) + 2)}" for key, one in value.items()]
-        opening, closing = "{", "}"
-    else:
-        if isinstance(value, tuple):
-            value = _Call("", value)
-        assert isinstance(value, _Call), value
-        comments = value.comments or {}
-        pieces = []
-        for place, one in enumerate(value.positional):
-            said = "".join(f"# {text}\n{' ' * inner}" for text in _wrapped(comments.get(place, ""), _WIDTH - inner - 2))
-            pieces.append(said + _render(one, inner, 0))
-        pieces += [f"{name}={_render(one, inner, len(name) + 1)}" for name, one in value.named]
-        opening, closing = f"{value.name}(", ")"
-    return opening + "".join(f"\n{' ' * inner}{piece}," for piece in pieces) + f"\n{' ' * indent}{closing}"
+        inner = indent + INNER
+        pieces = [f"{_line(key)}: {written(one, inner, len(_line(key)) + 2)}" for key, one in value.items()]
+        return "{" + "".join(f"\n{' ' * inner}{piece}," for piece in pieces) + f"\n{' ' * indent}}}"
+    if isinstance(value, tuple):
+        return _calling("", list(value), {}, indent, before)
+    name, positional, named = _parts(value)
+    return _calling(name, positional, named, indent, before)
+
+
+def member(one: object, comment: str) -> str:
+    """A rule, action, view, … as it stands within its group, with its comment."""
+    return f"{_commented(written(one, INNER), comment)},"
+
+
+def _calling(name: str, positional: list[object], named: Mapping[str, object], indent: int, before: int) -> str:
+    line = _called(name, positional, named)
+    if indent + before + len(line) + 1 <= _WIDTH:
+        return line
+    inner = indent + INNER
+    pieces = [written(one, inner) for one in positional]
+    pieces += [f"{key}={written(one, inner, len(key) + 1)}" for key, one in named.items()]
+    return f"{name}(" + "".join(f"\n{' ' * inner}{piece}," for piece in pieces) + f"\n{' ' * indent})"
+
+
+def _called(name: str, positional: list[object], named: Mapping[str, object]) -> str:
+    pieces = [_line(one) for one in positional] + [f"{key}={_line(one)}" for key, one in named.items()]
+    comma = "," if not name and len(pieces) == 1 else ""
+    return f"{name}({', '.join(pieces)}{comma})"
+
+
+def _parts(value: object) -> tuple[str, list[object], dict[str, object]]:
+    """The constructor's name and the arguments that say something: those that differ from their defaults."""
+    assert is_dataclass(value), value
+    assert not isinstance(value, type)
+    name = type(value).__name__
+    leading, last = _POSITIONAL.get(name, ()), _LAST.get(name, ())
+    told: dict[str, object] = {}
+    for one in fields(value):
+        default = one.default_factory() if one.default_factory is not MISSING else one.default
+        argument = getattr(value, one.name)
+        if argument != default and not isinstance(argument, list):
+            told[one.name] = argument
+    positional = [told.pop(key) for key in leading if key in told]
+    named = {key: one for key, one in told.items() if key not in last}
+    return name, positional, named | {key: told[key] for key in last if key in told}
 
 
 def _line(value: object) -> str:
-    """The value as Python on one line."""
     match value:
         case _Name():
             return str(value)
         case str():
             return _text(value)
         case tuple():
-            return _line(_Call("", value))
+            return _called("", list(value), {})
         case dict():
             return "{" + ", ".join(f"{_line(key)}: {_line(one)}" for key, one in value.items()) + "}"
-        case _Call():
-            pieces = [_line(one) for one in value.positional] + [f"{name}={_line(one)}" for name, one in value.named]
-            comma = "," if not value.name and len(pieces) == 1 else ""
-            return f"{value.name}({', '.join(pieces)}{comma})"
-    return repr(value)
+        case bool() | int() | None:
+            return repr(value)
+    return _called(*_parts(value))
 
 
 def _text(value: str) -> str:
     if "\\" in value and '"' not in value and not value.endswith("\\") and "\n" not in value:
         return f'r"{value}"'
-    quoted = json.dumps(value, ensure_ascii=False)
-    return repr(value) if '"' in value and "'" not in value and "\\" not in value and "\n" not in value else quoted
+    if '"' in value and "'" not in value and "\\" not in value and "\n" not in value:
+        return f"'{value}'"
+    return json.dumps(value, ensure_ascii=False)
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def _constant(name: str) -> str:
+    constant = name.upper()
+    return f"{constant}_RECORD" if constant in _RESERVED else constant
+
+
+def _import(body: str) -> str:
+    known = ("Action", "Computed", "Condition", "Field", "Highlight", "Product", "Record", "Rule", "Total", "View")
+    used = [name for name in known if f"{name}(" in body]
+    line = f"from .declarations import {', '.join(used)}"
+    if len(line) <= _WIDTH:
+        return line
+    return "from .declarations import (\n" + "".join(f"    {name},\n" for name in used) + ")"
+
+
+def _commented(source: str, comment: str) -> str:
     lines: list[str] = []
-    for word in text.split():
-        if lines and len(lines[-1]) + 1 + len(word) <= width:
+    for word in comment.split():
+        if lines and len(lines[-1]) + 1 + len(word) <= _WIDTH - INNER - 2:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
-    return lines
+    return "".join(f"# {line}\n    " for line in lines) + source

@@ -1,11 +1,16 @@
 """All files of a product, and how several coders can share the work on them."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from macrohard.domain import Look, Value
 from macrohard.llm.builtin.blueprint import Blueprint, ClaimKind
 from macrohard.llm.builtin.webapp import palette, papers
+from macrohard.llm.builtin.webapp.declared import product_of
 from macrohard.llm.builtin.webapp.declaring import records_module
+from macrohard.llm.builtin.webapp.mistakes import Mistake, edit, mistakes_for, repaired, with_mistakes
+from macrohard.llm.builtin.webapp.problems import Edit, Problem
+from macrohard.llm.builtin.webapp.testing import Test, product_tests, put_off, test_files
 
 _SOURCE = Path(__file__).parent / "source"
 _DATA_MODULES = (
@@ -34,7 +39,7 @@ def files(blueprint: Blueprint, look: Look, *, careless: bool = False) -> dict[s
     written = {
         f"app/{name}.py": (_SOURCE / "app" / f"{name}.py").read_text() for name in (*_DATA_MODULES, *_PAGE_MODULES)
     }
-    written["app/records.py"] = records_module(blueprint)
+    written["app/records.py"] = records_module(product_of(blueprint), said(blueprint))
     written["app/static/style.css"] = _style(look)
     written["app/static/app.js"] = (_SOURCE / "app" / "static" / "app.js").read_text()
     written["app/static/icon.svg"] = palette.icon(blueprint.title, look)
@@ -43,7 +48,32 @@ def files(blueprint: Blueprint, look: Look, *, careless: bool = False) -> dict[s
     written["Dockerfile"] = papers.DOCKERFILE
     written["README.md"] = papers.readme(blueprint)
     written["docs/manual.md"] = papers.manual(blueprint)
-    return written
+    tests = product_tests(blueprint)
+    if careless:
+        mistakes = mistakes_for(blueprint, written)
+        written = with_mistakes(mistakes, written)
+        tests = tuple(test for test in tests if not any(_shows(test, mistake) for mistake in mistakes))
+    return written | test_files(blueprint, tests)
+
+
+def repairs(blueprint: Blueprint, problems: Sequence[Problem], current: Mapping[str, str]) -> tuple[Edit, ...]:
+    """The edits that mend those mistakes which explain what was reported, and write the tests that were put off.
+
+    Mistakes that nobody reported stay.
+    """
+    mended = repaired(mistakes_for(blueprint, files(blueprint, Look())), blueprint.claims, problems, current)
+    late = [
+        test
+        for test in product_tests(blueprint)
+        if any(_shows(test, mistake) for mistake in mended) and current.get(test.file, "").count(put_off(test)) == 1
+    ]
+    tests = [Edit(file=test.file, old=put_off(test), new=test.source) for test in late]
+    return (*(edit(mistake) for mistake in mended), *tests)
+
+
+def _shows(test: Test, mistake: Mistake) -> bool:
+    """Whether the test would fail for the mistake."""
+    return test.shows == mistake.kind or (test.about is not None and mistake.explains(test.about))
 
 
 def parts(blueprint: Blueprint) -> tuple[Part, ...]:
@@ -74,6 +104,16 @@ def parts(blueprint: Blueprint) -> tuple[Part, ...]:
             claims=(),
         ),
     )
+
+
+def said(blueprint: Blueprint) -> dict[str, dict[int, str]]:
+    """What the criteria say about the rules, actions, … of a product: comments for `records_module`."""
+    found: dict[str, dict[int, str]] = {}
+    for number, claim in enumerate(blueprint.claims, 1):
+        if claim.kind in {"rule", "action", "view", "total", "highlight"} and claim.index is not None:
+            text = f"AC-{number}: {' '.join(claim.text.split())}"
+            found.setdefault(f"{claim.kind}s", {}).setdefault(claim.index, text)
+    return found
 
 
 def _style(look: Look) -> str:

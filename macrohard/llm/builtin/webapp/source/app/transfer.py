@@ -31,9 +31,10 @@ def export(storage: Storage, record: Record, rows: list[Row]) -> bytes:
     """The rows with all fields: UTF-8 with byte order mark, everything quoted, so that spreadsheets read it right."""
     file = io.StringIO()
     writer = csv.writer(file, quoting=csv.QUOTE_ALL)
-    writer.writerow([field.label for field in record.fields])
+    columns = record.fields
+    writer.writerow([field.label for field in columns])
     for row in rows:
-        writer.writerow([_cell(storage, row, field) for field in record.fields])
+        writer.writerow([_cell(storage, row, field) for field in columns])
     return file.getvalue().encode("utf-8-sig")
 
 
