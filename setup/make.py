@@ -116,8 +116,11 @@ NEEDS = {
 
 
 def prepare_machine(purpose: str) -> None:
-    install([need for need in NEEDS[purpose] if not need.present()])
-    if start_engine():
+    confined = is_confined()
+    install([need for need in NEEDS[purpose] if not need.present() and not (confined and need is ENGINE)])
+    if confined:
+        say("this is itself a container without the right to make others, so no Docker engine can work in it")
+    elif start_engine():
         return
     install([need for need in [BUBBLEWRAP] if not need.present()])
     if subprocess.run(["bwrap", "--ro-bind", "/", "/", "--unshare-all", "true"], capture_output=True).returncode == 0:
@@ -153,6 +156,13 @@ def install(needs: Sequence[Need]) -> None:
         raise SetupError(advice)
     say(advice)
     say("going on without")
+
+
+def is_confined() -> bool:
+    """Whether even root may not do here what an engine has to: it would start, and fail at the first container."""
+    if engine_state() == "up" or os.geteuid() != 0 or not on_path("unshare")():
+        return False
+    return subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0
 
 
 def start_engine() -> bool:
