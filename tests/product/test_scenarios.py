@@ -99,6 +99,20 @@ async def test_what_holds_passes(tasks: Pod, steps: list[dict[str, Any]]) -> Non
     assert result.screenshot.startswith(b"\xff\xd8")
 
 
+async def test_two_links_to_the_same_place_are_one(make_commit: MakeCommit, open_pod: OpenPod) -> None:
+    twice = make_commit("tasks", {"app.py": {"<h1>Tasks</h1>": '<h1>Tasks</h1><a href="/tasks/new">Add task</a>'}})
+    other = make_commit("tasks", {"app.py": {"<h1>Tasks</h1>": '<h1>Tasks</h1><a href="/tasks?new">Add task</a>'}})
+    steps = [
+        {"do": "open", "path": "/tasks"},
+        {"do": "click", "role": "link", "name": "Add task"},
+        {"do": "see_control", "role": "textbox", "name": "Title"},
+    ]
+    async with open_pod(twice) as pod:
+        assert (await run(pod, *steps)).status == "passed"
+    async with open_pod(other) as pod:
+        assert '2 elements of the kind link with the name "Add task"' in (await run(pod, *steps)).summary
+
+
 FAILS: dict[str, tuple[list[dict[str, Any]], str]] = {
     "no such button": (
         [{"do": "open", "path": "/tasks/new"}, {"do": "click", "role": "button", "name": "Sav"}],

@@ -3,27 +3,27 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
-from playwright.async_api import Error, Locator
+from playwright.async_api import Error
 
 from macrohard.product.guest import steps
+from macrohard.product.guest.steps import DATE_KINDS, KINDS_SCRIPT, Found
 from macrohard.product.guest.visit import Failed, Malformed, Visit
 
 _REFERENCE = re.compile(r"^(?:f\d+)?e\d+$")
 _ROLE_AND_NAME = re.compile(r'^([a-z]+) "(.*)"$', re.S)
 _FILENAME = re.compile(r"^[\w.-]+\.[a-z]{1,5}$")
-_DATE_OR_TIME = re.compile(r"^(\d{4}-\d{2}-\d{2}(T\d{2}:\d{2})?|\d{2}:\d{2})$")
 
 
-async def _target(visit: Visit, target: str) -> tuple[Locator, str]:
+async def _target(visit: Visit, target: str) -> tuple[Found, str]:
     if _REFERENCE.match(target):
-        found = visit.page.locator(f"aria-ref={target}")
+        locator = visit.page.locator(f"aria-ref={target}")
         try:
-            await found.count()
-        except Error as error:
-            raise Failed(f"{target} is not on the page any more; look again") from error
-        if await found.count() != 1:
+            there = await locator.evaluate_all(KINDS_SCRIPT)
+        except Error:
+            there = []
+        if len(there) != 1:
             raise Failed(f"{target} is not on the page any more; look again")
-        return found, target
+        return Found(locator, there[0]["kind"]), target
     if not (parts := _ROLE_AND_NAME.match(target)):
         raise Malformed(
             f'{target!r} names no element: give a reference such as e12, or a role and a name: button "Save"'
@@ -59,7 +59,7 @@ async def _uncheck(visit: Visit, target: str, value: str) -> None:
 
 async def _set(visit: Visit, target: str, on: bool) -> None:
     found, what = await _target(visit, target)
-    await steps.operate(visit, what, lambda: found.set_checked(on))
+    await steps.check(visit, found, on, what)
 
 
 async def _type(visit: Visit, target: str, value: str) -> None:
@@ -67,12 +67,10 @@ async def _type(visit: Visit, target: str, value: str) -> None:
     focused = visit.page.locator("*:focus")
     if await focused.count() == 0:
         raise Failed("nothing has the focus, so the typed text goes nowhere; press Tab first")
-    kind = await focused.evaluate("(element) => element.tagName === 'INPUT' ? element.type : element.tagName")
-    if kind in ("date", "time", "datetime-local", "month", "week"):
+    kind = (await focused.evaluate_all(KINDS_SCRIPT))[0]["kind"]
+    if kind in DATE_KINDS:
         # Such fields take their parts in the order of the browser's language; the ISO form is what the person means.
-        if not _DATE_OR_TIME.match(value):
-            raise Failed("the field takes a date or time only in a form such as 2026-11-22, 09:30 or 2026-11-22T09:30")
-        await steps.fill(visit, focused, value, "the field")
+        await steps.fill(visit, Found(focused, kind), value, "the field")
         return
     await visit.page.keyboard.type(value)
     await visit.settle()

@@ -7,6 +7,7 @@ import mimetypes
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from playwright.async_api import Error, FilePayload, Locator, Page
@@ -17,6 +18,12 @@ from macrohard.product.guest.visit import ANSWER_SECONDS, POLL_SECONDS, Failed, 
 FIELD_ROLES = ("textbox", "searchbox", "combobox", "listbox", "spinbutton", "checkbox", "switch", "radio", "slider")
 BOX_ROLES = ("checkbox", "switch", "radio")
 _INPUTS = "input, select, textarea, [contenteditable=true], [role=textbox], [role=combobox], [role=radiogroup]"
+_BOXES = "input[type=checkbox], input[type=radio], [role=checkbox], [role=switch], [role=radio]"
+DATE_KINDS = frozenset({"date", "time", "datetime-local", "month", "week"})
+KINDS_SCRIPT = """(elements) => elements.map((element) => ({
+  kind: element.tagName === "INPUT" ? element.type : element.tagName.toLowerCase(),
+  link: element.tagName === "A" ? element.href : "",
+}))"""
 _MARKED_ROW = "[data-macrohard-row]"
 
 
@@ -64,27 +71,50 @@ def _role(scope: Page | Locator, role: str, name: str) -> Locator:
     return scope.get_by_role(cast(Any, role), name=name, exact=True)
 
 
-def _field(page: Page, name: str) -> Locator:
-    found = page.get_by_label(name, exact=True).and_(page.locator(_INPUTS))
-    for role in FIELD_ROLES:
+def _labelled(page: Page, name: str, inputs: str = _INPUTS) -> Locator:
+    return page.get_by_label(name, exact=True).and_(page.locator(inputs))
+
+
+def _any_role(page: Page, roles: tuple[str, ...], name: str) -> Locator:
+    found = _role(page, roles[0], name)
+    for role in roles[1:]:
         found = found.or_(_role(page, role, name))
     return found
 
 
-async def _one(visit: Visit, find: Callable[[], Locator], *, roles: tuple[str, ...], name: str) -> Locator:
-    """The one visible element; waits for it as long as a page may take."""
+@dataclass(frozen=True)
+class Found:
+    """The one element that was meant."""
+
+    locator: Locator
+    kind: str
+    """The tag, or for an input its type: select, textarea, text, date, checkbox, …"""
+
+
+async def _one(visit: Visit, *ways: Callable[[], Locator], roles: tuple[str, ...], name: str) -> Found:
+    """The one visible element that the first successful of these ways finds; waits as long as a page may take.
+
+    Links to the same place count as one.
+    """
+    found: list[Found] = []
 
     async def complaint() -> str | None:
-        count = await find().count()
-        if count == 1:
-            return None
-        what = "field" if len(roles) > 3 else " or ".join(roles)
+        count = 0
+        for way in ways:
+            locator = way()
+            there = await locator.evaluate_all(KINDS_SCRIPT)
+            places = {one["link"] for one in there}
+            if len(there) == 1 or (len(places) == 1 and "" not in places):
+                found.append(Found(locator.first if len(there) > 1 else locator, there[0]["kind"]))
+                return None
+            count = max(count, len(there))
+        what = "field" if roles == FIELD_ROLES else " or ".join(roles)
         if count > 1:
             return f'{await _where(visit)} has {count} elements of the kind {what} with the name "{name}"'
         return f'{await _where(visit)} has no {what} "{name}"; {await _instead(visit, roles, name)}'
 
     await visit.until(complaint)
-    return find()
+    return found[-1]
 
 
 async def _mark_row(visit: Visit, row: str) -> None:
@@ -104,26 +134,28 @@ async def _rows_there(visit: Visit) -> str:
     return f"the rows are {_quoted(rows)}" if rows else "it has no rows at all"
 
 
-async def find(visit: Visit, role: str, name: str, row: str | None) -> Locator:
+async def find(visit: Visit, role: str, name: str, row: str | None) -> Found:
     """The one element of this role and name, in the one row with that text."""
     if row is None:
         return await _one(visit, lambda: _role(visit.page, role, name), roles=(role,), name=name)
     await _mark_row(visit, row)
-
-    async def complaint() -> str | None:
-        count = await _role(visit.page.locator(_MARKED_ROW), role, name).count()
-        if count == 1:
-            return None
-        text = next(iter(await visit.ask(f"macrohard.rowTexts({_js([row])})")), "")
-        return f'the row with "{row}" has {count or "no"} elements of the kind {role} named "{name}"; it shows: {text}'
-
-    await visit.until(complaint)
-    return _role(visit.page.locator(_MARKED_ROW), role, name)
+    try:
+        return await _one(visit, lambda: _role(visit.page.locator(_MARKED_ROW), role, name), roles=(role,), name=name)
+    except Failed as error:
+        shown = next(iter(await visit.ask(f"macrohard.rowTexts({_js([row])})")), "")
+        raise Failed(f'in the row with "{row}", which shows {_quoted([shown])}: {error}') from error
 
 
-async def find_field(visit: Visit, name: str) -> Locator:
-    """The one field with this label."""
-    return await _one(visit, lambda: _field(visit.page, name), roles=FIELD_ROLES, name=name)
+async def find_field(visit: Visit, name: str) -> Found:
+    """The one field with this label, or with this accessible name."""
+    # Labels first, because most fields have one and asking for every role takes several times as long.
+    return await _one(
+        visit,
+        lambda: _labelled(visit.page, name),
+        lambda: _any_role(visit.page, FIELD_ROLES, name),
+        roles=FIELD_ROLES,
+        name=name,
+    )
 
 
 # --- doing ---------------------------------------------------------------------------------------------------
@@ -164,15 +196,16 @@ async def operate(visit: Visit, what: str, action: Callable[[], Awaitable[object
     await visit.settle()
 
 
-async def click(visit: Visit, target: Locator, what: str, *, times: int = 1) -> None:
-    await operate(visit, what, lambda: target.click() if times == 1 else target.dblclick())
+async def click(visit: Visit, target: Found, what: str, *, times: int = 1) -> None:
+    locator = target.locator
+    await operate(visit, what, lambda: locator.click() if times == 1 else locator.dblclick())
 
 
-async def fill(visit: Visit, target: Locator, value: str, what: str) -> None:
+async def fill(visit: Visit, target: Found, value: str, what: str) -> None:
     async def replace() -> None:
-        await target.fill(value)
+        await target.locator.fill(value)
         # Such fields drop in silence what they do not understand.
-        if value and await target.evaluate(EMPTY_DATE_SCRIPT):
+        if value and target.kind in DATE_KINDS and not await target.locator.input_value():
             raise Failed(
                 f"{what} takes a date or time only in a form such as 2026-11-22, 09:30 or 2026-11-22T09:30, "
                 f"and {value!r} is none"
@@ -181,24 +214,29 @@ async def fill(visit: Visit, target: Locator, value: str, what: str) -> None:
     await operate(visit, what, replace)
 
 
-async def choose(visit: Visit, target: Locator, value: str, what: str) -> None:
+async def choose(visit: Visit, target: Found, value: str, what: str) -> None:
     """The option with this text, whether the list is a select, radio buttons, or made of scripts."""
-    tag = await target.evaluate("(element) => element.tagName")
-    if tag == "SELECT":
-        options = [text.strip() for text in await target.locator("option").all_text_contents()]
+    locator = target.locator
+    if target.kind == "select":
+        options = await locator.evaluate("(select) => [...select.options].map((option) => option.label.trim())")
         if value not in options:
             raise Failed(f'{what} does not offer "{value}"; it offers {_quoted(options)}')
-        await operate(visit, what, lambda: target.select_option(label=value))
+        await operate(visit, what, lambda: locator.select_option(label=value))
         return
-    radio = target.get_by_role("radio", name=value, exact=True)
+    radio = locator.get_by_role("radio", name=value, exact=True)
     if await radio.count() == 1:
         await operate(visit, what, radio.check)
         return
-    await operate(visit, what, target.click)
+    await operate(visit, what, locator.click)
     option = visit.page.get_by_role("option", name=value, exact=True)
     if await option.count() != 1:
         raise Failed(f'{what} does not offer "{value}"; {await _instead(visit, ("option",), value)}')
     await operate(visit, what, option.click)
+
+
+async def check(visit: Visit, target: Found, on: bool, what: str) -> None:
+    """Tick or untick a box."""
+    await operate(visit, what, lambda: target.locator.set_checked(on))
 
 
 async def press(visit: Visit, key: str) -> None:
@@ -213,10 +251,10 @@ async def press(visit: Visit, key: str) -> None:
     await visit.settle()
 
 
-async def upload(visit: Visit, target: Locator, filename: str, content: str, what: str) -> None:
+async def upload(visit: Visit, target: Found, filename: str, content: str, what: str) -> None:
     kind = mimetypes.guess_type(filename)[0] or "text/plain"
     file = FilePayload(name=filename, mimeType=kind, buffer=content.encode())
-    await operate(visit, what, lambda: target.set_input_files(file))
+    await operate(visit, what, lambda: target.locator.set_input_files(file))
 
 
 # --- the steps of scenarios ----------------------------------------------------------------------------------
@@ -237,25 +275,26 @@ async def _fill(visit: Visit, step: Mapping[str, Any]) -> None:
 
 async def _choose(visit: Visit, step: Mapping[str, Any]) -> None:
     name = step["name"]
-
-    def list_or_group() -> Locator:
-        return _field(visit.page, name).or_(_role(visit.page, "radiogroup", name)).or_(_role(visit.page, "group", name))
-
-    target = await _one(visit, list_or_group, roles=FIELD_ROLES, name=name)
+    target = await _one(
+        visit,
+        lambda: _labelled(visit.page, name),
+        lambda: _any_role(visit.page, (*FIELD_ROLES, "radiogroup", "group"), name),
+        roles=FIELD_ROLES,
+        name=name,
+    )
     await choose(visit, target, step["value"], f'the list "{name}"')
 
 
 async def _check(visit: Visit, step: Mapping[str, Any]) -> None:
     name = step["name"]
-
-    def box() -> Locator:
-        found = _role(visit.page, BOX_ROLES[0], name)
-        for role in BOX_ROLES[1:]:
-            found = found.or_(_role(visit.page, role, name))
-        return found
-
-    target = await _one(visit, box, roles=BOX_ROLES, name=name)
-    await operate(visit, f'the box "{name}"', lambda: target.set_checked(step["on"]))
+    target = await _one(
+        visit,
+        lambda: _labelled(visit.page, name, _BOXES),
+        lambda: _any_role(visit.page, BOX_ROLES, name),
+        roles=BOX_ROLES,
+        name=name,
+    )
+    await check(visit, target, step["on"], f'the box "{name}"')
 
 
 async def _press(visit: Visit, step: Mapping[str, Any]) -> None:
@@ -264,14 +303,13 @@ async def _press(visit: Visit, step: Mapping[str, Any]) -> None:
 
 async def _upload(visit: Visit, step: Mapping[str, Any]) -> None:
     name = step["name"]
-
-    def file_field() -> Locator:
-        inputs = visit.page.locator("input[type=file]")
-        return (
-            visit.page.get_by_label(name, exact=True).and_(inputs).or_(_role(visit.page, "button", name).and_(inputs))
-        )
-
-    target = await _one(visit, file_field, roles=("file field",), name=name)
+    target = await _one(
+        visit,
+        lambda: _labelled(visit.page, name, "input[type=file]"),
+        lambda: _role(visit.page, "button", name).and_(visit.page.locator("input[type=file]")),
+        roles=("file field",),
+        name=name,
+    )
     await upload(visit, target, step["filename"], step["content"], f'the file field "{name}"')
 
 
@@ -355,9 +393,6 @@ async def _see_control(visit: Visit, step: Mapping[str, Any]) -> None:
     await visit.until(complaint)
 
 
-EMPTY_DATE_SCRIPT = """(field) => field.value === "" && field.matches(
-  "input[type=date], input[type=time], input[type=datetime-local], input[type=month], input[type=week]")"""
-
 VALUE_SCRIPT = """(field) => {
   if (field.matches("input[type=checkbox], input[type=radio]")) return field.checked ? "on" : "off";
   if (field.hasAttribute("aria-checked")) return field.getAttribute("aria-checked") === "true" ? "on" : "off";
@@ -368,7 +403,7 @@ VALUE_SCRIPT = """(field) => {
 
 async def _see_value(visit: Visit, step: Mapping[str, Any]) -> None:
     name, value = step["name"], step["value"]
-    target = await find_field(visit, name)
+    target = (await find_field(visit, name)).locator
 
     async def complaint() -> str | None:
         held = await target.evaluate(VALUE_SCRIPT)
