@@ -12,7 +12,7 @@ _START = (
     r"tick(?:ing)?|highlight\w*|warn\w*|alert\w*|notif\w*|remind\w*|send\w*|calculat\w*|comput\w*|count(?:s|ing)?|total(?:s)?|sum(?:s)?|average|group(?:ed|ing)?|edit(?:ing)?|delet(?:e|es|ing)|remov(?:e|es|ing)|archiv(?:e|es|ing)|check(?:ing)? (?:in|out)|"
     r"extend\w*|return(?:ing)?(?! date)|approv(?:e|es|ing)|only (?:show|list|see|one|active|open|the)|just (?:show|list)|be able|able to|can(?:'t)?|could|should|must|may|i (?:want|need|would|must|should|can|also|also want)|we (?:want|need|would|must|should|can|also)|"
     r"it (?:should|must|would|can|needs)|they (?:should|must|can)|there (?:should|must)|(?:a |an )?(?:list|overview|report|page|view|total|sum|summary|count|button|history|search|filter|warning|reminder|highlight|export|import|print)\b|no (?:double|duplicate|two|overlap|login|negative)|"
-    r"with (?:a )?(?:search|filter|sort|export|total)|overdue|low[- ]stock|log ?in|save\b|never\b|don't|do not|not more|max(?:imum)?\b|at most|paginat\w*|paging)"
+    r"(?:the )?(?:number|sum|total|count|average|amount) of|how many|how much|which (?:\w+ )?(?:are|is|have|has)|who (?:is|has|have|are)|whose|with (?:a )?(?:search|filter|sort|export|total)|overdue|low[- ]stock|log ?in|save\b|never\b|don't|do not|not more|max(?:imum)?\b|at most|paginat\w*|paging)"
 )
 _CUT = re.compile(
     rf"(?i)\s*(?:;|\s-\s|,\s*(?:and|but|then|also|plus|or)?\s*|\s+(?:and|but|then|plus|\+|&)\s+)(?:(?:also|then|please|to|that|maybe|ideally|optionally|i can|we can|you can|it|which)\s+)*(?={_START}\b)|\s*;\s*|(?:,\s*|\s+)(?:but|plus|and also|as well as)\s+(?=\w)|\s+\+\s+|\s+->\s+(?=(?:show|list|mark)\b)"

@@ -1,11 +1,13 @@
 """Sensible defaults where the person said little: usual fields, titles, references, choices; each one is stated."""
 
+import re
+
 from macrohard.llm.builtin.blueprint import Field
 from macrohard.llm.builtin.understanding.conditions import by_role
 from macrohard.llm.builtin.understanding.domains import Domain, domain_of
 from macrohard.llm.builtin.understanding.draft import DEFAULT, Draft, FieldDraft, RecordDraft, Said
 from macrohard.llm.builtin.understanding.nouns import kind_of, roles_of, usual_choices
-from macrohard.llm.builtin.understanding.records import _PARENTS
+from macrohard.llm.builtin.understanding.records import PARENTS
 from macrohard.llm.builtin.understanding.words import article, identifier, label, listed, lower_label, singular
 
 _TITLES = (
@@ -31,6 +33,13 @@ def complete(draft: Draft, by_label: dict[str, Domain]) -> None:
         _refer(draft, record)
     for record in draft.records:
         _relate(draft, record, by_label)
+        if any(
+            re.search(r"password|\bpin\b|credit card|iban|account number|social security", one.label.lower())
+            for one in record.fields
+        ):
+            draft.assume(
+                "Warning: what is entered is kept readable and without a login; real passwords, PINs and card numbers do not belong there."
+            )
     for record in draft.records:
         _usual_fields(draft, record, by_label.get(record.label))
         _refer(draft, record)
@@ -75,7 +84,7 @@ def _relate(draft: Draft, record: RecordDraft, by_label: dict[str, Domain]) -> N
         parent_kind = parent_domain.label if parent_domain else parent.label
         if (
             parent is record
-            or parent_kind not in _PARENTS.get(kind, ())
+            or parent_kind not in PARENTS.get(kind, ())
             or reference_to(record, parent)
             or reference_to(parent, record)
         ):
@@ -83,17 +92,18 @@ def _relate(draft: Draft, record: RecordDraft, by_label: dict[str, Domain]) -> N
         add_reference(draft, record, parent)
 
 
-def add_reference(draft: Draft, record: RecordDraft, parent: RecordDraft) -> FieldDraft:
-    """Let each `record` belong to one `parent`, which is said as an assumption."""
+def add_reference(draft: Draft, record: RecordDraft, parent: RecordDraft, said: Said = DEFAULT) -> FieldDraft:
+    """Let each `record` belong to one `parent`; unless stated, that is an assumption."""
     one = FieldDraft(
         Field(
             name=identifier(parent.label), label=parent.label, type="reference", references=parent.name, required=True
         ),
-        {"field": DEFAULT, "required": DEFAULT},
+        {"field": said, "required": DEFAULT},
         {parent.label.lower(), *parent.aliases},
     )
     record.fields.insert(len([f for f in record.fields if f.type == "reference"]), one)
-    draft.assume(f"Each {lower_label(record.label)} belongs to {article(lower_label(parent.label))}.")
+    if not said.words:
+        draft.assume(f"Each {lower_label(record.label)} belongs to {article(lower_label(parent.label))}.")
     return one
 
 
@@ -261,7 +271,13 @@ def _fill_choices(draft: Draft, record: RecordDraft) -> None:
 
 def _title(draft: Draft, record: RecordDraft) -> None:
     """Choose what a record is called, and require it."""
-    texts = [one for one in record.fields if one.type in ("text", "e-mail") and not one.value.computed]
+    texts = [
+        one
+        for one in record.fields
+        if one.type in ("text", "e-mail", "web address")
+        and not one.value.computed
+        and not re.search(r"password|pin$", one.name)
+    ]
     chosen = next((one for wanted in _TITLES for one in texts if one.label.lower() == wanted), None)
     chosen = chosen or next(
         (

@@ -1,6 +1,7 @@
 """Values that are shown and never entered, and totals over lists."""
 
 import re
+from typing import Literal
 
 from macrohard.llm.builtin.blueprint import Computed, Condition, Field, FieldType, Total
 from macrohard.llm.builtin.understanding.clauses import Clause, named_record
@@ -100,98 +101,107 @@ def looked_up(phrase: str, record: RecordDraft, draft: Draft, said: Said = DEFAU
     return None
 
 
-_TIMES = r"(?:\s+[x*]\s+|\s*\*\s*|\s+times\s+|\s+multiplied (?:by|with)\s+)"
+_OPERATIONS: tuple[tuple[str, Literal["product", "difference", "sum"]], ...] = (
+    (r"(?:\s+[x*]\s+|\s*\*\s*|\s+times\s+|\s+multiplied (?:by|with)\s+)", "product"),
+    (r"(?:\s+-\s+|\s+minus\s+|\s+less\s+)", "difference"),
+    (r"(?:\s*\+\s*|\s+plus\s+)", "sum"),
+)
+_GIVES = r"(?:\b(?P<n>[a-z][\w ]{1,40}?)\s*(?:=|\bis\b|:|\bas\b|\bshould be\b|\bmust be\b|\((?:=|is)?|\b(?:is )?(?:calculated|computed)(?: as| from| by)?(?: the)?)\s*)?"
 
 
 def computing(clause: Clause, draft: Draft) -> bool:
     """ "total = quantity x unit price", "shows the age", "stock is the sum of movements"."""
-    text = clause.text
-    record = clause.record
-    for candidate in [record, *(one for one in draft.records if one is not record)]:
-        if match := re.search(
-            rf"(?i)(?:\b(?P<n>[a-z][\w ]{{1,30}}?)\s*(?:=|\bis\b|:|\bshould be\b|\b(?:is )?(?:calculated|computed)(?: as| from| by)?(?: the)?)\s*)?\(?(?P<a>[a-z][\w -]{{1,30}}?){_TIMES}(?P<b>[a-z][\w -]{{1,30}})\)?",
-            text,
+    if _rollup(clause, draft):
+        return True
+    for record in [clause.record, *(one for one in draft.records if one is not clause.record)]:
+        if _operation(clause, record, draft) or _between(clause, record):
+            return True
+    match = re.search(
+        r"(?i)\b(?:show|calculate|compute|display|see|shows|know|with|and|the)\b[\w ,]*?\b(?P<w>age|days (?:late|overdue|left|remaining|until \w+)|how (?:late|old)\b[\w ]*)\b|"
+        r"\b(?P<w2>age) (?:(?:is|should|must|be|can|to|gets?) )*(?:calculated|computed|from|automatic\w*|shown|displayed|visible|seen)|\bhow many (?P<w3>days (?:late|overdue|left|remaining|until \w+))",
+        clause.text,
+    )
+    if match:
+        word = next(part for part in match.groups() if part).lower()
+        return any(computed_named(word, record, draft, clause.said) for record in [clause.record, *draft.records])
+    return False
+
+
+def _operation(clause: Clause, record: RecordDraft, draft: Draft) -> bool:
+    """Two fields that are multiplied, subtracted or added."""
+    for sign, how in _OPERATIONS:
+        match = re.search(
+            rf"(?i){_GIVES}\(?(?P<a>[a-z][\w -]{{1,30}}?){sign}(?P<b>[a-z][\w -]{{1,30}})\)?", clause.text
+        )
+        if match is None:
+            continue
+        first = _last_field(match["a"], record) or looked_up(match["a"].split()[-1], record, draft)
+        second = _first_field(match["b"], record) or looked_up(match["b"].strip(), record, draft)
+        type_ = _result_type(first, second, how) if first and second and first is not second else None
+        if first is None or second is None or type_ is None:
+            continue
+        shown = _result_name(
+            match["n"],
+            {"product": "Total", "sum": "Sum", "difference": "Duration" if type_ == "decimal number" else "Difference"}[
+                how
+            ],
+        )
+        currency = first.value.currency or second.value.currency
+        made = add_computed(
+            record,
+            shown,
+            type_,
+            Computed(how=how, fields=(first.name, second.name)),
+            clause.said,
+            **({"currency": currency} if type_ == "money" else {}),
+        )
+        if re.match(
+            r"(?i)(?:(?:show|display|calculate|and|the|a|see) )*(?:total|sum|overall)\b.*\b(?:of|value|worth)\b",
+            clause.text,
         ):
-            first, second = _last_field(match["a"], candidate), _first_field(match["b"], candidate)
-            first = first or looked_up(match["a"].split()[-1], candidate, draft)
-            second = second or looked_up(match["b"].strip(), candidate, draft)
-            if first and second and first is not second and first.type in _NUMERIC and second.type in _NUMERIC:
-                money = "money" in (first.type, second.type)
-                shown = _result_name(match["n"], "Total")
-                currency = {"currency": first.value.currency or second.value.currency} if money else {}
-                add_computed(
-                    candidate,
-                    shown,
-                    "money" if money else "decimal number",
-                    Computed(how="product", fields=(first.name, second.name)),
-                    clause.said,
-                    **currency,
-                )
-                return True
-        if match := re.search(
-            r"(?i)(?:\b(?P<n>[a-z][\w ]{1,30}?)\s*(?:=|\bis\b|:|\bas\b|\bfrom\b|\bshould be\b)\s*)?\(?(?:the difference (?:between|of) )?(?P<a>[a-z][\w -]{1,30}?)(?:\s+-\s+|\s+minus\s+|(?<=e)\s+and\s+)(?P<b>[a-z][\w -]{1,30})\)?",
-            text,
-        ):
-            first, second = _last_field(match["a"], candidate), _first_field(match["b"], candidate)
-            if first and second and first is not second and ("minus" in text or " - " in text or "difference" in text):
-                type_ = _difference_type(first, second)
-                if type_:
-                    if (
-                        "difference" in text
-                        and re.search(r"start|in|begin|from", first.name)
-                        and first.type not in _NUMERIC
-                    ):
-                        first, second = second, first
-                    shown = _result_name(
-                        match["n"], "Duration" if first.type in ("time", "date-time") else "Difference"
-                    )
-                    add_computed(
-                        candidate,
-                        shown,
-                        type_,
-                        Computed(how="difference", fields=(first.name, second.name)),
-                        clause.said,
-                    )
-                    return True
-        if match := re.search(
-            r"(?i)\b(?P<n>[a-z][\w ]{1,30}?)\s*(?:=|\bis\b|\bas\b)\s*(?P<a>[a-z][\w -]{1,30}?)\s*(?:\+|\bplus\b)\s*(?P<b>[a-z][\w -]{1,30})",
-            text,
-        ):
-            first, second = _last_field(match["a"], candidate), _first_field(match["b"], candidate)
-            if first and second and first is not second and first.type in _NUMERIC and second.type in _NUMERIC:
-                add_computed(
-                    candidate,
-                    _result_name(match["n"], "Sum"),
-                    first.type,
-                    Computed(how="sum", fields=(first.name, second.name)),
-                    clause.said,
-                )
-                return True
-    if match := re.search(
-        r"(?i)\b(?:show|calculate|compute|display|see|shows|know|with|and|the)\b[\w ,]*?\b(?P<w>age|days (?:late|overdue|left|remaining|until \w+)|how (?:late|old)\b[\w ]*)\b|\b(?P<w2>age) (?:is )?(?:calculated|computed|from|automatic\w*)|\bhow many (?P<w3>days (?:late|overdue|left|remaining|until \w+))",
-        text,
+            label_ = f"Total {lower_label(made.label)}" if "total" not in made.label.lower() else made.label
+            draft.add_total(
+                Total(
+                    record=record.name,
+                    label=label_ if label_ != made.label else f"{label_} of all {record.plural.lower()}",
+                    how="sum",
+                    field=made.name,
+                ),
+                clause.said,
+            )
+        return True
+    return False
+
+
+def _result_type(first: FieldDraft, second: FieldDraft, how: str) -> FieldType | None:
+    if how == "difference":
+        return _difference_type(first, second)
+    if first.type not in _NUMERIC or second.type not in _NUMERIC:
+        return None
+    if "money" in (first.type, second.type):
+        return "money"
+    return "whole number" if first.type == second.type == "whole number" else "decimal number"
+
+
+def _between(clause: Clause, record: RecordDraft) -> bool:
+    """The time from start to end: "hours are calculated from start and end"."""
+    if not re.search(
+        r"(?i)\b(?:calculat\w*|comput\w*|automatic\w*|total hours|difference)\b.*\b(?:hours|duration|time|length|nights|days)\b|\b(?:hours|duration|nights|length)\b.*\b(?:calculat\w*|comput\w*|automatic\w*|difference)\b",
+        clause.text,
     ):
-        word = (match["w"] or match["w2"] or match["w3"]).lower()
-        for candidate in [record, *draft.records]:
-            if computed_named(word, candidate, draft, clause.said):
-                return True
-    if match := re.search(
-        r"(?i)\b(?:calculate|compute|computed|calculated|automatically|total hours|duration|hours worked)\b.*\b(?:hours|duration|time|length|nights|days)\b|\b(?:hours|duration|nights|length)\b.*\b(?:calculated|computed|automatic\w*)\b",
-        text,
-    ):
-        for candidate in [record, *draft.records]:
-            start, end = by_role(candidate, "start"), by_role(candidate, "closing", "end")
-            if start and end and start is not end and (type_ := _difference_type(end, start)):
-                name = re.search(r"(?i)\b(?:total )?(hours|duration|nights|length|days)\b", text)
-                add_computed(
-                    candidate,
-                    name.group() if name else "Duration",
-                    type_,
-                    Computed(how="difference", fields=(end.name, start.name)),
-                    clause.said,
-                )
-                return True
-    return _rollup(clause, draft)
+        return False
+    start, end = by_role(record, "start"), by_role(record, "closing", "end")
+    if not start or not end or start is end or not (type_ := _difference_type(end, start)):
+        return False
+    name = re.search(r"(?i)\b(?:total )?(hours|duration|nights|length|days)\b(?: (?:worked|stayed))?", clause.text)
+    add_computed(
+        record,
+        name.group() if name else "Duration",
+        type_,
+        Computed(how="difference", fields=(end.name, start.name)),
+        clause.said,
+    )
+    return True
 
 
 def _rollup(clause: Clause, draft: Draft) -> bool:
@@ -370,11 +380,6 @@ def totalling(clause: Clause, draft: Draft) -> bool:
             )
             if group is None:
                 return False
-            if group.type not in ("choice", "yes/no", "reference", "date", "date-time"):
-                draft.leave_uncovered(
-                    f"Totals per {lower_label(group.label)}: it has no fixed values to group by.", clause.said
-                )
-                group = None
     elif selection is None and re.search(r"\bmonthly\b", text):
         group = date_of(record)
     what = record.plural.lower() if how == "count" else lower_label(field.label) if field else ""

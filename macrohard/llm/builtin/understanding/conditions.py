@@ -175,7 +175,7 @@ def _choice_values(text: str, record: RecordDraft) -> Selection | None:
             ):
                 continue
             if re.search(rf"\b(?:not|non|isn't|aren't|except|un)[- ]?(?:yet |been )?{re.escape(low)}\b", text):
-                return Selection((condition(one.name, "not equal", value),), "", f"Not {low}")
+                return Selection((condition(one.name, "not equal", value),), f"{record.plural} not {low}", f"Not {low}")
             shown = value if re.match(r".*(?:status|state|stage|priority|type|kind)", one.label.lower()) else value
             bare = (
                 plural(value)
@@ -230,13 +230,14 @@ def _dates(text: str, record: RecordDraft) -> Selection | None:
             return Selection((condition(expiry.name, "before today"),), "", "Expired", expiry.name)
         if re.search(r"\b(?:still )?valid\b|not expired", text):
             return Selection((condition(expiry.name, "not before today"),), "", "Valid", expiry.name)
+    spoken = _spoken_date(text, record)
     due_like = bool(re.search(r"\bdue\b|deadline|coming up|upcoming|follow[- ]?up", text))
-    one = date_of(record, "due") if due_like and by_role(record, "due") else date_of(record)
+    one = spoken or (date_of(record, "due") if due_like and by_role(record, "due") else date_of(record))
     due = due_like and by_role(record, "due") is not None
     if one is None:
         return None
     extra = open_conditions(record) if due else ()
-    word = "Due " if due else ""
+    word = "Due " if due else f"{one.label} " if spoken and one is not date_of(record) else ""
     if match := re.search(
         rf"\b(?:in|within|for|over)? ?(?:the )?(?:next|coming) (?P<n>{NUMBER})?\s*(?P<u>days?|weeks?|months?)\b|\b(?:in|within) (?P<n2>{NUMBER}) (?P<u2>days?|weeks?)\b",
         text,
@@ -274,6 +275,23 @@ def _dates(text: str, record: RecordDraft) -> Selection | None:
         return Selection((condition(one.name, "not before today"), *extra), "", "Upcoming", one.name)
     if re.search(r"\b(?:past|previous|earlier|former events)\b", text) and one.type in _DATED:
         return Selection((condition(one.name, "before today"),), "", "Past", one.name)
+    return None
+
+
+def _spoken_date(text: str, record: RecordDraft) -> FieldDraft | None:
+    """The date that a text speaks of, by its name or by a verb: "membership ends", "returned this month"."""
+    for one in record.of_type("date", "date-time"):
+        for alias in {one.label.lower(), *one.aliases}:
+            if re.search(rf"\b{re.escape(alias)}\b", text):
+                return one
+        stem = re.sub(r"(?i)\b(?:date|time|day|on|at|last|next|of|the|until|since)\b", " ", one.label.lower()).split()
+        if (
+            stem
+            and len(stem[0]) > 2
+            and re.search(rf"\b{re.escape(stem[0][:6].rstrip('e'))}\w{{0,4}}\b", text)
+            and stem[0] not in record.label.lower()
+        ):
+            return one
     return None
 
 
@@ -349,7 +367,7 @@ def _stock(text: str, record: RecordDraft) -> Selection | None:
     if re.search(r"\b(?:out of stock|sold out|none left|nothing left|used up|run out|empty|ran out)\b", text):
         return Selection((condition(quantity.name, "at most", "0"),), "Out of stock", "Out of stock")
     if match := re.search(
-        rf"\b(?:below|under|less than|fewer than|drops? (?:below|under)|at most|or less|<=?)\s*(?P<n>\d[\d.]*)\b", text
+        r"\b(?:below|under|less than|fewer than|drops? (?:below|under)|at most|or less|<=?)\s*(?P<n>\d[\d.]*)\b", text
     ):
         is_ = "at most" if re.search(r"at most|<=", match.group()) else "less"
         return Selection((condition(quantity.name, is_, match["n"]),), "Low stock", "Low stock")

@@ -58,6 +58,9 @@ class _Rest:
 def constrain(one: FieldDraft, words: str, said: Said) -> str:
     """Apply what `words` say about the field; what was not understood is returned."""
     rest = _Rest(words)
+    if one.type == "reference" or one.value.computed:
+        _presence(one, rest, said)
+        return rest.text.strip(" ;,.-:()[]*")
     _presence(one, rest, said)
     _checksum(one, rest, said)
     _default(one, rest, said)
@@ -355,6 +358,12 @@ def _ranges(one: FieldDraft, rest: _Rest, said: Said) -> None:
     value = rf"(?:{CURRENCY}\s*)?(?P<n>-?{NUMBER})(?:\s*{CURRENCY})?(?:\s*(?P<u>{_UNIT})(?![a-z]))?"
     low, high = value.replace("<n>", "<a>").replace("<u>", "<ua>"), value.replace("<n>", "<b>").replace("<u>", "<ub>")
     moment = r"(?P<m>current(?: year)?|this year|now|today|the current year|present)"
+    if (
+        one.type == "choice"
+        and not one.value.choices
+        and rest.has(r"^\W*(?:from |between )?\d+\s*(?:\.\.\.?|-|to|and)\s*\d+\b")
+    ):
+        one.value = one.value.model_copy(update={"type": "whole number"})
     rangeable = one.type in _NUMERIC or one.type == "text"
     if not rangeable:
         return

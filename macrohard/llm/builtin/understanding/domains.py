@@ -19,7 +19,7 @@ Employee | employee, staff, staff member, worker, colleague, team member | Name*
 Item | inventory, stock, inventory item, stock item, stock list, stuff, spare part, part, material, consumable, supply, home inventory | Name*; Quantity=0 >=0; Location; Minimum stock >=0; Notes
 Product | product, article, goods, sku | Name*; SKU!; Price >=0; Stock >=0; Notes
 Movement | stock movement, movement, warehouse movement, stock transaction | Date*=today; Direction*: In, Out; Quantity* >0; Note
-Expense | expense, spending, cost, expenditure, outgoing, expense tracker | Description*; Amount:money* >0; Date*=today; Category: Food, Household, Transport, Leisure, Other = Other
+Expense | expense, spending, cost, expenditure, outgoing, expense tracker, spend, spent, money | Description*; Amount:money* >0; Date*=today; Category: Food, Household, Transport, Leisure, Other = Other
 Transaction | transaction, budget, household budget, cash book, cashbook, finances, petty cash | Description*; Amount:money* >0; Date*=today; Type: Income, Expense = Expense; Category: Household, Food, Transport, Leisure, Other = Other
 Income | income, earning | Description*; Amount:money* >0; Date*=today
 Invoice | invoice, bill | Number*!; Customer; Date*=today; Due date; Amount:money* >=0; Paid?
@@ -114,7 +114,7 @@ Build | build, kernel build, test run, release, deployment | Version*; Date*=tod
 """.strip()
 
 _WHOLES = frozenset(
-    "inventory stock crm book book-keeping finances budget spending maintenance fitness tracking timesheet roster rota recruiting recruitment "
+    "manager tracker database planner app program system software site organizer organiser register catalog catalogue directory administration inventory stock crm book money spend spent book-keeping finances budget spending maintenance fitness tracking timesheet roster rota recruiting recruitment "
     "procurement shopping groceries grocery apiary fleet staff equipment gear stuff schedule to-do do list watchlist playlist cellar "
     "vocabulary vocab diary journal logbook cookbook rolodex helpdesk desk log hours calendar collection expenditure lending borrowing "
     "membership membership hardware furniture hire travel food register rsvp lend tracker entry line goods time found property finance leave vinyl off".split()

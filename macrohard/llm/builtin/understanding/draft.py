@@ -60,7 +60,10 @@ class FieldDraft:
 
     def change(self, kind: ClaimKind, said: Said, **updates: object) -> None:
         """Set attributes, remembering the words for this aspect."""
-        self.value = Field.model_validate({**self.value.model_dump(), **updates})
+        facts = {**self.value.model_dump(), **updates}
+        if facts["choices"] and facts["default"] not in facts["choices"]:
+            facts["default"] = None
+        self.value = Field.model_validate(facts)
         if said.words or kind not in self.said:
             self.said[kind] = said
 
@@ -107,7 +110,7 @@ class RecordDraft:
                 there.said[kind] = said
         changed = one.value.model_dump(exclude_defaults=True, exclude={"name", "label", "type"})
         if changed:
-            there.value = Field.model_validate({**there.value.model_dump(), **changed})
+            there.change("field", there.said.get("field", DEFAULT), **changed)
         there.aliases |= one.aliases
         return there
 
@@ -137,6 +140,10 @@ class Draft:
     phone: Said | None = None
     kept: Said | None = None
     roles: list[str] = field(default_factory=list)
+    view_just_added: str | None = None
+    """By the clause before, in the same sentence: "…, sorted by date" is about it."""
+    last: tuple[str, tuple[Condition, ...], str] | None = None
+    """The records that were spoken of last ("highlight them"): type, conditions, word."""
 
     def record(self, name: str) -> RecordDraft | None:
         return next((one for one in self.records if one.name == name), None)
@@ -168,6 +175,8 @@ class Draft:
 
     def add_view(self, view: View, said: Said) -> View:
         """Add a view, or merge it into the one with the same records and conditions."""
+        self.last = (view.record, view.when, view.label)
+        self.view_just_added = view.name
         for index, (there, words) in enumerate(self.views):
             if there.record == view.record and (there.when == view.when or there.name == view.name):
                 merged = there.model_copy(
@@ -190,6 +199,14 @@ class Draft:
             view = view.model_copy(update={"label": text, "name": identifier(text)})
         self.views.append((view, said))
         return view
+
+    def sort_last_view(self, record: str, field: str, *, down: bool) -> bool:
+        """Sort the view that was added just before; False if there is none of that record."""
+        for index, (view, said) in enumerate(self.views):
+            if view.name == self.view_just_added and view.record == record:
+                self.views[index] = (view.model_copy(update={"sort": field, "descending": down}), said)
+                return True
+        return False
 
     def add_total(self, total: Total, said: Said) -> None:
         if not any(one.record == total.record and one.label == total.label for one, _ in self.totals):

@@ -4,19 +4,21 @@ import re
 from dataclasses import dataclass
 
 from macrohard.llm.builtin.blueprint import Field
+from macrohard.llm.builtin.understanding.asking import asked_for
 from macrohard.llm.builtin.understanding.constraints import choice_values, constrain
 from macrohard.llm.builtin.understanding.draft import DEFAULT, FieldDraft, Said, re_space
 from macrohard.llm.builtin.understanding.nouns import is_skipped, kind_of
-from macrohard.llm.builtin.understanding.words import identifier, is_plural, label, singular
+from macrohard.llm.builtin.understanding.words import identifier, label, singular
 
 _LEAD = re.compile(
     r"(?i)^(?:(?:and|also|plus|with|then|maybe|optionally|perhaps|oh|a|an|the|their|its|his|her|my|our|your|some|any|each|every|one|"
     r"his/her|possibly|ideally|of course|obviously|etc|simple|short|i need|i want|we need|we want|including|include|includes|like|as well as|"
-    r"as well|too|well|just|only|probably|what|which|optional|mandatory|required|all|field|fields?:|has|have|needs?|must have|should have|there is|there should be)\s+)+"
+    r"as well|too|well|just|only|probably|optional|mandatory|required|all|field|fields?:|has|have|needs?|must have|should have|there is|there should be)\s+)+"
 )
 _TAIL = re.compile(
-    r"(?i)\s+(?:etc|and so on|and stuff|too|as well|also|field|column|please|thanks|obviously|of course|for each|each|thingy|and more|or so|maybe|if possible|and all that|for now|to|at least|themselves|itself|per \w+)$"
+    r"(?i)\s+(?:etc|and so on|and stuff|too|as well|also|field|column|please|thanks|obviously|of course|for each|each|thingy|and more|or so|maybe|if possible|and all that|for now|to|at least|themselves|itself)$"
 )
+_FIELDLIKE = ("date", "time", "date-time", "e-mail", "phone", "money", "web address")
 _VERBISH = re.compile(
     r"(?i)^(?:i|we|you|it|they|he|she|search|find|filter|sort|order by|show|display|list|see|print|export|import|download|upload|add|edit|delete|remove|"
     r"mark|highlight|warn|send|notify|remind|calculate|compute|be able|can|can't|must|should|shall|will|would|need|want|make|allow|let|when|if|"
@@ -29,10 +31,6 @@ _KEEP_TOGETHER = re.compile(
     r"(?i)\b(date and time|time and date|date & time|pros and cons|terms and conditions|name and surname|first and last name|"
     r"research and development|bed and breakfast|food and drinks?|health and safety|track and trace|wear and tear|profit and loss)\b"
 )
-_ASKING = {
-    "who": "Person", "when": "Date", "where": "Location", "how much": "Amount", "what": "Description", "why": "Reason",
-    "what for": "Purpose", "how many": "Quantity", "how long": "Duration", "how often": "Frequency",
-}  # fmt: skip
 
 
 @dataclass
@@ -44,6 +42,8 @@ class Item:
     source: str
     target: str = ""
     """The record type it refers to, when an arrow or "reference to" says so."""
+    colon: bool = False
+    """What is said about it follows a colon or stands in brackets: it may be the values to choose from."""
 
 
 def split_list(text: str) -> list[str]:
@@ -78,31 +78,52 @@ def split_list(text: str) -> list[str]:
 
 
 def _with_choices(pieces: list[str]) -> list[str]:
-    """Give "status: open" the values after it that are no fields: "closed", "on hold"."""
+    """Give "status: open" the values after it that are no fields, and a field the properties after it."""
     merged: list[str] = []
-    for piece in pieces:
-        opener = (
-            re.match(
-                r"(?i)([\w -]{2,30}?)\s*(?::|=|\b(?:is|are|can be|could be|like|either|one of|such as|e\.g\.?)\b)\s*[\w]",
-                merged[-1],
-            )
-            if merged
-            else None
-        )
+    until = -1  # values go on up to the piece with "or"
+    for position, piece in enumerate(pieces):
+        if merged and is_modifier(piece) and not is_modifier(merged[-1]):
+            before = merged[-1]
+            merged[-1] = f"{before[:-1]} ; {piece})" if before.endswith(")") else f"{before} ({piece})"
+            continue
+        opener = _OPENER.match(merged[-1]) if merged else None
         if (
             opener
-            and kind_of(opener[1].strip().lower()).type in ("choice", "text")
+            and position > until
+            and (kind := kind_of(opener[1].strip().lower())).known
+            and kind.type in ("choice", "text")
+        ):
+            ahead = next(
+                (i for i in range(position, min(position + 9, len(pieces))) if re.search(r"\bor\b|\betc\b", pieces[i])),
+                -1,
+            )
+            if (
+                ahead >= 0
+                and (kind.type == "choice" or opener["eg"])
+                and not re.search(r"\bor\b", merged[-1])
+                and all(":" not in one and "(" not in one for one in pieces[position : ahead + 1])
+            ):
+                until = ahead
+        plain = ":" not in piece and "(" not in piece and len(piece.split()) <= 4
+        other = kind_of(piece.lower())
+        if (
+            position <= until
+            or opener
+            and plain
             and kind_of(opener[1].strip().lower()).known
+            and kind_of(opener[1].strip().lower()).type in ("choice", "text")
             and not re.search(r"\bor\b", merged[-1].rpartition(",")[2])
-            and (kind_of(piece.lower()).type == "yes/no" or not kind_of(piece.lower()).known)
-            and ":" not in piece
-            and "(" not in piece
-            and len(piece.split()) <= 4
+            and (other.type == "yes/no" or not other.known)
         ):
             merged[-1] = f"{merged[-1]}, {piece}"
             continue
         merged.append(piece)
     return merged
+
+
+_OPENER = re.compile(
+    r"(?i)(?:an? |the )?([\w -]{2,30}?)\s*(?::|=|\b(?:is|are|can be|could be|(?P<eg>like|either|one of|such as|e\.g\.?,?))(?=\s))\s*\w"
+)
 
 
 def _is_range(text: str, position: int, match: re.Match[str]) -> bool:
@@ -142,24 +163,30 @@ def parse_item(piece: str) -> Item | None:
     text = source.strip(" .,;:-\"'")
     question = text.endswith("?")
     text = text.rstrip("?!. ")
-    target = ""
+    target, about, colon = "", "", False
     if arrow := re.match(r"^([\w ]+?)\s*-+>\s*([A-Za-z][\w ]*?)(?:\.\w+)?(?=$|\s*[\[(,])", text):
         target = arrow[2]
         text = f"{arrow[1]} {text[arrow.end() :]}".strip()
-    about = ""
-    if match := re.search(r"[\[({<]", text):
+    if match := re.search(r"[\[({<](?!\s*\d)|[\[(]", text):
         head = text[: match.start()].strip()
         if head:
             inner = re.sub(r"^[\[({<]|[\])}>]\s*$", "", text[match.start() :].strip())
-            about, text = re.sub(r"[\])}>]", " ", re.sub(r"\s[\[({<]", " ; ", inner)), head
+            about, text, colon = re.sub(r"[\])}>]", " ", re.sub(r"\s[\[({<]", " ; ", inner)), head, True
     for separator in (r"\s*:\s+|:$", r"\s+[-–]+\s+", r"\s*=\s*", r"\s+(?=[<>]=?\s*\d)"):
         head, *rest = re.split(separator, text, maxsplit=1)
         if rest and head.strip() and len(head.split()) <= 6:
-            text = head.strip()
+            text, colon = head.strip(), True
             about = f"{'= ' if '=' in separator and '[<' not in separator else ''}{rest[0]} ; {about}"
             break
-    text, tail = _split_tail(text)
-    about = f"{tail} ; {about}" if tail else about
+    if of := re.search(
+        r"(?i)\b(?:one|any) of (?:the|our|my) (?:existing )?([a-z]+(?: [a-z]+)?)|\b(?:reference|link|refers?|linked|foreign key|fk) (?:to )?(?:an? |the )?([a-z]+)|\b(?:chosen|selected|picked|choose|select|pick) from (?:the |our |a )?(?:list of )?(?:the |our )?([a-z]+)\b(?! ?list)",
+        about,
+    ):
+        target = next(part for part in of.groups() if part)
+        about = f"{about[: of.start()]} ; {about[of.end() :]}"
+    if not (name := asked_for(_LEAD.sub("", text + " ").strip()) or asked_for(text)):
+        text, tail = _split_tail(text)
+        about = f"{tail} ; {about}" if tail else about
     lead = _LEAD.match(text)
     if lead and re.search(r"(?i)\b(?:optional|optionally|maybe|perhaps|possibly)\b", lead.group()):
         about += " ; optional"
@@ -171,47 +198,29 @@ def parse_item(piece: str) -> Item | None:
         text = text.rstrip("* ")
     while (shorter := _TAIL.sub("", text)) != text:
         text = shorter
-    if text.lower() in _ASKING:
-        return Item(_ASKING[text.lower()], about, source, target)
-    text = re.sub(r"(?i)^(?:who|when|what) (?:is |it was |they (?:were )?)?", lambda m: m.group(), text)
+    if name or (name := asked_for(text)):
+        return Item(name, about, source, target, colon)
     if asked := re.fullmatch(
-        r"(?i)(who) (\w+ed|took|bought|brought|has|owns|made|did|wrote|sold|paid)(?: it| them)?", text
-    ):
-        return Item(
-            {"borrowed": "borrower", "took": "taken by", "has": "holder", "owns": "owner"}.get(
-                asked[2].lower(), f"{asked[2]} by"
-            ),
-            about,
-            source,
-            target,
-        )
-    if asked := re.fullmatch(
-        r"(?i)when (?:it|they|he|she) (?:is|are|was|were) (due(?: back)?|\w+ed|bought|born|sold|made|given|sent|taken|built|planted)",
-        text,
-    ):
-        word = asked[1].lower()
-        return Item("due date" if word.startswith("due") else f"{word} on", about, source, target)
-    if asked := re.fullmatch(r"(?i)how much (?:it |they |i |we )?(?:cost|costs|paid|spent|was)(?: it| for it)?", text):
-        return Item("cost", about, source, target)
-    if asked := re.fullmatch(
-        r"(?i)(?:how many|number of) (\w+(?: \w+)?)(?: (?:there are|we have|i have|are left|left|in stock))?", text
-    ):
-        return Item(f"number of {asked[1]}", about, source, target)
-    if asked := re.fullmatch(r"(?i)where (?:it|they) (?:is|are)(?: (?:stored|kept|located))?", text):
-        return Item("location", about, source, target)
-    if asked := re.fullmatch(
-        r"(?i)(?:whether|if) (?:it|they|he|she|the \w+)(?: is| are|'s|'re| was| has been| have been| were)? (?:been )?([\w-]+)(?: (?:it|yet|or not|already))?",
+        r"(?i)(?:whether|if) (?:(?:it|they|he|she|someone|the \w+)(?: is| are|'s|'re| was| has been| have been| were| has| have)? )?(?:been )?(?:is |was )?([\w-]+)(?: (?:it|yet|or not|already))?",
         text,
     ):
         return Item(asked[1], f"yes/no ; {about}", source, target)
     if asked := re.fullmatch(r"(?i)(?:is (?:it|he|she)|are they) ([\w -]+)", text):
         return Item(asked[1], f"yes/no ; {about}", source, target)
-    if question and not about:
-        about = "yes/no" if len(text.split()) <= 3 and kind_of(text.lower()).type in ("yes/no", "text") else ""
+    if moment := re.fullmatch(
+        r"(?i)(?:date|day|time)(?: when| on which| that)? (?:it|they|he|she|the \w+) (?:was|were|is|got|has been) (?:last )?(\w+)",
+        text,
+    ):
+        return Item(f"{moment[1]} on", about, source, target)
+    if question and not about and len(text.split()) <= 3 and kind_of(text.lower()).type in ("yes/no", "text"):
+        about = "yes/no"
     if pair := re.fullmatch(r"(?i)(\w+(?: \w+)?)\s*/\s*(?:not|un|in)[- ]?(\w+)", text):
         return Item(pair[1], f"yes/no ; {about}", source, target)
-    if yes_no := re.fullmatch(r"(?i)(.+?)[ :,-]*\(?(?:yes ?/ ?no|y/n|or not)\)?", text):
+    if yes_no := re.fullmatch(r"(?i)(.+?)[ :,-]*\(?(?:yes ?/ ?no|y/n|y / n|or not)\)?", text):
         return Item(yes_no[1].strip(), f"yes/no ; {about}", source, target)
+    if values := re.fullmatch(r"(?i)((?:[a-z]+ )?[a-z]+) ([\w+-]+(?:\s?/\s?[\w+-]+)+)", text):
+        if kind_of(values[1].lower()).type in ("choice", "text") and kind_of(values[1].lower()).known:
+            return Item(values[1], f"{values[2]} ; {about}", source, target, True)
     if (
         not text
         or len(text) > 60
@@ -220,14 +229,28 @@ def parse_item(piece: str) -> Item | None:
         or not re.search(r"[A-Za-z]{2}", text)
     ):
         return None
-    if _VERBISH.match(text) and not (
-        kind_of(text.lower()).known
-        and len(text.split()) <= 3
-        and not re.match(r"(?i)(?:is|are|has|was) ", text)
-        or re.fullmatch(r"(?i)(?:is|has)_?\w+|from|to|order|open|close", text)
-    ):
+    if re.fullmatch(
+        r"(?i)(?:max(?:imum)?|min(?:imum)?|at least|at most|up to|less|more|about|around|only|yes|no|true|false)\b.{0,3}",
+        text,
+    ) or is_modifier(text):
         return None
-    return Item(text, about, source, target)
+    known = kind_of(text.lower()).known and len(text.split()) <= 3 and not re.match(r"(?i)(?:is|are|has|was) ", text)
+    if _VERBISH.match(text) and not (known or re.fullmatch(r"(?i)(?:is|has)_?\w+|from|to|order|open|close", text)):
+        return None
+    return Item(text, about, source, target, colon)
+
+
+_MODIFIER = re.compile(
+    r"(?i)^(?:(?:is |are |must be |has to be |should be |can be |may be )?(?:unique|required|mandatory|compulsory|obligatory|optional|nullable|not null|not empty|not negative|non-negative|positive|never negative|at least .{1,30}|at most .{1,30}|"
+    r"max(?:imum)?\.? (?:of )?\d.{0,30}|min(?:imum)?\.? (?:of )?\d.{0,30}|between \S+ and \S+.{0,20}|from \d+ to \d+|\d+ ?(?:-|to|\.\.) ?\d+(?: \w+)?|not in the (?:future|past)|in the (?:future|past)|today or (?:later|earlier)|no future dates?|no past dates?|default(?:s to|:| is|=)? ?.{1,30}|.{1,20} by default|"
+    r"(?:a |as )?(?:whole |decimal )numbers?(?: only)?|numbers only|integer|decimal|boolean|bool|yes/no|checkbox|drop ?down(?: list)?|multi-?line|several lines|long text|exactly \d+ .{1,20}|\d+ (?:digits|characters|chars|letters)(?: max)?|(?:in )?(?:€|\$|£|euros?|eur|usd|dollars|pounds|kg|cm|km|minutes|hours|litres|%)|"
+    r"more than \S+(?: \w+)?|less than \S+(?: \w+)?|greater than \S+|[<>]=? ?\S+|no duplicates|only once|valid(?: \w+)?|must be valid|must exist|auto(?:matic(?:ally)?)?|can be (?:very )?long|can be (?:left )?empty|may be (?:left )?empty|if known|if any|if available|not before today|not after today|cannot be .{1,30}|can't be .{1,30}|must not be .{1,30}|case[- ]insensitive|not required|not mandatory))$"
+)
+
+
+def is_modifier(text: str) -> bool:
+    """Whether words only say something about the field before them."""
+    return bool(_MODIFIER.match(text.strip()))
 
 
 def _split_tail(text: str) -> tuple[str, str]:
@@ -254,36 +277,57 @@ def make_field(item: Item, said: Said) -> tuple[FieldDraft, str]:
         name = possessive[1]
     name = re.sub(r"(?i)^(?:an? |the |their |its |of )+", "", name)
     lower = name.lower()
-    number_like = re.match(r"(?:number of|no\. of|amount of|how many)\b", lower)
+    one_of_it = singular(lower)
+    counted = re.match(r"(?:number of|no\. of|amount of|how many)\b", lower)
     if (
-        not number_like
-        and is_plural(lower.split()[-1])
-        and singular(lower) != lower
-        and kind_of(singular(lower)).type in ("date", "e-mail", "phone", "money", "choice", "web address", "time")
-        and kind_of(lower).type != "long text"
+        not counted
+        and one_of_it != lower
+        and (
+            kind_of(one_of_it).type in (*_FIELDLIKE, "choice", "yes/no")
+            and kind_of(lower).type not in ("long text", "whole number")
+        )
     ):
-        name = singular(name)
-        lower = name.lower()
+        name, lower = singular(name), one_of_it
     kind = kind_of(lower)
     shown = label(re.sub(r"(?i)^(?:is|has|was) (?=\w)", "", name) if kind.type == "yes/no" else name)
-    shown = {
-        "Phone no": "Phone number",
-        "Phone no.": "Phone number",
-        "Mail": "E-mail",
-        "Mail address": "E-mail address",
-        "Desc": "Description",
-        "Tick": "Done",
-    }.get(shown, shown)
-    one = FieldDraft(
-        Field(name=identifier(re.sub(r"^(is|has)_(?=\w)", "", name) if False else name), label=shown, type=kind.type),
-        {"field": said},
-        {lower, singular(lower)},
-    )
+    shown = _USUAL_LABELS.get(shown, shown)
+    one = FieldDraft(Field(name=identifier(name), label=shown, type=kind.type), {"field": said}, {lower, one_of_it})
     about = item.about
-    if re.match(r"(?i)^(?:[a-z]+ )?(?:\w+)$", about.strip(" ;")) and False:
-        return one, about
+    if item.colon and kind.type in ("text", "choice") and not item.target:
+        values, rest = _offered(about)
+        if len(values) >= (2 if kind.type == "choice" or kind.known else 3):
+            one.change("choices", said, type="choice", choices=values)
+            about = rest
     left = constrain(one, about, said) if about.strip(" ;") else ""
     return one, left
+
+
+_USUAL_LABELS = {
+    "Phone no": "Phone number", "Phone no.": "Phone number", "Mail": "E-mail", "Mail address": "E-mail address", "Desc": "Description",
+    "Tick": "Done", "Favorite": "Favorite", "When": "Date", "Who": "Person", "Fav": "Favourite", "Where": "Location",
+}  # fmt: skip
+
+
+def _offered(about: str) -> tuple[tuple[str, ...], str]:
+    """The values to choose from in "retail, industry, other; required", and the rest."""
+    first, _, rest = about.partition(";")
+    first = re.sub(
+        r"(?i)^\s*(?:e\.g\.?|for example|such as|like|one of|either|i\.e\.?|choice of|options?:?|values?:?)\s*:?\s*",
+        "",
+        first.strip(" .,"),
+    )
+    pieces = [piece.strip() for piece in re.split(r"\s*[,/|]\s*(?:or |and )?|\s+or\s+", first) if piece.strip()]
+    if any(
+        is_modifier(piece)
+        or len(piece.split()) > 4
+        or kind_of(piece.lower()).type in _FIELDLIKE
+        or re.search(r"[.:\d]{2,}|\b(?:must|should|max|min|is|are|can)\b", piece)
+        for piece in pieces
+    ):
+        return (), about
+    if not re.search(r"[,/|]|\bor\b", first):
+        return (), about
+    return choice_values(first), rest
 
 
 def field_list(text: str) -> list[Item]:

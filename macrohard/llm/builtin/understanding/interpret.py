@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from macrohard.llm.builtin.understanding import acting, computing, listing, ruling
+from macrohard.llm.builtin.understanding import acting, computing, finding, listing, ruling, transfer
 from macrohard.llm.builtin.understanding.clauses import (
     Clause,
     clauses_of,
@@ -15,6 +15,7 @@ from macrohard.llm.builtin.understanding.clauses import (
 )
 from macrohard.llm.builtin.understanding.completion import complete
 from macrohard.llm.builtin.understanding.conditions import done_field
+from macrohard.llm.builtin.understanding.described import described
 from macrohard.llm.builtin.understanding.draft import Draft, Said
 from macrohard.llm.builtin.understanding.fields import field_list, looks_like_fields, parse_item
 from macrohard.llm.builtin.understanding.limits import beyond
@@ -25,8 +26,8 @@ from macrohard.llm.builtin.understanding.text import Passage, wish_of
 Recogniser = Callable[[Clause, Draft], bool]
 
 _RECOGNISERS: tuple[Recogniser, ...] = (
-    listing.importing,
-    listing.exporting,
+    transfer.importing,
+    transfer.exporting,
     listing.printing,
     ruling.deleting,
     ruling.zero,
@@ -38,11 +39,11 @@ _RECOGNISERS: tuple[Recogniser, ...] = (
     acting.workflow,
     acting.extending,
     ruling.referring,
-    listing.search,
+    finding.search,
     listing.highlighting,
-    listing.filtering,
-    listing.paging,
-    listing.sorting,
+    finding.filtering,
+    finding.paging,
+    finding.sorting,
     computing.computing,
     computing.totalling,
     ruling.ordering,
@@ -66,6 +67,8 @@ class Interpreter:
     def __init__(self) -> None:
         self.draft = Draft()
         self.records = Records(self.draft)
+        self.quiet = False
+        """In the passage that says what the app is about: what is not understood there names no wish."""
 
     def read(self, passages: list[Passage]) -> Draft:
         """Understand all passages; what is not understood is in the draft as not covered."""
@@ -101,11 +104,16 @@ class Interpreter:
             "",
             text,
         )
+        text = re.sub(r"^(?:R|V|F|BR|FR|US|AC|REQ)-?\d+\s*[:.)-]?\s+", "", text)
         if wish_of(passage) == "unwanted":
             self.draft.assume(f"Left out as asked: “{passage.source}”.")
             return
         context = self.records.current(passage)
         if passage is self.records.opening and _about_the_product(text):
+            return
+        self.quiet = passage is self.records.opening
+        self.draft.view_just_added = None
+        if described(passage, text, self.draft, context):
             return
         for clause in clauses_of(passage, text, self.draft, context):
             reason = reason_in(clause.text)
@@ -141,12 +149,14 @@ class Interpreter:
         for recognise in _RECOGNISERS:
             if recognise(clause, draft):
                 return
-        if self._more_fields(clause) or self._list(clause):
+        if not self.quiet and self._more_fields(clause) or self._list(clause):
             return
         if is_quality(text) and len(text.split()) <= 16:
             draft.assume(
                 f"“{clause.source}” is taken care of by plain pages with labelled fields; no single test can decide it."
             )
+            return
+        if self.quiet:
             return
         if is_background(text) or _about_the_product(text):
             draft.assume(f"Taken as background, nothing is built from it: “{clause.source}”.")
@@ -273,7 +283,7 @@ _LIST_WORDS = frozenset(
 def _about_the_product(text: str) -> bool:
     return bool(
         re.match(
-            rf"(?i)^(?:please |can you |could you |i |we |hi |so |just |it |this |that |there )*(?:(?:want|need|would like|like|looking for|build|make|create|develop|write|design|have|should be|must be|is|be)\b[\w ,]{{0,20}})?\b(?:a|an|some|the|my|our|me)?\s*(?:[\w'-]+ ){{0,5}}(?:app|application|tool|program|system|software|web ?site|website|web app|log|register|tracker|list|database|book|manager|page|solution|site)\b[\w '?-]{{0,60}}$",
+            r"(?i)^(?:please |can you |could you |i |we |hi |so |just |it |this |that |there )*(?:(?:want|need|would like|like|looking for|build|make|create|develop|write|design|have|should be|must be|is|be)\b[\w ,]{0,20})?\b(?:a|an|some|the|my|our|me)?\s*(?:[\w'-]+ ){0,5}(?:app|application|tool|program|system|software|web ?site|website|web app|log|register|tracker|list|database|book|manager|page|solution|site)\b[\w '?-]{0,60}$",
             text,
         )
     ) and not re.search(r"(?i)\b(?:must|should|can't|cannot|only|when|if|unless|per|export|send)\b", text)

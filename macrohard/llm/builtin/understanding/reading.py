@@ -10,7 +10,6 @@ from macrohard.llm.builtin.understanding.constraints import CURRENCIES, CURRENCY
 from macrohard.llm.builtin.understanding.domains import domains_in
 from macrohard.llm.builtin.understanding.draft import Draft, FieldDraft, RecordDraft, Said
 from macrohard.llm.builtin.understanding.interpret import Interpreter
-from macrohard.llm.builtin.understanding.records import subject_of
 from macrohard.llm.builtin.understanding.screening import (
     Finding,
     exclude,
@@ -20,6 +19,7 @@ from macrohard.llm.builtin.understanding.screening import (
     screen,
 )
 from macrohard.llm.builtin.understanding.spelling import correct
+from macrohard.llm.builtin.understanding.subjects import subject_of
 from macrohard.llm.builtin.understanding.text import LONGEST_TEXT, Passage, passages
 from macrohard.llm.builtin.understanding.words import article, identifier, label, listed, lower_label
 
@@ -80,7 +80,7 @@ def _specific(found: list[Passage]) -> bool:
 
 
 _ASKING = re.compile(
-    r"(?i)\b(?:app|application|tool|program|system|software|web ?site|tracker|log(?:book)?|list|register|database|manager|planner|inventory|catalog(?:ue)?|directory|organi[sz]er|need|want|would like|please|build|make|create|track|keep|record|manage|store|save|search|filter|must|should|field|fields|table|add|book(?:ing)?|crm|address book|export)\w*\b"
+    r"(?i)\b(?:app|application|tool|program|system|software|web ?site|tracker|log(?:book)?|list|register|database|manager|planner|inventory|catalog(?:ue)?|directory|organi[sz]er|need|want|would like|please|build|make|create|track|keep|record|manage|store|save|search|filter|must|should|field|fields|table|add|book(?:ing)?|crm|address book|export|remember|something (?:to|for|where|that)|note)\w*\b"
 )
 
 

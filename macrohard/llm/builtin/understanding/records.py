@@ -2,8 +2,7 @@
 
 import re
 
-from macrohard.llm.builtin.understanding.constraints import constrain
-from macrohard.llm.builtin.understanding.domains import Domain, domain_of, domains_in
+from macrohard.llm.builtin.understanding.domains import Domain, domain_of
 from macrohard.llm.builtin.understanding.draft import Draft, FieldDraft, RecordDraft, Said, new_record
 from macrohard.llm.builtin.understanding.fields import (
     Item,
@@ -15,39 +14,21 @@ from macrohard.llm.builtin.understanding.fields import (
     split_list,
 )
 from macrohard.llm.builtin.understanding.nouns import kind_of
+from macrohard.llm.builtin.understanding.relations import linking, relations_in
+from macrohard.llm.builtin.understanding.subjects import APP, DETERMINERS, DOING, NOUN, subject_of
 from macrohard.llm.builtin.understanding.text import Passage, wish_of
 from macrohard.llm.builtin.understanding.words import identifier, is_plural, label, singular
 
 MOST_RECORDS = 6
-_APP = (
-    r"(?:app|apps|application|tool|program|system|software|web ?site|web ?app|site|tracker|tracking|log ?book|log|register|registry|manager|management|"
-    r"database|planner|catalog(?:ue)?|directory|organi[sz]er|administration|journal|portal|overview|solution|platform|book ?keeping|keeper|list|lists|organi[sz]ation|service desk|records?|spreadsheet|sheet|thing|page)"
-)
-_DETERMINERS = (
-    r"(?:(?:my|our|the|all|a|an|their|his|her|new|various|some|different|incoming|daily|personal|simple|small|tiny|little|easy|basic|nice|good|great|modern|big|few|of|"
-    r"own|family's|company's|these|those|any|every|each|many|several|online|digital|web|minimal|lightweight|private|shared|internal|custom|quick|following|kind of|sort of|type of|lot of|about|around|\d+|"
-    r"information about|information on|details of|details about|data about|data on|track of)\s+)*"
-)
-_STOP = (
-    r"(?:and|or|with|for|by|in|on|at|to|so|that|which|where|who|whose|from|including|because|when|if|is|are|was|were|be|been|has|have|had|we|i|it|its|they|them|of|off|about|per|via|using|can|can't|could|should|must|will|would|may|might|"
-    r"needs?|wants?|as|like|e\.g|than|then|also|plus|but|between|without|please|based|not|never|no|only|all|any|each|every|some|my|our|your|their|his|her|the|an?|you|he|she|this|these|those|there|here|just|really|very|max|min|do|does|don't)"
-)
-_WORD = rf"(?!{_STOP}\b)[A-Za-z][\w'-]*"
-_NOUN = rf"(?P<np>{_WORD}(?:\s+{_WORD}){{0,3}})"
-_DOING = (
-    r"(?:track|keep(?:ing)? track of|keep(?:ing)? (?:a |an )?(?:record|list|log|overview|register|eye|tabs|note)s? (?:of|on)|keep(?:ing)?|manag(?:e|ing)|record(?:ing)?|organi[sz](?:e|ing)|log(?:ging)?|register(?:ing)?|"
-    r"stor(?:e|ing)|sav(?:e|ing)|collect(?:ing)?|handl(?:e|ing)|list(?:ing)?|administer(?:ing)?|administrate|follow(?:ing)?(?: up(?: on)?)?|monitor(?:ing)?|not(?:e|ing)(?: down)?|document(?:ing)?|plan(?:ning)?|schedul(?:e|ing)|catalog(?:ue|uing|ing)?|"
-    r"maintain(?:ing)?|tracking|remember(?:ing)?|write down|writing down|enter(?:ing)?|captur(?:e|ing)|see|lend(?:ing)?(?: out)?|book(?:ing)?|rent(?:ing)?(?: out)?|sell(?:ing)?|add(?:ing)?|inventory|count(?:ing)?|look after|overview (?:of|over)|control(?:ling)?)"
-)
 _FIELDS_WORD = r"(?:fields?|columns?|attributes?|properties|details|data|information|values|entries)"
 _NOT_RECORDS = re.compile(
     r"(?i)^(?:(?:the |main |key |additional |other |more |business |some |my )?(?:fields?|tables?|entit(?:y|ies)|records?|data(?: model| fields)?|rules?|business rules|validations?|constraints?|views?|screens?|pages?|lists?|features?|functions?|functionality|"
     r"requirements?|reports?|reporting|imports?|exports?|must(?:[- ]haves?)?|should(?:[- ]haves?)?|could(?:[- ]haves?)?|nice[- ]to[- ]haves?|optional|later|users?|roles?|notes?|actions?|workflow|states?|search|filters?|sort(?:ing)?|apps?|title|"
     r"goal|purpose|overview|background|description|summary|user stor(?:y|ies)|acceptance criteria|totals?|statistics|columns?|attributes?|properties|objects?|things?|bonus|example|examples|important|note|please|"
     r"it|they|we|i|you|this|that|there|what i need|what we need|here|also|todo|what|how|why|who|when|where|problem|context|context is|sorting|printing|access|permissions|security|constraints?|behaviou?rs?|details?|info(?:rmation)?|"
-    r"e\.g|i\.e|ps|p\.s|hint|remark|question|questions|actors?|scope|out of scope|technical|non-functional|language|design|look|layout|ui|style|use cases?|logic|extras?|basics?|dashboard|home ?page|start page|menu|first|second|third|then|finally|one|two|three|mvp|need(?:ed|s)?|want(?:ed|s)?|i want|i need|we need|we want|per \w+|for each \w+|every \w+)(?: i need| we need| are| is)?|.*\b(?:can|must|should|shall|will|i|we|want|need)\b.*)$"
+    r"e\.g|i\.e|ps|p\.s|hint|remark|question|questions|actors?|scope|out of scope|technical|non-functional|language|design|look|layout|ui|style|use cases?|logic|extras?|basics?|dashboard|home ?page|start page|menu|first|second|third|then|finally|one|two|three|mvp|need(?:ed|s)?|want(?:ed|s)?|i want|i need|we need|we want|per \w+|for each \w+|every \w+|choices?|options?|values?|sort order|default|defaults|calculated|computed|wishes|wish list for later)(?: i need| we need| are| is)?|.*\b(?:can|must|should|shall|will|i|we|want|need)\b.*)$"
 )
-_PARENTS: dict[str, tuple[str, ...]] = {
+PARENTS: dict[str, tuple[str, ...]] = {
     "Loan": ("Book", "Item", "Device", "Asset", "Movie", "Game", "Album", "Bike", "Vehicle", "Key", "Member", "Student", "Customer", "Employee", "Contact"),
     "Rental": ("Bike", "Boat", "Vehicle", "Device", "House", "Movie", "Item", "Customer", "Tenant", "Member"),
     "Booking": ("Room", "Table", "House", "Vehicle", "Boat", "Device", "Course", "Event", "Customer", "Guest", "Member", "Trip"),
@@ -61,9 +42,9 @@ _PARENTS: dict[str, tuple[str, ...]] = {
     "Measurement": ("Patient", "Device", "Plant"), "Shift": ("Volunteer", "Employee"), "Ticket": ("Customer", "Employee", "Asset", "Device", "Project"),
     "Absence": ("Employee",), "Inspection": ("Beehive", "Vehicle", "Device", "House", "Asset"), "Player": ("Team",), "Donation": ("Donor",),
     "Pet": ("Customer",), "Product": ("Supplier",), "Complaint": ("Customer",), "Feedback": ("Customer", "Course", "Event", "Product"),
-    "Applicant": (), "Tenant": ("House",), "Observation": (), "Visit": ("Customer", "Patient"), "Event": (), "Lead": (), "Contact": (),
-    "Song": ("Album",), "Workout": (), "Meal": (), "Horse": (), "Child": (), "Expense": ("Project", "Employee"),
+    "Tenant": ("House",), "Expense": ("Project", "Employee"), "Song": ("Album",),
 }  # fmt: skip
+"""By the kind of record: what it usually belongs to when that is kept too."""
 
 
 class Records:
@@ -79,6 +60,8 @@ class Records:
         self.subject: tuple[str, Said] | None = None
         self.opening: Passage | None = None
         """The passage that says what the app is about."""
+        self.links: list[tuple[str, str, Said]] = []
+        """Child and parent by name, as stated."""
 
     # -- record types ------------------------------------------------------------------------------------------------
 
@@ -93,11 +76,11 @@ class Records:
     def ensure(self, phrase: str, said: Said) -> RecordDraft | None:
         """The record type of that name, made if there is room for it."""
         phrase = (
-            re.sub(rf"(?i)^{_DETERMINERS}", "", phrase.strip() + " ").strip()
+            re.sub(rf"(?i)^{DETERMINERS}", "", phrase.strip() + " ").strip()
             if phrase.strip().lower() not in ("thing", "things")
             else phrase
         )
-        if not phrase:
+        if not re.search(r"[A-Za-z]{2}", phrase):
             return None
         if there := self.find(phrase):
             if not there.said.words:
@@ -144,22 +127,44 @@ class Records:
                 )
                 continue
             said = Said(words=item.source or passage.source, wish=wish)
-            one, left = make_field(item, said)
-            if not one.name or one.label.lower() in ("etc", "and"):
+            self._rename(record, item)
+            name = re.sub(
+                rf"(?i)\s+of (?:the|an?|each|this) (?:{'|'.join(re.escape(n) for n in {record.label.lower(), record.label.lower().split()[-1], *record.aliases})}|it)$",
+                "",
+                item.name,
+            )
+            one, left = make_field(Item(name, item.about, item.source, item.target, item.colon), said)
+            if not one.label or one.label.lower() in ("etc", "and"):
                 continue
             if item.target:
-                one.said["reference"] = Said(words=item.target)  # type: ignore[index]
                 one.aliases.add(singular(item.target.lower().replace("_", " ")))
             one = record.add(one)
             if left:
-                self.leftover(one, left, item, said)
+                self.leftover(one, left, said)
 
-    def leftover(self, one: FieldDraft, left: str, item: Item, said: Said) -> None:
+    def _rename(self, record: RecordDraft, item: Item) -> None:
+        """ "name of the part" in an inventory: its things are called parts."""
+        match = re.fullmatch(r"(?i)(?:name|title) of (?:the|each|an?) ([a-z]+)", item.name)
+        domain = self.by_label.get(record.label)
+        if (
+            match is None
+            or domain is None
+            or record.label != domain.label
+            or self.find(match[1])
+            or record.label.lower() in record.said.words.lower()
+        ):
+            return
+        fresh = new_record(match[1], record.said)
+        self.by_label[fresh.label] = domain
+        record.name, record.label, record.plural = fresh.name, fresh.label, fresh.plural
+        record.aliases |= fresh.aliases
+
+    def leftover(self, one: FieldDraft, left: str, said: Said) -> None:
         """What is in brackets and is no property is a remark: another name, or an example."""
         for part in left.split(";"):
             part = part.strip(" ,.:-()[]")
             if not re.search(r"[A-Za-z]{2}", part) or re.fullmatch(
-                r"(?i)(?:must be|is|are|the|a|and|or|field|value|values|only|number|text|valid|e\.g\.?|i\.e\.?|so i can .*|so that .*|because .*|for .*|from .*|can|may|which|that|must|should|with|in|of|to|be|has|to be|please|as|it|when .*|list|dropdown|etc\.?|it's|normally|usually|mostly)",
+                r"(?i)(?:must be|is|are|the|a|and|or|field|value|values|only|number|text|valid|e\.g\.?|i\.e\.?|so i can .*|so that .*|because .*|for .*|from .*|can|may|which|that|must|should|with|in|of|to|be|has|to be|please|as|it|when .*|list|dropdown|etc\.?|it's|normally|usually|mostly|optional(?:ly)?|one of (?:the|our|my) .*)",
                 part,
             ):
                 continue
@@ -175,33 +180,53 @@ class Records:
         """Read every passage for record types and fields."""
         self._subject(passages)
         for passage in passages:
-            self._declare_record(passage)
-        if self.subject and not self._is_container(self.subject[0]):
-            self.ensure(*self.subject)
+            if wish_of(passage) != "unwanted":
+                self._declare_record(passage)
         for passage in passages:
-            if id(passage) not in self.handled:
+            if id(passage) not in self.handled and wish_of(passage) != "unwanted" and not passage.heading:
+                self._relate(passage)
                 self._declare_fields(passage)
+        for passage in passages:
+            if wish_of(passage) != "unwanted" and not passage.heading:
+                self._linked(passage)
+        stated = [record for record in self.draft.records if any(one.stated for one in record.fields)]
+        if self.subject and not self.find(self.subject[0]) and len(stated) == 1 and self._belongs_together(stated[0]):
+            self.ensure(*self.subject)
+        if self.subject and not self.draft.records:
+            self.ensure(*self.subject)
+        self._join()
+        text = " ".join(passage.text for passage in passages)
+        self.draft.records.sort(key=lambda one: _first_mention(one, text))
 
-    def _is_container(self, phrase: str) -> bool:
-        return (
-            bool(self.draft.records)
-            and domain_of(singular(phrase.lower())) is None
-            and any(r.said.words for r in self.draft.records)
-        )
+    def _belongs_together(self, stated: RecordDraft) -> bool:
+        """Whether the subject is what the records that are described usually belong to, e.g. a project and its tasks."""
+        assert self.subject is not None
+        domain, child = domain_of(singular(self.subject[0].lower())), domain_of(stated.label.lower())
+        return bool(domain and child and domain.label in PARENTS.get(child.label, ()))
 
     def _subject(self, passages: list[Passage]) -> None:
         for passage in passages[:12]:
             if wish_of(passage) == "unwanted":
                 continue
             titled = re.match(
-                rf"(?i)^(?:{_APP}|product|title|project|name)\s*(?:name)?\s*[:=-]+\s*(?P<t>.+)$", passage.text
+                rf"(?i)^(?:{APP}|product|title|project|name)\s*(?:name)?\s*[:=-]+\s*(?P<t>.+)$", passage.text
             )
             if titled and not self.draft.title and not looks_like_fields(titled["t"]):
                 self.draft.title = label(titled["t"].strip(" ."))[:80]
                 self.handled.add(id(passage))
-            if subject := subject_of(passage.text):
+            if (passage.bullet and not passage.heading) or self._is_feature_section(passage):
+                continue
+            opening = re.split(r":\s", passage.text)[0] if re.search(r":\s", passage.text) else passage.text
+            if subject := subject_of(opening) or (
+                subject_of(passage.text)
+                if opening != passage.text and not looks_like_fields(passage.text.split(":", 1)[1])
+                else None
+            ):
                 self.subject, self.opening = (subject, Said(words=passage.source)), passage
                 return
+
+    def _is_feature_section(self, passage: Passage) -> bool:
+        return bool(passage.headings) and bool(_RULE_SECTION.search(passage.headings[-1]))
 
     def _declare_record(self, passage: Passage) -> None:
         text = passage.text.strip()
@@ -215,26 +240,21 @@ class Records:
             and len(split_list(spec[2])) >= 2
             and len(spec[1].split()) <= 3
             and not _NOT_RECORDS.match(spec[1])
-            and kind_of(spec[1].lower()).type not in ("choice", "yes/no")
+            and kind_of(spec[1].lower()).type not in ("choice", "yes/no", "long text")
         ):
             items = field_list(spec[2])
-            if len(items) >= 2 and looks_like_record(spec[2], passage.headings):
+            if (
+                len(items) >= 2
+                and looks_like_record(spec[2], passage.headings)
+                and not passage.children
+                and not self._under_record(passage)
+            ):
                 if record := self.ensure(spec[1], said):
                     self.add_items(record, items, passage)
                 self.handled.add(id(passage))
                 return
         if passage.heading and passage.children:
-            title = re.sub(
-                rf"(?i)^(?:\d+[.)]\s*)?(?:entity|table|record(?: type)?|class|form|object)s?\s*[:-]?\s+(?=\w)|\s*(?:table|entity|record|{_FIELDS_WORD})$",
-                "",
-                passage.text,
-            ).strip(" :*")
-            title = re.sub(r"(?i)\s*\(.*\)$", "", title)
-            title = re.sub(
-                r"(?i)^(?:each|every|an?|the|for each|for every|per) |(?:'s)?\s+(?:has|have|needs|with|contains|consists of|should have|must have|i want to (?:store|record|save|keep|track))(?: (?:the )?(?:following|these)(?: fields?)?)?$",
-                "",
-                title,
-            ).strip()
+            title = _bare_title(passage.text)
             if 0 < len(title.split()) <= 3 and not _NOT_RECORDS.match(title) and self._children_are_fields(passage):
                 self.ensure(title, said)
             elif re.fullmatch(
@@ -257,50 +277,127 @@ class Records:
             self.handled.add(id(passage))
             return
         if line := re.match(
-            r"^(?:(?:an?|each|every|the|one|per)\s+)?([A-Za-z][\w ]{1,40}?)\s*(?::|\s-+>?\s|=)\s*(.+)$",
+            r"^(?:(?:an?|each|every|the|one|per)\s+)?([A-Za-z][\w -]{1,40}?)\s*(?::|\s-+>?\s|=)\s*(.+)$",
             text,
             re.IGNORECASE,
         ):
             name, rest = line[1].strip(), line[2]
-            if is_record_line(name, rest, passage):
-                items = field_list(rest)
-                listed_records = [
-                    item
-                    for item in items
-                    if domain_of(singular(item.name.lower())) and is_plural(item.name.split()[-1])
-                ]
-                if len(listed_records) == len(items) >= 2 and not any(
-                    kind_of(i.name.lower()).known and not domain_of(singular(i.name.lower())) for i in items
-                ):
-                    return
+            cut = end_of_list(rest)
+            if is_record_line(name, rest[:cut], passage):
+                items = field_list(rest[:cut])
                 if record := self.ensure(name, said):
                     self.add_items(record, items, passage)
-                    self.handled.add(id(passage))
+                    self._leave(passage, rest[cut:].strip(" .,;"))
+
+    def _under_record(self, passage: Passage) -> bool:
+        """Whether the bullet stands below a heading that names a record type: then it is a field."""
+        return passage.bullet and self.current(passage) is not None
 
     def _children_are_fields(self, passage: Passage) -> bool:
         lines = [child.text for child in passage.children if not child.heading]
-        good = sum(
-            1
-            for line in lines
-            if (item := parse_item(line))
-            and (kind_of(item.name.lower()).known or kind_of(singular(item.name.lower())).known or item.about)
-            or looks_like_fields(line)
-        )
+        good = 0
+        for line in lines:
+            item = parse_item(line)
+            good += bool(
+                item
+                and (kind_of(item.name.lower()).known or kind_of(singular(item.name.lower())).known or item.about)
+                and not _RULE.search(line)
+                or looks_like_fields(line)
+            )
         return len(lines) > 0 and good * 2 > len(lines)
 
-    def _declare_fields(self, passage: Passage) -> None:
-        text = passage.text.strip()
-        if wish_of(passage) == "unwanted" or passage.heading or is_rule(passage):
+    # -- relations ---------------------------------------------------------------------------------------------------
+
+    def _relate(self, passage: Passage) -> None:
+        said = Said(words=passage.source, wish=wish_of(passage) == "wish")
+        for relation in relations_in(passage.text):
+            child = self.find(relation.child) or (
+                self.ensure(relation.child, said) if domain_of(singular(relation.child.lower())) else None
+            )
+            parent = self.find(relation.parent)
+            details = field_list(relation.details) if relation.details else []
+            if parent is None and (
+                len(details) >= 2
+                or child is not None
+                and domain_of(singular(relation.parent.lower()))
+                and is_plural(relation.parent.split()[-1])
+            ):
+                parent = self.ensure(relation.parent, said)
+            if parent is not None and details:
+                self.add_items(parent, details, passage)
+            if child is None:
+                continue
+            if parent is not None and parent is not child:
+                self.links.append((child.name, parent.name, said))
+            elif parent is None:
+                one, _ = make_field(Item(singular(relation.parent), "", passage.source), said)
+                record_field = child.add(one)
+                record_field.said.setdefault("field", said)
+            else:
+                continue
+            rest = passage.text[relation.end :].strip(" .,;!")
+            if len(rest) < 3:
+                self.handled.add(id(passage))
+
+    def _linked(self, passage: Passage) -> None:
+        """ "book a room": bookings are recorded too, when rooms are."""
+        link = linking(passage.text)
+        if link is None:
             return
+        noun, thing, _ = link
+        parent = self.find(thing)
+        said = Said(words=passage.source)
+        if parent is None or self.find(noun) is parent:
+            return
+        if child := self.ensure(noun, said):
+            self.links.append((child.name, parent.name, said))
+
+    def _join(self) -> None:
+        """Make the references that were stated."""
+        from macrohard.llm.builtin.understanding.completion import add_reference, reference_to  # noqa: PLC0415
+
+        for child_name, parent_name, said in self.links:
+            child, parent = self.draft.record(child_name), self.draft.record(parent_name)
+            if (
+                child is None
+                or parent is None
+                or child is parent
+                or reference_to(child, parent)
+                or reference_to(parent, child)
+            ):
+                continue
+            named = next(
+                (
+                    one
+                    for one in child.fields
+                    if one.type == "text"
+                    and {parent.label.lower(), *parent.aliases} & {one.label.lower(), *one.aliases}
+                ),
+                None,
+            )
+            if named is None:
+                add_reference(self.draft, child, parent, said)
+
+    # -- lists of fields ---------------------------------------------------------------------------------------------
+
+    def _declare_fields(self, passage: Passage) -> None:
+        if id(passage) in self.handled or id(passage) in self.rest:
+            return
+        text = passage.text.strip()
         here = self.current(passage)
         in_fields = any(
             re.search(rf"(?i)\b{_FIELDS_WORD}\b", h)
-            or re.search(r"(?i)\b(?:has|have|with|contains|store|record|save|each|per|enter|must know)\b.*$", h)
+            or re.search(
+                r"(?i)\b(?:has|have|with|contains|store|record|save|each|per|enter|must know|need to know|want to know|note down|write down)\b.*$",
+                h,
+            )
             and len(h.split()) > 1
             for h in passage.headings[-1:]
         )
         if passage.cells:
             self._table_row(passage, here)
+            return
+        if is_rule(passage):
             return
         if (
             (here or in_fields)
@@ -308,44 +405,17 @@ class Records:
             and self._as_fields(here or self._main(passage), passage, text)
         ):
             return
-        if (
-            (line := re.match(r"^([^:]{2,90}?)\s*(?::|\s-)\s+(.{3,})$", text))
-            and not kind_of(line[1].lower()).known
-            and not _NOT_RECORDS.match(line[1])
-        ):
-            cut = _end_of_list(line[2])
-            if len(field_list(line[2][:cut])) >= 2 and looks_like_fields(line[2][:cut]):
-                subject = subject_of(line[1])
-                record = (self._named(subject, passage) if subject else None) or here or self._main(passage)
-                if record is not None:
-                    self.add_items(record, field_list(line[2][:cut]), passage)
-                    self._leave(passage, line[2][cut:].strip(" .,;"))
-                    return
-        for pattern in _DECLARATIONS:
-            if match := re.search(pattern, text):
-                groups = match.groupdict()
-                items = field_list(groups["list"])
-                if not items or not any(kind_of(i.name.lower()).known or i.about or groups.get("sure") for i in items):
-                    continue
-                noun = groups.get("np")
-                record = self._named(noun, passage) if noun else here or self._main(passage)
-                if record is None:
-                    continue
-                cut = _end_of_list(groups["list"])
-                kept = field_list(groups["list"][:cut])
-                self.add_items(record, kept, passage)
-                rest = (text[: match.start()] + " " + groups["list"][cut:]).strip(" .,;")
-                self._leave(passage, rest)
-                return
+        if self._after_colon(passage, here) or self._by_sentence(passage, here):
+            return
         if (
             passage.bullet
-            and (parse := parse_item(text))
+            and (parse := parse_item(split_list(text)[0] if split_list(text) else text))
             and kind_of(parse.name.lower()).known
             and not domain_is_record(parse.name)
         ):
             if self._as_fields(here or self._main(passage), passage, text):
                 return
-        head = text[: _end_of_list(text)]
+        head = text[: end_of_list(text)]
         if (
             looks_like_fields(head)
             and len(head) > 3
@@ -356,6 +426,99 @@ class Records:
                 self.add_items(record, field_list(head), passage)
                 self._leave(passage, text[len(head) :].strip(" .,;"))
 
+    def _after_colon(self, passage: Passage, here: RecordDraft | None) -> bool:
+        """ "Visitor log for our reception: name, company, host"."""
+        line = re.match(r"^([^:]{2,140}?)\s*(?::|\s-)\s+(.{3,})$", passage.text)
+        if (
+            not line
+            or kind_of(line[1].lower()).known
+            or _NOT_RECORDS.match(line[1])
+            and not re.search(
+                r"(?i)\b(?:need|want|store|record|keep|enter|track|save|log|fields?|columns?|details|information|data)\b",
+                line[1],
+            )
+        ):
+            return False
+        cut = end_of_list(line[2])
+        items = field_list(line[2][:cut])
+        if len(items) < 2 or not looks_like_fields(line[2][:cut]):
+            return False
+        subject = subject_of(line[1])
+        record = (self._named(subject, passage) if subject else None) or here or self._main(passage)
+        if record is None:
+            return False
+        self.add_items(record, items, passage)
+        self._leave(passage, line[2][cut:].strip(" .,;"))
+        return True
+
+    def _by_sentence(self, passage: Passage, here: RecordDraft | None) -> bool:
+        """ "Each book has …", "for each customer I note …", "book a room with …"."""
+        text = passage.text.strip()
+        for pattern in _DECLARATIONS:
+            match = re.search(pattern, text)
+            if match is None:
+                continue
+            groups = match.groupdict()
+            cut = end_of_list(groups["list"])
+            items = field_list(groups["list"][:cut])
+            items = [
+                item
+                for item in items
+                if (not re.search(rf"(?i)\b{APP}$", item.name) or kind_of(item.name.lower()).known)
+                and not re.search(rf"(?i)\b{APP} (?:for|to|of|that|with|in)\b", item.name)
+            ]
+            known = [
+                item
+                for item in items
+                if kind_of(item.name.lower()).known or kind_of(singular(item.name.lower())).known or item.about
+            ]
+            if not items or not (known or "sure" in groups) or passage is self.opening and len(items) < 2 and not known:
+                continue
+            noun = groups.get("np") or self._sentence_subject(text[: match.start("list")])
+            link = linking(text)
+            record = (
+                self._link_record(link, passage)
+                if link
+                else self._named(noun, passage)
+                if noun
+                else here or self._main(passage)
+            )
+            if record is None:
+                continue
+            self.add_items(record, items, passage)
+            if (
+                link
+                and re.search(r"(?i)\bfor (?:a|one|the) (?:day|date)\b", text[: match.start("list")])
+                and not any(record.of_type("date"))
+            ):
+                self.add_items(record, [Item("date", "", passage.source)], passage)
+            before = "" if noun or link else text[: match.start()]
+            self._leave(passage, (before + " " + groups["list"][cut:]).strip(" .,;"))
+            return True
+        return False
+
+    def _link_record(self, link: tuple[str, str, object], passage: Passage) -> RecordDraft | None:
+        noun, thing, _ = link
+        said = Said(words=passage.source)
+        parent = self.find(thing) or (self.ensure(thing, said) if domain_of(singular(thing.lower())) else None)
+        if parent is None:
+            return None
+        child = self.ensure(noun, said)
+        if child is not None and child is not parent:
+            self.links.append((child.name, parent.name, said))
+        return child
+
+    def _sentence_subject(self, text: str) -> str | None:
+        """The record type that a sentence begins with: "A rental is for one bike …, with"."""
+        match = re.match(rf"(?i)^(?:and |also )?(?:(?:each|every|an?|the|all|any|our|my) )?{NOUN}", text)
+        if (
+            match
+            and (self.find(match["np"]) or domain_of(singular(match["np"].lower())))
+            and not _NOT_RECORDS.match(match["np"])
+        ):
+            return match["np"]
+        return None
+
     def _leave(self, passage: Passage, rest: str) -> None:
         if re.search(r"[A-Za-z]{3}", rest):
             self.rest[id(passage)] = rest
@@ -365,13 +528,16 @@ class Records:
     def _as_fields(self, record: RecordDraft | None, passage: Passage, text: str) -> bool:
         if record is None:
             return False
+        pieces = split_list(text)
         single = parse_item(text)
         if (
             single
-            and (kind_of(single.name.lower()).known or single.about or not re.search(r",", text))
+            and (kind_of(single.name.lower()).known or single.about or len(pieces) == 1)
             and len(single.name.split()) <= 5
         ):
             items = [single] if not re.search(r",| and ", single.name) else field_list(text)
+        elif len(pieces) == 1 and (one := parse_item(pieces[0])):
+            items = [one]
         elif looks_like_fields(text):
             items = field_list(text)
         else:
@@ -381,13 +547,18 @@ class Records:
         return True
 
     def _table_row(self, passage: Passage, here: RecordDraft | None) -> None:
-        cells = [cell for cell in passage.cells]
+        cells = list(passage.cells)
         self.handled.add(id(passage))
         if (
             not cells
-            or re.fullmatch(r"(?i)(?:field|name of field|column|attribute|property|#|no\.?|field name|name)", cells[0])
+            or re.fullmatch(
+                r"(?i)(?:field|name of field|column|attribute|property|#|no\.?|field name|name|what)", cells[0]
+            )
             and len(cells) > 1
-            and re.search(r"(?i)type|required|description|rule|notes?|meaning|mandatory|format", " ".join(cells[1:]))
+            and re.search(
+                r"(?i)type|required|description|rule|notes?|meaning|mandatory|format|remark|comment",
+                " ".join(cells[1:]),
+            )
         ):
             return
         record = here or self._main(passage)
@@ -399,9 +570,10 @@ class Records:
             self.add_items(record, [Item(item.name, f"{item.about} ; {about}", " | ".join(cells))], passage)
 
     def _named(self, noun: str, passage: Passage) -> RecordDraft | None:
-        noun = re.sub(rf"(?i)^{_DETERMINERS}", "", noun + " ").strip()
+        noun = re.sub(rf"(?i)^{DETERMINERS}", "", noun + " ").strip()
+        noun = re.sub(rf"(?i)(?<=\w)[ -]{APP}$", "", noun) if domain_of(noun.lower()) is None else noun
         if not noun or re.fullmatch(
-            r"(?i)(?:it|they|them|this|that|one|entry|entries|record|records|item|items|thing|things|list|app|row|line|form|page|system|i|we|you|there|who|which|each|person|people|card|\w+ entry)",
+            r"(?i)(?:it|they|them|this|that|one|entry|entries|record|records|item|items|thing|things|list|app|row|line|form|page|system|i|we|you|there|who|which|each|person|people|card|\w+ entry|application|tool|program)",
             noun,
         ):
             return self.find(noun) or self._main(passage)
@@ -421,15 +593,39 @@ class Records:
         return None
 
 
+def _first_mention(record: RecordDraft, text: str) -> int:
+    found = [
+        match.start()
+        for name in {record.label, record.plural, *record.aliases}
+        if (match := re.search(rf"(?i)(?<![\w-]){re.escape(name)}(?:s)?(?![\w-])", text))
+    ]
+    return min(found, default=len(text))
+
+
+def _bare_title(heading: str) -> str:
+    """The noun of a heading: "2. Table: Customers" → Customers, "Each book has" → book."""
+    title = re.sub(
+        rf"(?i)^(?:\d+[.)]\s*)?(?:entity|table|record(?: type)?|class|form|object)s?\s*[:-]?\s+(?=\w)|\s*(?:table|entity|record|{_FIELDS_WORD})$",
+        "",
+        heading,
+    ).strip(" :*")
+    title = re.sub(r"(?i)\s*\(.*\)$", "", title)
+    return re.sub(
+        r"(?i)^(?:each|every|an?|the|for each|for every|for an?|per|of each|of an?) |(?:'s)?\s+(?:has|have|needs|with|contains|consists of|should have|must have|(?:(?:i|we) (?:want|need) )?(?:to )?(?:store|record|save|keep|track))(?: (?:the )?(?:following|these)(?: fields?| details)?)?$",
+        "", title,
+    ).strip()  # fmt: skip
+
+
 _LIST = r"(?P<list>.+)$"
 _HAVE = r"(?:has|have|having|need|needs|contains?|consists? of|includes?|including|comes? with|gets?|stores?|with|carries|is described by|should have|must have|needs to have|will have|should contain|should store|keeps?|showing|holds?)"
 _DECLARATIONS = (
-    rf"(?i)\b(?:for|per|about|of) (?:each|every|all(?: the| my| our)?|an?|one) {_NOUN},?\s+(?:(?:i|we|you|it|they|the app|the system|he|she|people|users?)\s+)?(?:(?:also|would|will|just|really|only)\s+)*(?:(?:want|need|like|have|should|must|can|wish)\s+)?(?:(?:to|be able to)\s+)?(?:know|store|save|record|note(?: down)?|enter|see|keep(?: track of)?|track|write down|have|fill in|log|register|remember|hold|capture|add|there (?:is|are|should be)|the)(?:\s+down)?:?\s+(?P<sure>){_LIST}",
-    rf"(?i)\b{_DOING}\s+{_DETERMINERS}{_NOUN},?\s*(?::|\s-\s|\bwith\b|\bincluding\b|\band (?:their|its|the|his|her)\b|\bby\b(?= name)|\(|,? i\.e\.|\bplus (?:their|its|the)\b|,? (?:their|its)\b)\s*(?P<sure>)(?:(?:their|the|its|these fields:?|the following(?: fields| information| details| data)?:?|fields?:?)\s+)*{_LIST}",
-    rf"(?i)^(?:and |also |then |so )?(?:each|every|an?|the|all|one) {_NOUN}\s+(?:also |always |just |only |simply )?{_HAVE}\s*:?\s+(?:the following:? |these:? |fields:? )?{_LIST}",
-    rf"(?i)^{_NOUN}\s+(?:have|has|contain|need|consist of|with|should have|must have|should contain)\s*:?\s+{_LIST}",
+    rf"(?i)\b(?:something|app|tool|list|thing|thingy|place) (?:to|for|where (?:i|we) (?:can )?)\s*(?:remember|know|see|note|track|record|write down|keep track of)(?:ing)?\s+(?=who|when|what|where|which|how|if|whether){_LIST}",
+    rf"(?i)\b(?:for|per|about|of) (?:each|every|all(?: the| my| our)?|an?|one) {NOUN},?\s+(?:(?:i|we|you|it|they|the app|the system|he|she|people|users?)\s+)?(?:(?:also|would|will|just|really|only)\s+)*(?:(?:want|need|like|have|should|must|can|wish)\s+)?(?:(?:to|be able to)\s+)?(?:know|store|save|record|note(?: down)?|enter|see|keep(?: track of)?|track|write down|have|fill in|log|register|remember|hold|capture|add|there (?:is|are|should be)|the)(?:\s+down)?:?\s+(?P<sure>){_LIST}",
+    rf"(?i)\b{DOING}\s+{DETERMINERS}{NOUN},?\s*(?::|\s-\s|\bwith\b|\bincluding\b|\band (?:their|its|the|his|her)\b|\bby\b(?= name)|\(|,? i\.e\.|\bplus (?:their|its|the)\b|,? (?:their|its)\b)\s*(?P<sure>)(?:(?:their|the|its|these fields:?|the following(?: fields| information| details| data)?:?|fields?:?)\s+)*{_LIST}",
+    rf"(?i)^(?:and |also |then |so )?(?:each|every|an?|the|all|one) {NOUN}\s+(?:also |always |just |only |simply )?{_HAVE}\s*:?\s+(?:the following:? |these:? |fields:? )?{_LIST}",
+    rf"(?i)^{NOUN}\s+(?:have|has|contain|need|consist of|with|should have|must have|should contain)\s*:?\s+{_LIST}",
     rf"(?i)\b{_FIELDS_WORD}\s*(?:are|is|needed|required|i need|we need|should be|:|-|=|include|to (?:store|keep|record|save))+:?\s+(?P<sure>){_LIST}",
-    rf"(?i)\b(?:i|we|you|they|people|users?|it|app|one|who|staff|\w+s)\s+(?:also |really |just |only |mainly |basically )*(?:want|need|like|have|should|must|can|wish|would like|'d like|will)?\s*(?:to|be able to)?\s*(?:also )?(?:store|save|record|note(?: down)?|enter|keep(?: track of)?|track|write down|fill in|log|register|remember|capture|know|need|type in|put in)\s+(?:down\s+)?(?:for (?:each|every) \w+\s+)?(?:the |their |its |his |her |stuff like |things like |some |only |just |at least |down )*{_LIST}",
+    rf"(?i)\b(?:i|we|you|they|people|users?|it|app|one|who|staff|\w+s)\s+(?:(?:also|really|just|only|mainly|basically|would)\s+)*(?:want|need|like|have|should|must|can|wish|will)?\s*(?:to|be able to)?\s*(?:also )?(?:store|save|record|note(?: down)?|enter|keep(?: track of)?|track|write down|fill in|log|register|remember|capture|know|need|type in|put in)\s+(?:down\s+)?(?:for (?:each|every) \w+\s+)?(?:the |their |its |his |her |stuff like |things like |some |only |just |at least |down )*{_LIST}",
     rf"(?i)^(?:please )?(?:store|save|record|note(?: down)?|enter|keep(?: track of)?|track|capture|log)\s+(?:the |their |its |also |for (?:each|every) \w+:? )*{_LIST}",
     rf"(?i)\b(?:with|including|and its|and their|showing)\s+(?:the |their |its |fields?:? )*{_LIST}",
 )
@@ -444,7 +640,7 @@ def looks_like_record(inner: str, headings: tuple[str, ...]) -> bool:
 
 def is_record_line(name: str, rest: str, passage: Passage) -> bool:
     """Whether "name: rest" names a record type and its fields."""
-    bare = re.sub(rf"(?i)^{_DETERMINERS}", "", name + " ").strip()
+    bare = re.sub(rf"(?i)^{DETERMINERS}", "", name + " ").strip()
     if (
         not bare
         or len(bare.split()) > 3
@@ -457,41 +653,48 @@ def is_record_line(name: str, rest: str, passage: Passage) -> bool:
         re.search(r"rule|view|feature|search|filter|validation|import|export|report", h) for h in passage.headings[-1:]
     ):
         return False
-    if kind_of(bare.lower()).type == "choice" and not is_plural(bare.split()[-1]):
+    if kind_of(bare.lower()).type in ("choice", "yes/no") and not is_plural(bare.split()[-1]):
         return False
     if domain_of(singular(bare.lower())):
-        return True
-    if re.search(rf"(?i)\b{_APP}\b", bare):
+        return not (passage.bullet and kind_of(bare.lower()).known and not is_plural(bare.split()[-1]))
+    if re.search(rf"(?i)\b{APP}\b", bare):
         return False
     strong = sum(1 for item in field_list(rest) if kind_of(item.name.lower()).known)
     return strong >= 2 and (is_plural(bare.split()[-1]) or not kind_of(bare.lower()).known)
 
 
 _RULE_SECTION = re.compile(
-    r"(?i)\b(?:rules?|views?|features?|functions?|functionality|validations?|constraints?|screens?|pages?|search|filters?|sort\w*|actions?|workflow|reports?|reporting|import|export|totals?|statistics|lists|permissions|logic|behaviou?r)\b"
+    r"(?i)\b(?:rules?|views?|features?|functions?|functionality|validations?|constraints?|screens?|pages?|search|filters?|sort\w*|actions?|workflow|reports?|reporting|import|export|totals?|statistics|lists|permissions|logic|behaviou?r|"
+    r"(?:should|must|can|to) (?:do|be able)|able to|wishes|what i want to (?:do|see)|what it (?:does|should|must|can)|i want to be able|requirements)\b"
 )
 _RULE = re.compile(
     r"(?i)^(?:R|V|F|BR|FR|REQ)-?\d+\b|\b(?:at a time|at the same time|twice|double|overlap\w*|at most (?:one|\w+ open|\d+ \w+ per)|max(?:imum)?\.? (?:of )?\d+ (?:open |active )?(?!char|letter|digit|star|%|kg|euro|minutes|hours)[a-z]+ (?:per|for each|at)|no more than \w+ \w+ (?:per|for each)|"
     r"ignore|search\w*|filter\w*|sort(?:ed)? by|sortable|highlight\w*|export\w*|import|print\w*|overdue|remind\w*|notif\w*|log ?in|login)\b|"
-    r"\b(?:can|may|must|should)(?:not|n't| not) (?!be (?:empty|blank|in the|negative|longer|more|less|left|below|before|after|null|missing))|\bis (?:only )?(?:possible|allowed)|\b(?:show|shows|display|list|see|view|find|mark|tick|calculate|compute|warn|delete|edit|remove|check (?:in|out))\b"
+    r"\b(?:can|may|must|should)(?:not|n't| not) (?!be (?:empty|blank|in the|negative|longer|more|less|left|below|before|after|null|missing))|\bis (?:only )?(?:possible|allowed)|\b(?:show|shows|display|list|see|view|find|mark|tick|calculate|compute|warn|delete|edit|remove|check (?:in|out))\b|"
+    r"^(?:the )?(?:total|sum|average|count|number of [\w ]+?|how many)\b.*\b(?:per|by|of (?:all|the|everything)|for (?:each|every)|each|in stock)\b|\bmust be (?:after|before|later|earlier)|>=|<=.*[a-z]_?date|\b(?:belongs?|assigned|assignable) to\b"
 )
 
 
 def is_rule(passage: Passage) -> bool:
     """Whether a passage reads like a rule or a function rather than like fields."""
+    text = passage.text
     if (
         passage.headings
         and _RULE_SECTION.search(passage.headings[-1])
         and not re.search(r"(?i)\b(?:fields?|data|has|have)\b", passage.headings[-1])
     ):
         return True
-    match = _RULE.search(passage.text)
+    cut = end_of_list(text)
+    body = re.sub(r"^[^:]{1,140}:\s", "", text[:cut])
+    several = len(split_list(body)) >= 2
+    match = _RULE.search(text[:cut])
     if match is None:
-        return False
-    head = passage.text[: _end_of_list(passage.text)]
-    several = len(split_list(re.sub(r"^[^:]{1,80}:", "", head))) >= 2
-    return not (
-        match.start() > 0 and (several or passage.bullet) and looks_like_fields(re.sub(r"^[^:]{1,80}:", "", head))
+        # "A badge can be used by only one visitor" is no field "badge".
+        return not several and bool(
+            re.match(r"(?i)\s*(?:can|may|must|should|will|shall|is|are)\b", text[cut:].lstrip(" ,"))
+        )
+    return not (match.start() > 0 and (several or passage.bullet) and looks_like_fields(body)) and not (
+        several and re.match(r"^[^:]{1,140}:\s", text) and looks_like_fields(body)
     )
 
 
@@ -500,93 +703,17 @@ def domain_is_record(phrase: str) -> bool:
     return is_plural(phrase.split()[-1]) and domain_of(singular(phrase.lower())) is not None
 
 
-def _end_of_list(text: str) -> int:
+_LIST_ENDS = re.compile(
+    r"(?i)(?:,|;|\s-)?\s+(?:(?:and|but|also|then|plus|so|&|\+)\s+)*(?=(?:so (?:that|i|we)\b|because\b|(?:i|we|you|users?) (?:want|need|would|must|should|can|also|like)\b|it (?:should|must|needs)\b|"
+    r"show (?!date)|search\b|find\b|filter\b|sort(?:ed)?\b|list (?!price)|print\b|export\b|import\b|highlight\b|mark (?:as|them|it|when)|warn\b|remind\b|send\b|be able to|should be able|which can|that can|no double|no duplicate|where (?:i|we)\b|when (?:i|we|it|a|the)\b.*\b(?:is|are|should|must)\b|"
+    r"can(?:not|'t)? be\b(?! (?:very |quite )?(?:long|empty|left|blank|null|missing))|they can\b|it can\b|must be able|with (?:a )?(?:search|filter|sort|export|list)|and then\b|calculate\b|total\b(?= (?:per|by|of))|sum\b(?= (?:per|by|of))|count\b(?= (?:per|by|of))|overview of|thanks|thank you|please\b))|[.!?](?:\s|$)"
+)
+
+
+def end_of_list(text: str) -> int:
     """Where a list of fields ends and another wish begins: ", search by …", ", show …", ". ", " so that"."""
-    match = re.search(
-        r"(?i)(?:,|;|\s-)?\s+(?:(?:and|but|also|then|plus)\s+)*(?=(?:so (?:that|i|we)\b|because\b|(?:i|we|you|users?) (?:want|need|would|must|should|can|also|like)\b|it (?:should|must|needs)\b|"
-        r"show (?!date)|search\b|find\b|filter\b|sort(?:ed)?\b|list (?!price)|print\b|export\b|import\b|highlight\b|mark (?:as|them|it|when)|warn\b|remind\b|send\b|be able to|should be able|which can|that can|no double|no duplicate|where (?:i|we)\b|when (?:i|we|it|a|the)\b.*\b(?:is|are|should|must)\b|"
-        r"can(?:not|'t)? be\b|they can\b|it can\b|must be able|with (?:a )?(?:search|filter|sort|export|list)|and then\b|calculate\b|total\b(?= (?:per|by|of))|sum\b(?= (?:per|by|of))|count\b(?= (?:per|by|of))|overview of|thanks|thank you|please\b))|[.!?](?:\s|$)",
-        text,
-    )
-    return match.start() if match else len(text)
-
-
-_SUBJECTS = (
-    rf"(?i)^(?:app(?:lication)?|product|title|project|name of the app|system|software|program|tool)\s*[:=-]+\s*{_DETERMINERS}{_NOUN}",
-    rf"(?i)\b{_APP}\b.{{0,40}}?\b(?:to|for|that|which|where|can|could|should|must|lets|will)\b.{{0,30}}?\b{_DOING}\s+(?:of\s+)?{_DETERMINERS}{_NOUN}",
-    rf"(?i)\b(?:list|log|register|database|catalog(?:ue)?|collection|directory|overview|record|diary|inventory|register|archive|table) (?:of|for|with) {_DETERMINERS}{_NOUN}",
-    rf"(?i)(?:^|\b(?:a|an|my|our|the|need|want|make|build|create|simple|me|some|little|for)\s+){_DETERMINERS}(?P<np>(?!{_APP}\b){_WORD}(?:[ -](?!{_APP}\b){_WORD}){{0,2}}?)[ -]{_APP}\b",
-    rf"(?i)\b(?:want|need|like|have|would like|help|must|try|trying|going|able|used|how|order|way|us|me|is|for|i|we)\s+(?:to )?(?:be able to )?{_DOING}\s+(?:of\s+)?{_DETERMINERS}{_NOUN}",
-    rf"(?i)^(?:please |hi,? |hello,? |so )?{_DOING}\s+{_DETERMINERS}{_NOUN}",
-    rf"(?i)\b{_APP}\b\s+(?:for|about|with|around)\s+{_DETERMINERS}{_NOUN}",
-    rf"(?i)^{_DETERMINERS}{_NOUN}\s*(?:[:.,(-]|$)",
-)
-_NO_SUBJECT = re.compile(
-    r"(?i)^(?:app|application|tool|thing|things|thingy|something|stuff|everything|anything|it|them|that|this|one|list|system|software|data|information|info|website|web|page|program|user|users|who|what|which|button|"
-    r"new|simple|following|hi|hello|hey|hi so|dear|please|thanks|thank|good morning|make|build|create|i|we|you|yes|no|ok|okay|so|and|also|records?|overview|search|filter|status|name|fields?|tables?|track|time|day|way|lot|bit|kind|people|person|order(?=$)|"
-    r"excel|paper|spreadsheet|computer|phone|office|club|company|school|team|home|shop|business|family|department|small|little|us|me|clear|able|details|same|before|yesterday|better|nicer|important|requirement|requirements|project(?= description)|description|features?|work|here|there|let me|need|want|as an?|given|when|then|if|my|our|the)$|"
-    r".*\b(?:is|are|should|must|can|will|would|want|need|like|has|have|do|does|be)\b.*"
-)
-
-
-def subject_of(text: str) -> str | None:
-    """What an opening sentence says the app is about."""
-    text = text[:400]
-    unknown = None
-    for index, pattern in enumerate(_SUBJECTS):
-        for match in re.finditer(pattern, text):
-            phrase = re.sub(rf"(?i)^{_DETERMINERS}", "", match["np"].strip() + " ").strip(" -'")
-            full = phrase.lower()
-            phrase = re.sub(rf"(?i)(?:[ -]{_APP})+$", "", phrase)
-            if domain_of(full) and full != phrase.lower():
-                return full
-            words = phrase.split()
-            if not words or _NO_SUBJECT.match(phrase):
-                continue
-            if domain_of(singular(phrase.lower())):
-                return phrase
-            if unknown is None and len(words) <= 3 and _names_things(index, words):
-                unknown = phrase
-    if nearby := [
-        phrase
-        for _, phrase in domains_in(text)
-        if phrase
-        not in (
-            "order",
-            "note",
-            "notes",
-            "check",
-            "list",
-            "class",
-            "part",
-            "service",
-            "show",
-            "shows",
-            "mark",
-            "table",
-            "tables",
-            "show",
-            "request",
-            "problem",
-            "sale",
-            "run",
-        )
-    ]:
-        if unknown is None or len(text) < 80:
-            return nearby[0]
-    return unknown
-
-
-def _names_things(index: int, words: list[str]) -> bool:
-    """Whether an unknown noun at this place reads like what is recorded."""
-    if index in (1, 2, 4, 5):
-        return is_plural(words[-1]) or index in (1, 2)
-    return index == 3 and len(words) <= 2 and (len(words) > 1 or not kind_of(words[0].lower()).known)
-
-
-def constrain_field(one: FieldDraft, words: str, said: Said) -> str:
-    """What a later sentence says about a known field."""
-    return constrain(one, words, said)
-
-
-__all__ = ["MOST_RECORDS", "Records", "label", "subject_of"]
+    for match in _LIST_ENDS.finditer(text):
+        before = text[: match.start()]
+        if before.count("(") <= before.count(")") and before.count("[") <= before.count("]"):
+            return match.start()
+    return len(text)

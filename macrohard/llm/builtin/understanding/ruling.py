@@ -15,7 +15,7 @@ from macrohard.llm.builtin.understanding.conditions import (
 )
 from macrohard.llm.builtin.understanding.constraints import constrain
 from macrohard.llm.builtin.understanding.draft import Draft, FieldDraft, RecordDraft, condition
-from macrohard.llm.builtin.understanding.listing import mentioned
+from macrohard.llm.builtin.understanding.finding import mentioned
 from macrohard.llm.builtin.understanding.words import NUMBER, article, lower_label, number, singular
 
 _NOT = r"(?:can(?:no|')t|can ?not|can never|must not|mustn't|may not|shouldn't|should not|is not allowed to|are not allowed to|not allowed to|must never|is never|cannot|won't|will not|not be able to)"
@@ -92,38 +92,55 @@ def deleting(clause: Clause, draft: Draft) -> bool:
 
 
 def zero(clause: Clause, draft: Draft) -> bool:
-    """ "stock can't go below zero"."""
+    """ "stock can't go below zero", "it must never be negative"."""
     if not re.search(
         r"\b(?:below|under|less than|beneath) (?:zero|0)\b|\bnegative\b|\bmore than (?:there (?:is|are)|we have|(?:is|are) (?:in stock|available|left))|\bminus\b(?= stock)|\bnot enough stock\b",
         clause.low,
     ):
         return False
-    for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
-        for one in record.fields:
-            named = (
-                any(re.search(rf"\b{re.escape(alias)}\b", clause.low) for alias in {one.label.lower(), *one.aliases})
-                or ("stock" in clause.low or "quantit" in clause.low)
-                and one is by_role(record, "quantity")
-            )
-            if not named or one.type not in ("whole number", "decimal number", "money"):
-                continue
-            if one.value.computed and one.value.computed.how == "rollup sum":
-                child = draft.record(one.value.computed.record or "")
-                link = reference_to(child, record) if child else None
-                if child and link:
-                    draft.add_rule(
-                        Rule(
-                            kind="not below zero",
-                            record=child.name,
-                            fields=(one.name, link.name),
-                            message=f"{one.label} can't go below zero.",
-                        ),
-                        clause.said,
-                    )
-                    return True
-            elif one.value.computed is None:
-                one.change("range", clause.said, minimum="0")
+    records = [clause.record, *(r for r in draft.records if r is not clause.record)]
+    candidates = [
+        (record, one)
+        for record in records
+        for one in record.fields
+        if one.type in ("whole number", "decimal number", "money")
+    ]
+    named = [
+        pair
+        for pair in candidates
+        if any(re.search(rf"\b{re.escape(alias)}\b", clause.low) for alias in {pair[1].label.lower(), *pair[1].aliases})
+    ]
+    stock = (
+        [(record, one) for record, one in candidates if one is by_role(record, "quantity")]
+        if re.search(r"stock|quantit|more than|enough", clause.low)
+        else []
+    )
+    # "It must never go below zero" follows the sentence that said how it is computed.
+    sums = [
+        (record, one) for record, one in candidates if one.value.computed and one.value.computed.how == "rollup sum"
+    ]
+    for record, one in [
+        *named,
+        *stock,
+        *(sums if re.match(r"(?:and |but )?(?:it|this|that|the result)\b", clause.low) else []),
+    ]:
+        if one.value.computed and one.value.computed.how == "rollup sum":
+            child = draft.record(one.value.computed.record or "")
+            link = reference_to(child, record) if child else None
+            if child and link:
+                draft.add_rule(
+                    Rule(
+                        kind="not below zero",
+                        record=child.name,
+                        fields=(one.name, link.name),
+                        message=f"{one.label} can't go below zero.",
+                    ),
+                    clause.said,
+                )
                 return True
+        elif one.value.computed is None:
+            one.change("range", clause.said, minimum="0")
+            return True
     return False
 
 
@@ -489,7 +506,7 @@ def ordering(clause: Clause, draft: Draft) -> bool:
     for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
         match = re.search(r"^(?P<a>[\w -]+?)\s*(?P<op>>=|<=|>|<|=>|=<)\s*(?P<b>[a-z][\w -]+?)$", text)
         words = match or re.search(
-            rf"(?P<a>[\w -]+?)\s+(?:(?:date|time) )?(?P<op>(?:(?:must|should|has to|have to|may|can|needs to|is|are|always)(?:n't| not|not|'t)? ?(?:always )?(?:be |lie |come |fall |happen )*)?(?:not )?(?:on or |at or |the same (?:day )?or |equal (?:to )?or )?(?:later than|earlier than|after|before|past|prior to|less than|greater than|more than|smaller than|bigger than|higher than|lower than|exceed|below|above)(?: or (?:on|equal to|at|the same(?: day)?(?: as)?))?)\s+(?:the |its |their |a )?(?P<b>[\w -]+)",
+            r"(?P<a>[\w -]+?)\s+(?:(?:date|time) )?(?P<op>(?:(?:must|should|has to|have to|may|can|needs to|is|are|always)(?:n't| not|not|'t)? ?(?:always )?(?:be |lie |come |fall |happen )*)?(?:not )?(?:on or |at or |the same (?:day )?or |equal (?:to )?or )?(?:later than|earlier than|after|before|past|prior to|less than|greater than|more than|smaller than|bigger than|higher than|lower than|exceed|below|above)(?: or (?:on|equal to|at|the same(?: day)?(?: as)?))?)\s+(?:the |its |their |a )?(?P<b>[\w -]+)",
             text,
         )
         if not words:

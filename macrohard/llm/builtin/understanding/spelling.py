@@ -109,6 +109,13 @@ hashtag timesheet isbn ean iban sku vat url crm todo null desc asc signup login 
 """.split()
 _KNOWN = frozenset(_TERMS)
 _MAXIMUM_CORRECTIONS = 400
+_CONTRACTIONS = (
+    (re.compile(r"(?i)\b(i|we|you|they|he|she|it)'d (?=like|need|want|love|have|be|also|prefer|rather)"), r"\1 would "),
+    (re.compile(r"(?i)\b(i|we|you|they)'ve\b"), r"\1 have"),
+    (re.compile(r"(?i)\b(i|we|you|they|it|he|she)'ll\b"), r"\1 will"),
+    (re.compile(r"\b4 (?=(?:my|our|the|a|me|us|you|every|each)\b)"), "for "),
+    (re.compile(r"\b2 (?=(?:be|have|see|know|do|add|find|search|keep|track)\b)"), "to "),
+)
 
 
 @cache
@@ -176,6 +183,8 @@ _WORD = re.compile(r"(?<![\w@.\\/:-])[A-Za-z][a-z]*(?:['-][a-z]+)*(?![\w@\\/:]*[
 def correct(text: str) -> str:
     """The text with misspelt words corrected; names, code, addresses and words in capitals are left alone."""
     left = _MAXIMUM_CORRECTIONS
+    for pattern, plain in _CONTRACTIONS:
+        text = pattern.sub(plain, text)
 
     def replace(match: re.Match[str]) -> str:
         nonlocal left

@@ -51,7 +51,7 @@ _MARKER = re.compile(r"^(\s*)((?:[-*+•>]|\(?\d{1,2}[.)]|\(?[a-z][.)]|\[[ xX]?\
 _MARKDOWN_HEADING = re.compile(r"^\s{0,3}(#{1,6})\s+(.*?)#*\s*$")
 _RULE_LINE = re.compile(r"^\s*([-=_*~#|+:\s])\1{2,}\s*$|^[\s|:+-]+$")
 _ABBREVIATION = re.compile(
-    r"(?i)(?:\b(?:e\.g|i\.e|etc|no|nr|max|min|approx|incl|excl|vs|mr|mrs|ms|dr|st|ca|resp|dept|tel|ref|fig|inc|ltd|a\.m|p\.m)|\b[A-Z])\.$"
+    r"(?:(?i:\b(?:e\.g|i\.e|etc|nr|max|min|approx|incl|excl|vs|mr|mrs|ms|dr|st|ca|resp|dept|tel|ref|fig|inc|ltd|a\.m|p\.m))|(?<=\s)[A-Z])\.$"
 )
 _SECTION_WORDS = (
     r"(?:fields?|tables?|entities|records?|data|rules?|validations?|constraints?|views?|screens?|pages?|lists?|features?|"
@@ -214,7 +214,7 @@ _WISH = re.compile(
     r"stretch goal|extra credit|cherry on)\b"
 )
 _WISH_HEADING = re.compile(
-    r"(?i)nice[- ]to|\bshould\b|\bcould\b|optional|later|bonus|wish|maybe|low prio|stretch|phase 2|version 2"
+    r"(?i)nice[- ]to|^should(?: have)?s?$|^could(?: have)?s?$|optional|later|bonus|wish|maybe|low prio|stretch|phase 2|version 2"
 )
 _UNWANTED_HEADING = re.compile(
     r"(?i)out of scope|\bwon't\b|not (?:needed|wanted|in scope|required|part)|no need|exclu|non[- ]goals?|without|leave out|don't"
