@@ -91,10 +91,13 @@ async def test_endless_redirects_end(hostile: Pod) -> None:
 
 
 async def test_a_page_that_keeps_loading_is_told(hostile: Pod) -> None:
+    async def look_for(text: str, visit: Visit) -> None:
+        await open_page(visit, "/reload")
+        await do(visit, do="see", text=text)
+
     async with hostile.browser.visit() as visit:
         with pytest.raises(StepFailed, match="loads again and again"):
-            await open_page(visit, "/reload")
-            await do(visit, do="see", text="Something else")
+            await look_for("Something else", visit)
 
 
 @pytest.mark.parametrize(
