@@ -167,6 +167,8 @@ class Session:
             try:
                 arguments = parsed(call.arguments)
                 if call.name == "finish":
+                    if len(calls) > 1:
+                        raise ToolError("read the answers to your other calls first, then call finish alone")
                     report = self._checked(arguments)
                     text = "accepted"
                 elif call.name in self._agent.tools:

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 import shlex
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import PurePosixPath
@@ -14,6 +15,9 @@ from macrohard.domain import JsonObject
 from macrohard.errors import ToolError
 
 READ_LIMIT_BYTES = 2 << 20
+REPEATED = re.compile(r"\{(.)\*(\d{1,6})\}", re.S)
+"""How a model writes long input without writing it out: `{x*1000}`."""
+REPEATED_AT_MOST = 100_000
 ANSWER_LIMIT_CHARACTERS = 16_000
 """What one tool answer may take of the context; head and tail are kept."""
 
@@ -116,7 +120,12 @@ async def act(
     target: Annotated[
         str, Field(description='A reference like e5 from the outline, or role "name"; for open a path.')
     ] = "",
-    value: Annotated[str, Field(description="The text to fill in, the option to choose, or the key to press.")] = "",
+    value: Annotated[
+        str,
+        Field(
+            description="The text to fill in, the option to choose, or the key to press; {x*1000} stands for 1000 x."
+        ),
+    ] = "",
     surprise: Annotated[
         int,
         Field(
@@ -128,6 +137,7 @@ async def act(
     remark: Annotated[str, Field(description="If you were surprised: what you did, expected and got.")] = "",
 ) -> str:
     """Do one thing on the page, as a person would, and see what changed."""
+    value = REPEATED.sub(lambda match: match[1] * min(int(match[2]), REPEATED_AT_MOST), value)
     return await bench.visit.act(
         intention=intention,
         expectation=expectation,

@@ -1,5 +1,7 @@
 """A simulated user's log: what they meant to do, what happened, and where they stumbled."""
 
+from pydantic import Field
+
 from macrohard.domain.value import Value
 
 
@@ -31,6 +33,9 @@ class UserReport(Value):
     summary: str
     quote: str = ""
     """One sentence in their own voice."""
+    last_surprise: int = Field(default=0, ge=0, le=3)
+    """How the very last step turned out, as `surprise` says it of each step before."""
+    last_remark: str = ""
 
 
 class UserSession(Value):

@@ -46,6 +46,7 @@ def _task_input(state: State, task_id: str) -> TaskInput:
         task=task_id,
         base=state["base"],
         problems=state.get("problems"),
+        notes=state.get("notes", []),
     )
 
 
@@ -62,6 +63,7 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
         "specification": specification.model_dump(mode="json"),
         "design": design.model_dump(mode="json"),
         "problems": [problem.model_dump(mode="json") for problem in problems.problems],
+        "colleagues": list(state["notes"]),
     }
     async with context.slots, phase(context.emit, "implement", iteration):
         result = await context.session(
@@ -78,7 +80,13 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
             open_bench=_workbench(context, agent, task, state["base"], iteration),
         )
     problem = "" if result.outcome == "finished" else f"{result.outcome}: {result.problem}"
-    return {"branches": [Branch(task=task.id, commit=result.commit, problem=problem)]}
+    note = f"{task.id}, {task.title}: {problem}"
+    if result.outcome == "finished":
+        report = WorkReport.model_validate(result.report)
+        note = " ".join(
+            [f"{task.id}, {task.title}: {report.summary}", *(f"Open: {each}" for each in report.open_points)]
+        )
+    return {"branches": [Branch(task=task.id, commit=result.commit, problem=problem, note=note)]}
 
 
 def _workbench(context: FactoryContext, agent: AgentDefinition, task: Task, base: str, iteration: int) -> OpenBench:
@@ -119,7 +127,8 @@ async def integrate(state: State, runtime: Runtime[FactoryContext]) -> State:
             head = await _merge(context, iteration, len(state.get("done", [])), head, merged, plan)
         await context.emit(Integrated(iteration=iteration, commit=head))
     done = [*state.get("done", []), *(branch["task"] for branch in branches)]
-    return {"base": head, "done": done, "branches": Overwrite([])}  # type: ignore[typeddict-item]  # langgraph's reset
+    notes = [*state.get("notes", []), *(branch["note"] for branch in branches)]
+    return {"base": head, "done": done, "notes": notes, "branches": Overwrite([])}  # type: ignore[typeddict-item]  # langgraph's reset
 
 
 async def _merge(

@@ -44,7 +44,8 @@ class Dismissal(Value):
 class TriageReport(Value):
     """The tasks of the next iteration, weightiest first, and what is set aside."""
 
-    tasks: tuple[Task, ...] = Field(min_length=1)
+    tasks: tuple[Task, ...] = ()
+    """None only if every problem is a finding, and each is dismissed."""
     dismissed: tuple[Dismissal, ...] = ()
     note: str = ""
     """What this iteration should change, in one or two sentences for the person."""

@@ -10,6 +10,8 @@ class Branch(TypedDict):
     task: str
     commit: str | None
     problem: str
+    note: str
+    """What its agent tells colleagues."""
 
 
 class State(TypedDict, total=False):
@@ -28,6 +30,8 @@ class State(TypedDict, total=False):
     """Done and not yet integrated."""
     done: list[str]
     """Tasks of the present iteration that are integrated."""
+    notes: list[str]
+    """What the agents of those tasks told."""
     verdicts: str
     """Of the present iteration's commit."""
     problems: str
@@ -60,6 +64,7 @@ class TaskInput(TypedDict):
     task: str
     base: str
     problems: str | None
+    notes: list[str]
 
 
 class VisitInput(TypedDict):

@@ -43,13 +43,18 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
             "good": state["base"] if kept else good,
             "met": sorted(now if kept else before),
         }
+        reason = ended or "everything that is covered holds"
+        if not kept:
+            problems = await _problems_of_the_good_commit(context, state, specification, lost)
         if decision == "implement":
             made = await _next_plan(context, iteration, specification, problems, state["base"])
-            update["plan"] = await context.keep(Plan(tasks=made.tasks))
-            await context.emit(Planned(iteration=iteration + 1, plan=Plan(tasks=made.tasks)))
-            reason = made.note
-        else:
-            reason = ended or "everything that is covered holds"
+            if made.tasks:
+                update["plan"] = await context.keep(Plan(tasks=made.tasks))
+                await context.emit(Planned(iteration=iteration + 1, plan=Plan(tasks=made.tasks)))
+                reason = f"next: {made.note}"
+            else:
+                decision = update["decision"] = "release"
+                reason = "; ".join(f"{each.finding} is set aside: {each.reason}" for each in made.dismissed)
         if not kept:
             reason = f"lost {', '.join(lost)}, so the product goes back to the last good commit; {reason}"
         await context.emit(
@@ -67,10 +72,30 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
             "iteration": iteration + 1,
             "base": (state["base"] if kept else good) or state["base"],
             "done": [],
+            "notes": [],
             "findings": Overwrite([]),  # type: ignore[typeddict-item]  # langgraph's way to reset a list
             "problems": await context.keep(Problems(problems=problems)),
         }
     return update
+
+
+async def _problems_of_the_good_commit(
+    context: FactoryContext, state: State, specification: Specification, lost: list[str]
+) -> tuple[Problem, ...]:
+    """What the last repair was to do, and what it must not break again."""
+    earlier = (await context.load(Problems, state["problems"])).problems if "problems" in state else ()
+    texts = {criterion.id: criterion.text for criterion in specification.criteria}
+    broken = [
+        Problem(
+            id=f"keep {each}",
+            kind="criterion" if each in texts else "gate",
+            title=texts.get(each, each),
+            detail="This held before. The last attempt at the other problems broke it and was thrown away: keep it.",
+            criterion=each if each in texts else None,
+        )
+        for each in lost
+    ]
+    return (*earlier, *broken)
 
 
 async def _next_plan(
@@ -81,6 +106,12 @@ async def _next_plan(
     def check(report: TriageReport) -> None:
         if unknown := sorted({task.agent for task in report.tasks} - set(assignable)):
             raise ToolError(f"no agents {', '.join(unknown)}; tasks can be given to {', '.join(sorted(assignable))}")
+        findings = {problem.id for problem in problems if problem.kind == "finding"}
+        set_aside = {dismissal.finding for dismissal in report.dismissed}
+        if strangers := sorted(set_aside - findings):
+            raise ToolError(f"only findings can be dismissed, not {', '.join(strangers)}")
+        if not report.tasks and (left := [problem.id for problem in problems if problem.id not in set_aside]):
+            raise ToolError(f"no tasks, and yet {', '.join(left)} are neither dismissed nor worked on")
         try:
             Plan(tasks=report.tasks)
         except ValueError as error:

@@ -53,12 +53,13 @@ async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
     )
     if persona is not None:
         report = UserReport.model_validate(result.report) if result.outcome == "finished" else None
-        findings += _surprises(visitor, state["commit"], recorded.steps)
+        steps = _judged(recorded.steps, report)
+        findings += _surprises(visitor, state["commit"], steps)
         session = UserSession(
             persona=visitor,
             goal=" ".join(specification.stories[:2]) or specification.summary,
             commit=state["commit"],
-            steps=recorded.steps,
+            steps=steps,
             report=report,
             width=persona.width,
             height=persona.height,
@@ -97,6 +98,14 @@ def _browser(context: FactoryContext, persona: Persona | None, commit: str) -> O
             yield Bench(visit=visit)
 
     return open_bench
+
+
+def _judged(steps: tuple[UserStep, ...], report: UserReport | None) -> tuple[UserStep, ...]:
+    """The steps, the last one rated by the report: every other was rated by the step after it."""
+    if not steps or report is None:
+        return steps
+    last = steps[-1].model_copy(update={"surprise": report.last_surprise, "remark": report.last_remark})
+    return (*steps[:-1], last)
 
 
 def _surprises(visitor: str, commit: str, steps: Sequence[UserStep]) -> list[Finding]:

@@ -216,6 +216,13 @@ async def test_calls_that_were_cut_off_are_carried_out_without_asking_the_model_
     assert len([event for event in told.events if isinstance(event, ModelCalled)]) == 1
 
 
+async def test_nobody_finishes_before_they_have_read_what_their_tools_answered(bench: OpenBench) -> None:
+    both = calls(("shell", {"command": "exit 1"}), ("finish", {"summary": "all is well"}))
+    result, model, _, _ = await run(bench, both, calls(("finish", {"summary": "it failed"})))
+    assert "read the answers" in str(model.requests[1][-1]["content"])
+    assert result.report["summary"] == "it failed"
+
+
 async def test_a_report_is_recorded_together_with_the_answers_so_that_nobody_is_asked_for_it_twice(
     bench: OpenBench,
 ) -> None:

@@ -29,6 +29,8 @@ def coder(conversation: Conversation, *, careless: bool) -> Turn:
             return _shell(CHECK if any(file.startswith("tests/") for file in owned) else COMPILE)
         whole = files(blueprint, look_of(material), careless=careless)
         mine = {path: content for path, content in whole.items() if owns(owned, path)}
+        if not mine:
+            return _shell(COMPILE)
         return Turn(
             text=f"I write {len(mine)} files.",
             calls=tuple(
