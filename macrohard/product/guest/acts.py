@@ -9,6 +9,7 @@ from macrohard.product.guest import steps
 from macrohard.product.guest.steps import DATE_KINDS, KINDS_SCRIPT, Found
 from macrohard.product.guest.visit import Failed, Malformed, Visit
 
+REFERENCE_MILLISECONDS = 1_000
 _REFERENCE = re.compile(r"^(?:f\d+)?e\d+$")
 _ROLE_AND_NAME = re.compile(r'^([a-z]+) "(.*)"$', re.S)
 _FILENAME = re.compile(r"^[\w.-]+\.[a-z]{1,5}$")
@@ -18,11 +19,10 @@ async def _target(visit: Visit, target: str) -> tuple[Found, str]:
     if _REFERENCE.match(target):
         locator = visit.page.locator(f"aria-ref={target}")
         try:
-            there = await locator.evaluate_all(KINDS_SCRIPT)
-        except Error:
-            there = []
-        if len(there) != 1:
-            raise Failed(f"{target} is not on the page any more; look again")
+            # Not `evaluate_all`: it finds no references with a frame's number, as every page but the first has.
+            there = await locator.evaluate(f"(element) => ({KINDS_SCRIPT})([element])", timeout=REFERENCE_MILLISECONDS)
+        except Error as error:
+            raise Failed(f"{target} is not on the page any more; look again") from error
         return Found(locator, there[0]["kind"]), target
     if not (parts := _ROLE_AND_NAME.match(target)):
         raise Malformed(
