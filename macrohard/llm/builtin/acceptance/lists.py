@@ -396,7 +396,7 @@ def _fragment(script: Script, rows: list[Row], name: str) -> str:
     if "{" in text:
         return text
     others = [script.world.shown(row, field.name).casefold() for row in rows[1:] for field in record.fields]
-    for length in range(3, len(text) + 1):
+    for length in range(min(3, len(text)), len(text) + 1):
         for start in range(len(text) - length + 1):
             part = text[start : start + length].strip()
             if len(part) == length and not any(part.casefold() in other for other in others):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator
 from typing import TypeAlias
 
+from macrohard.domain import JsonObject
 from macrohard.llm.builtin.conversation import Call
 from macrohard.llm.builtin.users import page as seen
 from macrohard.llm.builtin.users.page import Control, Page
@@ -67,19 +68,13 @@ class Person:
         if self.acts >= self.patience:
             raise Enough
         self.acts += 1
-        name = self._named(target) if isinstance(target, Control) else target
-        answer = yield Call(
-            name="act",
-            arguments={
-                "intention": intention,
-                "expectation": expectation,
-                "action": action,
-                "target": name,
-                "value": value,
-                "surprise": self._surprise,
-                "remark": self._remark,
-            },
-        )
+        answer = yield self._call(intention, expectation, action, target, value)
+        if isinstance(target, Control) and "look again" in seen.told(answer)[0]:
+            # The page was drawn anew meanwhile; a person would not even notice.
+            yield from self.look()
+            there = self._same(target)
+            if there is not None:
+                answer = yield self._call(intention, expectation, action, there, value)
         deed = _deed(action, target, value)
         self._surprise, self._remark = 0, ""
         self.problem, broke = seen.told(answer)
@@ -100,6 +95,23 @@ class Person:
             self._complain(2, deed, expectation, f"a page {self.page.overflow} pixels wider than my screen")
         elif judge is not None and (complaint := judge(self.page)):
             self._complain(complaint[0], deed, expectation, complaint[1])
+
+    def _call(self, intention: str, expectation: str, action: str, target: Control | str, value: str) -> Call:
+        name = self._named(target) if isinstance(target, Control) else target
+        arguments: JsonObject = {
+            "intention": intention,
+            "expectation": expectation,
+            "action": action,
+            "target": name,
+            "value": value,
+            "surprise": self._surprise,
+            "remark": self._remark,
+        }
+        return Call(name="act", arguments=arguments)
+
+    def _same(self, control: Control) -> Control | None:
+        alike = [one for one in self.page.controls if (one.role, one.name) == (control.role, control.name)]
+        return next((one for one in alike if (one.landmark, one.row) == (control.landmark, control.row)), None)
 
     def _named(self, control: Control) -> str:
         """By role and name where that is enough to tell it from others, as it is more lasting than a reference."""

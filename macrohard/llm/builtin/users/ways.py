@@ -183,7 +183,7 @@ def save(person: Person, entry: Entry, *, double: bool = False, may_be_refused: 
         )
         entry.title = title_of(entry)
         if not is_refusal(person.page):
-            entry.saved = not person.problem
+            entry.saved = not person.problem and person.page.status < 400
             return
         if attempt == 2 or not may_be_refused:
             return
