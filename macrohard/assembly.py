@@ -31,6 +31,8 @@ class Diagnosis(Value):
 
     check: str
     ok: bool
+    needed: bool = True
+    """False: something else does as well, or it is made when it is first used."""
     detail: str
     advice: str = ""
     """What to do if it is not well."""
@@ -179,8 +181,9 @@ class Factory:
             rows.append(Diagnosis(check="model", ok=True, detail=f"{endpoint.model} ({where})"))
         except RequestError as error:
             rows.append(Diagnosis(check="model", ok=False, detail=f"{self._settings.model}", advice=str(error)))
-        for row in await diagnose(self._sandbox, home=self._settings.home):
-            rows.append(Diagnosis(check=row.check, ok=row.ok, detail=row.detail, advice=row.advice))
+        for row in await diagnose(home=self._settings.home):
+            needed = row.check == "a sandbox can be had"
+            rows.append(Diagnosis(check=row.check, ok=row.ok, needed=needed, detail=row.detail, advice=row.advice))
         return tuple(rows)
 
     async def _provider(self, tell: Callable[[str], None]) -> SandboxProvider:

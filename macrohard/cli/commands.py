@@ -255,10 +255,11 @@ def doctor(sandbox: SandboxOption = None, json: JsonOption = False) -> None:
         _print_json([diagnosis.model_dump(mode="json") for diagnosis in found])
     else:
         for diagnosis in found:
-            print(f"{'✓' if diagnosis.ok else '✗'} {printable(diagnosis.check)}: {printable(diagnosis.detail)}")
+            mark = "✓" if diagnosis.ok else "✗" if diagnosis.needed else "–"
+            print(f"{mark} {printable(diagnosis.check)}: {printable(diagnosis.detail)}")
             if diagnosis.advice and not diagnosis.ok:
                 print(f"    {printable(diagnosis.advice)}")
-    raise typer.Exit(0 if all(diagnosis.ok for diagnosis in found) else 1)
+    raise typer.Exit(0 if all(diagnosis.ok or not diagnosis.needed for diagnosis in found) else 1)
 
 
 @sandboxes.command(name="build")

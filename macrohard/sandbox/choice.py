@@ -101,7 +101,7 @@ async def diagnose(*, home: Path) -> tuple[Diagnosis, ...]:
                 check=f"image {name}",
                 ok=built,
                 detail=definitions.load(name).tag if built else "not built",
-                advice="" if built else f"macrohard sandboxes build {name}",
+                advice="" if built else "macrohard sandboxes build; or it is built when it is first used",
             )
         )
     for provider in usable:
