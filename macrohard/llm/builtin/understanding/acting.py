@@ -11,6 +11,7 @@ from macrohard.llm.builtin.understanding.conditions import (
     open_conditions,
     state_field,
 )
+from macrohard.llm.builtin.understanding.constraints import choice_values
 from macrohard.llm.builtin.understanding.draft import DEFAULT, Draft, FieldDraft, RecordDraft, Said, condition
 from macrohard.llm.builtin.understanding.words import NUMBER, identifier, lower_label, number
 
@@ -114,6 +115,31 @@ def steps(draft: Draft, record: RecordDraft, state: FieldDraft, values: tuple[st
     for before, after in zip(values, values[1:], strict=False):
         if before.lower() in known and after.lower() in known:
             set_choice(draft, record, state, known[after.lower()], (known[before.lower()],), said)
+
+
+def choosing(clause: Clause, draft: Draft) -> bool:
+    """ "members can be active, passive or honorary": a choice, whatever it is called."""
+    match = re.match(
+        r"(?i)^(?:(?:each|every|an?|the|all) )?(?P<what>[\w -]{2,30}?)(?: (?:status|state|type))? (?:can (?:only )?be|is either|are either|is one of|are|must be(?: either)?(?: one of)?|could be|may be|has the (?:status|state))\s+(?:either )?(?P<v>[\w -]+(?:,[\w -]+)* or [\w -]+)$",
+        clause.text.strip(" ."),
+    )
+    if match is None:
+        return False
+    record = next((one for one in draft.records if match["what"].lower() in {one.label.lower(), one.plural.lower(), *one.aliases}), None)
+    values = choice_values(match["v"])
+    if record is None or len(values) < 2 or any(len(value.split()) > 3 for value in values):
+        return False
+    there = state_field(record)
+    if there:
+        there.change("choices", clause.said, choices=values)
+        return True
+    name = "status" if re.search(r"(?i)active|open|new|done|closed|draft|paid", match["v"]) else "type"
+    if record.get(name):
+        return False
+    record.fields.append(
+        FieldDraft(Field(name=name, label=name.capitalize(), type="choice", choices=values), {"field": clause.said, "choices": clause.said}, {name})
+    )
+    return True
 
 
 def acting(clause: Clause, draft: Draft) -> bool:
@@ -302,7 +328,7 @@ def _states(text: str, clause: Clause, draft: Draft) -> bool:
 
 def _counting(text: str, clause: Clause, draft: Draft) -> bool:
     match = re.search(
-        r"\bplus (?:and|/|&) minus\b|\b\+ ?(?:and|/|&)? ?-\B|\b(?:increase|decrease|increment|decrement|add one|take one|\+1|-1|one more|one less|use one|consume|drink)\b",
+        r"\bplus (?:and|/|&) minus\b|(?<!\w)\+ ?1?\s?(?:and|/|&)?\s?-|(?<!\w)[+-]1\b|\b(?:increase|decrease|increment|decrement|add one|take one|one more|one less|use one|consume|drink)\b",
         text,
     )
     if not match:

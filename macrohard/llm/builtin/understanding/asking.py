@@ -16,6 +16,7 @@ _FORMS: tuple[tuple[str, str], ...] = (
     (r"(?:to whom|who (?:it|they|this|that)(?:'s| is| was| were| are)? ?(?:for|to|lent to|given to))", "Recipient"),
     (r"(?:who is|who's|who was) (?:in charge|responsible|on duty|doing it|working on it|assigned)", "Responsible person"),
     (r"who (?:came|was there|attended|took part|participated)", "Participants"),
+    (rf"(?:when|by when|until when) (?:{_PERSON} )?(?:have|has|must|should|need|needs|is|are|shall|will)(?: to)? (?:bring|return|give|be returned|be back|come back|due|pay|be paid|be done|be brought).*", "Due date"),
     (rf"(?:when|on (?:what|which) (?:day|date)|the (?:date|day|time) (?:when|on which)?) ?{_PERSON}{_BE} (?:last |first |next )?{_PAST}\b.*", "when"),
     (rf"(?:when|the (?:date|day)) {_PERSON}{_BE} (?P<at>opened|started|begins?|ends?|expires?|runs? out|arrives?|leaves?|starts?)", "at"),
     (r"how much (?:it|they|he|she|i|we|that|this|the [\w-]+)? ?(?:cost|costs|was|were|is|paid|spent|have spent|has spent|we paid|i paid)(?: it| for it| us)?|what (?:it|they) costs?|(?:what|how much) (?:i|we) (?:paid|spent)(?: for it)?", "Amount"),
@@ -37,6 +38,7 @@ _COMPILED = tuple((re.compile(rf"(?i)(?:(?:and|also|to know|know) )?(?:{pattern}
 
 def asked_for(text: str) -> str | None:
     """The name of the field that an indirect question means; None if it is none."""
+    text = re.sub(r"(?i)\s+(?:which|what) (?:of (?:my|our|the) )?[a-z]+(?: [a-z]+)?$", "", text) if re.match(r"(?i)(?:who|when) ", text) else text
     for pattern, name in _COMPILED:
         match = pattern.fullmatch(text)
         if match is None:
@@ -65,4 +67,6 @@ def asked_for(text: str) -> str | None:
         if name == "n":
             return f"Number of {match['n'].lower()}"
         return name
+    if re.fullmatch(r"(?i)(?:how|what|which|whether) [a-z' ]{2,30}", text) and 2 <= len(text.split()) <= 5:
+        return text
     return None

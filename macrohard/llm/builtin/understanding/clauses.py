@@ -109,6 +109,16 @@ def reason_in(text: str) -> str:
     )
 
 
+_HABIT = re.compile(
+    r"(?i)^(?:(?:and|so|well|hi|hello|hey|also|but|because|since|as|right|now|currently|today|at the moment|right now|until now|so far),? )*(?:we|i|they)(?:'re| are| am|'m| have| had| got|'ve| use| used| run| own| were| was| lose| lost| forget| keep forgetting| currently| now| still| usually| live| sell| lend| rent| teach| meet| love| like| hate| don't know| write)\b"
+)
+
+
+def is_habit(text: str) -> bool:
+    """Whether the person tells what they do today: "We rent out bikes"."""
+    return bool(_HABIT.match(text)) and not re.search(r"(?i)\b(?:want|need|would like|must|should|to (?:be able|see|know|do|have)|can't|no longer)\b", text)
+
+
 def is_background(text: str) -> bool:
     """Whether it tells about the person's situation and asks for nothing."""
     return bool(_BACKGROUND.match(text.strip()))

@@ -41,9 +41,14 @@ def complete(draft: Draft, by_label: dict[str, Domain]) -> None:
                 "Warning: what is entered is kept readable and without a login; real passwords, PINs and card numbers do not belong there."
             )
     for record in draft.records:
+        head = record.label.lower().split()[-1]
+        if all(head not in other.aliases and other.label.lower().split()[-1] != head for other in draft.records if other is not record):
+            record.aliases.add(head)
+    for record in draft.records:
         _usual_fields(draft, record, by_label.get(record.label))
         _refer(draft, record)
         _dates_for_times(draft, record)
+        _age(draft, record)
         _fill_choices(draft, record)
         _title(draft, record)
         _follow_dates(record)
@@ -146,9 +151,12 @@ def _usual_fields(draft: Draft, record: RecordDraft, domain: Domain | None) -> N
             )
         draft.assume(f"{record.plural} have a name and notes, because the text does not say what is kept of them.")
     references = [one for one in record.fields if one.type == "reference"]
-    has_name = any(one.type == "text" and (not one.value.choices) for one in record.fields)
+    has_name = any(one.type == "text" and not one.value.choices and not _ABOUT.fullmatch(one.label.lower()) for one in record.fields)
+    has_name = has_name or domain is None and any(one.type == "text" for one in record.fields)
+    dated_log = domain is not None and domain.fields[0].type in ("date", "date-time") and any(record.of_type("date", "date-time"))
     if (
         not has_name
+        and not dated_log
         and len(references) < 1
         and not any("title" in roles_of(one.label.lower()) for one in record.fields)
     ):
@@ -166,6 +174,22 @@ def _usual_fields(draft: Draft, record: RecordDraft, domain: Domain | None) -> N
         draft.assume(
             f"Each {lower_label(record.label)} has a {lower_label(title.label)}, so that it can be told from others."
         )
+
+
+def _age(draft: Draft, record: RecordDraft) -> None:
+    """An age beside a birthday is computed, because it changes by itself."""
+    age, born = record.get("age"), by_role(record, "birthday")
+    if age and born and age.type in ("whole number", "text") and age.value.computed is None:
+        age.value = Field.model_validate({**age.value.model_dump(), "type": "whole number", "required": False, "default": None, "computed": {"how": "age", "fields": (born.name,)}})
+        age.said["computed"] = age.said.get("field", DEFAULT)
+        draft.assume(f"The age is computed from {lower_label(born.label)}.")
+
+
+_ABOUT = re.compile(
+    r"(?:.* )?(?:borrower|author|location|supplier|company|category|host|status|teacher|.* by|contact|contact person|breed|species|colou?r|type|brand|owner|holder|room|genre|place|publisher|responsible person|assignee|unit|size|barcode|shelf|department|"
+    r"city|street|zip|postcode|country|phone|recipient|from|lent to|friend|winery|grape|manufacturer|model|class|customer|client)"
+)
+"""Texts that tell something about a thing and are not what it is called."""
 
 
 def _has_alike(record: RecordDraft, usual: FieldDraft) -> bool:
@@ -204,6 +228,10 @@ def _has_alike(record: RecordDraft, usual: FieldDraft) -> bool:
 
 def _dates_for_times(draft: Draft, record: RecordDraft) -> None:
     """Times in and out without any date are moments: a date belongs to them."""
+    day = next((one for one in record.of_type("date") if re.fullmatch(r"(?:.* )?(?:date|day)", one.label.lower()) and not roles_of(one.label.lower()) & {"due", "birthday", "expiry"}), None)
+    for one in record.fields:
+        if day and one is not day and one.type == "date" and re.fullmatch(r"start|end|from|to|begin|until|starts|ends|finish", one.label.lower()):
+            one.value = one.value.model_copy(update={"type": "time"})
     times = [one for one in record.of_type("time") if {"start", "closing", "end"} & roles_of(one.label.lower())]
     if not times or any(record.of_type("date", "date-time")):
         return

@@ -210,11 +210,10 @@ def _rollup(clause: Clause, draft: Draft) -> bool:
     for parent in draft.records:
         for child in draft.records:
             link = reference_to(child, parent)
-            if (
-                child is parent
-                or link is None
-                or not re.search(rf"\b(?:{re.escape(child.label.lower())}|{re.escape(child.plural.lower())})\b", text)
-            ):
+            if child is parent or link is None:
+                continue
+            flows = re.search(r"\b(?:sum|total|all|everything|what)\b.*\bins?\b.*\b(?:minus|less|and)\b.*\bouts?\b|\bins? (?:minus|-|less) outs?\b", text)
+            if not flows and not re.search(rf"\b(?:{re.escape(child.label.lower())}|{re.escape(child.plural.lower())})\b", text):
                 continue
             per = re.search(
                 rf"\b(?:per|for (?:each|every)|of (?:each|every|a|the)|each|every|an?|by) {re.escape(parent.label.lower())}\b|\b{re.escape(parent.label.lower())}(?:'s)?\b.*\b(?:shows?|has|displays?|with)\b",
@@ -262,13 +261,14 @@ def _rollup(clause: Clause, draft: Draft) -> bool:
                     None,
                 ) or next(iter(child.of_type("money", "decimal number", "whole number")), None)
                 if amount:
-                    shown = f"Total {lower_label(amount.label)}"
+                    selection = select(text, child)
+                    shown = f"{selection.word if selection else 'Total'} {lower_label(amount.label)}"
                     facts = {"currency": amount.value.currency} if amount.type == "money" else {}
                     add_computed(
                         parent,
                         shown,
                         amount.type,
-                        Computed(how="rollup sum", record=child.name, fields=(amount.name,)),
+                        Computed(how="rollup sum", record=child.name, fields=(amount.name,), when=selection.when if selection else ()),
                         clause.said,
                         **facts,
                     )
@@ -346,7 +346,10 @@ def totalling(clause: Clause, draft: Draft) -> bool:
     ):
         record = with_numbers
         numbers = list(record.of_type(*_NUMERIC))
-    named = [
+    after = re.match(r"\s*(?:(?:number|amount|value|cost|price)? ?of )?(?:the |all |my |our )?([a-z][\w-]*(?: [a-z][\w-]*)?)", text[match.end() :])
+    meant = (find_field(record, after[1]) or find_field(record, after[1].split()[0])) if after and not counting else None
+    named = [meant] if meant and meant in numbers else []
+    named += [
         one
         for one in numbers
         if any(re.search(rf"\b{re.escape(alias)}s?\b", text) for alias in {one.label.lower(), *one.aliases})
@@ -390,7 +393,7 @@ def totalling(clause: Clause, draft: Draft) -> bool:
         "average": f"Average {what}",
     }[how]
     if selection and how != "count":
-        shown += f" ({lower_label(selection.word)})"
+        shown += f" of {lower_label(selection.label)}"
     if group:
         shown += " per month" if group.type in ("date", "date-time") else f" per {lower_label(group.label)}"
     del only
@@ -405,18 +408,16 @@ def totalling(clause: Clause, draft: Draft) -> bool:
         ),
         clause.said,
     )
-    if per and (second := re.search(r"\b(?:and|,)\s+(?:per |by )?(month|[a-z]+)\s*$", text[per.end() :])) and record:
-        other = date_of(record) if second[1] == "month" else find_field(record, second[1])
-        if other and group and other is not group and other.type in ("choice", "yes/no", "reference", "date"):
-            suffix = "per month" if other.type == "date" else f"per {lower_label(other.label)}"
+    for again in re.finditer(r"\b(?:and|,|&|/|or)\s*(?:also )?(?:per|by|for each|for every|each)?\s*(months?|years?|weeks?|days?|[a-z]+(?: [a-z]+)?)\b", text[per.end() :]) if per else ():
+        word = again[1]
+        if re.fullmatch(r"(?:years?|weeks?|days?)", word):
+            draft.leave_uncovered(f"Totals per {singular(word)}: totals are made per month.", clause.said)
+            continue
+        other = date_of(record) if re.fullmatch(r"months?", word) else find_field(record, word)
+        if other and group and other is not group:
+            suffix = "per month" if other.type in ("date", "date-time") else f"per {lower_label(other.label)}"
             draft.add_total(
-                Total(
-                    record=record.name,
-                    label=f"{shown.split(' per ')[0]} {suffix}",
-                    how=how,
-                    field=field.name if field and how != "count" else None,
-                    group_by=other.name,
-                ),
+                Total(record=record.name, label=f"{shown.split(' per ')[0]} {suffix}", how=how, field=field.name if field and how != "count" else None, when=selection.when if selection else (), group_by=other.name),
                 clause.said,
             )
     return True

@@ -26,7 +26,7 @@ def by_role(record: RecordDraft, *roles: Role) -> FieldDraft | None:
     """The first field that plays one of the roles, roles tried in order."""
     for role in roles:
         for one in record.fields:
-            if one.value.computed is None and role in roles_of(one.label.lower()) and _fits(role, one):
+            if (one.value.computed is None or role == "quantity") and role in roles_of(one.label.lower()) and _fits(role, one):
                 return one
     return None
 
@@ -36,6 +36,8 @@ def _fits(role: Role, one: FieldDraft) -> bool:
         return one.type in _DATED
     if role in ("start", "end", "closing"):
         return one.type in (*_DATED, "time")
+    if role == "quantity" and "minimum stock" in roles_of(one.label.lower()):
+        return False
     if role in ("minimum stock", "quantity"):
         return one.type in ("whole number", "decimal number")
     return True
@@ -142,6 +144,8 @@ def select(phrase: str, record: RecordDraft) -> Selection | None:
     parts: list[Selection] = []
     for reader in (_choice_values, _overdue, _dates, _open, _stock, _yes_no, _compared, _emptiness):
         if found := reader(text, record):
+            if all(condition_ in [c for part in parts for c in part.when] for condition_ in found.when):
+                continue
             parts.append(found)
             if reader is _overdue:
                 break
@@ -160,6 +164,12 @@ def select(phrase: str, record: RecordDraft) -> Selection | None:
     return Selection(
         when, f"{first} {things.lower()} {later}".strip(), words, next((part.sort for part in parts if part.sort), None)
     )
+
+
+UNKNOWN_PERIOD = re.compile(
+    r"(?i)\b(?:this year|last (?:month|year|week)|next (?:year|quarter)|this quarter|tomorrow|yesterday|(?:last|past) \w+ (?:days|weeks|months|years)|in (?:january|february|march|april|may|june|july|august|september|october|november|december)|since \d{4}|older than \w+ \w+|for more than \w+ (?:days|weeks|months|years)|longer than \w+ \w+|(?:not|n't) \w+ (?:for|in|since) (?:more than )?\w+ (?:days|weeks|months))\b"
+)
+"""Times that no condition can ask for."""
 
 
 def _without(text: str, found: Selection) -> str:
@@ -306,6 +316,9 @@ _OPEN = r"\b(?:open|pending|outstanding|unfinished|incomplete|not (?:yet )?(?:do
 _CLOSED = r"\b(?:done|finished|completed?|closed|resolved|returned|paid|bought|read|watched|settled)\b"
 
 
+_NOT_CLOSED = rf"\b(?:not|\w+n't|never|yet to be|still to be)(?: yet| been| being| have| be| yet been)*\s+{_CLOSED[2:]}"
+
+
 def _open(text: str, record: RecordDraft) -> Selection | None:
     when = open_conditions(record)
     if not when:
@@ -330,7 +343,7 @@ def _open(text: str, record: RecordDraft) -> Selection | None:
     active = next((one for one in record.of_type("yes/no") if one.label.lower() == "active"), None)
     if active and re.search(r"\bactive\b", text):
         return None
-    if re.search(_OPEN, text):
+    if re.search(_OPEN, text) or re.search(_NOT_CLOSED, text):
         return Selection(when, "", open_word(record))
     done = done_field(record)
     if (
@@ -391,11 +404,15 @@ def _stock(text: str, record: RecordDraft) -> Selection | None:
     return None
 
 
+def _bare(label: str) -> str:
+    """ "receipt" for "receipt sent": without one, none was sent."""
+    return re.sub(r" (?:sent|given|paid|received|signed|done|returned|issued|attached|checked)$", "", label)
+
+
 def _yes_no(text: str, record: RecordDraft) -> Selection | None:
-    for one in record.of_type("yes/no"):
-        low = one.label.lower()
+    for one, low in ((one, name) for one in record.of_type("yes/no") for name in {one.label.lower(), *one.aliases, _bare(one.label.lower())}):
         if re.search(
-            rf"\b(?:not|non|isn't|aren't|haven't|no|without|in|un)[- ]?(?:yet |been |being )*{re.escape(low)}\b", text
+            rf"\b(?:not|non|isn't|aren't|haven't|hasn't|has not|have not|didn't|did not|doesn't|don't|never|wasn't|weren't|no|without|in|un)[- ]?(?:yet |been |being |have |be )*{re.escape(low)}\b", text
         ):
             prefix = next((p for p in ("in", "un") if f"{p}{low}" in text), None)
             return Selection(
@@ -447,6 +464,22 @@ def _emptiness(text: str, record: RecordDraft) -> Selection | None:
                     f"Without {one.label.lower()}",
                 )
     return None
+
+
+def plain_words(when: tuple[Condition, ...], record: RecordDraft) -> str:
+    """Conditions inside a message: "stage is offer", "it is paid"."""
+    words = []
+    for one in when:
+        field = record.get(one.field)
+        assert field is not None
+        name = field.label[0].lower() + field.label[1:] if not field.label[:2].isupper() else field.label
+        if field.type == "yes/no":
+            words.append(f"it is {'' if (one.value == 'yes') == (one.is_ == 'equal') else 'not '}{name}")
+        elif one.is_ in ("equal", "not equal"):
+            words.append(f"{name} is {'not ' if one.is_ == 'not equal' else ''}{(one.value or '').lower()}")
+        else:
+            words.append(f"{name} is {one.is_}{f' {one.value}' if one.value else ''}")
+    return " and ".join(words)
 
 
 def find_field(record: RecordDraft, phrase: str) -> FieldDraft | None:

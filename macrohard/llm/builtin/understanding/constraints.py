@@ -226,6 +226,8 @@ def _money_and_unit(one: FieldDraft, rest: _Rest, said: Said) -> None:
         sign = re.search(rf"(?i){CURRENCY}", currency.group())
         assert sign is not None
         one.change("type", said, type="money", currency=CURRENCIES[sign.group().lower()])
+    if one.type == "time" and rest.has(r"\bin (?:minutes|mins?|hours|hrs|seconds)\b"):
+        one.value = one.value.model_copy(update={"type": "whole number" if rest.has(r"\bin (?:min|sec)") else "decimal number"})
     if one.type in ("whole number", "decimal number", "text"):
         unit = rest.take(rf"\b(?:in|measured in|as)\s+(?P<u>{_UNIT})(?![a-z])") or rest.take(
             rf"^[\s(\[]*(?P<u>{_UNIT})[\s)\]]*$"

@@ -69,6 +69,12 @@ Album | album, record collection, vinyl, vinyl record, music collection, lp, cd 
 Song | song, track, playlist, piece of music, sheet music | Title*; Artist; Genre
 Coin | coin, stamp, collectible, collection | Name*; Year; Condition: New, Good, Fair, Poor; Value:money >=0; Notes
 Wine | wine, wine cellar, bottle | Name*; Vintage:whole; Grape; Quantity=1 >=0; Rating:whole 1-5
+Attendance | attendance, attendance list, attendance sheet, class register | Name*; Date*=today; Present?=yes; Notes
+Debt | debt, iou, debts, who owes whom | Person*; Amount:money* >0; Date*=today; Paid back?
+Ride | ride, carpool | Date*; Driver*; Seats:whole >=1; Notes
+Song request | song request | Title*; Artist; Requested by
+Flight | flight, flight log | Date*=today; From:text*; To:text*; Duration:decimal >=0
+Chore assignment | cleaning plan, cleaning schedule, cleaning rota | Date*; Task*; Person; Done?
 Workout | workout, exercise, training session, gym log, fitness, fitness log, run, running log | Date*=today; Exercise*; Duration:whole >0; Notes
 Habit | habit, habit tracker | Name*; Frequency: Daily, Weekly, Monthly = Daily; Active?=yes
 Project | project | Name*; Description:long; Start date; Deadline:date; Status: Planned, Active, Done = Planned

@@ -19,6 +19,7 @@ _TAIL = re.compile(
     r"(?i)\s+(?:etc|and so on|and stuff|too|as well|also|field|column|please|thanks|obviously|of course|for each|each|thingy|and more|or so|maybe|if possible|and all that|for now|to|at least|themselves|itself)$"
 )
 _FIELDLIKE = ("date", "time", "date-time", "e-mail", "phone", "money", "web address")
+_NAMING = re.compile(r"(?:.* )?(?:number|name|code|title|isbn|plate|sku)")
 _VERBISH = re.compile(
     r"(?i)^(?:i|we|you|it|they|he|she|search|find|filter|sort|order by|show|display|list|see|print|export|import|download|upload|add|edit|delete|remove|"
     r"mark|highlight|warn|send|notify|remind|calculate|compute|be able|can|can't|must|should|shall|will|would|need|want|make|allow|let|when|if|"
@@ -216,6 +217,8 @@ def parse_item(piece: str) -> Item | None:
         about = "yes/no"
     if pair := re.fullmatch(r"(?i)(\w+(?: \w+)?)\s*/\s*(?:not|un|in)[- ]?(\w+)", text):
         return Item(pair[1], f"yes/no ; {about}", source, target)
+    if done := re.fullmatch(r"(?i)(?:whether|if) (?:an? |the |their |its )?([a-z]+(?: [a-z]+)?) (?:was|is|has been|were|are|have been|got) (?:already )?([a-z]+)(?: or not| yet)?", text):
+        return Item(f"{done[1]} {done[2]}", f"yes/no ; {about}", source, target)
     if yes_no := re.fullmatch(r"(?i)(.+?)[ :,-]*\(?(?:yes ?/ ?no|y/n|y / n|or not)\)?", text):
         return Item(yes_no[1].strip(), f"yes/no ; {about}", source, target)
     if values := re.fullmatch(r"(?i)((?:[a-z]+ )?[a-z]+) ([\w+-]+(?:\s?/\s?[\w+-]+)+)", text):
@@ -243,7 +246,7 @@ def parse_item(piece: str) -> Item | None:
 _MODIFIER = re.compile(
     r"(?i)^(?:(?:is |are |must be |has to be |should be |can be |may be )?(?:unique|required|mandatory|compulsory|obligatory|optional|nullable|not null|not empty|not negative|non-negative|positive|never negative|at least .{1,30}|at most .{1,30}|"
     r"max(?:imum)?\.? (?:of )?\d.{0,30}|min(?:imum)?\.? (?:of )?\d.{0,30}|between \S+ and \S+.{0,20}|from \d+ to \d+|\d+ ?(?:-|to|\.\.) ?\d+(?: \w+)?|not in the (?:future|past)|in the (?:future|past)|today or (?:later|earlier)|no future dates?|no past dates?|default(?:s to|:| is|=)? ?.{1,30}|.{1,20} by default|"
-    r"(?:a |as )?(?:whole |decimal )numbers?(?: only)?|numbers only|integer|decimal|boolean|bool|yes/no|checkbox|drop ?down(?: list)?|multi-?line|several lines|long text|exactly \d+ .{1,20}|\d+ (?:digits|characters|chars|letters)(?: max)?|(?:in )?(?:€|\$|£|euros?|eur|usd|dollars|pounds|kg|cm|km|minutes|hours|litres|%)|"
+    r"(?:a |as )?(?:whole |decimal )numbers?(?: only)?|numbers only|integer|decimal|boolean|bool|yes/no|checkbox|drop ?down(?: list)?|multi-?line|several lines|long text|exactly \d+ .{1,20}|\d+ (?:digits|characters|chars|letters)(?: max)?|in (?:€|\$|£|euros?|eur|usd|dollars|pounds|kg|cm|km|minutes|hours|litres|%)|"
     r"more than \S+(?: \w+)?|less than \S+(?: \w+)?|greater than \S+|[<>]=? ?\S+|no duplicates|only once|valid(?: \w+)?|must be valid|must exist|auto(?:matic(?:ally)?)?|can be (?:very )?long|can be (?:left )?empty|may be (?:left )?empty|if known|if any|if available|not before today|not after today|cannot be .{1,30}|can't be .{1,30}|must not be .{1,30}|case[- ]insensitive|not required|not mandatory))$"
 )
 
@@ -257,7 +260,7 @@ def _split_tail(text: str) -> tuple[str, str]:
     """Cut plain-word properties off a name: "price in euro", "code unique", "rating from 1 to 5"."""
     match = re.search(
         r"(?i)\s+(?=(?:(?:is|are|must|should|has to|have to|can|may|can't|cannot|which|that|needs to|defaults?|starting|starts|between|nullable|required|optional|optionally|mandatory|compulsory|"
-        r"unique|if (?:known|any|available|given|there|applicable|needed)|not null|with (?:values?|default|options?|choices|at least|at most|max|check|the (?:values|options|choices))|such as|like (?=\w+ or|\w+,)|e\.g\.?|for example|for when|so (?:that )?(?:i|we)|"
+        r"unique|if (?:known|any|available|given|there|applicable|needed)|not null|with (?:values?|default|options?|choices|at least|at most|max|check|the (?:values|options|choices))|such as|like(?= \w+(?: \w+)?(?:,| or))|e\.g\.?|for example|for when|so (?:that )?(?:i|we)|"
         r"at least|at most|max(?:imum)? (?:of )?\d|min(?:imum)? (?:of )?\d|up to \d|never|no duplicates|as (?:a|an|text|number|date|drop|check)|because|either|one of|from (?:a list|\d|the list)|\d+\s*(?:-|to|\.\.)\s*\d+|\d+ (?:characters|chars|digits|stars)|"
         r"in (?:€|\$|£|eur\b|euros?\b|usd\b|dollars?\b|gbp\b|pounds\b|chf\b|kg\b|g\b|grams?\b|cm\b|mm\b|km\b|m\b|metres\b|meters\b|minutes\b|hours\b|days\b|litres\b|liters\b|miles\b|percent\b|%|°|the (?:future|past)|euro cents|celsius|ml\b|feet\b|inches\b|lbs?\b)|not in the|only (?:numbers|digits)|>=?|<=?|\(|€|\$|%|yes/no)(?=\W|$|\d)|(?:€|\$|£)\s*$))",
         text,
@@ -283,10 +286,11 @@ def make_field(item: Item, said: Said) -> tuple[FieldDraft, str]:
         not counted
         and one_of_it != lower
         and (
-            kind_of(one_of_it).type in (*_FIELDLIKE, "choice", "yes/no")
-            and kind_of(lower).type not in ("long text", "whole number")
+            kind_of(one_of_it).type in (*_FIELDLIKE, "choice", "yes/no") and kind_of(lower).type not in ("long text", "whole number")
         )
     ):
+        name, lower = singular(name), one_of_it
+    elif one_of_it != lower and _NAMING.fullmatch(one_of_it):
         name, lower = singular(name), one_of_it
     kind = kind_of(lower)
     shown = label(re.sub(r"(?i)^(?:is|has|was) (?=\w)", "", name) if kind.type == "yes/no" else name)
@@ -337,6 +341,15 @@ def field_list(text: str) -> list[Item]:
         if item := parse_item(piece):
             items.append(item)
     return items
+
+
+def unread(text: str) -> list[str]:
+    """The things of a list that do not read like fields."""
+    rest, _ = extract_either(text)
+    return [piece for piece in split_list(rest) if parse_item(piece) is None and not _FILLER.fullmatch(piece)]
+
+
+_FILLER = re.compile(r"(?i)(?:(?:and|or|etc|so on|more|stuff|things|that|it|all|everything|the usual(?: stuff| things)?|such|like|maybe|thanks|please|also|too|other|others|details|info|information|data|fields?|like that|so|the|following|these|necessary|relevant|basic)\b[\s.!]*)+")
 
 
 def looks_like_fields(text: str) -> bool:

@@ -10,11 +10,12 @@ from macrohard.llm.builtin.understanding.clauses import (
     clauses_of,
     is_background,
     is_chatter,
+    is_habit,
     is_quality,
     reason_in,
 )
 from macrohard.llm.builtin.understanding.completion import complete
-from macrohard.llm.builtin.understanding.conditions import done_field
+from macrohard.llm.builtin.understanding.conditions import UNKNOWN_PERIOD, done_field
 from macrohard.llm.builtin.understanding.described import described
 from macrohard.llm.builtin.understanding.draft import Draft, Said
 from macrohard.llm.builtin.understanding.fields import field_list, looks_like_fields, parse_item
@@ -22,6 +23,7 @@ from macrohard.llm.builtin.understanding.limits import beyond
 from macrohard.llm.builtin.understanding.nouns import kind_of
 from macrohard.llm.builtin.understanding.records import Records
 from macrohard.llm.builtin.understanding.text import Passage, wish_of
+from macrohard.llm.builtin.understanding.words import listed, lower_label
 
 Recogniser = Callable[[Clause, Draft], bool]
 
@@ -37,6 +39,7 @@ _RECOGNISERS: tuple[Recogniser, ...] = (
     ruling.one_at_a_time,
     ruling.required_when,
     acting.workflow,
+    acting.choosing,
     acting.extending,
     ruling.referring,
     finding.search,
@@ -52,6 +55,8 @@ _RECOGNISERS: tuple[Recogniser, ...] = (
     acting.acting,
     ruling.constraining,
 )
+_CHOOSING = (listing.printing, listing.highlighting, finding.filtering, computing.totalling, listing.viewing)
+"""Those that read which records are meant."""
 _STORY = re.compile(
     r"(?i)^as (?:an? |the )?(?P<role>[\w -]{2,40}?),? (?:i|we) (?:want|need|would like|wish|can|must|should|'d like|have)(?: to)?(?: be able to)? (?P<goal>.+?)(?:,? (?:so that|in order to|because|so i|so we|such that) (?P<why>.+))?$"
 )
@@ -110,6 +115,7 @@ class Interpreter:
             return
         context = self.records.current(passage)
         if passage is self.records.opening and _about_the_product(text):
+            self._read_as(passage)
             return
         self.quiet = passage is self.records.opening
         self.draft.view_just_added = None
@@ -123,6 +129,11 @@ class Interpreter:
                 self.draft.assume(f"Taken as a reason, not as a wish: “{clause.source}”.")
                 continue
             self._clause(clause)
+
+    def _read_as(self, passage: Passage) -> None:
+        """Say what a short opening was taken for, when the record type is not called as it says."""
+        if all(not re.search(rf"(?i)\b{re.escape(name)}", passage.text) for one in self.draft.records for name in (one.label, one.plural)):
+            self.draft.assume(f"“{passage.source}” is read as: keep a list of {lower_label(listed([one.plural for one in self.draft.records]))}.")
 
     def _clause(self, clause: Clause) -> None:
         draft = self.draft
@@ -141,6 +152,9 @@ class Interpreter:
         ) and beyond(text):
             draft.assume(f"Left out as asked: “{clause.source}”.")
             return
+        if is_habit(text) and not clause.headings:
+            draft.assume(f"Taken as background, nothing is built from it: “{clause.source}”.")
+            return
         if self._phone(clause) or self._plain(clause):
             return
         found = beyond(text)
@@ -148,6 +162,8 @@ class Interpreter:
             return
         for recognise in _RECOGNISERS:
             if recognise(clause, draft):
+                if recognise in _CHOOSING and (period := UNKNOWN_PERIOD.search(text)):
+                    draft.leave_uncovered(f"The period “{period.group()}” in “{clause.source}”.", clause.said)
                 return
         if not self.quiet and self._more_fields(clause) or self._list(clause):
             return
@@ -157,6 +173,7 @@ class Interpreter:
             )
             return
         if self.quiet:
+            draft.assume(f"“{clause.source}” is read as: keep a list of {lower_label(listed([one.plural for one in draft.records]))}.")
             return
         if is_background(text) or _about_the_product(text):
             draft.assume(f"Taken as background, nothing is built from it: “{clause.source}”.")
@@ -281,7 +298,7 @@ _LIST_WORDS = frozenset(
 
 
 def _about_the_product(text: str) -> bool:
-    return bool(
+    return not re.search(r"(?i)^(?:a )?(?:list|log|page|overview) of .*\b(?:to|that|who|which|this|next|last)\b", text) and bool(
         re.match(
             r"(?i)^(?:please |can you |could you |i |we |hi |so |just |it |this |that |there )*(?:(?:want|need|would like|like|looking for|build|make|create|develop|write|design|have|should be|must be|is|be)\b[\w ,]{0,20})?\b(?:a|an|some|the|my|our|me)?\s*(?:[\w'-]+ ){0,5}(?:app|application|tool|program|system|software|web ?site|website|web app|log|register|tracker|list|database|book|manager|page|solution|site)\b[\w '?-]{0,60}$",
             text,

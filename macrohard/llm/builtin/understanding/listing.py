@@ -4,10 +4,11 @@ import re
 
 from macrohard.llm.builtin.blueprint import Computed, Field, Highlight, View
 from macrohard.llm.builtin.understanding.clauses import Clause
-from macrohard.llm.builtin.understanding.completion import reference_to
+from macrohard.llm.builtin.understanding.completion import ensure_field, reference_to
 from macrohard.llm.builtin.understanding.conditions import by_role, open_conditions, select
 from macrohard.llm.builtin.understanding.draft import Draft, FieldDraft, RecordDraft, Said, condition
 from macrohard.llm.builtin.understanding.finding import view_of
+from macrohard.llm.builtin.understanding.nouns import kind_of
 from macrohard.llm.builtin.understanding.words import identifier
 
 
@@ -19,6 +20,11 @@ def printing(clause: Clause, draft: Draft) -> bool:
     record = clause.record
     selection = select(match["rest"] + " " + clause.text[: match.start()], record)
     if selection is None:
+        if one := re.search(rf"(?i)\bprint\w*\s+(?:out )?(?:(?:an?|one|single|each|any|the|this|that|individual)\s+)+(?:{re.escape(record.label)}|one|single|entry|record)\b(?!s)|\bprint one\b", clause.text):
+            draft.leave_uncovered(f"Printing a single {record.label.lower()}: “{one.group()}”.", clause.said)
+            return True
+        if re.search(r"(?i)\b(?:without|that|who|which|only|not|where|with no|whose)\b", match["rest"]):
+            return False
         title = f"{record.plural} to print"
         draft.add_view(View(name=identifier(title), label=title, record=record.name, printable=True), clause.said)
         return True
@@ -41,7 +47,20 @@ def viewing(clause: Clause, draft: Draft) -> bool:
         if selection := select(text, record):
             draft.add_view(view_of(selection, record), clause.said)
             return True
-    return _out(clause, draft)
+    return _out(clause, draft) or _by_new_field(clause, draft)
+
+
+def _by_new_field(clause: Clause, draft: Draft) -> bool:
+    """ "who hasn't paid": whether somebody has paid is to be kept, though no list of fields said so."""
+    match = re.search(r"(?i)\b(?:who|which|whose|people|those|\w+s)\b.*?\b(?P<not>hasn't|haven't|has not|have not|not|didn't|did not|isn't|aren't)?\s*(?:yet |been |already )*(?P<word>paid|signed|arrived|answered|confirmed|attended|returned|done|finished|registered|collected|vaccinated|insured|approved|invited|replied)\b", clause.text)
+    if match is None or kind_of(match["word"].lower()).type != "yes/no" or clause.record.get(identifier(match["word"])):
+        return False
+    ensure_field(clause.record, match["word"].lower(), clause.said, type="yes/no", default="no")
+    selection = select(clause.text, clause.record)
+    if selection is None:
+        return False
+    draft.add_view(view_of(selection, clause.record), clause.said)
+    return True
 
 
 def by_fitness(clause: Clause, draft: Draft) -> list[RecordDraft]:
@@ -55,7 +74,7 @@ def by_fitness(clause: Clause, draft: Draft) -> list[RecordDraft]:
 
 def _out(clause: Clause, draft: Draft) -> bool:
     """ "which bikes are out": the open records that refer to bikes."""
-    if not re.search(
+    if not re.search(rf"(?i)\b{_SHOW}\b", clause.text) or not re.search(
         r"(?i)\b(?:out|on loan|lent|borrowed|rented(?: out)?|checked out|in use|given out|available|free|not available|taken|away|who has)\b",
         clause.text,
     ):

@@ -12,6 +12,7 @@ from macrohard.llm.builtin.understanding.fields import (
     make_field,
     parse_item,
     split_list,
+    unread,
 )
 from macrohard.llm.builtin.understanding.nouns import kind_of
 from macrohard.llm.builtin.understanding.relations import linking, relations_in
@@ -71,7 +72,9 @@ class Records:
         for one in self.draft.records:
             if key in one.aliases or key == one.label.lower() or identifier(key) == one.name:
                 return one
-        return None
+        # "book a room" speaks of the meeting rooms, when there is one kind of rooms only.
+        alike = [one for one in self.draft.records if one.label.lower().endswith(f" {key}") or key.endswith(f" {one.label.lower()}")]
+        return alike[0] if len(alike) == 1 else None
 
     def ensure(self, phrase: str, said: Said) -> RecordDraft | None:
         """The record type of that name, made if there is room for it."""
@@ -168,7 +171,7 @@ class Records:
                 part,
             ):
                 continue
-            if len(part.split()) <= 3 and not re.search(r"\d", part):
+            if len(part.split()) <= 3 and not re.search(r"\d|\b(?:must|should|can|may|shown?|be|not|never|only)\b", part):
                 one.aliases.add(singular(part.lower()))
                 self.draft.assume(f"“{part}” after “{one.label}” is taken as an explanation of what to enter there.")
             else:
@@ -205,6 +208,7 @@ class Records:
         return bool(domain and child and domain.label in PARENTS.get(child.label, ()))
 
     def _subject(self, passages: list[Passage]) -> None:
+        spoken = _spoken_of(passages)
         for passage in passages[:12]:
             if wish_of(passage) == "unwanted":
                 continue
@@ -222,8 +226,12 @@ class Records:
                 if opening != passage.text and not looks_like_fields(passage.text.split(":", 1)[1])
                 else None
             ):
+                if spoken and not re.search(rf"(?i)\b{APP}\b", opening) and domain_of(singular(subject.lower())) is not domain_of(spoken) and not is_plural(subject.split()[-1]):
+                    subject = spoken
                 self.subject, self.opening = (subject, Said(words=passage.source)), passage
                 return
+        if spoken and (found := next((one for one in passages if spoken in one.text.lower()), None)):
+            self.subject, self.opening = (spoken, Said(words=found.source)), found
 
     def _is_feature_section(self, passage: Passage) -> bool:
         return bool(passage.headings) and bool(_RULE_SECTION.search(passage.headings[-1]))
@@ -253,6 +261,8 @@ class Records:
                     self.add_items(record, items, passage)
                 self.handled.add(id(passage))
                 return
+        if not passage.heading and self._inline_records(passage, said):
+            return
         if passage.heading and passage.children:
             title = _bare_title(passage.text)
             if 0 < len(title.split()) <= 3 and not _NOT_RECORDS.match(title) and self._children_are_fields(passage):
@@ -287,7 +297,29 @@ class Records:
                 items = field_list(rest[:cut])
                 if record := self.ensure(name, said):
                     self.add_items(record, items, passage)
+                    self._report(rest[:cut], passage)
                     self._leave(passage, rest[cut:].strip(" .,;"))
+
+    def _inline_records(self, passage: Passage, said: Said) -> bool:
+        """ "Customers (name, phone) and invoices (number, customer, amount)"."""
+        found = []
+        for match in re.finditer(r"(?:^|,|;|\band\b|\bplus\b|\bof\b|\bmy\b|\bour\b|\bthe\b|:)\s*([A-Za-z][\w-]*(?: [A-Za-z][\w-]*)?)\s*\(([^()]{6,600})\)", passage.text):
+            name = re.sub(rf"(?i)^{DETERMINERS}(?:(?:and|plus|of|manage|track|with|keep) )?", "", match[1] + " ").strip()
+            if not name or _NOT_RECORDS.match(name) or not is_plural(name.split()[-1]) or len(split_list(match[2])) < 2 or not looks_like_fields(match[2]):
+                continue
+            if kind_of(singular(name.lower())).type in ("choice", "yes/no", "long text"):
+                continue
+            found.append((name, match[2], match.span()))
+        if not found or (len(found) == 1 and (domain_of(singular(found[0][0].lower())) is None or len(field_list(found[0][1])) < 3)) or self._under_record(passage):
+            return False
+        text = passage.text
+        for name, inner, (start, end) in reversed(found):
+            if record := self.ensure(name, said):
+                self.add_items(record, field_list(inner), passage)
+            text = f"{text[:start]} {text[end:]}"
+        rest = re.sub(r"(?i)^(?:\W|\b(?:and|plus|with|of|the|my|our|app|for|to|manage|track|keep|record|i|we|need|want|please|a|an)\b)+$", "", text.strip())
+        self._leave(passage, rest)
+        return True
 
     def _under_record(self, passage: Passage) -> bool:
         """Whether the bullet stands below a heading that names a record type: then it is a field."""
@@ -448,6 +480,7 @@ class Records:
         if record is None:
             return False
         self.add_items(record, items, passage)
+        self._report(line[2][:cut], passage)
         self._leave(passage, line[2][cut:].strip(" .,;"))
         return True
 
@@ -492,6 +525,7 @@ class Records:
                 and not any(record.of_type("date"))
             ):
                 self.add_items(record, [Item("date", "", passage.source)], passage)
+            self._report(groups["list"][:cut], passage)
             before = "" if noun or link else text[: match.start()]
             self._leave(passage, (before + " " + groups["list"][cut:]).strip(" .,;"))
             return True
@@ -518,6 +552,11 @@ class Records:
         ):
             return match["np"]
         return None
+
+    def _report(self, text: str, passage: Passage) -> None:
+        """Say which things of a list were not understood."""
+        for piece in unread(text):
+            self.draft.leave_uncovered(f"Not understood: “{piece}”.", Said(words=piece, wish=wish_of(passage) == "wish"))
 
     def _leave(self, passage: Passage, rest: str) -> None:
         if re.search(r"[A-Za-z]{3}", rest):
@@ -591,6 +630,17 @@ class Records:
         if self.subject:
             return self.ensure(*self.subject)
         return None
+
+
+def _spoken_of(passages: list[Passage]) -> str | None:
+    """The usual thing that a text mentions most in the plural, at least twice."""
+    counts: dict[str, int] = {}
+    for passage in passages[:60]:
+        for word in re.findall(r"[a-z][a-z'-]+", passage.text.lower()):
+            if is_plural(word) and domain_of(singular(word)) and not kind_of(word).known and word not in ("notes", "details", "records", "lists", "items", "things", "times", "people", "users", "members"):
+                counts[word] = counts.get(word, 0) + 1
+    best = max(counts, key=lambda word: counts[word], default=None)
+    return best if best and counts[best] >= 2 else None
 
 
 def _first_mention(record: RecordDraft, text: str) -> int:
@@ -669,9 +719,9 @@ _RULE_SECTION = re.compile(
 )
 _RULE = re.compile(
     r"(?i)^(?:R|V|F|BR|FR|REQ)-?\d+\b|\b(?:at a time|at the same time|twice|double|overlap\w*|at most (?:one|\w+ open|\d+ \w+ per)|max(?:imum)?\.? (?:of )?\d+ (?:open |active )?(?!char|letter|digit|star|%|kg|euro|minutes|hours)[a-z]+ (?:per|for each|at)|no more than \w+ \w+ (?:per|for each)|"
-    r"ignore|search\w*|filter\w*|sort(?:ed)? by|sortable|highlight\w*|export\w*|import|print\w*|overdue|remind\w*|notif\w*|log ?in|login)\b|"
+    r"ignore|(?:only )?once (?:per|for|a)|search\w*|filter\w*|sort(?:ed)? by|sortable|highlight\w*|export\w*|import|print\w*|overdue|remind\w*|notif\w*|log ?in|login)\b|"
     r"\b(?:can|may|must|should)(?:not|n't| not) (?!be (?:empty|blank|in the|negative|longer|more|less|left|below|before|after|null|missing))|\bis (?:only )?(?:possible|allowed)|\b(?:show|shows|display|list|see|view|find|mark|tick|calculate|compute|warn|delete|edit|remove|check (?:in|out))\b|"
-    r"^(?:the )?(?:total|sum|average|count|number of [\w ]+?|how many)\b.*\b(?:per|by|of (?:all|the|everything)|for (?:each|every)|each|in stock)\b|\bmust be (?:after|before|later|earlier)|>=|<=.*[a-z]_?date|\b(?:belongs?|assigned|assignable) to\b"
+    r"^[\w -]{2,30} (?:can be|is either|are either|is one of|must be one of|could be|may be) [\w -]+(?:,[\w -]+)* or [\w -]+\W*$|\b(?:should|must|can|could|to|is|are) be (?:shown|displayed|visible|calculated|computed|highlighted|sorted|sortable|searchable|filtered|printed|printable|exported|counted|marked|listed)\b|^(?:the )?(?:total|sum|average|count|number of [\w ]+?|how many)\b.*\b(?:per|by|of (?:all|the|everything)|for (?:each|every)|each|in stock)\b|\bmust be (?:after|before|later|earlier)|>=|<=.*[a-z]_?date|\b(?:belongs?|assigned|assignable) to\b"
 )
 
 

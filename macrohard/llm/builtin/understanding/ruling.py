@@ -11,6 +11,7 @@ from macrohard.llm.builtin.understanding.conditions import (
     date_of,
     find_field,
     open_conditions,
+    plain_words,
     select,
 )
 from macrohard.llm.builtin.understanding.constraints import constrain
@@ -153,6 +154,8 @@ def overlapping(clause: Clause, draft: Draft) -> bool:
     ):
         return False
     for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
+        if closing_field(record) and open_conditions(record) and not re.search(r"overlap", text):
+            continue  # what ends only when it is brought back is limited by what is open
         start, end = by_role(record, "start"), by_role(record, "end", "closing", "due")
         if start is end:
             end = next(
@@ -578,6 +581,13 @@ def _field_at_start(record: RecordDraft, text: str) -> FieldDraft | None:
 def together(clause: Clause, draft: Draft) -> bool:
     """ "the combination of name and date must be unique", "one grade per student and subject"."""
     text = clause.low
+    if once := re.search(r"^(?:each|every|an?|one|the same|the)?\s*(?P<a>[\w -]+?) (?:only |at most |may |can |must |be |is |used |register |registered |appear |occur )*once (?:per|for each|for every|for an?|for the same|in each|in an?) (?P<b>[\w -]+)$", text):
+        for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
+            pair = [_field_at_end(record, once["a"]), find_field(record, once["b"])]
+            if pair[0] and pair[1] and pair[0] is not pair[1]:
+                shown = " and ".join(lower_label(one.label) for one in pair if one)
+                draft.add_rule(Rule(kind="unique together", record=record.name, fields=tuple(one.name for one in pair if one), message=f"There is already {article(lower_label(record.label))} with this {shown}."), clause.said)
+                return True
     match = re.search(
         r"\b(?:combination|together|pair) (?:of |with )?(?P<list>.+?)(?: (?:must|should|is|has to|can)\b|$)|\bunique (?:per|within|for each|together with|by|in) (?P<per>.+)$|\b(?:only |at most |max(?:imum)? )?one (?P<child>[\w ]+?) per (?P<scope>.+)$|\b(?:same|twice for the same) (?P<same>[\w ]+ (?:and|on the same|for the same|in the same|at the same) [\w ]+)",
         text,
@@ -630,7 +640,7 @@ def required_when(clause: Clause, draft: Draft) -> bool:
                     record=record.name,
                     fields=(one.name,),
                     when=selection.when,
-                    message=f"{one.label} is required when it is {selection.word[0].lower()}{selection.word[1:]}.",
+                    message=f"{one.label} is required when {plain_words(selection.when, record)}.",
                 ),
                 clause.said,
             )

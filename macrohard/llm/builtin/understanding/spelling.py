@@ -8,7 +8,7 @@ from spellchecker import SpellChecker
 _SHORT_FORMS = {
     "ned": "need", "nede": "need", "fone": "phone", "fon": "phone", "nr": "number", "num": "number",
     "pls": "please", "plz": "please", "plss": "please", "thx": "thanks", "tnx": "thanks", "ty": "thanks", "u": "you",
-    "ur": "your", "r": "are", "shud": "should", "shuld": "should", "shoud": "should", "cud": "could", "wud": "would",
+    "ur": "your", "r": "are", "shud": "should", "shld": "should", "shd": "should", "wld": "would", "cld": "could", "cn": "can", "wnt": "want", "shuld": "should", "shoud": "should", "cud": "could", "wud": "would",
     "mayb": "maybe", "mebbe": "maybe", "ppl": "people", "teh": "the", "hte": "the", "wich": "which", "whos": "who is",
     "who's": "who is", "thats": "that is", "that's": "that is", "its": "its", "dont": "don't", "doesnt": "doesn't",
     "cant": "can't", "cannot": "can't", "wont": "won't", "shouldnt": "shouldn't", "mustnt": "mustn't",
