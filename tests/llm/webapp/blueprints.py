@@ -18,6 +18,9 @@ from macrohard.llm.builtin.blueprint import (
 )
 
 
+_UNTYPED = frozenset({"text", "long text", "yes/no", "choice", "reference"})
+
+
 def _is(field: str, is_: str, value: str | None = None, *, other: str | None = None) -> Condition:
     return Condition.model_validate({"field": field, "is": is_, "value": value, "other": other})
 
@@ -55,7 +58,7 @@ def _claims(records: Iterable[Record], blueprint: dict[str, tuple[object, ...]])
                 ("choices", field.choices),
                 ("default", field.default),
                 ("computed", field.computed),
-                ("type", field.type not in {"text", "long text", "yes/no", "choice", "reference"}),
+                ("type", field.type not in _UNTYPED and not field.computed and not field.automatic),
             ]
             for kind, applies in said:
                 if applies:
@@ -94,7 +97,7 @@ TODO = _blueprint(
                 Field(name="due_date", label="Due date", type="date"),
                 Field(
                     name="priority", label="Priority", type="choice", choices=("Low", "Medium", "High"),
-                    required=True, default="Medium",
+                    default="Medium",
                 ),
                 Field(name="notes", label="Notes", type="long text"),
                 Field(name="done", label="Done", type="yes/no", default="no"),
@@ -190,7 +193,7 @@ LIBRARY = _blueprint(
                     name="class", label="Class", type="text", computed=Computed(how="lookup", fields=("pupil", "class"))
                 ),
                 Field(name="out_date", label="Out date", type="date", required=True, default="today"),
-                Field(name="due_date", label="Due date", type="date", required=True, default="out_date + 21d"),
+                Field(name="due_date", label="Due date", type="date", default="out_date + 21d"),
                 Field(name="in_date", label="In date", type="date"),
                 Field(
                     name="days_late", label="Days late", type="whole number",
@@ -402,8 +405,7 @@ BOOKINGS = _blueprint(
                 Field(name="start", label="Start", type="time", required=True, minimum="07:00"),
                 Field(name="end", label="End", type="time", required=True),
                 Field(
-                    name="status", label="Status", type="choice", choices=("Booked", "Cancelled"), default="Booked",
-                    required=True,
+                    name="status", label="Status", type="choice", choices=("Booked", "Cancelled"), default="Booked"
                 ),
                 Field(name="reason", label="Reason", type="long text", max_length=300),
             ),

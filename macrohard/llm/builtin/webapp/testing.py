@@ -73,8 +73,8 @@ def test_files(blueprint: Blueprint, tests: Iterable[Test]) -> dict[str, str]:
         if not own:
             continue
         body = "\n".join(test.source if (test.file, test.name) in wanted else put_off(test) for test in own)
-        methods = f'class {case}(ProductCase):\n    """{title}"""\n\n{body}'
-        written[file] = f'"""{title}"""\n\n{_imports(methods)}\n\n\n{methods}'
+        imports = _imports("".join(test.source for test in own))
+        written[file] = f'"""{title}"""\n\n{imports}\n\n\nclass {case}(ProductCase):\n    """{title}"""\n\n{body}'
     if examples := _examples(blueprint):
         written["tests/examples.py"] = examples
     else:

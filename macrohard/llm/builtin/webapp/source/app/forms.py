@@ -126,7 +126,7 @@ def _entry(
             return tag("input", type="checkbox", value="yes", checked=text == "yes", **attributes)
         case "choice":
             offered = [(choice, choice) for choice in field.choices]
-            return _list(offered, text, blank=not (field.required and field.default), attributes=attributes)
+            return _list(offered, text, blank=not field.default, attributes=attributes)
         case "reference":
             assert field.references is not None
             return _list(listing.titles(storage, field.references), text, blank=True, attributes=attributes)
