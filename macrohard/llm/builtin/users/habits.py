@@ -158,17 +158,17 @@ def add(
 ) -> Adding:
     """Add one thing and see that it is listed; `saved` tells whether that was possible."""
     yield from go_to_form(person)
-    entry = Entry(kind=_kind(person.page))
+    entry = Entry(kind=_kind(person.page), number=number)
     if not person.page.is_form:
         _no_way(person)
         return entry
     if chooses_from_nothing(person.page):
-        person.done.append(f"Could not add a {entry.kind}: there is nothing to choose from yet")
+        person.done.append(f"Could not add the {entry.kind}: there is nothing to choose from yet")
         return entry
     yield from fill_in(person, entry, number, at_most=at_most, only_required=only_required, lists=lists)
     yield from save(person, entry, double=double)
     if not entry.saved:
-        person.done.append(f"Could not add a {entry.kind}: {' '.join(person.page.alerts)[:200]}")
+        person.done.append(f"Could not save the {entry.kind}: {' '.join(person.page.alerts)[:200]}")
         return entry
     person.done.append(f"Added the {entry.kind} “{entry.title}”")
     entry.list_address = person.page.address if person.page.rows else ""

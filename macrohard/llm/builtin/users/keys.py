@@ -31,7 +31,7 @@ def add_by_keyboard(person: Person) -> Generator[Call, str, Entry]:
         return entry
     entry.kind = re.sub(r"^(add|new|create|register)( an?)? ", "", person.page.head, flags=re.I).casefold()
     if chooses_from_nothing(person.page):
-        person.done.append(f"Could not add a {entry.kind}: there is nothing to choose from yet")
+        person.done.append(f"Could not add the {entry.kind}: there is nothing to choose from yet")
         return entry
     _hear_names(person)
     wanted = [one for one in person.page.fields if "required" in one.states and not _answered(one)]
@@ -135,7 +135,7 @@ def _answered(control: Control) -> bool:
 
 def _answer(person: Person, entry: Entry, field: Control, number: int, *, hint: str = "") -> Generator[Call, str, None]:
     there = person.page.again(field) or field
-    value = plausible(there, number, hint=hint or person.page.notes(there))
+    value = plausible(there, number, hint=hint or person.page.notes(there), about=entry.kind)
     if there.options:
         yield from person.act(f"Choose {field.name}", f"“{value}” is chosen", "type", value=value[:12], may_fail=True)
     else:

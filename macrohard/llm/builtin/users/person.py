@@ -31,6 +31,8 @@ class Person:
         """Whether having to scroll sideways is a nuisance."""
         self.problem = ""
         """Why the last action did not work; empty if it did."""
+        self.learned: dict[str, str] = {}
+        """Label → what the product said about what belongs there."""
         self.done: list[str] = []
         """What was achieved, in words."""
         self.trouble: list[str] = []

@@ -21,17 +21,20 @@ _PERSON = (
 _CARDS = ("4539578763621486", "79927398713", "4111111111111111")
 
 
-def plausible(control: Control, number: int, *, hint: str = "") -> str:
+def plausible(control: Control, number: int, *, hint: str = "", about: str = "") -> str:
     """The `number`-th person's answer to a field; for lists one of the options; "" if there is none to choose.
 
-    `hint` is what the page says about the field, e.g. after it refused a value.
+    `hint` is what the page says about the field, e.g. after it refused a value; `about` what kind of thing it is.
     """
     if control.options:
         real = real_options(control)
         return real[number % len(real)] if real else ""
     if hint and (meant := from_hint(control.name, hint, number)) is not None:
         return meant
-    return _by_label(control.name.casefold(), number)
+    label = control.name.casefold()
+    if re.fullmatch(r"(full )?name", label) and about and not re.search(_PERSON.replace("name|", ""), about, re.I):
+        return _THINGS[number % 5]
+    return _by_label(label, number)
 
 
 def real_options(control: Control) -> tuple[str, ...]:
@@ -130,13 +133,11 @@ def _by_label(label: str, number: int) -> str:
         return f"{_FIRST[number % 4].lower()}.{_LAST[number % 4].lower()}{number or ''}@example.com"
     if has("phone|mobile|telephone|fax"):
         return f"+49 30 901820{number}"
-    if has("web|url|website|homepage|link"):
+    if has("web|url|website|homepage|link|page$"):
         return f"https://example.com/{number}"
     if has("birth|born"):
         return str(date(1990 + number, 5, 17))
-    if (has("date|day") or has("due|deadline|until|from|start|begin|end|expires|expiry|since|hired|joined")) and has(
-        "time$|at$|date-time|date and time"
-    ):
+    if (has("date") and has("time")) or re.search(r"\b(at|timestamp)$", label):
         return f"{today + timedelta(days=number)}T{9 + number:02d}:30"
     if has("date|deadline|due|expir|renewal|day$|until|since|hired|joined|returned|bought|paid on|valid"):
         return str(today + timedelta(days=7 + number))
@@ -151,6 +152,8 @@ def _by_label(label: str, number: int) -> str:
         "rating|max|min|attendees|guests|persons|people|copies|mileage|distance|kilomet|units|level|rank|room number"
     ):
         return str(3 + number)
+    if has("sku|code|serial|reference|inventory|badge|plate|id$|number$|no\\.?$"):
+        return f"K{number + 1}-40{number}"
     if has("first name|given name|forename"):
         return _FIRST[number % 4]
     if has("last name|surname|family name"):

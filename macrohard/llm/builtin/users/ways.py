@@ -29,6 +29,8 @@ class Entry:
     typed: dict[str, str] = field(default_factory=dict)
     """Label → what was entered."""
     list_address: str = ""
+    number: int = 0
+    """The how-many-eth the person adds."""
     saved: bool = False
 
 
@@ -138,22 +140,24 @@ def enter(person: Person, entry: Entry, control: Control, number: int, *, hint: 
         if not person.problem:
             entry.typed[control.name] = value
         return
-    hint = hint or person.page.notes(there)
-    for value in _candidates(there, number, hint):
+    hint = hint or " ".join((person.learned.get(control.name, ""), person.page.notes(there))).strip()
+    for value in _candidates(there, number, hint, entry.kind):
         yield from person.act(
             f"Fill in {control.name}", f"“{value}” stands in {control.name}", "fill", there, value, may_fail=True
         )
         if not person.problem:
             entry.typed[control.name] = value
+            if hint:
+                person.learned[control.name] = hint
             return
         if not re.search(r"date or time|takes only a number", person.problem):
             person.notice(2, f"I wanted to fill in {control.name} and could not: {person.problem}")
             return
 
 
-def _candidates(control: Control, number: int, hint: str) -> list[str]:
+def _candidates(control: Control, number: int, hint: str, about: str) -> list[str]:
     """What to try: fields for dates and numbers look like any other until something else is typed."""
-    value = plausible(control, number, hint=hint)
+    value = plausible(control, number, hint=hint, about=about)
     day = plausible(Control(ref="", role="textbox", name="date"), number)
     others = {
         "date": [f"{value}T{9 + number:02d}:30"],
@@ -187,7 +191,10 @@ def save(person: Person, entry: Entry, *, double: bool = False, may_be_refused: 
             return
         if attempt == 2 or not may_be_refused:
             return
-        yield from _correct(person, entry, attempt + 1)
+        before = person.acts
+        yield from _correct(person, entry, 3 * entry.number + attempt + 1)
+        if person.acts == before:
+            return
 
 
 def _saved_judge(before: Page, entry: Entry) -> Judge:
