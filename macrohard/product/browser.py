@@ -238,18 +238,29 @@ class Browser:
         Raises:
             SandboxUnavailable: the browser does not start, or its sandbox was lost.
         """
-        await self.start()
-        number = next(self._numbers)
         settings: JsonObject = {"width": width, "height": height, "locale": locale, "touch": touch}
-        reply = await self._request({"id": number, "do": "begin", **settings})
-        if "ok" not in reply:
-            raise SandboxUnavailable(f"the browser opens no window: {reply}")
+        try:
+            number = await self._begin(settings)
+        except BrowserBroke:
+            # It broke unnoticed, after the last visit; a new one is there now.
+            try:
+                number = await self._begin(settings)
+            except BrowserBroke as error:
+                raise SandboxUnavailable("the browser breaks whenever it is started") from error
         try:
             yield Visit(self, number, width=width, height=height)
         finally:
             # A browser that broke has no visits any more.
             with suppress(BrowserBroke):
-                await asyncio.shield(self.ask({"do": "end", "visit": number}))
+                await self.ask({"do": "end", "visit": number})
+
+    async def _begin(self, settings: JsonObject) -> int:
+        await self.start()
+        number = next(self._numbers)
+        reply = await self._request({"id": number, "do": "begin", **settings})
+        if "ok" not in reply:
+            raise SandboxUnavailable(f"the browser opens no window: {reply}")
+        return number
 
     async def start(self) -> None:
         """Start the browser if it is not running; `visit` does so by itself.
@@ -288,15 +299,25 @@ async def open_browser(provider: SandboxProvider, *, beside: Sandbox) -> AsyncIt
         SandboxUnavailable: no sandbox, or the browser does not start in it.
     """
     async with provider.open(SandboxSpec(image="browser", join=beside.id)) as sandbox:
-        files = {
-            _PROGRAM / "macrohard" / "product" / "guest" / file.name: file.read_bytes()
-            for file in sorted(_GUEST.iterdir())
-            if file.suffix in (".py", ".js")
-        }
-        await sandbox.write(files)
-        browser = Browser(sandbox)
-        await browser.start()
+        browser = await started_browser(sandbox)
         try:
             yield browser
         finally:
-            await asyncio.shield(browser.stop())
+            await browser.stop()
+
+
+async def started_browser(sandbox: Sandbox) -> Browser:
+    """The browser of an open sandbox of the image `browser`, with its program brought there and started.
+
+    Raises:
+        SandboxUnavailable: it does not start.
+    """
+    files = {
+        _PROGRAM / "macrohard" / "product" / "guest" / file.name: file.read_bytes()
+        for file in sorted(_GUEST.iterdir())
+        if file.suffix in (".py", ".js")
+    }
+    await sandbox.write(files)
+    browser = Browser(sandbox)
+    await browser.start()
+    return browser

@@ -11,7 +11,7 @@ from macrohard.domain import Artifacts, Scenario, Verdict, VerdictStatus
 from macrohard.errors import ToolError
 from macrohard.product.browser import Browser, open_browser
 from macrohard.product.scenarios import ScenarioResult, run_scenario
-from macrohard.product.service import Service, checkout
+from macrohard.product.service import Service, checkout, readable
 from macrohard.sandbox.contract import SandboxProvider, SandboxSpec
 
 APP_IMAGE = "base"
@@ -199,8 +199,12 @@ async def _second_pod(
     async with _pod(provider, bundle, verdicts, tells=False, browser=waiting.qsize() > 1) as pod:
         if "tests" not in verdicts:
             verdicts.begin("tests")
-            run = await pod.service.run_tests()
-            await verdicts.basic("tests", "passed" if run.passed else "failed", run.summary, log=run.output)
+            try:
+                run = await pod.service.run_tests()
+            except ToolError as error:
+                await verdicts.basic("tests", "failed", f"the tests could not be run: {error}")
+            else:
+                await verdicts.basic("tests", "passed" if run.passed else "failed", run.summary, log=run.output)
         if pod.browser is not None:
             await _run_waiting(pod, verdicts, waiting)
 
@@ -240,7 +244,7 @@ async def _install(service: Service, verdicts: _Verdicts, *, tells: bool) -> Non
         if tells:
             await verdicts.basic("install", "passed", "nothing to install")
         return
-    log = (result.stdout + result.stderr).strip()
+    log = readable(result.stdout + result.stderr).strip()
     if result.exit_code == 0:
         if tells:
             await verdicts.basic("install", "passed", "installed", log=log)

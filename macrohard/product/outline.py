@@ -15,6 +15,7 @@ import yaml
 
 from macrohard.domain import Value
 from macrohard.product.browser import PageView
+from macrohard.product.service import readable
 
 ROWS_SHOWN = 12
 OPTIONS_SHOWN = 12
@@ -305,7 +306,7 @@ def _listed(texts: Iterable[str]) -> str:
 
 
 def _cut(text: str) -> str:
-    text = " ".join(text.split())
+    text = " ".join(readable(text).split())
     return text if len(text) <= TEXT_CHARACTERS else f"{text[:TEXT_CHARACTERS]} … ({len(text)} characters)"
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 
 from macrohard.domain import Scenario, Step, Value, VerdictStatus
 from macrohard.errors import ToolError
@@ -50,39 +51,47 @@ async def run_scenario(browser: Browser, service: Service, scenario: Scenario) -
     if not scenario.asserts:
         return result("not run", "the scenario checks nothing", told(scenario.steps, None))
     try:
-        concrete = filled_scenario(scenario, now=await service.now())
-    except UnknownPlaceholder as error:
-        return result("not run", "the scenario cannot be understood", str(error))
-    try:
-        number, problem, status, screenshot = await _attempt(browser, service, concrete.steps)
+        attempt = await _attempt(browser, service, scenario)
     except BrowserBroke:
         # Once may be the machine's fault; twice is the page's.
         try:
-            number, problem, status, screenshot = await _attempt(browser, service, concrete.steps)
+            attempt = await _attempt(browser, service, scenario)
         except BrowserBroke as error:
             return result("failed", f"{scenario.title}: {error}", f"{error}, twice")
-    detail = told(concrete.steps, number if problem else None)
-    if not problem:
-        return result("passed", f"{scenario.title}: holds", detail, screenshot)
-    if status == "not run":
-        return result("not run", "the scenario cannot be understood", f"{problem}\n{detail}", screenshot)
-    return result("failed", f"{scenario.title}: {problem}", f"{problem}\n{detail}", screenshot)
+    detail = told(attempt.steps, attempt.number if attempt.problem else None)
+    if attempt.status == "passed":
+        return result("passed", f"{scenario.title}: holds", detail, attempt.screenshot)
+    detail = f"{attempt.problem}\n{detail}"
+    if attempt.status == "not run":
+        return result("not run", "the scenario cannot be understood", detail, attempt.screenshot)
+    return result("failed", f"{scenario.title}: {attempt.problem}", detail, attempt.screenshot)
 
 
-async def _attempt(
-    browser: Browser, service: Service, steps: tuple[Step, ...]
-) -> tuple[int, str, VerdictStatus, bytes | None]:
-    """The number of the last step that was tried, what was wrong with it, the status, and the last window."""
+@dataclass(frozen=True)
+class _Attempt:
+    status: VerdictStatus
+    steps: tuple[Step, ...]
+    number: int = 0
+    """Of the last step that was tried."""
+    problem: str = ""
+    screenshot: bytes | None = None
+
+
+async def _attempt(browser: Browser, service: Service, scenario: Scenario) -> _Attempt:
     async with browser.visit() as visit:
         try:
             await service.restart(wiped=True)
+            steps = filled_scenario(scenario, now=await service.now()).steps
         except ToolError as error:
-            return 0, f"the product does not start: {error}", "failed", None
+            return _Attempt("failed", scenario.steps, problem=f"the product does not start: {error}")
+        except UnknownPlaceholder as error:
+            return _Attempt("not run", scenario.steps, problem=str(error))
         number, problem, status = await _run_steps(visit, service, steps)
-        return number, problem, status, await _screenshot(visit)
+        return _Attempt(status, steps, number, problem, await _screenshot(visit))
 
 
 async def _run_steps(visit: Visit, service: Service, steps: tuple[Step, ...]) -> tuple[int, str, VerdictStatus]:
+    """The number of the last step that was tried, what was wrong with it, and the status."""
     number = 0
     for number, step in enumerate(steps, start=1):
         try:

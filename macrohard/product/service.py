@@ -32,7 +32,8 @@ _COUNTS = (
     re.compile(r"^1\.\.(\d+)$", re.M),  # TAP
     re.compile(r"^ok\s+\S+\s+[\d.]+s()", re.M),  # go test: one or more of a package
 )
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_UNREADABLE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+"""Colours and other control characters, of which databases refuse some."""
 
 
 class TestRun(Value):
@@ -81,7 +82,7 @@ class Service:
             environment={"PORT": str(PORT)},
         )
         await self.sandbox.kill_all()
-        output = _COLOURS.sub("", result.stdout + result.stderr)
+        output = readable(result.stdout + result.stderr)
         count = _count(output)
         return TestRun(
             passed=result.exit_code == 0 and bool(count),
@@ -161,7 +162,7 @@ class Service:
 
     def log(self) -> str:
         """The end of what the running service has written."""
-        return self._process.tail()[-_TAIL_CHARACTERS:].strip() if self._process else ""
+        return readable(self._process.tail())[-_TAIL_CHARACTERS:].strip() if self._process else ""
 
     async def wipe(self) -> None:
         """Put ./data back to what a fresh checkout has: in most products nothing; the service must not be running."""
@@ -278,6 +279,11 @@ def _test_summary(result: CommandResult, count: int | None, output: str) -> str:
     return f"{count} tests passed" if count else "no test ran"
 
 
+def readable(output: str) -> str:
+    """What a command wrote or a page shows, without colours and control characters."""
+    return _UNREADABLE.sub("", output)
+
+
 def _tail(text: str) -> str:
-    text = text.strip()
+    text = readable(text).strip()
     return ("… " + text[-_TAIL_CHARACTERS:]) if len(text) > _TAIL_CHARACTERS else (text or "nothing")

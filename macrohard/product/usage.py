@@ -251,7 +251,7 @@ class UserVisit:
         title = f"{violation.help}{more}"
         self._find(
             "accessibility", severity, title, f"{violation.rule}: {first['why']}", found_by="axe", page=page,
-            element=first["html"], evidence=frame,
+            element=first["html"], identity=f"{violation.rule}\0{first['html']}", evidence=frame,
         )  # fmt: skip
 
     def _find(
@@ -264,11 +264,12 @@ class UserVisit:
         page: str,
         found_by: str = "",
         element: str = "",
+        identity: str = "",
         evidence: str | None = None,
     ) -> None:
-        """Keep a finding; the same thing on the same kind of page is one, whoever finds it."""
-        identity = sha256("\0".join((self.commit, category, title, page, element)).encode()).hexdigest()
-        finding_id = f"F-{identity[:12]}"
+        """Keep a finding; what has the same identity, else the same title on the same kind of page, is one."""
+        parts = (self.commit, category, identity or f"{title}\0{page}")
+        finding_id = f"F-{sha256(chr(0).join(parts).encode()).hexdigest()[:12]}"
         if finding_id in self._findings:
             return
         self._findings[finding_id] = Finding.model_validate(

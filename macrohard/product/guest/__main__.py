@@ -104,12 +104,13 @@ async def serve(origin: str) -> None:
                 "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
             ],
         )
+        browser.on("disconnected", _give_up)
         program = Program(browser, origin)
         print(json.dumps({"ready": browser.version}), flush=True)
         answering: set[asyncio.Task[None]] = set()
 
         async def answer(line: bytes) -> None:
-            reply = await program.reply(json.loads(line))
+            reply = _storable(await program.reply(json.loads(line)))
             sys.stdout.write(json.dumps(reply) + "\n")
             sys.stdout.flush()
 
@@ -117,9 +118,24 @@ async def serve(origin: str) -> None:
             task = asyncio.create_task(answer(line))
             answering.add(task)
             task.add_done_callback(answering.discard)
-            if not browser.is_connected():
-                break
+        browser.remove_listener("disconnected", _give_up)
         await browser.close()
+
+
+def _give_up(_: Browser) -> None:
+    # Without its browser the program is of no use; who drives it starts another.
+    os._exit(1)
+
+
+def _storable(value: Any) -> Any:
+    """The same without characters that no database takes: NUL, and halves of characters that scripts cut in two."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_storable(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _storable(one) for name, one in value.items()}
+    return value
 
 
 def main() -> None:
