@@ -91,7 +91,7 @@ def build(
     given = text is not None or file is not None
     requirement = intake.requirement(text, file) if given or run is None else None
     settings = load_settings(budget_usd=budget, iterations=iterations, sandbox=sandbox)
-    wish = drive.Wish(out=out and out.absolute(), ask=not yes and _person_is_there(), json=json)
+    wish = drive.Wish(out=out and out.absolute(), ask=not yes, prompt=not yes and _person_is_there(), json=json)
     if run is not None:
         code = drive.resume(settings, run, wish, requirement=requirement, add_budget_usd=None, answers={})
         raise typer.Exit(code)
@@ -134,7 +134,7 @@ def resume(
         if not separator or not said.strip():
             raise RequestError(f"--answer {pair!r} is not of the form Q-1=text")
         answers[question.strip()] = said.strip()
-    wish = drive.Wish(out=out and out.absolute(), ask=not yes and _person_is_there(), json=json)
+    wish = drive.Wish(out=out and out.absolute(), ask=not yes, prompt=not yes and _person_is_there(), json=json)
     settings = load_settings(sandbox=sandbox)
     raise typer.Exit(drive.resume(settings, run, wish, requirement=None, add_budget_usd=add_budget, answers=answers))
 

@@ -34,7 +34,9 @@ class Wish:
 
     out: Path | None
     ask: bool
-    """Whether there is a person to put questions to."""
+    """Whether the run waits for answers, or takes defaults."""
+    prompt: bool
+    """Whether there is a person here and now who can be asked for them."""
     json: bool
 
 
@@ -131,7 +133,7 @@ def _conduct(
 ) -> int:
     overview = until_interrupted(_carry_out(settings, prepare, wish))
     # Asked outside the event loop, so that Ctrl-C at the prompt is an ordinary one.
-    while wish.ask and (questions := _open_questions(overview, answered)):
+    while wish.prompt and (questions := _open_questions(overview, answered)):
         answered |= {question.id for question in questions}
         run_id, answers = overview.summary.id, _answers(overview.summary.id, questions)
 

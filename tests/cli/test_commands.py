@@ -66,8 +66,8 @@ def test_options_reach_the_factory(factory: ScriptedFactory, run: Run, tmp_path:
     out = tmp_path / "new"
     run("build", "--model", "builtin:careless", "--budget", "3", "--iterations", "2", "--out", str(out), "--", "-x app")
     assert factory.calls == [
-        ("submit", ("-x app", "builtin:careless", 3.0, 2, False)),
-        ("carry out", ("r-7k2m9", out, False)),
+        ("submit", ("-x app", "builtin:careless", 3.0, 2, True)),
+        ("carry out", ("r-7k2m9", out, True)),
     ]
 
 
