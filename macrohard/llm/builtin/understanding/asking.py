@@ -67,6 +67,6 @@ def asked_for(text: str) -> str | None:
         if name == "n":
             return f"Number of {match['n'].lower()}"
         return name
-    if re.fullmatch(r"(?i)(?:how|what|which|whether) [a-z' ]{2,30}", text) and 2 <= len(text.split()) <= 5:
+    if re.fullmatch(r"(?i)(?:how|what|which) [a-z' ]{2,30}", text) and 2 <= len(text.split()) <= 5:
         return text
     return None

@@ -18,7 +18,7 @@ _CUT = re.compile(
     rf"(?i)\s*(?:;|\s-\s|,\s*(?:and|but|then|also|plus|or)?\s*|\s+(?:and|but|then|plus|\+|&)\s+)(?:(?:also|then|please|to|that|maybe|ideally|optionally|i can|we can|you can|it|which)\s+)*(?={_START}\b)|\s*;\s*|(?:,\s*|\s+)(?:but|plus|and also|as well as)\s+(?=\w)|\s+\+\s+|\s+->\s+(?=(?:show|list|mark)\b)"
 )
 _CHATTER = re.compile(
-    r"(?i)^(?:(?:hi|hello|hey|dear|good (?:morning|day|evening)|thanks?(?: you)?(?: very much| so much| a lot| in advance)?|many thanks|cheers|regards|best(?: regards)?|kind regards|greetings|please|pls|ok(?:ay)?|so|well|yes|no|that is (?:it|all)|that's (?:it|all)|"
+    r"(?i)^(?:(?:stay(?:s)? in the list|(?:don't|do not|doesn't) (?:block|count|occupy)(?: (?:the|a|any) (?:slot|room|time|place))?|hi|hello|hey|dear|good (?:morning|day|evening)|thanks?(?: you)?(?: very much| so much| a lot| in advance)?|many thanks|cheers|regards|best(?: regards)?|kind regards|greetings|please|pls|ok(?:ay)?|so|well|yes|no|that is (?:it|all)|that's (?:it|all)|"
     r"etc|and so on|and more|and stuff|lol|haha|:\)|by the way|also|too|as well|oh|um+|hm+|sorry|bye|xoxo|you know|i guess|i think|all of that|everything|everyone|everybody|there|team|guys|folks|all|sir|madam|and|or|but|if possible|soon|for now|right|cool|great|nice|not important|if i want|when i want|fast|quickly|easily|"
     r"in advance|a|the|to|of|it|just|only|really|very|that|this|is|one|more|thing|things)[\s,.!?:;)-]*)+$"
 )

@@ -323,10 +323,14 @@ def totalling(clause: Clause, draft: Draft) -> bool:
         r"\b(?P<w>totals?|sums?|subtotals?|average|avg|mean|how many|how much|number of|count(?:s|er)?|statistics|altogether|overall amount|summary|balance|add(?:ed|s)? up)\b",
         text,
     )
+    plain = re.match(r"(?:the |show |see |list )*(?P<what>[a-z][\w -]{1,30}?) (?:per|by|for each|grouped by) (?P<g>[a-z]+)", text)
+    record = clause.record
+    if not match and plain and (one := next((f for r in [record, *draft.records] if (f := find_field(r, plain["what"])) and f.type in _NUMERIC), None)):
+        record = next(r for r in draft.records if any(f is one for f in r.fields))
+        match = re.search(re.escape(plain["what"].split()[0]), text)
     if not match:
         return False
-    word = match["w"]
-    record = clause.record
+    word = match.groupdict().get("w") or "total"
     per = re.search(
         r"\b(?:per|by|for each|for every|each|every|grouped by|of each|a(?= (?:month|week|year|day)\b))\s+(?P<g>[\w -]+?)(?=$|[,.;)]|\s+(?:and|in|with|so|to|over|for|of|on|at|as)\b)",
         text,
@@ -348,6 +352,12 @@ def totalling(clause: Clause, draft: Draft) -> bool:
         numbers = list(record.of_type(*_NUMERIC))
     after = re.match(r"\s*(?:(?:number|amount|value|cost|price)? ?of )?(?:the |all |my |our )?([a-z][\w-]*(?: [a-z][\w-]*)?)", text[match.end() :])
     meant = (find_field(record, after[1]) or find_field(record, after[1].split()[0])) if after and not counting else None
+    if not counting and meant is None and not any(any(re.search(rf"\b{re.escape(alias)}s?\b", text) for alias in {one.label.lower(), *one.aliases}) for one in numbers):
+        for other in draft.records:
+            fitting = [one for one in other.of_type(*_NUMERIC) if any(re.search(rf"\b{re.escape(alias)}s?\b", text) for alias in {one.label.lower(), *one.aliases})]
+            if other is not record and fitting:
+                record, numbers, meant = other, list(other.of_type(*_NUMERIC)), fitting[0]
+                break
     named = [meant] if meant and meant in numbers else []
     named += [
         one

@@ -28,6 +28,10 @@ def by_role(record: RecordDraft, *roles: Role) -> FieldDraft | None:
         for one in record.fields:
             if (one.value.computed is None or role == "quantity") and role in roles_of(one.label.lower()) and _fits(role, one):
                 return one
+        if role == "start":
+            for one in record.fields:
+                if one.type in _DATED and re.fullmatch(r"date|day|when|date and time", one.label.lower()):
+                    return one
     return None
 
 
@@ -256,28 +260,28 @@ def _dates(text: str, record: RecordDraft) -> Selection | None:
         shown = "Due within" if due else "Within"
         return Selection(
             (condition(one.name, "within days", str(days)), *extra),
-            "" if due else f"{record.plural} in the next {days} days",
+            f"{record.plural} due within {days} days" if due else f"{record.plural} in the next {days} days",
             f"{shown} {days} days",
             one.name,
         )
     if re.search(r"\btoday(?:'s)?\b|\bfor the day\b|\bdaily (?:list|sheet|overview)\b|\bof the day\b", text):
         return Selection(
             (condition(one.name, "today"), *extra),
-            "" if due else f"{record.plural} today",
+            f"{record.plural} due today" if due else f"{record.plural} today",
             f"{word}today".capitalize(),
             one.name,
         )
     if re.search(r"\bthis week(?:'s)?\b|\bweek'?s\b|\bdue soon\b|\bweekly (?:list|overview|agenda)\b", text):
         return Selection(
             (condition(one.name, "within days", "7"), *extra),
-            "" if due else f"{record.plural} this week",
+            f"{record.plural} due this week" if due else f"{record.plural} this week",
             f"{word}this week".capitalize(),
             one.name,
         )
     if re.search(r"\b(?:this|current) month(?:'s)?\b|\bmonth'?s\b", text):
         return Selection(
             (condition(one.name, "this month"), *extra),
-            "" if due else f"{record.plural} this month",
+            f"{record.plural} due this month" if due else f"{record.plural} this month",
             f"{word}this month".capitalize(),
             one.name,
         )
@@ -415,9 +419,8 @@ def _yes_no(text: str, record: RecordDraft) -> Selection | None:
             rf"\b(?:not|non|isn't|aren't|haven't|hasn't|has not|have not|didn't|did not|doesn't|don't|never|wasn't|weren't|no|without|in|un)[- ]?(?:yet |been |being |have |be )*{re.escape(low)}\b", text
         ):
             prefix = next((p for p in ("in", "un") if f"{p}{low}" in text), None)
-            return Selection(
-                (condition(one.name, "equal", "no"),), "", f"{prefix}{low}".capitalize() if prefix else f"Not {low}"
-            )
+            word = f"{prefix}{low}".capitalize() if prefix else f"Not {low}" if low == one.label.lower() else f"Without {low}"
+            return Selection((condition(one.name, "equal", "no"),), "" if prefix else f"{record.plural} {word[0].lower()}{word[1:]}", word)
         if re.search(rf"\b{re.escape(low)}s?\b", text):
             return Selection((condition(one.name, "equal", "yes"),), "", one.label)
     return None

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from macrohard.llm.builtin.understanding.draft import DEFAULT, FieldDraft, Said
-from macrohard.llm.builtin.understanding.nouns import usual_choices
+from macrohard.llm.builtin.understanding.nouns import kind_of, usual_choices
 from macrohard.llm.builtin.understanding.patterns import pattern_between
 from macrohard.llm.builtin.understanding.words import NUMBER, identifier, label, number
 
@@ -75,7 +75,7 @@ def constrain(one: FieldDraft, words: str, said: Said) -> str:
 
 def _presence(one: FieldDraft, rest: _Rest, said: Said) -> None:
     if rest.take(
-        r"\b(?:(?:must|should|can|may)(?: not|n't) be (?:empty|blank|left (?:empty|blank|out)|missing|null)|can't be (?:empty|blank|left (?:empty|blank|out)|missing)|"
+        r"\b(?:(?:(?:must|should|can|may)(?: not|n't)|can't|cannot) be (?:empty|blank|left (?:empty|blank|out)|missing|null)|can't be (?:empty|blank|left (?:empty|blank|out)|missing)|"
         r"(?:is |are )?(?:never|not) (?:empty|blank|null|nullable)|not null|non-?(?:empty|null)|(?:must|has to|have to) be (?:filled(?: in| out)?|given|entered|provided|present|set|there|specified)|"
         r"without (?:it|one) (?:it|the \w+) (?:can't|must not|may not) be saved)\b"
     ) or (
@@ -93,7 +93,7 @@ def _presence(one: FieldDraft, rest: _Rest, said: Said) -> None:
         one.said.pop("required", None)
         one.said["optional"] = said  # type: ignore[index]
     if not rest.has(r"unique (?:together|per|with)") and rest.take(
-        r"\b(?:must be |is |are |has to be |have to be |should be )?unique(?:ly)?\b(?: \(?(?:ignoring|regardless of) case\)?)?|\bno (?:duplicates?|doubles?)\b|\bnot? twice\b|\bonly once\b|\b(?:must|may|can)(?: not|n't) (?:be )?(?:repeat(?:ed)?|used twice|exist twice|occur twice)\b"
+        r"\b(?:must be |is |are |has to be |have to be |should be )?unique(?:ly)?\b(?: \(?(?:ignoring|regardless of) case\)?)?|\bno (?:duplicates?|doubles?)\b|\bnot? twice\b|\bonly once\b|\b(?:(?:must|may|can)(?: not|n't)|can't|cannot) (?:be )?(?:repeat(?:ed)?|used twice|exist twice|occur twice)\b"
     ):
         one.change("unique", said, unique=True)
         rest.take(r"\(?(?:ignoring|regardless of) (?:upper.{0,20}|case)\)?|case[- ]insensitive(?:ly)?")
@@ -246,11 +246,11 @@ def _dates(one: FieldDraft, rest: _Rest, said: Said) -> None:
     dated = one.type in _DATED
     if dated or one.type in ("text", "whole number"):
         if rest.take(
-            r"\b(?:(?:must|can|may|should)?(?: ?not|n't) (?:be |lie )?(?:in the |a )?future(?: dates?)?|no future dates?|never in the future|not (?:be )?(?:after|later than) (?:today|now)|(?:only |must be )?(?:in the )?past(?: dates?)? or today|today or (?:earlier|before|in the past)|up to today|(?:must be |only )in the past)\b"
+            r"\b(?:(?:(?:must|can|may|should)?(?: ?not|n't)|can't) (?:be |lie )?(?:in the |a )?future(?: dates?)?|no future dates?|never in the future|not (?:be )?(?:after|later than) (?:today|now)|(?:only |must be )?(?:in the )?past(?: dates?)? or today|today or (?:earlier|before|in the past)|up to today|(?:must be |only )in the past)\b"
         ):
             one.change("range", said, maximum="today" if dated else "this year")
         if rest.take(
-            r"\b(?:(?:must|can|may|should)?(?: ?not|n't) (?:be |lie )?(?:in the |a )?past(?: dates?)?|no past dates?|never in the past|not (?:be )?(?:before|earlier than) (?:today|now)|today or (?:later|after|in the future)|from today(?: on)?|(?:must be |only )in the future|(?:must be )?today or future)\b"
+            r"\b(?:(?:(?:must|can|may|should)?(?: ?not|n't)|can't) (?:be |lie )?(?:in the |a )?past(?: dates?)?|no past dates?|never in the past|not (?:be )?(?:before|earlier than) (?:today|now)|today or (?:later|after|in the future)|from today(?: on)?|(?:must be |only )in the future|(?:must be )?today or future)\b"
         ):
             one.change("range", said, minimum="today" if dated else "this year")
     if dated:
@@ -312,6 +312,8 @@ def _lengths(one: FieldDraft, rest: _Rest, said: Said) -> None:
         r"\b(?:format|pattern|like|looks like|in the form|of the form|shape)[:= ]+\"?(?P<p>[A-Z#9X0-9]{1,8}(?:[-/. ][A-Z#9X0-9]{1,8}){1,3})\"?(?![\w-])"
     ):
         _shape(one, match["p"], said)
+    if one.type == "text" and not kind_of(one.label.lower()).known and rest.has(r"^\W*\d{1,2}\s*(?:-|to)\s*\d{1,3}\b"):
+        one.value = one.value.model_copy(update={"type": "whole number"})
     if one.type in _TEXTS and (match := rest.take(r"^\s*(?P<a>\d{1,5})\s*(?:\.\.\.?|-)\s*(?P<b>\d{1,5})\s*$")):
         one.change("length", said, min_length=int(match["a"]), max_length=int(match["b"]), required=int(match["a"]) > 0)
     if one.type in _TEXTS and (
@@ -384,7 +386,7 @@ def _ranges(one: FieldDraft, rest: _Rest, said: Said) -> None:
     ):
         _number_range(one, said, minimum="0", exclusive=True)
     if rest.take(
-        r"\b(?:(?:can|must|may|should)?(?: ?not|n't) (?:be |become |go |get |fall )?(?:negative|below (?:zero|0)|less than (?:zero|0)|under (?:zero|0)|minus)|non-?negative|never (?:be )?(?:negative|below (?:zero|0)|less than (?:zero|0))|(?:at least|minimum|min\.?) (?:0|zero)(?![\d.])|no negative (?:numbers?|values?|amounts?|stock|quantit(?:y|ies)))\b|>=\s*0(?![\d.])"
+        r"\b(?:(?:(?:can|must|may|should)?(?: ?not|n't)|can't) (?:be |become |go |get |fall )?(?:negative|below (?:zero|0)|less than (?:zero|0)|under (?:zero|0)|minus)|non-?negative|never (?:be )?(?:negative|below (?:zero|0)|less than (?:zero|0))|(?:at least|minimum|min\.?) (?:0|zero)(?![\d.])|no negative (?:numbers?|values?|amounts?|stock|quantit(?:y|ies)))\b|>=\s*0(?![\d.])"
     ):
         _number_range(one, said, minimum="0")
     if match := rest.take(

@@ -14,8 +14,8 @@ from macrohard.llm.builtin.understanding.clauses import (
     is_quality,
     reason_in,
 )
-from macrohard.llm.builtin.understanding.completion import complete
-from macrohard.llm.builtin.understanding.conditions import UNKNOWN_PERIOD, done_field
+from macrohard.llm.builtin.understanding.completion import complete, ensure_field
+from macrohard.llm.builtin.understanding.conditions import UNKNOWN_PERIOD, done_field, open_conditions
 from macrohard.llm.builtin.understanding.described import described
 from macrohard.llm.builtin.understanding.draft import Draft, Said
 from macrohard.llm.builtin.understanding.fields import field_list, looks_like_fields, parse_item
@@ -54,6 +54,10 @@ _RECOGNISERS: tuple[Recogniser, ...] = (
     listing.history,
     acting.acting,
     ruling.constraining,
+)
+_PROPERTY = re.compile(
+    r"(?i)^(?:the |an? |each |every |all )?[\w' -]{2,50}? (?:(?:is|are|must be|must|should be|has to be|have to be|can be|may be|can't be|cannot be|must not be|can not be|should not be|may not be|is always|are always|must always be|has|have|needs to be) (?:always )?)"
+    r"(?:unique|required|mandatory|compulsory|optional|obligatory|between|from \d|at least \d|at most \d|at least \w+ (?:characters|digits)|max|min|not (?:be )?(?:empty|negative|longer|required|mandatory|more|less|in the)|empty|blank|left|positive|more than \d|less than \d|greater|negative|longer|shorter|in the (?:future|past)|exactly \d|\d+ (?:digits|characters)|a valid|valid|a whole number|a number|a date|filled|given|entered|nullable|never)\b"
 )
 _CHOOSING = (listing.printing, listing.highlighting, finding.filtering, computing.totalling, listing.viewing)
 """Those that read which records are meant."""
@@ -105,7 +109,7 @@ class Interpreter:
     def _passage(self, passage: Passage) -> None:
         text = self.records.rest.get(id(passage), passage.text)
         text = re.sub(
-            r"(?i)^(?:(?:must|should|could|nice[- ]to[- ]have|optional|required?|rules?|features?|views?|also|plus|bonus|extra|important|note|ps|p\.s\.|mandatory|later|could have|must have|should have|maybe|story|requirement|feature)\s*[:.-]+\s+)",
+            r"(?i)^(?:(?:reports?|work ?flow|must|should|could|nice[- ]to[- ]have|optional|required?|rules?|features?|views?|also|plus|bonus|extra|important|note|ps|p\.s\.|mandatory|later|could have|must have|should have|maybe|story|requirement|feature)\s*[:.-]+\s+)",
             "",
             text,
         )
@@ -114,13 +118,14 @@ class Interpreter:
             self.draft.assume(f"Left out as asked: “{passage.source}”.")
             return
         context = self.records.current(passage)
-        if passage is self.records.opening and _about_the_product(text):
+        if passage is self.records.opening and _about_the_product(text, opening=True):
             self._read_as(passage)
             return
         self.quiet = passage is self.records.opening
         self.draft.view_just_added = None
         if described(passage, text, self.draft, context):
             return
+        self._state_words(passage, text)
         for clause in clauses_of(passage, text, self.draft, context):
             reason = reason_in(clause.text)
             if reason and reason != clause.text.strip():
@@ -129,6 +134,21 @@ class Interpreter:
                 self.draft.assume(f"Taken as a reason, not as a wish: “{clause.source}”.")
                 continue
             self._clause(clause)
+
+    def _state_words(self, passage: Passage, text: str) -> None:
+        """ "Cancelled appointments stay in the list": whether one is cancelled is to be kept."""
+        for record in self.draft.records:
+            match = re.search(rf"(?i)\b(cancell?ed|archived|deceased|retired|discontinued|returned|confirmed)\s+(?:{re.escape(record.plural)}|{re.escape(record.label)})\b", text)
+            if match is None:
+                continue
+            word = match[1].lower().replace("canceled", "cancelled")
+            known = any(one.type == "yes/no" and one.label.lower() == word or word in {c.lower() for c in one.value.choices} for one in record.fields)
+            if known or open_conditions(record) and word == "returned":
+                continue
+            ensure_field(record, word, Said(words=passage.source), type="yes/no", default="no")
+            for index, (rule, said) in enumerate(self.draft.rules):
+                if rule.record == record.name and rule.kind in ("no overlap", "unique together", "at most") and not rule.when:
+                    self.draft.rules[index] = (rule.model_copy(update={"when": ruling.still_on(record)}), said)
 
     def _read_as(self, passage: Passage) -> None:
         """Say what a short opening was taken for, when the record type is not called as it says."""
@@ -156,6 +176,8 @@ class Interpreter:
             draft.assume(f"Taken as background, nothing is built from it: “{clause.source}”.")
             return
         if self._phone(clause) or self._plain(clause):
+            return
+        if _PROPERTY.match(text) and not re.search(r"(?i)\b(?:when|if|once|unless|in case|together|combination)\b", text) and (ruling.constraining(clause, draft) or self._more_fields(clause)):
             return
         found = beyond(text)
         if found and self._cannot(clause, found):
@@ -233,7 +255,8 @@ class Interpreter:
             "",
             clause.text,
         )
-        if looks_like_fields(text):
+        names = {name for record in self.draft.records for name in (record.label.lower(), record.plural.lower(), *record.aliases)}
+        if looks_like_fields(text) and not any(item.name.lower() in names and item.about for item in field_list(text)):
             for item in field_list(text):
                 self.records.add_items(clause.record, [item], _as_passage(clause))
             return True
@@ -297,10 +320,12 @@ _LIST_WORDS = frozenset(
 )
 
 
-def _about_the_product(text: str) -> bool:
+def _about_the_product(text: str, *, opening: bool = False) -> bool:
+    """Whether a sentence only says that an app is wanted, and for what."""
+    more = "|log|register|tracker|list|database|book|manager|page" if opening else ""
     return not re.search(r"(?i)^(?:a )?(?:list|log|page|overview) of .*\b(?:to|that|who|which|this|next|last)\b", text) and bool(
         re.match(
-            r"(?i)^(?:please |can you |could you |i |we |hi |so |just |it |this |that |there )*(?:(?:want|need|would like|like|looking for|build|make|create|develop|write|design|have|should be|must be|is|be)\b[\w ,]{0,20})?\b(?:a|an|some|the|my|our|me)?\s*(?:[\w'-]+ ){0,5}(?:app|application|tool|program|system|software|web ?site|website|web app|log|register|tracker|list|database|book|manager|page|solution|site)\b[\w '?-]{0,60}$",
+            r"(?i)^(?:please |can you |could you |i |we |hi |so |just |it |this |that |there )*(?:(?:want|need|would like|like|looking for|build|make|create|develop|write|design|have|should be|must be|is|be)\b[\w ,]{0,20})?\b(?:a|an|some|the|my|our|me)?\s*(?:[\w'-]+ ){0,5}(?:app|application|tool|program|system|software|web ?site|website|web app|solution|site" + more + r")\b[\w '?-]{0,60}$",
             text,
         )
     ) and not re.search(r"(?i)\b(?:must|should|can't|cannot|only|when|if|unless|per|export|send)\b", text)

@@ -65,6 +65,8 @@ def beyond(text: str) -> list[tuple[str, str]]:
         if match and all(match.end() <= start or match.start() >= end for start, end in taken):
             found.append((name, match.group().strip()))
             taken.append(match.span())
+    if any(name.startswith("Attaching") for name, _ in found):
+        found = [one for one in found if one[0] != "PDF files"]
     if any(name.startswith("Sending") for name, _ in found):
         found = [one for one in found if not one[0].startswith("Notifications")]
     return found

@@ -3,12 +3,12 @@
 import re
 
 from macrohard.llm.builtin.blueprint import Computed, Field, Highlight, View
-from macrohard.llm.builtin.understanding.clauses import Clause
+from macrohard.llm.builtin.understanding.clauses import Clause, named_record
 from macrohard.llm.builtin.understanding.completion import ensure_field, reference_to
 from macrohard.llm.builtin.understanding.conditions import by_role, open_conditions, select
 from macrohard.llm.builtin.understanding.draft import Draft, FieldDraft, RecordDraft, Said, condition
 from macrohard.llm.builtin.understanding.finding import view_of
-from macrohard.llm.builtin.understanding.nouns import kind_of
+from macrohard.llm.builtin.understanding.nouns import Role, kind_of
 from macrohard.llm.builtin.understanding.words import identifier
 
 
@@ -43,7 +43,12 @@ def viewing(clause: Clause, draft: Draft) -> bool:
     short = len(text.split()) <= 6 or bool(re.search(r"(?i)\b(?:list|overview|report|page)s?$", text.strip(" .")))
     if not in_views and not short and not re.search(rf"(?i)\b{_SHOW}\b", text):
         return False
-    for record in by_fitness(clause, draft):
+    if re.search(r"(?i)\b(?:all|history|every)\b", text) and not select(text, clause.record) and history(clause, draft):
+        return True
+    named = named_record(draft, text)
+    if named is not None:
+        imply(clause, named)
+    for record in [named] if named is not None and select(text, named) else by_fitness(clause, draft):
         if selection := select(text, record):
             draft.add_view(view_of(selection, record), clause.said)
             return True
@@ -61,6 +66,20 @@ def _by_new_field(clause: Clause, draft: Draft) -> bool:
         return False
     draft.add_view(view_of(selection, clause.record), clause.said)
     return True
+
+
+_IMPLIED: tuple[tuple[str, Role, str], ...] = (
+    (r"\bdue\b|overdue|deadline|\blate\b", "due", "due date"),
+    (r"\bexpir\w+|best before|out of date", "expiry", "expiry date"),
+    (r"\bbirthdays?\b", "birthday", "birthday"),
+)
+
+
+def imply(clause: Clause, record: RecordDraft) -> None:
+    """Keep the date that a wish takes for granted: a list of overdue tasks needs due dates."""
+    for pattern, role, name in _IMPLIED:
+        if re.search(pattern, clause.low) and by_role(record, role, *(("expiry",) if role == "due" else ())) is None:  # type: ignore[arg-type]
+            ensure_field(record, name, clause.said)
 
 
 def by_fitness(clause: Clause, draft: Draft) -> list[RecordDraft]:
@@ -141,6 +160,9 @@ def history(clause: Clause, draft: Draft) -> bool:
                 rf"\b(?:{'|'.join(re.escape(n) for n in {child.label.lower(), child.plural.lower(), *child.aliases})})(?:s)?\b",
                 text,
             )
+            if names_parent and _through(text, child, one, draft):
+                draft.add_history(child.name, one.name, clause.said)
+                return True
             if names_parent and ("history" in text or names_child) and (names_child or "history" in text):
                 if (
                     "history" in text
@@ -152,6 +174,17 @@ def history(clause: Clause, draft: Draft) -> bool:
                     continue
                 draft.add_history(child.name, one.name, clause.said)
                 return True
+    return False
+
+
+def _through(text: str, child: RecordDraft, link: FieldDraft, draft: Draft) -> bool:
+    """ "all books a member has borrowed": the loans of a member, because a loan joins both."""
+    if not re.search(r"\b(?:has|have|had|was|were|did|is|are)\b|\bof\b|\bby\b|\bfor\b", text):
+        return False
+    for one in child.fields:
+        other = draft.record(one.value.references or "")
+        if other is not None and one is not link and re.search(rf"\b(?:{re.escape(other.plural.lower())}|what|which)\b", text) and re.search(rf"\b(?:borrow|rent|book|order|visit|attend|lent|loan|{re.escape(child.label.lower()[:5])})\w*\b", text):
+            return True
     return False
 
 

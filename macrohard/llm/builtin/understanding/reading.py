@@ -172,7 +172,7 @@ def _built(
 def _title(draft: Draft, found: list[Passage]) -> str:
     """What the person calls the app, if they do: "Visitor log", "Address book"."""
     opening = found[0].text.strip(" .:!") if found else ""
-    if 2 <= len(opening.split()) <= 5 and found[0].text.count(",") == 0 and not re.search(r"(?i)\b(?:need|want|build|make|create|please|app|i|we|is|are|should|must|can|hi|hello|with|has|have|so|my|our|of)\b", opening):
+    if 2 <= len(opening.split()) <= 5 and found[0].text.count(",") == 0 and not re.search(r"(?i)\b(?:need|want|build|make|create|please|app|software|tool|program|system|application|managing|keeping|tracking|i|we|is|are|should|must|can|hi|hello|with|has|have|so|my|our|of)\b", opening):
         return label(opening)
     kinds = r"(?:log ?book|log|book|register|registry|tracker|database|planner|catalog(?:ue)?|directory|inventory|diary|journal|list|manager|calendar|organi[sz]er|crm|helpdesk|library|collection)"
     for one in found[:3]:

@@ -83,6 +83,7 @@ class Records:
             if phrase.strip().lower() not in ("thing", "things")
             else phrase
         )
+        phrase = _without_verb(phrase)
         if not re.search(r"[A-Za-z]{2}", phrase):
             return None
         if there := self.find(phrase):
@@ -171,6 +172,9 @@ class Records:
                 part,
             ):
                 continue
+            if re.fullmatch(r"(?i)auto(?:matic(?:ally)?)?(?: number| generated| set| filled in)?|generated|running number", part):
+                self.draft.leave_uncovered(f"{one.label} is not given automatically: it is entered.", said)
+                continue
             if len(part.split()) <= 3 and not re.search(r"\d|\b(?:must|should|can|may|shown?|be|not|never|only)\b", part):
                 one.aliases.add(singular(part.lower()))
                 self.draft.assume(f"“{part}” after “{one.label}” is taken as an explanation of what to enter there.")
@@ -188,16 +192,16 @@ class Records:
         for passage in passages:
             if id(passage) not in self.handled and wish_of(passage) != "unwanted" and not passage.heading:
                 self._relate(passage)
-                self._declare_fields(passage)
-        for passage in passages:
-            if wish_of(passage) != "unwanted" and not passage.heading:
                 self._linked(passage)
+                self._declare_fields(passage)
         stated = [record for record in self.draft.records if any(one.stated for one in record.fields)]
         if self.subject and not self.find(self.subject[0]) and len(stated) == 1 and self._belongs_together(stated[0]):
             self.ensure(*self.subject)
         if self.subject and not self.draft.records:
             self.ensure(*self.subject)
         self._join()
+        for record in self.draft.records:
+            _tell_apart(record)
         text = " ".join(passage.text for passage in passages)
         self.draft.records.sort(key=lambda one: _first_mention(one, text))
 
@@ -227,6 +231,9 @@ class Records:
                 else None
             ):
                 if spoken and not re.search(rf"(?i)\b{APP}\b", opening) and domain_of(singular(subject.lower())) is not domain_of(spoken) and not is_plural(subject.split()[-1]):
+                    subject = spoken
+                listed = {singular(item.name.lower()) for item in field_list(passage.text.split(":", 1)[1])} if ":" in passage.text else set()
+                if spoken and singular(subject.lower()) in listed:
                     subject = spoken
                 self.subject, self.opening = (subject, Said(words=passage.source)), passage
                 return
@@ -376,13 +383,18 @@ class Records:
         link = linking(passage.text)
         if link is None:
             return
-        noun, thing, _ = link
-        parent = self.find(thing)
+        noun, thing, match = link
         said = Said(words=passage.source)
+        parent = self.find(thing) or (self.ensure(thing, said) if domain_of(singular(thing.lower())) and not is_plural(thing.split()[-1]) else None)
         if parent is None or self.find(noun) is parent:
             return
         if child := self.ensure(noun, said):
             self.links.append((child.name, parent.name, said))
+            whom = re.match(rf"(?i)\s*(?:to|by|for|with)\s+{DETERMINERS}{NOUN}", passage.text[match.end() :])
+            if whom and (person := self.find(whom["np"]) or (self.ensure(whom["np"], said) if domain_of(singular(whom["np"].lower())) else None)) and person is not parent:
+                self.links.append((child.name, person.name, said))
+            if id(passage) not in self.rest and re.fullmatch(r"\W*", passage.text[match.end() + (whom.end() if whom else 0) :]):
+                self.handled.add(id(passage))
 
     def _join(self) -> None:
         """Make the references that were stated."""
@@ -475,7 +487,7 @@ class Records:
         items = field_list(line[2][:cut])
         if len(items) < 2 or not looks_like_fields(line[2][:cut]):
             return False
-        subject = subject_of(line[1])
+        subject = self.subject[0] if self.subject and passage is self.opening else subject_of(line[1])
         record = (self._named(subject, passage) if subject else None) or here or self._main(passage)
         if record is None:
             return False
@@ -632,6 +644,21 @@ class Records:
         return None
 
 
+def _tell_apart(record: RecordDraft) -> None:
+    """A medicine log that notes a medicine each time keeps entries, not medicines."""
+    if any(one.label.lower() == record.label.lower() and one.type == "text" for one in record.fields):
+        fresh = new_record(f"{record.label.lower()} entry", record.said)
+        record.name, record.label, record.plural = fresh.name, fresh.label, fresh.plural
+        record.aliases |= {*fresh.aliases, "entry"}
+
+
+def _without_verb(phrase: str) -> str:
+    """ "store tasks" → tasks."""
+    match = re.match(r"(?i)(?:(?:to|can|must|should|i|we|want|need)\s+)*(?:store|register|manage|track|enter|keep|add|create|list|see|show|save|collect|organi[sz]e|maintain|record|log|lend|sell|rent|handle)(?:\s+(?:out|my|our|the|all|new))*\s+(?=\w)", phrase)
+    rest = phrase[match.end() :] if match else phrase
+    return rest if match and (is_plural(rest.split()[-1]) or domain_of(singular(rest.lower())) and domain_of(phrase.lower()) is None) else phrase
+
+
 def _spoken_of(passages: list[Passage]) -> str | None:
     """The usual thing that a text mentions most in the plural, at least twice."""
     counts: dict[str, int] = {}
@@ -720,7 +747,7 @@ _RULE_SECTION = re.compile(
 _RULE = re.compile(
     r"(?i)^(?:R|V|F|BR|FR|REQ)-?\d+\b|\b(?:at a time|at the same time|twice|double|overlap\w*|at most (?:one|\w+ open|\d+ \w+ per)|max(?:imum)?\.? (?:of )?\d+ (?:open |active )?(?!char|letter|digit|star|%|kg|euro|minutes|hours)[a-z]+ (?:per|for each|at)|no more than \w+ \w+ (?:per|for each)|"
     r"ignore|(?:only )?once (?:per|for|a)|search\w*|filter\w*|sort(?:ed)? by|sortable|highlight\w*|export\w*|import|print\w*|overdue|remind\w*|notif\w*|log ?in|login)\b|"
-    r"\b(?:can|may|must|should)(?:not|n't| not) (?!be (?:empty|blank|in the|negative|longer|more|less|left|below|before|after|null|missing))|\bis (?:only )?(?:possible|allowed)|\b(?:show|shows|display|list|see|view|find|mark|tick|calculate|compute|warn|delete|edit|remove|check (?:in|out))\b|"
+    r"\b(?:can't|(?:can|may|must|should)(?:not|n't| not)) (?!be (?:empty|blank|in the|negative|longer|more|less|left|below|before|after|null|missing))|\bis (?:only )?(?:possible|allowed)|\b(?:show|shows|display|list|see|view|find|mark|tick|calculate|compute|warn|delete|edit|remove|check (?:in|out))\b|"
     r"^[\w -]{2,30} (?:can be|is either|are either|is one of|must be one of|could be|may be) [\w -]+(?:,[\w -]+)* or [\w -]+\W*$|\b(?:should|must|can|could|to|is|are) be (?:shown|displayed|visible|calculated|computed|highlighted|sorted|sortable|searchable|filtered|printed|printable|exported|counted|marked|listed)\b|^(?:the )?(?:total|sum|average|count|number of [\w ]+?|how many)\b.*\b(?:per|by|of (?:all|the|everything)|for (?:each|every)|each|in stock)\b|\bmust be (?:after|before|later|earlier)|>=|<=.*[a-z]_?date|\b(?:belongs?|assigned|assignable) to\b"
 )
 
@@ -740,10 +767,11 @@ def is_rule(passage: Passage) -> bool:
     match = _RULE.search(text[:cut])
     if match is None:
         # "A badge can be used by only one visitor" is no field "badge".
-        return not several and bool(
-            re.match(r"(?i)\s*(?:can|may|must|should|will|shall|is|are)\b", text[cut:].lstrip(" ,"))
-        )
-    return not (match.start() > 0 and (several or passage.bullet) and looks_like_fields(body)) and not (
+        states = re.match(rf"(?i)^(?:the |an? |each |every |all |any )?[\w' -]{{2,40}}? (?:can|may|must|should|has to|have to|is|are|will|needs? to|cannot|can't)\b(?! (?:be )?(?:have|contain|include|following))", text)
+        workflow = re.match(r"(?i)^(?:work ?flow|process|life ?cycle|states|stages|reports?)\s*:", text)
+        return bool(workflow) or not several and bool(states) and not re.match(r"^[^:]{1,140}:\s", text)
+    short = passage.bullet and len(text.split()) <= 3
+    return not (match.start() > 0 and (several or short) and looks_like_fields(body)) and not (
         several and re.match(r"^[^:]{1,140}:\s", text) and looks_like_fields(body)
     )
 
@@ -756,7 +784,7 @@ def domain_is_record(phrase: str) -> bool:
 _LIST_ENDS = re.compile(
     r"(?i)(?:,|;|\s-)?\s+(?:(?:and|but|also|then|plus|so|&|\+)\s+)*(?=(?:so (?:that|i|we)\b|because\b|(?:i|we|you|users?) (?:want|need|would|must|should|can|also|like)\b|it (?:should|must|needs)\b|"
     r"show (?!date)|search\b|find\b|filter\b|sort(?:ed)?\b|list (?!price)|print\b|export\b|import\b|highlight\b|mark (?:as|them|it|when)|warn\b|remind\b|send\b|be able to|should be able|which can|that can|no double|no duplicate|where (?:i|we)\b|when (?:i|we|it|a|the)\b.*\b(?:is|are|should|must)\b|"
-    r"can(?:not|'t)? be\b(?! (?:very |quite )?(?:long|empty|left|blank|null|missing))|they can\b|it can\b|must be able|with (?:a )?(?:search|filter|sort|export|list)|and then\b|calculate\b|total\b(?= (?:per|by|of))|sum\b(?= (?:per|by|of))|count\b(?= (?:per|by|of))|overview of|thanks|thank you|please\b))|[.!?](?:\s|$)"
+    r"can(?:not|'t)? be\b(?! (?:very |quite )?(?:long|empty|left|blank|null|missing))|they can\b|it can\b|must be able|with (?:a )?(?:search|filter|sort|export|list)|and then\b|calculate\b|total\b(?= (?:per|by|of))|sum\b(?= (?:per|by|of))|count\b(?= (?:per|by|of))|overview of|thanks|thank you|please\b))|(?<!\bno)[.!?](?:\s|$)"
 )
 
 

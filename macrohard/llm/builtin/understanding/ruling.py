@@ -214,7 +214,7 @@ def overlapping(clause: Clause, draft: Draft) -> bool:
             if start.type == "time"
             else None
         )
-        when = _still_on(record)
+        when = still_on(record)
         if end is not None and end.type == start.type:
             if day:
                 names.append(day.name)
@@ -258,7 +258,7 @@ def overlapping(clause: Clause, draft: Draft) -> bool:
     return False
 
 
-def _still_on(record: RecordDraft) -> tuple[Condition, ...]:
+def still_on(record: RecordDraft) -> tuple[Condition, ...]:
     """Cancelled records take no room."""
     for one in record.of_type("choice", "yes/no"):
         if one.type == "yes/no" and re.search(r"cancel", one.name):
@@ -423,7 +423,7 @@ def limiting(clause: Clause, draft: Draft) -> bool:
                         kind="at most",
                         record=child.name,
                         fields=(one.name,),
-                        when=_still_on(child),
+                        when=still_on(child),
                         limit_field=size.name,
                         message=f"This {lower_label(parent.label)} is full.",
                     ),
@@ -666,6 +666,14 @@ def constraining(clause: Clause, draft: Draft) -> bool:
                 draft.assume(
                     f"Two {record.plural.lower()} are the same when their {lower_label(record.main_text.label)} is the same."
                 )
+                return True
+    if len(text.split(",")) > 4 or re.match(r"(?i)(?:warn|show|highlight|list|mark|display|if|when|send|notify|remind|search|filter|print|export|alert)\b", text):
+        return False
+    if match := re.search(r"(?i)\b(?P<r>[\w-]+) without (?:an? |the |any )?(?P<f>[\w -]+?) (?:is|are|can|must|may|should|cannot|can't)\b.*\b(?:not|n't|refused|rejected|impossible|invalid|forbidden)|\b(?:each|every|all|an?) (?P<r2>[\w-]+) (?:must|needs|has to|have to|should|requires)(?: to)?(?: have)? (?:an? |one |the )?(?P<f2>[\w -]+?)$", text.strip(" .")):
+        for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
+            one = find_field(record, match["f"] or match["f2"]) if _named_in(record, (match["r"] or match["r2"]).lower()) else None
+            if one and not one.value.computed:
+                one.change("required", clause.said, required=True)
                 return True
     for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
         found = _subjects(record, text)

@@ -21,7 +21,7 @@ STOP = (
     r"(?:and|or|with|for|by|in|on|at|to|so|that|which|where|who|whose|from|including|because|when|if|is|are|was|were|be|been|has|have|had|"
     r"we|i|it|its|they|them|of|off|about|per|via|using|can|can't|could|should|must|will|would|may|might|needs?|wants?|as|like|e\.g|than|then|"
     r"also|plus|but|between|without|please|based|not|never|no|only|all|any|each|every|some|my|our|your|their|his|her|the|an?|you|he|she|this|"
-    r"these|those|there|here|just|really|very|max|min|do|does|don't|belongs?|gets?|how)"
+    r"these|those|there|here|just|really|very|max|min|do|does|don't|belongs?|gets?|how|us|me|him|them|gives?|gave|makes?|goes|go|comes?|stays?)"
 )
 WORD = rf"(?!{STOP}\b)[A-Za-z][\w'-]*"
 NOUN = rf"(?P<np>{WORD}(?:\s+{WORD}){{0,3}})"
@@ -81,7 +81,7 @@ def subject_of(text: str) -> str | None:
                 and re.fullmatch(rf"(?i)(?:\w+ )?{_PLACES}", phrase)
             ):
                 continue
-            if domain_of(singular(phrase.lower())) and not (
+            if len(words) <= 3 and domain_of(singular(phrase.lower())) and not (
                 len(words) == 1 and full in _COMMON and pattern is _SUBJECTS[7][0]
             ):
                 return phrase

@@ -74,6 +74,8 @@ def sentences(line: str) -> Iterator[str]:
                 pass
             else:
                 continue
+        if re.search(r"(?<![/\w])[Nn]o\.$", piece) and following and not following[:1].isupper():
+            continue
         if match.group().startswith("?") and following[:1] in ("(", ","):
             continue
         if _depth(piece) > 0:
