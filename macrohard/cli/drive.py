@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 
-from macrohard.cli.result import as_json, print_result
+from macrohard.cli.result import as_json, open_questions, print_result
 from macrohard.cli.terminal import printable
 from macrohard.domain import EXIT_CODES, Question, RunOverview, RunStatus
 from macrohard.errors import LimitExceeded, MacrohardError, RequestError
@@ -181,10 +181,7 @@ async def _tell_in_spite(factory: "Factory", run_id: str, status: RunStatus) -> 
 
 
 def _open_questions(overview: RunOverview, answered: frozenset[str]) -> tuple[Question, ...]:
-    specification = overview.specification
-    if overview.summary.status != "paused" or specification is None or overview.design is not None:
-        return ()
-    return tuple(question for question in specification.questions if question.id not in answered)
+    return tuple(question for question in open_questions(overview) if question.id not in answered)
 
 
 def _answers(run_id: str, questions: tuple[Question, ...]) -> dict[str, str]:

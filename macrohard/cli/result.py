@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from macrohard.cli.terminal import counted, dollars, duration, one_line, printable
-from macrohard.domain import CriterionState, JsonObject, RunOverview, RunSummary
+from macrohard.domain import CriterionState, JsonObject, Question, RunOverview, RunSummary
 
 _MARK = {"met": ("✓", "green"), "unmet": ("✗", "red"), "stale": ("?", "yellow"), "not covered": ("–", "yellow")}
 _VERDICT_ON_RUN = {
@@ -53,7 +53,12 @@ def print_result(overview: RunOverview, console: Console) -> None:
         console.print(Text(printable(overview.problem)))
     for notice in overview.notices:
         console.print(Text(f"note: {printable(notice)}", "yellow"))
-    if unmet := [state for state in overview.criteria if state.status != "met"]:
+    questions = open_questions(overview)
+    if questions:
+        console.print(Text("\nIt waits for answers:", "bold"))
+        for question in questions:
+            console.print(Text(f"  {question.id}  {printable(question.text)}  [{printable(question.default)}]"))
+    elif unmet := [state for state in overview.criteria if state.status != "met"]:
         console.print(
             Text(f"\nWhat does not hold ({len(unmet)} of {counted(len(overview.criteria), 'criterion', 'criteria')}):")
         )
@@ -66,7 +71,19 @@ def print_result(overview: RunOverview, console: Console) -> None:
         console.print(Text(f"Report:   {printable(overview.product_path)}/report.html"))
         console.print(Text(f"Try it:   macrohard open {summary.id}"))
     if summary.status in ("paused", "running", "waiting"):
-        console.print(Text(f"Go on:    macrohard resume {summary.id}"))
+        answers = "".join(f" --answer {question.id}=…" for question in questions)
+        console.print(Text(f"Go on:    macrohard resume {summary.id}{answers}"))
+        if questions:
+            console.print(Text(f"Or:       macrohard resume {summary.id} --yes   (takes what stands in brackets)"))
+
+
+def open_questions(overview: RunOverview) -> tuple[Question, ...]:
+    """What the run waits for the person to say."""
+    specification = overview.specification
+    waits = overview.summary.status == "paused" and overview.design is None
+    if not waits or specification is None or specification.decision != "ask":
+        return ()
+    return specification.questions
 
 
 def print_details(overview: RunOverview, console: Console) -> None:

@@ -41,8 +41,7 @@ async def clarify(state: State, runtime: Runtime[FactoryContext]) -> State:
         if specification.decision == "refuse":
             return {"decision": "end", "outcome": "refused", "problem": specification.reason}
         if specification.decision == "ask" and context.ask and not context.answers:
-            asked = " ".join(f"{question.id}: {question.text}" for question in specification.questions)
-            return {"decision": "ask", "outcome": "paused", "problem": f"{specification.reason} {asked}".strip()}
+            return {"decision": "ask", "outcome": "paused", "problem": specification.reason}
         if not specification.criteria:
             return {"decision": "end", "outcome": "refused", "problem": specification.reason or "nothing to build"}
         open_questions = [q for q in specification.questions if not context.answers.get(q.id)]

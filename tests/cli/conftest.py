@@ -55,7 +55,7 @@ class ScriptedFactory:
             raise RequestError(f"there is no run {run_id!r}; `macrohard runs` lists them")
         full = sample({}, status=self.status)
         assert full.specification is not None
-        specification = Specification(decision="build", title=full.summary.title, questions=self.questions)
+        specification = Specification(decision="ask", title=full.summary.title, questions=self.questions)
         return full.model_copy(update={"specification": specification if self.questions else full.specification})
 
     async def export(self, run_id: str, out: Path) -> Path:
