@@ -22,6 +22,9 @@ NARROW_PIXELS = 600
 """A window below this is a phone's."""
 SAME_ACTION_AT_MOST = 3
 UNCHANGED_AT_MOST = 5
+MOVES = frozenset(f'press "{key}"' for key in ("Tab", "Shift+Tab", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"))
+FIELD_PARTS = 9
+"""A date with its time has seven parts and a button; moving from one to the next changes nothing that can be told."""
 ENDED = "the product ended by itself and had to be started again"
 _VALUE_CHARACTERS = 120
 _DOWNLOAD_CHARACTERS = 600
@@ -291,10 +294,13 @@ class UserVisit:
         """Notice that nothing leads anywhere any more."""
         self._repeated[(before.address, before.bare, told)] += 1
         self._unchanged = self._unchanged + 1 if before.bare == after.bare else 0
-        if self._repeated[(before.address, before.bare, told)] >= SAME_ACTION_AT_MOST:
-            self.stuck = f"the same action on the same page {SAME_ACTION_AT_MOST} times"
-        elif self._unchanged >= UNCHANGED_AT_MOST:
-            self.stuck = f"nothing changed on the page in {UNCHANGED_AT_MOST} steps"
+        same_at_most, unchanged_at_most = SAME_ACTION_AT_MOST, UNCHANGED_AT_MOST
+        if told in MOVES:
+            same_at_most = unchanged_at_most = FIELD_PARTS
+        if self._repeated[(before.address, before.bare, told)] >= same_at_most:
+            self.stuck = f"the same action on the same page {same_at_most} times"
+        elif self._unchanged >= unchanged_at_most:
+            self.stuck = f"nothing changed on the page in {unchanged_at_most} steps"
         if self.stuck:
             detail = f"{self.stuck}. The last action: {told}."
             title = f"A user gets stuck on {_pattern(after.address)}"
