@@ -17,7 +17,6 @@ from macrohard.llm.builtin.blueprint import (
     View,
 )
 
-
 _UNTYPED = frozenset({"text", "long text", "yes/no", "choice", "reference"})
 
 
