@@ -49,6 +49,7 @@ def complete(draft: Draft, by_label: dict[str, Domain]) -> None:
         _refer(draft, record)
         _dates_for_times(draft, record)
         _age(draft, record)
+        _formulas(draft, record)
         _fill_choices(draft, record)
         _title(draft, record)
         _follow_dates(record)
@@ -176,6 +177,19 @@ def _usual_fields(draft: Draft, record: RecordDraft, domain: Domain | None) -> N
         )
 
 
+def _formulas(draft: Draft, record: RecordDraft) -> None:
+    """A field that is said to be computed, without how: the usual way, or it is reported."""
+    from macrohard.llm.builtin.understanding.computing import compute_usually  # noqa: PLC0415
+
+    for one in list(record.fields):
+        said = one.said.get("computed")
+        if said is None or one.value.computed is not None:
+            continue
+        if not compute_usually(record, one, said):
+            draft.leave_uncovered(f"How {lower_label(one.label)} is computed is not understood; it is entered instead.", said)
+            del one.said["computed"]
+
+
 def _age(draft: Draft, record: RecordDraft) -> None:
     """An age beside a birthday is computed, because it changes by itself."""
     age, born = record.get("age"), by_role(record, "birthday")
@@ -228,6 +242,10 @@ def _has_alike(record: RecordDraft, usual: FieldDraft) -> bool:
 
 def _dates_for_times(draft: Draft, record: RecordDraft) -> None:
     """Times in and out without any date are moments: a date belongs to them."""
+    ends = [one for one in record.fields if one.label.lower() in ("from", "to", "until", "till") and one.type == "text"]
+    if len(ends) == 2 and not re.search(r"trip|flight|ride|journey|travel|drive|transfer|message|letter|call|mail|route|move", record.label.lower()):
+        for one in ends:
+            one.value = one.value.model_copy(update={"type": "date"})
     day = next((one for one in record.of_type("date") if re.fullmatch(r"(?:.* )?(?:date|day)", one.label.lower()) and not roles_of(one.label.lower()) & {"due", "birthday", "expiry"}), None)
     for one in record.fields:
         if day and one is not day and one.type == "date" and re.fullmatch(r"start|end|from|to|begin|until|starts|ends|finish", one.label.lower()):

@@ -186,7 +186,7 @@ def _result_type(first: FieldDraft, second: FieldDraft, how: str) -> FieldType |
 def _between(clause: Clause, record: RecordDraft) -> bool:
     """The time from start to end: "hours are calculated from start and end"."""
     if not re.search(
-        r"(?i)\b(?:calculat\w*|comput\w*|automatic\w*|total hours|difference)\b.*\b(?:hours|duration|time|length|nights|days)\b|\b(?:hours|duration|nights|length)\b.*\b(?:calculat\w*|comput\w*|automatic\w*|difference)\b",
+        r"(?i)\b(?:calculat\w*|comput\w*|automatic\w*|total hours|difference)\b.*\b(?:hours|duration|time|length|nights|days)\b|\b(?:hours|duration|nights|length|days)\b.*\b(?:calculat\w*|comput\w*|automatic\w*|difference)\b",
         clause.text,
     ):
         return False
@@ -202,6 +202,22 @@ def _between(clause: Clause, record: RecordDraft) -> bool:
         clause.said,
     )
     return True
+
+
+def compute_usually(record: RecordDraft, one: FieldDraft, said: Said) -> bool:
+    """Compute a field as its name suggests: a total from quantity and price, hours from start and end."""
+    others = [field for field in record.fields if field is not one and field.value.computed is None]
+    price = next((field for field in others if field.type == "money"), None)
+    count = by_role(record, "quantity") or next((field for field in others if field.type in ("whole number", "decimal number") and re.search(r"hours|days|quantity|number|amount|km|pieces", field.name)), None)
+    if re.search(r"total|sum|amount|price|value|cost", one.name) and price and count and count is not one:
+        currency = {"currency": price.value.currency} if price.value.currency else {}
+        add_computed(record, one.label, "money", Computed(how="product", fields=(count.name, price.name)), said, **currency)
+        return True
+    start, end = by_role(record, "start"), by_role(record, "closing", "end")
+    if re.search(r"hours|duration|days|nights|length|time", one.name) and start and end and start is not end and (type_ := _difference_type(end, start)):
+        add_computed(record, one.label, type_, Computed(how="difference", fields=(end.name, start.name)), said)
+        return True
+    return False
 
 
 def _rollup(clause: Clause, draft: Draft) -> bool:
@@ -352,6 +368,12 @@ def totalling(clause: Clause, draft: Draft) -> bool:
         numbers = list(record.of_type(*_NUMERIC))
     after = re.match(r"\s*(?:(?:number|amount|value|cost|price)? ?of )?(?:the |all |my |our )?([a-z][\w-]*(?: [a-z][\w-]*)?)", text[match.end() :])
     meant = (find_field(record, after[1]) or find_field(record, after[1].split()[0])) if after and not counting else None
+    if not counting and meant is None and after:
+        for other in draft.records:
+            one = find_field(other, after[1]) or find_field(other, after[1].split()[0])
+            if other is not record and one and one.type in _NUMERIC:
+                record, numbers, meant = other, list(other.of_type(*_NUMERIC)), one
+                break
     if not counting and meant is None and not any(any(re.search(rf"\b{re.escape(alias)}s?\b", text) for alias in {one.label.lower(), *one.aliases}) for one in numbers):
         for other in draft.records:
             fitting = [one for one in other.of_type(*_NUMERIC) if any(re.search(rf"\b{re.escape(alias)}s?\b", text) for alias in {one.label.lower(), *one.aliases})]

@@ -146,7 +146,7 @@ def select(phrase: str, record: RecordDraft) -> Selection | None:
             )
 
     parts: list[Selection] = []
-    for reader in (_choice_values, _overdue, _dates, _open, _stock, _yes_no, _compared, _emptiness):
+    for reader in (_choice_values, _overdue, _current, _dates, _open, _stock, _yes_no, _compared, _emptiness):
         if found := reader(text, record):
             if all(condition_ in [c for part in parts for c in part.when] for condition_ in found.when):
                 continue
@@ -321,6 +321,21 @@ _CLOSED = r"\b(?:done|finished|completed?|closed|resolved|returned|paid|bought|r
 
 
 _NOT_CLOSED = rf"\b(?:not|\w+n't|never|yet to be|still to be)(?: yet| been| being| have| be| yet been)*\s+{_CLOSED[2:]}"
+
+
+_NOW = r"\b(?:today|now|currently|at the moment|right now|at present|this moment)\b"
+
+
+def _current(text: str, record: RecordDraft) -> Selection | None:
+    """Periods that today lies in: who is away today."""
+    start, end = by_role(record, "start"), by_role(record, "end", "closing", "expiry")
+    if start is None or end is None or start is end or start.type != "date" or end.type != "date" or not re.search(_NOW, text):
+        return None
+    word = re.search(r"\b(?:away|absent|on (?:holiday|leave|vacation)|out of (?:the )?office|sick|off|staying|occupied|running|active|valid|checked in|living|booked|taken|rented|here|ongoing|there)\b", text)
+    if word is None or open_conditions(record) and closing_field(record) is end and not _is_period(record):
+        return None
+    shown = f"{word.group().capitalize()} {'today' if 'today' in text else 'now'}"
+    return Selection((condition(start.name, "not after today"), condition(end.name, "not before today")), shown, shown, start.name)
 
 
 def _open(text: str, record: RecordDraft) -> Selection | None:

@@ -61,6 +61,8 @@ def constrain(one: FieldDraft, words: str, said: Said) -> str:
     if one.type == "reference" or one.value.computed:
         _presence(one, rest, said)
         return rest.text.strip(" ;,.-:()[]*")
+    if rest.take(r"^\W*(?:is |are )?(?:auto(?:matically)? ?)?(?:computed|calculated)(?: automatically| by the (?:app|system))?\b"):
+        one.said["computed"] = said
     _presence(one, rest, said)
     _checksum(one, rest, said)
     _default(one, rest, said)

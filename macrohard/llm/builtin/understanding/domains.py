@@ -102,7 +102,7 @@ Bike | bike, bicycle, e-bike | Name*; Type; Frame size; Available?=yes
 Rental | rental, hire | Customer*; Start date*=today; Due date; Returned on:date
 Feedback | feedback, survey response, review, testimonial, suggestion | Name; Text:long*; Rating:whole 1-5; Date=today
 Lost item | lost and found, lost item, found item, lost property | Description*; Found on:date*=today; Location; Collected on:date
-Absence | absence, leave request, vacation, holiday request, sick day, leave, time off, vacation request | Employee*; From:date*; To:date*; Reason: Vacation, Sick, Other = Vacation; Approved?
+Absence | absence, leave request, vacation, holiday, holiday request, sick day, leave, time off, vacation request | Employee*; From:date*; To:date*; Reason: Vacation, Sick, Other = Vacation; Approved?
 Trip | trip, travel, journey, travel log, mileage log, drive | Date*=today; From:text*; To:text*; Distance:decimal >=0
 Voucher | voucher, coupon, gift card | Code*!; Value:money* >0; Valid until:date; Redeemed?
 Machine part | component | Name*; Part number!; Quantity=0 >=0
@@ -196,6 +196,31 @@ def _field(text: str) -> FieldDraft:
         {"field": DEFAULT},
         {name.lower()},
     )
+
+
+_BUNDLES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (r"\blibrary\b|book lending", ("Book", "Member", "Loan")),
+    (r"\b(?:hotel|hostel|guest ?house|b&b|bed and breakfast|pension|holiday (?:home|flat|apartment)s?)\b", ("Room", "Guest", "Booking")),
+    (r"\b(?:restaurant|bistro|cafe)\b", ("Table", "Booking")),
+    (r"\b(?:vet|veterinary|animal (?:clinic|shelter))\b", ("Pet", "Appointment")),
+    (r"\b(?:clinic|practice|doctor'?s? office|dentist|physio\w*|hospital)\b", ("Patient", "Appointment")),
+    (r"\b(?:school|university|college|academy)\b", ("Student", "Course")),
+    (r"\b(?:warehouse|stockroom|storeroom)\b", ("Item", "Movement")),
+    (r"\b(?:shop|store|web ?shop|bakery|kiosk)\b", ("Product", "Order")),
+    (r"\b(?:rental (?:shop|company|business)|car rental|bike rental|rentals?)\b", ("Device", "Customer", "Rental")),
+    (r"\b(?:project management|projects?)\b", ("Project", "Task")),
+    (r"\binvoicing|billing\b", ("Customer", "Invoice")),
+    (r"\b(?:event management|events? planning)\b", ("Event", "Registration")),
+    (r"\b(?:gym|fitness studio|sports club|club|association)\b", ("Member",)),
+    (r"\b(?:salon|hairdresser|barber)\b", ("Customer", "Appointment")),
+    (r"\b(?:garage|car workshop|mechanic)\b", ("Vehicle", "Service")),
+    (r"\b(?:hr|human resources)\b", ("Employee", "Absence")),
+)  # fmt: skip
+
+
+def bundle_in(text: str) -> tuple[str, ...]:
+    """The kinds of records that a place or trade named in a text usually keeps."""
+    return next((labels for pattern, labels in _BUNDLES if re.search(rf"(?i){pattern}", text)), ())
 
 
 @cache

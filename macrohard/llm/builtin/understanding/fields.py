@@ -215,6 +215,8 @@ def parse_item(piece: str) -> Item | None:
         return Item(f"{moment[1]} on", about, source, target)
     if question and not about and len(text.split()) <= 3 and kind_of(text.lower()).type in ("yes/no", "text"):
         about = "yes/no"
+    if made := re.fullmatch(r"(?i)(.+?),? (?:is |gets )?(?:computed|calculated|automatic(?:ally)?(?: computed| calculated)?|auto[- ]calculated)", text):
+        text, about = made[1], f"computed ; {about}"
     if pair := re.fullmatch(r"(?i)(\w+(?: \w+)?)\s*/\s*(?:not|un|in)[- ]?(\w+)", text):
         return Item(pair[1], f"yes/no ; {about}", source, target)
     if done := re.fullmatch(r"(?i)(?:whether|if) (?:an? |the |their |its )?([a-z]+(?: [a-z]+)?) (?:was|is|has been|were|are|have been|got) (?:already )?([a-z]+)(?: or not| yet)?", text):
@@ -294,11 +296,11 @@ def make_field(item: Item, said: Said) -> tuple[FieldDraft, str]:
         name, lower = singular(name), one_of_it
     kind = kind_of(lower)
     shown = label(re.sub(r"(?i)^(?:is|has|was) (?=\w)", "", name) if kind.type == "yes/no" else name)
-    shown = _USUAL_LABELS.get(shown, shown)
+    shown = re.sub(r" (?:no|nr)\.?$", " number", _USUAL_LABELS.get(shown, shown))
     one = FieldDraft(Field(name=identifier(name), label=shown, type=kind.type), {"field": said}, {lower, one_of_it})
     about = item.about
     if item.colon and kind.type in ("text", "choice") and not item.target:
-        values, rest = _offered(about)
+        values, rest = _offered(about, anything=kind.type == "choice")
         if len(values) >= (2 if kind.type == "choice" or kind.known else 3):
             one.change("choices", said, type="choice", choices=values)
             about = rest
@@ -312,7 +314,7 @@ _USUAL_LABELS = {
 }  # fmt: skip
 
 
-def _offered(about: str) -> tuple[tuple[str, ...], str]:
+def _offered(about: str, *, anything: bool) -> tuple[tuple[str, ...], str]:
     """The values to choose from in "retail, industry, other; required", and the rest."""
     first, _, rest = about.partition(";")
     first = re.sub(
@@ -324,7 +326,7 @@ def _offered(about: str) -> tuple[tuple[str, ...], str]:
     if any(
         is_modifier(piece)
         or len(piece.split()) > 4
-        or kind_of(piece.lower()).type in _FIELDLIKE
+        or not anything and kind_of(piece.lower()).type in _FIELDLIKE
         or re.search(r"[.:\d]{2,}|\b(?:must|should|max|min|is|are|can)\b", piece)
         for piece in pieces
     ):

@@ -18,7 +18,7 @@ from macrohard.llm.builtin.understanding.completion import complete, ensure_fiel
 from macrohard.llm.builtin.understanding.conditions import UNKNOWN_PERIOD, done_field, open_conditions
 from macrohard.llm.builtin.understanding.described import described
 from macrohard.llm.builtin.understanding.draft import Draft, Said
-from macrohard.llm.builtin.understanding.fields import field_list, looks_like_fields, parse_item
+from macrohard.llm.builtin.understanding.fields import field_list, looks_like_fields, parse_item, split_list
 from macrohard.llm.builtin.understanding.limits import beyond
 from macrohard.llm.builtin.understanding.nouns import kind_of
 from macrohard.llm.builtin.understanding.records import Records
@@ -153,7 +153,7 @@ class Interpreter:
     def _read_as(self, passage: Passage) -> None:
         """Say what a short opening was taken for, when the record type is not called as it says."""
         if all(not re.search(rf"(?i)\b{re.escape(name)}", passage.text) for one in self.draft.records for name in (one.label, one.plural)):
-            self.draft.assume(f"“{passage.source}” is read as: keep a list of {lower_label(listed([one.plural for one in self.draft.records]))}.")
+            self.draft.assume(f"“{passage.source}” is read as: keep a list of {listed([lower_label(one.plural) for one in self.draft.records])}.")
 
     def _clause(self, clause: Clause) -> None:
         draft = self.draft
@@ -195,7 +195,9 @@ class Interpreter:
             )
             return
         if self.quiet:
-            draft.assume(f"“{clause.source}” is read as: keep a list of {lower_label(listed([one.plural for one in draft.records]))}.")
+            if id(self.records.opening) in self.records.rest:
+                return
+            draft.assume(f"“{clause.source}” is read as: keep a list of {listed([lower_label(one.plural) for one in draft.records])}.")
             return
         if is_background(text) or _about_the_product(text):
             draft.assume(f"Taken as background, nothing is built from it: “{clause.source}”.")
@@ -256,6 +258,8 @@ class Interpreter:
             clause.text,
         )
         names = {name for record in self.draft.records for name in (record.label.lower(), record.plural.lower(), *record.aliases)}
+        if re.search(r"(?i)\b(?:per|list of|total|sum of|average|monthly|weekly|each|at once|within)\b", text) or any(len(piece.split()) > 5 for piece in split_list(text)):
+            return False
         if looks_like_fields(text) and not any(item.name.lower() in names and item.about for item in field_list(text)):
             for item in field_list(text):
                 self.records.add_items(clause.record, [item], _as_passage(clause))

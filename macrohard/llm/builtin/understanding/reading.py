@@ -7,7 +7,7 @@ from macrohard.domain import Exclusion, Question
 from macrohard.llm.builtin.blueprint import Field, Reading
 from macrohard.llm.builtin.understanding.claims import build
 from macrohard.llm.builtin.understanding.constraints import CURRENCIES, CURRENCY, choice_values
-from macrohard.llm.builtin.understanding.domains import domains_in
+from macrohard.llm.builtin.understanding.domains import bundle_in, domains_in
 from macrohard.llm.builtin.understanding.draft import Draft, FieldDraft, RecordDraft, Said
 from macrohard.llm.builtin.understanding.interpret import Interpreter
 from macrohard.llm.builtin.understanding.screening import (
@@ -97,7 +97,7 @@ def _meant(found: list[Passage], draft: Draft) -> bool:
         return False
     if stated >= 2:
         return True
-    return bool(_ASKING.search(whole)) or len(whole.split()) <= 6 and bool(domains_in(whole))
+    return bool(_ASKING.search(whole)) or len(whole.split()) <= 6 and bool(domains_in(whole) or bundle_in(whole))
 
 
 def _refused(finding: Finding, exclusions: tuple[Exclusion, ...], text: str) -> Reading:
@@ -160,6 +160,10 @@ def _built(
     draft: Draft, found: list[Passage], answers: Mapping[str, str], exclusions: tuple[Exclusion, ...]
 ) -> Reading:
     questions = _questions(draft, answers)
+    for record in draft.records:
+        for one in record.of_type("choice"):
+            if one.said.get("choices", Said()).words:
+                draft.assumptions = [text for text in draft.assumptions if not text.startswith(f"{one.label} of {record.plural.lower()} is one of")]
     draft.title = (draft.title or _title(draft, found))[:60].strip() or draft.main.plural
     blueprint = build(draft)
     kinds = listed([lower_label(one.plural) for one in draft.records])

@@ -2,7 +2,7 @@
 
 import re
 
-from macrohard.llm.builtin.understanding.domains import Domain, domain_of
+from macrohard.llm.builtin.understanding.domains import Domain, bundle_in, domain_of
 from macrohard.llm.builtin.understanding.draft import Draft, FieldDraft, RecordDraft, Said, new_record
 from macrohard.llm.builtin.understanding.fields import (
     Item,
@@ -199,11 +199,21 @@ class Records:
             self.ensure(*self.subject)
         if self.subject and not self.draft.records:
             self.ensure(*self.subject)
+        if not self.draft.records:
+            self._bundle(passages)
         self._join()
         for record in self.draft.records:
             _tell_apart(record)
         text = " ".join(passage.text for passage in passages)
         self.draft.records.sort(key=lambda one: _first_mention(one, text))
+
+    def _bundle(self, passages: list[Passage]) -> None:
+        """A place is named and nothing else: what such places usually keep."""
+        for passage in passages[:3]:
+            for label_ in bundle_in(passage.text):
+                self.ensure(label_.lower(), Said(words=passage.source))
+            if self.draft.records:
+                return
 
     def _belongs_together(self, stated: RecordDraft) -> bool:
         """Whether the subject is what the records that are described usually belong to, e.g. a project and its tasks."""
@@ -323,7 +333,12 @@ class Records:
         for name, inner, (start, end) in reversed(found):
             if record := self.ensure(name, said):
                 self.add_items(record, field_list(inner), passage)
-            text = f"{text[:start]} {text[end:]}"
+            text = f"{text[:start]} , {text[end:]}"
+        for word in re.split(r"(?i)\s*[,;:]\s*|\s+and\s+", text):
+            bare = re.sub(rf"(?i)^{DETERMINERS}", "", word.strip() + " ").strip()
+            if bare and is_plural(bare.split()[-1]) and len(bare.split()) <= 2 and domain_of(singular(bare.lower())) and not _NOT_RECORDS.match(bare):
+                self.ensure(bare, said)
+                text = text.replace(word, " ")
         rest = re.sub(r"(?i)^(?:\W|\b(?:and|plus|with|of|the|my|our|app|for|to|manage|track|keep|record|i|we|need|want|please|a|an)\b)+$", "", text.strip())
         self._leave(passage, rest)
         return True
@@ -475,7 +490,7 @@ class Records:
         line = re.match(r"^([^:]{2,140}?)\s*(?::|\s-)\s+(.{3,})$", passage.text)
         if (
             not line
-            or kind_of(line[1].lower()).known
+            or kind_of(line[1].lower()).known and (passage.bullet or kind_of(line[1].lower()).type != "text")
             or _NOT_RECORDS.match(line[1])
             and not re.search(
                 r"(?i)\b(?:need|want|store|record|keep|enter|track|save|log|fields?|columns?|details|information|data)\b",
@@ -487,6 +502,14 @@ class Records:
         items = field_list(line[2][:cut])
         if len(items) < 2 or not looks_like_fields(line[2][:cut]):
             return False
+        if things := re.match(rf"(?i)^{DETERMINERS}{NOUN} (?:with|having|have|has|which have|that have|including)\s+(?P<list>.+)$", line[2]):
+            noun = things["np"]
+            if is_plural(noun.split()[-1]) and len(field_list(things["list"])) >= 2 and (record := self.ensure(noun, Said(words=passage.source))):
+                end = end_of_list(things["list"])
+                self.add_items(record, field_list(things["list"][:end]), passage)
+                self._report(things["list"][:end], passage)
+                self._leave(passage, things["list"][end:].strip(" .,;"))
+                return True
         subject = self.subject[0] if self.subject and passage is self.opening else subject_of(line[1])
         record = (self._named(subject, passage) if subject else None) or here or self._main(passage)
         if record is None:
@@ -641,6 +664,9 @@ class Records:
             return self.draft.records[0]
         if self.subject:
             return self.ensure(*self.subject)
+        items = field_list(passage.text.split(":", 1)[-1])
+        if sum(kind_of(item.name.lower()).known for item in items) >= 2:
+            return self.ensure("entry", Said(words=passage.source))
         return None
 
 
@@ -768,6 +794,8 @@ def is_rule(passage: Passage) -> bool:
     if match is None:
         # "A badge can be used by only one visitor" is no field "badge".
         states = re.match(rf"(?i)^(?:the |an? |each |every |all |any )?[\w' -]{{2,40}}? (?:can|may|must|should|has to|have to|is|are|will|needs? to|cannot|can't)\b(?! (?:be )?(?:have|contain|include|following))", text)
+        if re.match(r"(?i)^(?:who|which|what|where|when|how many|how much)\b.*\?$", text) or re.match(r"(?i)^sum of\b", text):
+            return True
         workflow = re.match(r"(?i)^(?:work ?flow|process|life ?cycle|states|stages|reports?)\s*:", text)
         return bool(workflow) or not several and bool(states) and not re.match(r"^[^:]{1,140}:\s", text)
     short = passage.bullet and len(text.split()) <= 3

@@ -149,7 +149,7 @@ def overlapping(clause: Clause, draft: Draft) -> bool:
     """ "no double booking", "bookings of a room must not overlap"."""
     text = clause.low
     if not re.search(
-        r"\boverlap\w*\b|\bdouble[- ]?book\w*|\bbooked twice\b|\btwo (?:bookings|reservations|appointments|people|persons|\w+) (?:at|in|for) the same (?:time|slot)|\balready (?:booked|taken|reserved|rented)\b|\bat the same time\b|\bconflict\w*\b|\bsame (?:slot|time ?slot|time)\b|\bbooked (?:only )?once\b|\bclash\w*|\bno double (?:appointments?|reservations?|rentals?|slots?)",
+        r"\boverlap\w*\b|\bdouble[- ]?book\w*|\bbooked twice\b|\btwo (?:bookings|reservations|appointments|people|persons|\w+) (?:at|in|for) the same (?:time|slot)|\balready (?:booked|taken|reserved|rented)\b|\bat the same time\b|\bconflict\w*\b|\bsame (?:slot|time ?slot|time)\b|\bbooked (?:only )?once\b|\btwo [\w ]+ at once\b|\bclash\w*|\bno double (?:appointments?|reservations?|rentals?|slots?)",
         text,
     ):
         return False

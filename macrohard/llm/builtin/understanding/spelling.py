@@ -105,7 +105,7 @@ treatment tree trip type under unique unit unpaid until update upcoming urgent u
 value van variety vehicle vendor venue version vet view village vinyl visit visitor volunteer voucher waiting wallet want
 warehouse warning warranty wash watch watched water website wedding week weekly weight who whole width wine winter
 withdraw without work worker workout workshop write wrong year yearly yes yield zone bool boolean int integer varchar datetime timestamp nullable enum checksum float string autoincrement username kanban
-hashtag timesheet isbn ean iban sku vat url crm todo null desc asc signup login logout admin dropdown
+hashtag timesheet isbn ean iban sku vat url crm medium weak strong weather honey bee teach taught lessons minutes todo null desc asc signup login logout admin dropdown
 """.split()
 _KNOWN = frozenset(_TERMS)
 _MAXIMUM_CORRECTIONS = 400
@@ -160,8 +160,12 @@ def _by_first_letter() -> dict[str, tuple[str, ...]]:
 def _corrected(word: str) -> str:
     if word in _SHORT_FORMS:
         return _SHORT_FORMS[word]
-    if len(word) < 4 or _known(word):
+    if len(word) < 4:
         return word
+    if _known(word):
+        rare = word not in _KNOWN and not word.endswith("s") and 0 < _english().word_usage_frequency(word) < 3e-7
+        close = [term for term in _by_first_letter().get(word[0], ()) if rare and len(term) > 4 and _distance(word, term, 1) == 1]
+        return min(close) if close else word
     limit = 1 if len(word) < 7 else 2
     near = sorted(
         (_distance(word, term, limit), -len(set(word) & set(term)), term)
@@ -177,7 +181,8 @@ def _corrected(word: str) -> str:
     return max(sorted(common), key=_english().word_usage_frequency) if common else word
 
 
-_WORD = re.compile(r"(?<![\w@.\\/:-])[A-Za-z][a-z]*(?:['-][a-z]+)*(?![\w@\\/:]*[\w@\\/])|(?<!\w)w/o?(?!\w)|2day|b4\b")
+_WORD = re.compile(r"(?<![\w@.\\:_-])[A-Za-z][a-z]*(?:['-][a-z]+)*(?![\w@\\:]*[\w@\\])|(?<!\w)w/o?(?!\w)|2day|b4\b")
+_PROTECTED = re.compile(r"https?://\S+|www\.\S+|\S+@\S+\.\S+|~?(?:/[\w.-]+){2,}|~/\S+|\S*\\\S+")
 
 
 def correct(text: str) -> str:
@@ -190,7 +195,7 @@ def correct(text: str) -> str:
         nonlocal left
         word = match.group()
         lower = word.lower()
-        inside = match.start() > 0 and text[: match.start()].rstrip(" \"'(*_-")[-1:] not in (
+        inside = match.start() > 0 and match.string[: match.start()].rstrip(" \"'(*_-")[-1:] not in (
             ".",
             "!",
             "?",
@@ -209,4 +214,10 @@ def correct(text: str) -> str:
             return word
         return fixed[0].upper() + fixed[1:] if word[0].isupper() else fixed
 
-    return _WORD.sub(replace, text)
+    pieces = []
+    start = 0
+    for kept in _PROTECTED.finditer(text):
+        pieces += [text[start : kept.start()], kept.group()]
+        start = kept.end()
+    pieces.append(text[start:])
+    return "".join(piece if index % 2 else _WORD.sub(replace, piece) for index, piece in enumerate(pieces))

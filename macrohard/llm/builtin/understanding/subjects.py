@@ -45,6 +45,7 @@ _SUBJECTS: tuple[tuple[str, bool], ...] = (  # pattern, and whether an unknown s
     (rf"(?i)\b(?:list|log|register|database|catalog(?:ue)?|collection|directory|overview|record|diary|inventory|archive|table|tracker) (?:of|with) {DETERMINERS}{NOUN}", True),
     (rf"(?i)(?:^|\b(?:a|an|my|our|the|need|want|make|build|create|simple|me|some|little|small|for)\s+){DETERMINERS}(?P<np>(?!{APP}\b){WORD}(?:[ -](?!{APP}\b){WORD}){{0,2}}?)[ -]{APP}\b", True),
     (rf"(?i)\b(?:want|need|like|have|would like|help|must|try|trying|going|able|used|how|order|way|us|me|is|for|i|we|something)\s+(?:to )?(?:be able to )?{DOING}\s+(?:of\s+)?{DETERMINERS}{NOUN}", False),
+    (rf"(?i)\b(?:where|in which|with which|so that|which|that)\s+(?:\w+\s+){{1,2}}(?:can\s+|could\s+|should\s+)?(?:request|enter|book|register|report|submit|post|offer|rate|review|apply for|add|keep|share|see|find|order)\s+{DETERMINERS}{NOUN}", False),
     (rf"(?i)^(?:please |hi,? |hello,? |so )?{DOING}\s+(?:of\s+)?{DETERMINERS}{NOUN}", False),
     (rf"(?i)\b{APP}\b\s+(?:for|about|with|around|on)\s+{DETERMINERS}{NOUN}", False),
     (rf"(?i)^{DETERMINERS}{NOUN}\s*(?:[:.,(-]|$)", False),
@@ -82,7 +83,7 @@ def subject_of(text: str) -> str | None:
             ):
                 continue
             if len(words) <= 3 and domain_of(singular(phrase.lower())) and not (
-                len(words) == 1 and full in _COMMON and pattern is _SUBJECTS[7][0]
+                len(words) == 1 and full in _COMMON and pattern is _SUBJECTS[-1][0]
             ):
                 return phrase
             if (
