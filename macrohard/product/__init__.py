@@ -4,7 +4,6 @@ from macrohard.product.checks import verify
 from macrohard.product.manifest import Manifest, read_manifest
 from macrohard.product.placeholders import UnknownPlaceholder, filled
 from macrohard.product.preview import preview
-from macrohard.product.preview import preview
 from macrohard.product.service import PORT, Service, checkout
 from macrohard.product.usage import UserVisit, VisitRecord, open_visit, reproduce
 
@@ -18,7 +17,6 @@ __all__ = [
     "checkout",
     "filled",
     "open_visit",
-    "preview",
     "preview",
     "read_manifest",
     "reproduce",
