@@ -179,7 +179,7 @@ class _Reader:
     lines: list[str]
     landmarks: list[tuple[int, str]] = field(default_factory=list)
     table_indent: int | None = None
-    table_rows: int = 0
+    next_row: int = 0
     tables: int = 0
 
     def page(self) -> Page:
@@ -191,7 +191,7 @@ class _Reader:
         rows: list[str] = []
         texts: list[str] = []
         heading = ""
-        for line in self.lines:
+        for number, line in enumerate(self.lines):
             stripped = line.strip()
             indent = len(line) - len(line.lstrip())
             if (matched := _PAGE.match(stripped)) and not found.title:
@@ -214,7 +214,7 @@ class _Reader:
             if matched := _HEADING.match(stripped):
                 heading = _text(matched[2])
                 headings.append((int(matched[1] or 2), heading))
-            row = self._row(stripped, indent)
+            row = self._row(number, stripped, indent)
             if row is not None and self.tables == 1:
                 rows.append(_words(stripped))
             texts.append(_words(stripped))
@@ -237,27 +237,33 @@ class _Reader:
             return str(matched[0])
         return self.landmarks[-1][1] if self.landmarks else ""
 
-    def _row(self, stripped: str, indent: int) -> int | None:
+    def _row(self, number: int, stripped: str, indent: int) -> int | None:
         """The number of the data row that the line is, if it is one."""
         if matched := _TABLE.fullmatch(stripped):
-            self.table_indent, self.table_rows = indent, 0
-            self.tables += 1
-            self._left = int(matched[2])
-            self._seen_head = False
+            shown, hidden = self._inside(number, indent)
+            self.table_indent, self.tables = indent, self.tables + 1
+            # On a small screen there may be no head.
+            self.next_row = int(matched[2]) - hidden - shown
             return None
         if self.table_indent is None or indent <= self.table_indent:
             self.table_indent = None
             return None
         if stripped.startswith("…"):
             return None
-        if not self._seen_head:
-            self._seen_head = True
-            return None
-        self.table_rows += 1
-        return self.table_rows - 1
+        self.next_row += 1
+        return self.next_row - 1 if self.next_row > 0 else None
 
-    _left: int = 0
-    _seen_head: bool = False
+    def _inside(self, number: int, indent: int) -> tuple[int, int]:
+        """How many rows of the table that begins there are shown, its head included, and how many are not."""
+        shown = hidden = 0
+        for line in self.lines[number + 1 :]:
+            if len(line) - len(line.lstrip()) <= indent:
+                break
+            if matched := re.match(r"… (\d+) more rows", line.lstrip()):
+                hidden = int(matched[1])
+            else:
+                shown += 1
+        return shown, hidden
 
 
 def _controls(line: str) -> list[Control]:
