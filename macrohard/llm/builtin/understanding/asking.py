@@ -1,6 +1,7 @@
 """Fields that are asked for as questions: "who borrowed it", "when it's due back", "how much it cost"."""
 
 import re
+from functools import lru_cache
 
 _PARTICIPLES = {"bought": "bought", "took": "taken", "brought": "brought", "made": "made", "did": "done", "wrote": "written", "sold": "sold", "paid": "paid", "gave": "given", "sent": "sent", "found": "found", "lent": "lent", "got": "received", "built": "built", "saw": "seen", "ate": "eaten", "fed": "fed", "met": "met", "ran": "run", "drove": "driven", "caught": "caught", "won": "won", "left": "left", "came": "come"}  # fmt: skip
 _PERSON = r"(?:i|we|you|they|he|she|it|someone|somebody|the [\w-]+|that)"
@@ -36,6 +37,7 @@ _FORMS: tuple[tuple[str, str], ...] = (
 _COMPILED = tuple((re.compile(rf"(?i)(?:(?:and|also|to know|know) )?(?:{pattern})"), name) for pattern, name in _FORMS)
 
 
+@lru_cache(maxsize=4096)
 def asked_for(text: str) -> str | None:
     """The name of the field that an indirect question means; None if it is none."""
     text = re.sub(r"(?i)\s+(?:which|what) (?:of (?:my|our|the) )?[a-z]+(?: [a-z]+)?$", "", text) if re.match(r"(?i)(?:who|when) ", text) else text

@@ -32,7 +32,7 @@ Appointment | appointment, schedule, calendar entry | Title*; Date*; Time:time; 
 Book | book, home library, reading list, book collection, novel | Title*; Author; ISBN; Year; Notes
 Loan | loan, lending, borrowing, checkout, lend | Borrower*; Loan date:date*=today; Due date; Returned on:date
 Visitor | visitor, visitor log, visitor book, guest book, visit | Name*; Company; Host; Time in:date-time*=now; Time out:date-time
-Member | member, club member, membership, subscriber | Name*; E-mail!; Phone; Joined on:date=today; Active?=yes
+Member | member, club member, membership, subscriber | Name*; E-mail; Phone; Joined on:date=today; Active?=yes
 Subscription | subscription | Name*; Price >=0; Renewal date:date; Frequency: Monthly, Yearly = Monthly; Active?=yes
 Recipe | recipe, cookbook, cook book, dish | Title*; Ingredients:long; Instructions:long; Servings:whole >=1; Category: Starter, Main course, Dessert, Other = Main course
 Vehicle | vehicle, car, van, truck, fleet, motorbike, motorcycle, bus | Licence plate*!; Make; Model; Year; Mileage >=0
@@ -42,9 +42,9 @@ Asset | asset, it asset, hardware | Name*; Asset number!; Category: Computer, Fu
 Time entry | time tracking, timesheet, time entry, time sheet, working time, work hours, hours log, time log, time tracker | Date*=today; Project; Hours:decimal* >0; Description
 Ticket | ticket, issue, helpdesk, help desk, support ticket, support request, bug, bug report, incident, defect, request, service request, it request, problem | Title*; Description:long; Priority: Low, Medium, High = Medium; Status: Open, In progress, Closed = Open
 Complaint | complaint, grievance | Subject*; Customer; Description:long; Received on:date=today; Status: Open, In progress, Resolved = Open
-Applicant | applicant, candidate, job applicant, application, job application, recruiting, recruitment | Name*; E-mail!; Phone; Position; Status: New, Interview, Offer, Hired, Rejected = New; Notes
+Applicant | applicant, candidate, job applicant, application, job application, recruiting, recruitment | Name*; E-mail; Phone; Position; Status: New, Interview, Offer, Hired, Rejected = New; Notes
 Course | course, class, lesson, workshop, training, seminar | Title*; Teacher; Start date; Capacity:whole >=1
-Student | student, pupil, learner | Name*; E-mail!; Class
+Student | student, pupil, learner | Name*; E-mail; Class
 Grade | grade, mark, exam result | Subject*; Grade*:decimal; Date=today
 Teacher | teacher, trainer, instructor, coach, tutor | Name*; E-mail; Phone; Subject
 Patient | patient | Name*; Date of birth:date; Phone; Notes

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from macrohard.llm.builtin.blueprint import Field
 from macrohard.llm.builtin.understanding.asking import asked_for
@@ -34,7 +35,7 @@ _KEEP_TOGETHER = re.compile(
 )
 
 
-@dataclass
+@dataclass(frozen=True)
 class Item:
     """One thing of a list, with what is said about it."""
 
@@ -49,6 +50,14 @@ class Item:
 
 def split_list(text: str) -> list[str]:
     """The things of "a, b (x, y) and c"; brackets keep what is in them together."""
+    return list(_split_list(text))
+
+
+_SEPARATOR = re.compile(r"[,;\n]\s*(?:(?:and|plus|or|&)\s+(?:also\s+)?)?|\s+(?:and|plus|as well as|&|\+(?!\s*\d))\s+(?:also\s+)?|\s+[•|]\s+")
+
+
+@lru_cache(maxsize=1024)
+def _split_list(text: str) -> tuple[str, ...]:
     pieces: list[str] = []
     depth, start, position = 0, 0, 0
     together = [m.span() for m in _KEEP_TOGETHER.finditer(text)]
@@ -62,9 +71,7 @@ def split_list(text: str) -> list[str]:
         elif char in ")]}":
             depth = max(0, depth - 1)
         elif depth == 0 and not quoted and not any(a <= position < b for a, b in together):
-            match = re.compile(
-                r"[,;\n]\s*(?:(?:and|plus|or|&)\s+(?:also\s+)?)?|\s+(?:and|plus|as well as|&|\+(?!\s*\d))\s+(?:also\s+)?|\s+[•|]\s+"
-            ).match(text, position)
+            match = _SEPARATOR.match(text, position) if char in ",;\n " else None
             if (
                 match
                 and not (char == "," and re.match(r",\d{3}\b", text[position:]))
@@ -75,7 +82,7 @@ def split_list(text: str) -> list[str]:
                 continue
         position += 1
     pieces.append(text[start:])
-    return _with_choices([piece.strip(" \t.:;,") for piece in pieces if re.search(r"\w", piece)])
+    return tuple(_with_choices([piece.strip(" \t.:;,") for piece in pieces if re.search(r"\w", piece)]))
 
 
 def _with_choices(pieces: list[str]) -> list[str]:
@@ -158,6 +165,7 @@ def extract_either(text: str) -> tuple[str, list[Item]]:
     return text, items
 
 
+@lru_cache(maxsize=4096)
 def parse_item(piece: str) -> Item | None:
     """The name and the rest of one thing of a list; None if it does not read like a field."""
     source = piece.strip()

@@ -20,7 +20,7 @@ from macrohard.llm.builtin.understanding.screening import (
 )
 from macrohard.llm.builtin.understanding.spelling import correct
 from macrohard.llm.builtin.understanding.subjects import subject_of
-from macrohard.llm.builtin.understanding.text import LONGEST_TEXT, Passage, passages
+from macrohard.llm.builtin.understanding.text import LONGEST_TEXT, Passage, fold, passages
 from macrohard.llm.builtin.understanding.words import article, identifier, label, listed, lower_label
 
 _KEPT, _BUTTON, _WHO = (
@@ -36,8 +36,7 @@ def read(requirement: str, answers: Mapping[str, str] = NO_ANSWERS) -> Reading:
 
     Never raises for any text. The same text and answers always give the same reading.
     """
-    shown = requirement[: LONGEST_TEXT * 2]
-    text, exclusions = exclude(shown[:LONGEST_TEXT])
+    text, exclusions = exclude(fold(requirement[:LONGEST_TEXT]))
     beyond_reach = len(requirement) > LONGEST_TEXT and requirement[LONGEST_TEXT:].strip() != ""
     found = passages(text)
     recordable = _names_something(found)
@@ -55,6 +54,7 @@ def read(requirement: str, answers: Mapping[str, str] = NO_ANSWERS) -> Reading:
     if vague:
         return _asked(answers, exclusions)
     draft = Interpreter().read(found)
+    _prune(draft)
     if not draft.records or not _meant(found, draft):
         return _refused(not_a_requirement(text), exclusions, text)
     if beyond_reach:
@@ -62,6 +62,20 @@ def read(requirement: str, answers: Mapping[str, str] = NO_ANSWERS) -> Reading:
             f"Not read: the text beyond its first {LONGEST_TEXT} characters.", Said(words="(the rest of the text)")
         )
     return _built(draft, found, answers, exclusions)
+
+
+def _prune(draft: Draft) -> None:
+    """Drop buttons for values that a later sentence replaced."""
+    kept = []
+    for action, said in draft.actions:
+        record = draft.record(action.record)
+        offered = {one.name: one.value.choices for one in record.of_type("choice")} if record else {}
+        used = [*action.sets.items(), *((one.field, one.value) for one in action.when)]
+        if all(value in offered.get(name, (value,)) for name, value in used):
+            kept.append((action, said))
+        else:
+            draft.leave_uncovered(f"The button “{action.label}”: other values were stated.", said)
+    draft.actions = kept
 
 
 def _names_something(found: list[Passage]) -> bool:

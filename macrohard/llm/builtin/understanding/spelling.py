@@ -39,7 +39,7 @@ _SHORT_FORMS = {
     "giv": "give", "mke": "make", "mak": "make", "ap": "app", "aap": "app", "aplication": "application",
     "cutomer": "customer", "cusomer": "customer", "clinet": "client", "cleint": "client", "cleints": "clients",
     "clinets": "clients", "nam": "name", "nme": "name", "naem": "name", "dat": "date", "daet": "date", "tiem": "time",
-    "pirce": "price", "quanity": "quantity", "quantitiy": "quantity", 
+    "pirce": "price", "medum": "medium", "meduim": "medium", "undon": "undone", "quanity": "quantity", "quantitiy": "quantity", 
     "calender": "calendar", "loged": "logged", "writen": "written", "lenght": "length", "hight": "height",
     "wieght": "weight", "buisness": "business", "bussiness": "business", "comapny": "company", "expence": "expense",
     "expences": "expenses", "recipt": "receipt", "recipts": "receipts", "recepie": "recipe", "recepies": "recipes",

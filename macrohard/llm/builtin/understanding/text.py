@@ -1,16 +1,19 @@
 """A requirement as passages: sentences, bullets, rows and headings, each with the person's own words kept."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 from macrohard.llm.builtin.understanding.spelling import correct
 
-LONGEST_TEXT = 24_000
+LONGEST_TEXT = 20_000
 """Characters that are read; what is beyond is reported as not read."""
 _LONGEST_PASSAGE = 900
 _MOST_PASSAGES = 400
+_MOST_REPEATED = 3
+_LONGEST_WORD = 60
 
 _FOLD = str.maketrans({
     "“": '"', "”": '"', "„": '"', "‟": '"', "«": '"', "»": '"', "‘": "'", "’": "'", "‚": "'", "`": "'", "´": "'",
@@ -42,8 +45,9 @@ class Passage:
 
 
 def fold(text: str) -> str:
-    """The text with typographic variants made plain and control characters gone."""
+    """The text with typographic variants made plain, control characters gone, and endless words and blanks cut."""
     text = text.replace("\r\n", "\n").translate(_FOLD)
+    text = re.sub(rf"(\S{{{_LONGEST_WORD}}})\S{{40,}}", r"\1…", re.sub(r"([ \t]{20})[ \t]+", r"\1", text))
     return re.sub(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]", " ", text)
 
 
@@ -92,6 +96,7 @@ def _depth(text: str) -> int:
 def passages(text: str) -> list[Passage]:
     """The passages of a requirement in reading order, as a tree by headings and indentation, flattened."""
     found: list[Passage] = []
+    said: Counter[str] = Counter()
     stack: list[Passage] = []  # open headings and list parents, outermost first
     for raw, blank_before in _lines(fold(text)):
         if len(found) >= _MOST_PASSAGES:
@@ -121,6 +126,9 @@ def passages(text: str) -> list[Passage]:
             pieces = [body]
         for position, piece in enumerate(pieces):
             for part in _bounded(piece):
+                said[part] += 1
+                if said[part] > _MOST_REPEATED:
+                    continue
                 here = Passage(part, correct(part).strip(), headings, False, bool(marker), indent, cells)
                 found.append(here)
                 if stack:

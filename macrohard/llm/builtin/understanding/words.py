@@ -140,6 +140,8 @@ def label(phrase: str) -> str:
 def lower_label(text: str) -> str:
     """A label inside a sentence: its first letter small unless it is an acronym or a single letter."""
     first = text.split(" ", 1)[0]
+    if text in ("From", "To", "Until", "Till", "By", "In", "Out"):
+        return f"“{text}”"
     if len(first) > 1 and (first.isupper() or first.split("-")[0].isupper() or any(c.isupper() for c in first[1:])):
         return text if first != "E-mail" else "e" + text[1:]
     return text[:1].lower() + text[1:]
