@@ -107,6 +107,7 @@ async def act(
         "open",
         "click",
         "double click",
+        "double click",
         "fill",
         "choose",
         "check",
@@ -118,7 +119,10 @@ async def act(
         "back",
     ],
     target: Annotated[
-        str, Field(description='A reference like e5 from the outline, or role "name"; for open a path.')
+        str,
+        Field(
+            description='A reference like e5 from the outline, or role "name"; for open a path; empty for press and type.'
+        ),
     ] = "",
     value: Annotated[
         str,

@@ -80,6 +80,12 @@ class Restart(_Step):
     do: Literal["restart"] = "restart"
 
 
+class NewBrowser(_Step):
+    """Close the browser and open another, as somebody else would: no cookies, nothing stored."""
+
+    do: Literal["new_browser"] = "new_browser"
+
+
 class Resize(_Step):
     """Give the window this size in CSS pixels."""
 
@@ -138,6 +144,12 @@ class SeeRows(_Step):
     count: int = Field(ge=0)
 
 
+class SeeFits(_Step):
+    """Nothing on the page is wider than the window, so that nobody has to scroll sideways."""
+
+    do: Literal["see_fits"] = "see_fits"
+
+
 class Download(_Step):
     """Clicking the element downloads a file whose text contains all of these texts."""
 
@@ -149,12 +161,12 @@ class Download(_Step):
 
 
 Step = Annotated[
-    Open | Click | Fill | Choose | Check | Press | Upload | Reload | Restart | Resize
-    | See | SeeRow | SeeOrder | SeeControl | SeeValue | SeeRows | Download,
+    Open | Click | Fill | Choose | Check | Press | Upload | Reload | Restart | NewBrowser | Resize
+    | See | SeeRow | SeeOrder | SeeControl | SeeValue | SeeRows | SeeFits | Download,
     Field(discriminator="do"),
 ]  # fmt: skip
 
-ASSERTIONS = frozenset({"see", "see_row", "see_order", "see_control", "see_value", "see_rows", "download"})
+ASSERTIONS = frozenset({"see", "see_row", "see_order", "see_control", "see_value", "see_rows", "see_fits", "download"})
 
 
 class Scenario(Value):

@@ -78,16 +78,21 @@ class _Attempt:
 
 
 async def _attempt(browser: Browser, service: Service, scenario: Scenario) -> _Attempt:
-    async with browser.visit() as visit:
-        try:
-            await service.restart(wiped=True)
-            steps = filled_scenario(scenario, now=await service.now()).steps
-        except ToolError as error:
-            return _Attempt("failed", scenario.steps, problem=f"the product does not start: {error}")
-        except UnknownPlaceholder as error:
-            return _Attempt("not run", scenario.steps, problem=str(error))
-        number, problem, status = await _run_steps(visit, service, steps)
-        return _Attempt(status, steps, number, problem, await _screenshot(visit))
+    try:
+        await service.restart(wiped=True)
+        steps = filled_scenario(scenario, now=await service.now()).steps
+    except ToolError as error:
+        return _Attempt("failed", scenario.steps, problem=f"the product does not start: {error}")
+    except UnknownPlaceholder as error:
+        return _Attempt("not run", scenario.steps, problem=str(error))
+    done = 0
+    while True:
+        async with browser.visit() as visit:
+            next_browser = next((place for place in range(done, len(steps)) if steps[place].do == "new_browser"), None)
+            number, problem, status = await _run_steps(visit, service, steps[done:next_browser])
+            if status != "passed" or next_browser is None:
+                return _Attempt(status, steps, done + number, problem, await _screenshot(visit))
+        done = next_browser + 1
 
 
 async def _run_steps(visit: Visit, service: Service, steps: tuple[Step, ...]) -> tuple[int, str, VerdictStatus]:
@@ -163,6 +168,10 @@ def in_words(step: Step) -> str:
             return "reload the page"
         case "restart":
             return "restart the product"
+        case "new_browser":
+            return "open another browser, as somebody else"
+        case "see_fits":
+            return "see that nothing is wider than the window"
         case "resize":
             return f"resize the window to {step.width} × {step.height}"
         case "see":

@@ -56,6 +56,17 @@ HOLDS: dict[str, list[dict[str, Any]]] = {
         {"do": "see_value", "name": "Due", "value": "{today}"},
         {"do": "see_value", "name": "Priority", "value": "Choose"},
     ],
+    "somebody else sees it in a browser of their own": [
+        *ADD_MILK,
+        {"do": "new_browser"},
+        {"do": "open", "path": "/tasks"},
+        {"do": "see_row", "texts": ["Milk"]},
+    ],
+    "it fits a phone": [
+        {"do": "resize", "width": 375, "height": 667},
+        {"do": "open", "path": "/tasks"},
+        {"do": "see_fits"},
+    ],
     "keys work": [
         {"do": "open", "path": "/tasks/new"},
         {"do": "fill", "name": "Title", "value": "By key"},
@@ -111,6 +122,14 @@ async def test_two_links_to_the_same_place_are_one(make_commit: MakeCommit, open
         assert (await run(pod, *steps)).status == "passed"
     async with open_pod(other) as pod:
         assert '2 elements of the kind link with the name "Add task"' in (await run(pod, *steps)).summary
+
+
+async def test_a_page_that_is_wider_than_the_phone_does_not_fit(make_commit: MakeCommit, open_pod: OpenPod) -> None:
+    wide = make_commit("tasks", {"app.py": {"<h1>Tasks</h1>": '<h1>Tasks</h1><p style="width: 500px">Wide</p>'}})
+    steps = [{"do": "resize", "width": 375, "height": 667}, {"do": "open", "path": "/tasks"}, {"do": "see_fits"}]
+    async with open_pod(wide) as pod:
+        result = await run(pod, *steps)
+        assert (result.status, "pixels wider than the window" in result.summary) == ("failed", True)
 
 
 FAILS: dict[str, tuple[list[dict[str, Any]], str]] = {

@@ -62,8 +62,14 @@ async def _set(visit: Visit, target: str, on: bool) -> None:
     await steps.check(visit, found, on, what)
 
 
+def _without_target(action: str, target: str) -> None:
+    if target:
+        raise Malformed(f"{action} acts on what has the focus: leave the target empty, and bring the focus there first")
+
+
 async def _type(visit: Visit, target: str, value: str) -> None:
     """Into whatever has the focus."""
+    _without_target("type", target)
     focused = visit.page.locator("*:focus")
     if await focused.count() == 0:
         raise Failed("nothing has the focus, so the typed text goes nowhere; press Tab first")
@@ -77,6 +83,7 @@ async def _type(visit: Visit, target: str, value: str) -> None:
 
 
 async def _press(visit: Visit, target: str, value: str) -> None:
+    _without_target("press", target)
     await steps.press(visit, value)
 
 

@@ -297,6 +297,15 @@ async def _check(visit: Visit, step: Mapping[str, Any]) -> None:
     await check(visit, target, step["on"], f'the box "{name}"')
 
 
+async def _see_fits(visit: Visit, _: Mapping[str, Any]) -> None:
+    async def complaint() -> str | None:
+        if wider := await visit.ask("macrohard.overflow()"):
+            return f"{await _where(visit)} is {wider} pixels wider than the window"
+        return None
+
+    await visit.until(complaint)
+
+
 async def _press(visit: Visit, step: Mapping[str, Any]) -> None:
     await press(visit, step["key"])
 
@@ -455,6 +464,7 @@ STEPS: dict[str, Callable[[Visit, Mapping[str, Any]], Awaitable[None]]] = {
     "see_control": _see_control,
     "see_value": _see_value,
     "see_rows": _see_rows,
+    "see_fits": _see_fits,
     "download": _download,
 }
-"""`restart` is not among them: the host does it."""
+"""`restart` and `new_browser` are not among them: the host does them."""

@@ -12,6 +12,7 @@ from macrohard.domain.scenario import (
     Resize,
     Restart,
     SeeControl,
+    SeeFits,
     SeeRow,
     SeeValue,
     Upload,
@@ -212,15 +213,20 @@ def phone_layout(blueprint: Blueprint, claim: Claim) -> Written:
     script.prepare(row)
     script.open_list(record.name)
     script.do(SeeControl(role="link", name=add_link(record)))
+    script.do(SeeFits())
     script.do(Click(role="link", name=add_link(record)))
     script.do(SeeControl(role="button", name="Save"))
+    script.do(SeeFits())
     script.type_in(row)
     script.save(row)
     script.listed(row)
+    script.do(SeeFits())
     script.do(Open(path="/"))
     script.do(SeeControl(role="link", name=literal(record.plural)))
+    script.do(SeeFits())
     script.open_detail(row)
     script.do(SeeControl(role="link", name="Edit"))
+    script.do(SeeFits())
     yield f"On a phone's screen a {record.label.lower()} can be added and found", script
 
 
