@@ -1,7 +1,7 @@
 """Values that the fields of a product accept, for its own tests; the product's own checks have the last word."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from macrohard.llm.builtin.webapp.source.app import checksums, clock
@@ -59,12 +59,12 @@ def example(product: Product, record: Record, number: int = 0, *, full: bool = F
             wished: Texts = {}
             for rule in product.rules:
                 if (rule.kind, rule.record, rule.fields[:1]) == ("reference condition", record.name, (field.name,)):
-                    wished |= next(meeting(target, rule.when), {})
+                    wished |= meeting(target, rule.when)
             found = example(product, target, number, depth=depth + 1)
             texts[field.name] = To(target.name, defaults(target) | found | wished)
         else:
             texts[field.name] = value(record, field, number)
-    return _in_order(product, record, texts)
+    return in_order(product, record, texts)
 
 
 def defaults(record: Record) -> Texts:
@@ -115,8 +115,12 @@ def value(record: Record, field: Field, number: int) -> Typed:
     return plain(_words(field, number))
 
 
-def meeting(record: Record, conditions: Iterable[Condition], *, but_last: bool = False) -> Iterator[Texts]:
-    """Ways to fill in a record so that it meets the conditions; with `but_last`, all of them but the last."""
+def meeting(record: Record, conditions: Iterable[Condition], *, but_last: bool = False) -> Texts:
+    """What to enter so that a record meets the conditions; with `but_last`, all of them but the last.
+
+    Raises:
+        LookupError: no way is known.
+    """
     chosen: Texts = {}
     listed = list(conditions)
     for place, condition in enumerate(listed):
@@ -125,9 +129,9 @@ def meeting(record: Record, conditions: Iterable[Condition], *, but_last: bool =
             continue
         typed = _answer(record, field, condition, holds=not (but_last and place == len(listed) - 1))
         if typed is None:
-            return
+            raise LookupError(f"{record.name}.{field.name} {condition.test}")
         chosen[field.name] = typed
-    yield chosen
+    return chosen
 
 
 def beyond(field: Field, *, below: bool) -> Typed | None:
@@ -191,14 +195,16 @@ def _answer(record: Record, field: Field, condition: Condition, *, holds: bool) 
     return None if days is None else on_day(days, time=with_time)
 
 
-def _in_order(product: Product, record: Record, texts: Texts) -> Texts:
+def in_order(product: Product, record: Record, texts: Texts) -> Texts:
     """With the later one of two dates or times after the earlier one, as the rules want it."""
     for rule in product.rules:
         if rule.kind != "order" or rule.record != record.name or not set(rule.fields) <= set(texts):
             continue
         first, second = (texts[name] for name in rule.fields)
         kind = record.field(rule.fields[1]).type
-        if not isinstance(first, Typed) or not isinstance(second, Typed) or first.text < second.text:
+        if not isinstance(first, Typed) or not isinstance(second, Typed):
+            continue
+        if not first.text or not second.text or first.text < second.text:
             continue
         if kind == "time":
             texts[rule.fields[1]] = plain(f"{min(int(first.text[:2]) + 1, 23):02d}:45")

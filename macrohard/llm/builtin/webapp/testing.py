@@ -126,7 +126,7 @@ def _examples(blueprint: Blueprint) -> str | None:
             continue
         trial = Trial(product)
         try:
-            title = trial.title(trial.add(record.name, texts))
+            trial.add(record.name, texts)
         except Unfit:
             continue
         free = [
@@ -143,8 +143,6 @@ def _examples(blueprint: Blueprint) -> str | None:
             f"{first}"
             f'RECORD = "{record.name}"\n'
             f"{fitted(f'TEXTS: Mapping[str, str] = {{{written}}}', 0)}"
-            f"TITLE = {plain(title).source}\n"
-            '"""What it is called in lists."""\n'
             f"FREE_TEXT: str | None = {plain(free[0]).source if free else None}\n"
             '"""A field that takes any text."""\n'
         )
@@ -262,6 +260,9 @@ def _default(trial: Trial, claim: Claim, attempt: int) -> None:
         made = trial.add(record.name, {**texts, matched[1]: samples.on_day(-3), field.name: plain("")})
         trial.show(made, field.name, samples.on_day(int(matched[2]) - 3))
         return
+    if field.type == "date" and field.default == "today" and field.name in texts:
+        trial.show(trial.add(record.name, texts), field.name, samples.on_day(0))
+        return
     if not field.automatic and field.name not in texts:
         raise Unfit("the form fills it in")
     trial.show(trial.add(record.name, texts), field.name)
@@ -275,14 +276,14 @@ def _computed(trial: Trial, claim: Claim, attempt: int) -> None:
         raise Unfit("it changes with the day")
     if computed.how in {"days late", "days until"}:
         texts[computed.fields[0]] = samples.on_day(-4 if computed.how == "days late" else 4)
-        texts |= next(samples.meeting(record, computed.when), {})
+        texts |= samples.meeting(record, computed.when)
     made = trial.add(record.name, texts)
     if computed.how.startswith("rollup"):
         child = trial.product.record(computed.record or "")
         links = [one.name for one in child.fields if one.references == record.name]
-        for number in range(2):
+        for number in range(2 if attempt < _ATTEMPTS // 2 else 1):
             own = samples.defaults(child) | samples.example(trial.product, child, number)
-            own |= next(samples.meeting(child, computed.when), {})
+            own |= samples.meeting(child, computed.when)
             trial.add(child.name, {**own, links[0]: made})
     trial.show(made, field.name)
 
@@ -290,7 +291,7 @@ def _computed(trial: Trial, claim: Claim, attempt: int) -> None:
 def _rule(trial: Trial, claim: Claim, attempt: int) -> None:
     rule = trial.product.rules[claim.index or 0]
     record, texts = _base(trial, claim, attempt)
-    texts |= next(samples.meeting(record, rule.when), {}) if rule.kind not in {"reference condition"} else {}
+    texts |= samples.meeting(record, rule.when) if rule.kind not in {"reference condition"} else {}
     match rule.kind:
         case "unique together" | "no overlap":
             names = rule.fields + rule.scope
@@ -308,7 +309,7 @@ def _rule(trial: Trial, claim: Claim, attempt: int) -> None:
             trial.add(record.name, {**texts, rule.fields[0]: earlier, rule.fields[1]: later})
         case "reference condition":
             target = trial.product.record(record.field(rule.fields[0]).references or "")
-            wrong = next(samples.meeting(target, rule.when, but_last=True))
+            wrong = samples.meeting(target, rule.when, but_last=True)
             given = samples.defaults(target) | samples.example(trial.product, target, 5) | wrong
             trial.refuse(record.name, {**texts, rule.fields[0]: To(target.name, given)}, rule.message)
             trial.add(record.name, texts)
@@ -347,8 +348,8 @@ def _not_below_zero(trial: Trial, rule: Rule, record: Record, texts: Texts) -> N
     target = trial.product.record(record.field(rule.fields[1]).references or "")
     level = target.field(rule.fields[0]).computed
     assert level is not None
-    minus = next(samples.meeting(record, level.minus_when))
-    plus = next(samples.meeting(record, level.minus_when, but_last=True))
+    minus = samples.meeting(record, level.minus_when)
+    plus = samples.meeting(record, level.minus_when, but_last=True)
     amount = level.fields[0]
     into = trial.add(record.name, {**texts, **plus, amount: plain("5")})
     trial.refuse(record.name, {**texts, **minus, amount: plain("6")}, rule.message)
@@ -379,7 +380,7 @@ def _in_order(record: Record, rule: Rule, texts: Texts) -> None:
 def _action(trial: Trial, claim: Claim, attempt: int) -> None:
     action = trial.product.actions[claim.index or 0]
     record, texts = _base(trial, claim, attempt)
-    made = trial.add(record.name, texts | next(samples.meeting(record, action.when), {}))
+    made = trial.add(record.name, texts | samples.meeting(record, action.when))
     trial.act(made, action.name)
     for name, text in action.sets.items():
         expected = samples.on_day(0) if text == "today" and record.field(name).type == "date" else None
@@ -395,9 +396,10 @@ def _view(trial: Trial, claim: Claim, attempt: int) -> None:
     view = trial.product.views[claim.index or 0]
     record, texts = _base(trial, claim, attempt)
     other = samples.defaults(record) | samples.example(trial.product, record, 1)
-    inside = trial.add(record.name, texts | next(samples.meeting(record, view.when)))
+    inside = trial.add(record.name, texts | samples.meeting(record, view.when))
     if view.when:
-        trial.add(record.name, other | next(samples.meeting(record, view.when, but_last=True)))
+        outside = other | samples.meeting(record, view.when, but_last=True)
+        trial.add(record.name, samples.in_order(trial.product, record, outside))
     trial.listed(view, record.name, {}, [inside])
 
 
@@ -405,13 +407,20 @@ def _highlight(trial: Trial, claim: Claim, attempt: int) -> None:
     highlight = trial.product.highlights[claim.index or 0]
     record, texts = _base(trial, claim, attempt)
     other = samples.defaults(record) | samples.example(trial.product, record, 1)
-    made = trial.add(record.name, texts | next(samples.meeting(record, highlight.when)))
+    made = trial.add(record.name, texts | samples.meeting(record, highlight.when))
+    for condition in highlight.when:
+        computed = record.field(condition.field).computed
+        if computed and computed.how.startswith("rollup") and condition.test in {"more", "at least", "not equal"}:
+            child = trial.product.record(computed.record or "")
+            links = [one.name for one in child.fields if one.references == record.name]
+            own = samples.defaults(child) | samples.example(trial.product, child)
+            trial.add(child.name, {**own, **samples.meeting(child, computed.when), links[0]: made})
     trial.badge(made, highlight.label, present=True)
     try:
-        plain_one = trial.add(record.name, other | next(samples.meeting(record, highlight.when, but_last=True)))
+        plain_one = trial.add(record.name, other | samples.meeting(record, highlight.when, but_last=True))
         trial.badge(plain_one, highlight.label, present=False)
-    except (Unfit, StopIteration):
-        return
+    except (Unfit, LookupError):
+        return  # What does stand out is worth a test alone.
 
 
 def _search(trial: Trial, claim: Claim, attempt: int) -> None:
@@ -441,7 +450,10 @@ def _filter(trial: Trial, claim: Claim, attempt: int) -> None:
         trial.listed(None, record.name, {f"filter-{field.name}-from": samples.on_day(days)}, [made])
         return
     values = {"yes/no": ("yes", "no")}.get(field.type, field.choices)
-    if len(values) < 2:
+    if not values and field.entered and field.type == "text":
+        first, second = (samples.value(record, field, number) for number in (0, 1))
+        values = (first.text, second.text)
+    if len(set(values)) < 2 or not field.entered:
         raise Unfit("nothing to choose")
     made = trial.add(record.name, {**texts, field.name: plain(values[0])})
     trial.add(record.name, {**other, field.name: plain(values[1])})
@@ -454,7 +466,12 @@ def _sort(trial: Trial, claim: Claim, attempt: int) -> None:
     made = []
     for number in (1, 2, 0):
         texts = samples.defaults(record) | samples.example(trial.product, record, number)
-        made.append(trial.add(record.name, {**texts, field.name: samples.value(record, field, number)}))
+        if field.entered:
+            texts[field.name] = samples.value(record, field, number)
+        elif field.computed and field.computed.how in {"days late", "days until"}:
+            days = 2 * number
+            texts[field.computed.fields[0]] = samples.on_day(-days if field.computed.how == "days late" else days)
+        made.append(trial.add(record.name, texts))
     up = [made[2], made[0], made[1]]
     trial.in_order(record.name, {"sort": plain(field.name)}, up)
     trial.in_order(record.name, {"sort": plain(f"-{field.name}")}, up[::-1])
@@ -463,11 +480,11 @@ def _sort(trial: Trial, claim: Claim, attempt: int) -> None:
 def _total(trial: Trial, claim: Claim, attempt: int) -> None:
     total = trial.product.totals[claim.index or 0]
     record, texts = _base(trial, claim, attempt, full=True)
-    trial.add(record.name, texts | next(samples.meeting(record, total.when), {}))
+    trial.add(record.name, texts | samples.meeting(record, total.when))
     for number in (1, 2):
         other = samples.defaults(record) | samples.example(trial.product, record, number, full=True)
         against = number == 1 and bool(total.when)
-        trial.add(record.name, other | next(samples.meeting(record, total.when, but_last=against), {}))
+        trial.add(record.name, other | samples.meeting(record, total.when, but_last=against))
     trial.total(total.label)
 
 

@@ -157,10 +157,6 @@ class Trial:
             return
         raise Unfit("it was deleted")
 
-    def title(self, made: Made) -> str:
-        """What the record is called."""
-        return conditions.title(self._storage, self._current(made))
-
     def say(self, line: str) -> None:
         """Add a line that gives no variable."""
         self._lines.append(("", line))

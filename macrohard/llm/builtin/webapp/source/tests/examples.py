@@ -4,7 +4,5 @@ from collections.abc import Mapping
 
 RECORD = "task"
 TEXTS: Mapping[str, str] = {"title": "Alder"}
-TITLE = "Alder"
-"""What it is called in lists."""
 FREE_TEXT: str | None = "title"
 """A field that takes any text."""

@@ -1,6 +1,5 @@
 """What the tests share: the product with empty data, and short ways to use it."""
 
-import tempfile
 import unittest
 from collections.abc import Mapping
 from datetime import timedelta
@@ -30,11 +29,8 @@ class ProductCase(unittest.TestCase):
 
     def setUp(self) -> None:
         """Begin with no records."""
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.file = Path(folder.name) / "records.sqlite3"
-        self.storage = Storage(self.file, PRODUCT)
-        self.addCleanup(lambda: self.storage.close())
+        self.storage = Storage(Path(":memory:"), PRODUCT)
+        self.addCleanup(self.storage.close)
 
     def add(self, name: str, texts: Texts) -> Row:
         """Add a record through the checks of the form."""
