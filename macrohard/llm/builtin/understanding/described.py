@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from macrohard.llm.builtin.blueprint import View
-from macrohard.llm.builtin.understanding.clauses import Clause, named_record
+from macrohard.llm.builtin.understanding.clauses import Clause, named_record, own_words
 from macrohard.llm.builtin.understanding.computing import computed_named, looked_up
 from macrohard.llm.builtin.understanding.conditions import find_field, select
 from macrohard.llm.builtin.understanding.draft import Draft, FieldDraft, RecordDraft, Said
@@ -56,7 +56,7 @@ def _columns(view: View, text: str, record: RecordDraft, draft: Draft, whole: Sa
     filters: list[str] = []
     changes: dict[str, object] = {}
     for piece in _pieces(text):
-        said = Said(words=piece, wish=whole.wish)
+        said = Said(words=own_words(whole.words, piece), wish=whole.wish)
         if match := re.match(r"(?i)filter(?:ed|s|able)?(?: by| on| for)?\s+(.+)$", piece):
             for part in split_list(match[1].replace("|", ",").replace("/", ",")):
                 if one := reachable(part, record, draft):
@@ -93,7 +93,7 @@ def _columns(view: View, text: str, record: RecordDraft, draft: Draft, whole: Sa
 def _whole_list(record: RecordDraft, text: str, draft: Draft, whole: Said, headings: tuple[str, ...]) -> None:
     """The list of all records, described: "search title|author, filter shelf, shows in/out"."""
     for piece in _pieces(text):
-        said = Said(words=piece, wish=whole.wish)
+        said = Said(words=own_words(whole.words, piece), wish=whole.wish)
         part = Clause(piece, piece, said, headings, record, True)
         if (
             search(part, draft)

@@ -346,11 +346,8 @@ def _offered(about: str, *, anything: bool) -> tuple[tuple[str, ...], str]:
 
 def field_list(text: str) -> list[Item]:
     """The items of a list that read like fields; what does not is left out."""
-    rest, items = extract_either(text)
-    for piece in split_list(rest):
-        if item := parse_item(piece):
-            items.append(item)
-    return items
+    rest, either = extract_either(text)
+    return [item for piece in split_list(rest) if (item := parse_item(piece))] + either
 
 
 def unread(text: str) -> list[str]:

@@ -478,12 +478,17 @@ class Records:
         if (
             looks_like_fields(head)
             and len(head) > 3
-            and not (len(split_list(head)) == 1 and (subject_of(head) or passage is self.opening))
+            and not (len(split_list(head)) == 1 and (passage is self.opening or not self._plain_field(head)))
         ):
             record = here or self._main(passage)
             if record is not None:
                 self.add_items(record, field_list(head), passage)
                 self._leave(passage, text[len(head) :].strip(" .,;"))
+
+    def _plain_field(self, text: str) -> bool:
+        """Whether one word or two alone are the name of a field and not of something that is recorded."""
+        item = parse_item(text)
+        return item is not None and bool(kind_of(item.name.lower()).known or kind_of(singular(item.name.lower())).known or item.about)
 
     def _after_colon(self, passage: Passage, here: RecordDraft | None) -> bool:
         """ "Visitor log for our reception: name, company, host"."""
@@ -540,7 +545,8 @@ class Records:
                 for item in items
                 if kind_of(item.name.lower()).known or kind_of(singular(item.name.lower())).known or item.about
             ]
-            if not items or not (known or "sure" in groups) or passage is self.opening and len(items) < 2 and not known:
+            alone = passage is self.opening and len(items) == 1 and (not known or domain_of(singular(items[0].name.lower())) is not None)
+            if not items or not (known or "sure" in groups) or alone:
                 continue
             noun = groups.get("np") or self._sentence_subject(text[: match.start("list")])
             link = linking(text)
@@ -795,6 +801,11 @@ def is_rule(passage: Passage) -> bool:
         # "A badge can be used by only one visitor" is no field "badge".
         states = re.match(rf"(?i)^(?:the |an? |each |every |all |any )?[\w' -]{{2,40}}? (?:can|may|must|should|has to|have to|is|are|will|needs? to|cannot|can't)\b(?! (?:be )?(?:have|contain|include|following))", text)
         if re.match(r"(?i)^(?:who|which|what|where|when|how many|how much)\b.*\?$", text) or re.match(r"(?i)^sum of\b", text):
+            return True
+        if re.search(r"(?i)=\s*(?:the )?(?:sum|total|number|count|difference)\b|=\s*[\w ]+\s[x*/+-]\s+[a-z]", text) and not several:
+            return True
+        per = re.match(r"(?i)^(?:the |all |list of )*([a-z][\w ]*?) (?:per|by|for each|of each|of every) [\w ]+\W*$", text)
+        if per and is_plural(per[1].split()[-1]) and domain_of(singular(per[1].lower())):
             return True
         workflow = re.match(r"(?i)^(?:work ?flow|process|life ?cycle|states|stages|reports?)\s*:", text)
         return bool(workflow) or not several and bool(states) and not re.match(r"^[^:]{1,140}:\s", text)

@@ -20,7 +20,7 @@ _SHORT_FORMS = {
     "b-day": "birthday", "dob": "date of birth", "mail": "mail", "emial": "e-mail", "emails": "e-mails",
     "emial's": "e-mail", "emiel": "e-mail", "emal": "e-mail", "emeil": "e-mail", "emials": "e-mails",
     "emails'": "e-mails", "email": "e-mail", "emailadress": "e-mail address", "e-mial": "e-mail", "tel": "phone",
-    "tele": "phone", "telefon": "phone", "telephon": "phone", "mob": "mobile", "desc": "description",
+    "tele": "phone", "telefon": "phone", "telephon": "phone", "mob": "mobile",
     "descr": "description", "descripton": "description", "info": "information", "infos": "information",
     "prio": "priority", "prios": "priorities", "prority": "priority", "qty": "quantity", "amt": "amount",
     "cat": "cat", "cats": "cats", "categorys": "categories", "catagory": "category", "catagories": "categories",
