@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -84,10 +85,11 @@ class BubblewrapProvider:
                 f"the image of sandbox {definition.name!r} is not built: macrohard sandboxes build {definition.name}"
             )
         name = f"macrohard-{uuid.uuid4().hex[:12]}"
-        process: asyncio.subprocess.Process | None = None
+        # Starting is never broken off: a child that bubblewrap has not come to tie to its own life would stay for ever.
+        starting = asyncio.create_task(self._start(name, definition, made, spec))
         wire: Wire | None = None
         try:
-            process = await self._start(name, definition, made, spec)
+            process = await asyncio.shield(starting)
             assert process.stdin
             assert process.stdout
             assert process.stderr
@@ -106,7 +108,7 @@ class BubblewrapProvider:
             self.notice = " ".join(filter(None, (NOTICE, await room.settle_in())))
             yield room
         finally:
-            await uncancelled(self._end(name, process, wire))
+            await uncancelled(self._end(name, starting, wire))
 
     async def _start(
         self, name: str, definition: SandboxDefinition, made: Rootfs, spec: SandboxSpec
@@ -157,28 +159,31 @@ class BubblewrapProvider:
                 pass_fds=[end.fileno() for end in (program, info_end, gate_end, *((network,) if network else ()))],
                 limit=1 << 20,
             )
+            # Held open here, it would keep us from seeing that bubblewrap failed.
+            info_end.close()
+            inside = await asyncio.to_thread(_child, info)
+            if inside is None:
+                _, errors = await process.communicate()
+                raise SandboxUnavailable(f"cannot open a sandbox: {errors.decode(errors='replace').strip()}")
             try:
-                # Held open here, it would keep us from seeing that bubblewrap failed.
-                info_end.close()
-                inside = await asyncio.to_thread(_child, info)
-                if inside is None:
-                    _, errors = await process.communicate()
-                    raise SandboxUnavailable(f"cannot open a sandbox: {errors.decode(errors='replace').strip()}")
                 _map_users(inside)
                 self._networks[name] = _network_of(inside)
-                gate.write(b"1")
-            except BaseException:
-                process.kill()
+            except (OSError, SandboxUnavailable) as error:
+                os.kill(inside, signal.SIGKILL)
                 await process.wait()
-                raise
+                raise SandboxUnavailable(f"cannot open a sandbox: {error}") from error
+            gate.write(b"1")
             return process
 
-    async def _end(self, name: str, process: asyncio.subprocess.Process | None, wire: Wire | None) -> None:
+    async def _end(self, name: str, starting: "asyncio.Task[asyncio.subprocess.Process]", wire: Wire | None) -> None:
+        (process,) = await asyncio.gather(starting, return_exceptions=True)
         if network := self._networks.pop(name, None):
             network.close()
         if wire:
             await wire.close()
-        if process:
+        if isinstance(process, asyncio.subprocess.Process):
+            assert process.stdin
+            process.stdin.close()
             try:
                 await asyncio.wait_for(process.wait(), END_SECONDS)
             except TimeoutError:

@@ -42,7 +42,7 @@ class DockerProvider:
     def __init__(self, engine: docker.APIClient, *, home: Path, processors: int, limits_swap: bool) -> None:
         self._engine, self._processors, self._limits_swap = engine, processors, limits_swap
         self._tier: Tier = "runc"
-        self._installation = installation(home)
+        self.installation = installation(home)
         self._containers: dict[str, str] = {}
 
     @classmethod
@@ -130,7 +130,7 @@ class DockerProvider:
                 # The address of a proxy may hold a password, and there is nothing to reach through it.
                 use_config_proxy=False,
                 labels={
-                    f"{LABEL}.instance": self._installation,
+                    f"{LABEL}.instance": self.installation,
                     f"{LABEL}.lease": this_process().lease,
                     f"{LABEL}.image": definition.name,
                 },
@@ -184,7 +184,7 @@ class DockerProvider:
     async def _end(self, name: str, creating: "asyncio.Task[str]", wire: Wire | None) -> None:
         if wire:
             await wire.close()
-        await asyncio.wait([creating])
+        await asyncio.gather(creating, return_exceptions=True)
         try:
             await asyncio.to_thread(self._remove, self._containers.pop(name, name))
         except ENGINE_ERRORS as error:
@@ -208,7 +208,7 @@ class DockerProvider:
 
     def _reap(self) -> tuple[str, ...]:
         removed = []
-        ours = self._engine.containers(all=True, filters={"label": f"{LABEL}.instance={self._installation}"})
+        ours = self._engine.containers(all=True, filters={"label": f"{LABEL}.instance={self.installation}"})
         for container in ours:
             owner = owner_of(container["Labels"].get(f"{LABEL}.lease", ""))
             if owner and owner.dead:

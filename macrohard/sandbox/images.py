@@ -135,7 +135,6 @@ def _run_build(
 ) -> None:
     printed: list[str] = []
     try:
-        # Only what the Dockerfile declares may be given to the engine's older builder.
         messages = engine.build(
             fileobj=io.BytesIO(context),
             custom_context=True,

@@ -346,14 +346,14 @@ def _inside(path: PurePosixPath) -> PurePosixPath:
 
 
 async def uncancelled(ending: Coroutine[None, None, None]) -> None:
-    """Finish, also when the task around is being cancelled."""
+    """Finish, also when the task around is being cancelled; the cancellation follows afterwards."""
     task = asyncio.ensure_future(ending)
     cancelled = False
     while not task.done():
         try:
-            await asyncio.shield(task)
+            await asyncio.wait([task])
         except asyncio.CancelledError:
-            cancelled = not task.cancelled()
+            cancelled = True
+    task.result()
     if cancelled:
         raise asyncio.CancelledError
-    task.result()

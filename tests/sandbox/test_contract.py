@@ -1,12 +1,13 @@
 """What every kind of sandbox has to do, whatever stands behind it."""
 
 import asyncio
+import os
 from pathlib import PurePosixPath
 
 import pytest
 
 from macrohard.errors import DefinitionError, SandboxUnavailable, ToolError
-from macrohard.sandbox import OUTPUT_LIMIT_BYTES, Sandbox, SandboxSpec
+from macrohard.sandbox import OUTPUT_LIMIT_BYTES, DockerProvider, Sandbox, SandboxSpec
 from tests.sandbox.conftest import Provider
 
 WHO_IS_THERE = "ps -eo user:12,args --no-headers | grep -v -e python3 -e ' ps ' -e 'bash -c ps' -e grep || true"
@@ -352,3 +353,28 @@ class TestRooms:
             with pytest.raises(DefinitionError):
                 async with provider.open(SandboxSpec(image=name)):
                     pass
+
+    async def test_being_cancelled_while_opening_leaves_nothing(self, provider: Provider) -> None:
+        before = await _ours(provider)
+
+        async def opened() -> None:
+            async with provider.open(BASE) as sandbox:
+                await sandbox.run("sleep 60", timeout_seconds=60)
+
+        for delay in (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3):
+            opening = asyncio.create_task(opened())
+            await asyncio.sleep(delay)
+            opening.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await opening
+            assert await _ours(provider) == before
+
+
+async def _ours(provider: Provider) -> bytes:
+    """The containers of this provider, or the child processes that bubblewrap is."""
+    if isinstance(provider, DockerProvider):
+        command = ["docker", "ps", "-aq", "--filter", f"label=io.macrohard.instance={provider.installation}"]
+    else:
+        command = ["pgrep", "--parent", str(os.getpid()), "bwrap|nsenter"]
+    found = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    return (await found.communicate())[0]

@@ -1,6 +1,5 @@
 """What only the Docker provider does: checking the engine's work, and clearing up after the dead."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -117,26 +116,6 @@ async def test_the_dead_are_cleared_away_and_nothing_else(tmp_path: Path) -> Non
             if container in {each["Id"] for each in engine.containers(all=True)}:
                 engine.remove_container(container, force=True)
         engine.close()
-
-
-async def test_being_cancelled_while_opening_leaves_nothing(tmp_path: Path) -> None:
-    provider = await DockerProvider.connect(home=tmp_path)
-    engine = await connect_engine()
-
-    async def opened() -> None:
-        async with provider.open(SandboxSpec(image="base")):
-            raise AssertionError("cancelled before")
-
-    for delay in (0.0, 0.01, 0.03, 0.06):
-        opening = asyncio.create_task(opened())
-        await asyncio.sleep(delay)
-        opening.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await opening
-        mine = {"label": f"io.macrohard.instance={installation(tmp_path)}"}
-        assert engine.containers(all=True, filters=mine) == []
-    engine.close()
-    await provider.close()
 
 
 async def test_no_engine_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
