@@ -199,6 +199,10 @@ class Factory:
 
     async def _write_report(self, overview: RunOverview, product: Path) -> None:
         (product / REPORT).write_text(await render(overview, self._store.artifacts), encoding="utf-8")
+        # It lies in the product's folder and is no part of its history.
+        exclude = product / ".git" / "info" / "exclude"
+        exclude.parent.mkdir(exist_ok=True)
+        exclude.write_text(f"/{REPORT}\n", encoding="utf-8")
 
     def _product_commit(self, overview: RunOverview) -> str:
         if overview.product_commit is None:
