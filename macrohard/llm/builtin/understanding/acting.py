@@ -77,7 +77,10 @@ def close(draft: Draft, record: RecordDraft, one: FieldDraft, shown: str, said: 
 
 def workflow(clause: Clause, draft: Draft) -> bool:
     """ "open -> in progress -> closed"."""
-    match = re.search(r"(?P<v>[a-z][\w ]{1,24}(?:\s*(?:-+>|=>|→)\s*[a-z][\w ]{1,24}){1,8})", clause.text, re.IGNORECASE)
+    spoken = re.search(r"(?i)\b(?:goes?|moves?|changes?|switch\w*|progress\w*|status|state|workflow)\b.*?\bfrom (?P<a>[\w ]+?) (?P<b>(?:to [\w ]+?)(?: (?:and )?(?:then )?to [\w ]+?)*)(?:$|,| and\b| but\b|\.)", clause.text)
+    chain = f"{spoken['a']} -> " + " -> ".join(re.split(r"(?i)(?:^| )(?:and )?(?:then )?to ", spoken["b"])[1:]) if spoken else clause.text
+    match = re.search(
+        r"(?P<v>[a-z][\w ]{1,24}(?:\s*(?:-+>|=>|→)\s*[a-z][\w ]{1,24}){1,8})", chain, re.IGNORECASE)
     if not match:
         return False
     values = [
@@ -308,6 +311,10 @@ def _states(text: str, clause: Clause, draft: Draft) -> bool:
             continue
         hit = False
         values = state.value.choices
+        if re.search(r"\bre-?open", text):
+            closed = [v for v in values[1:] if re.search(r"clos|done|resolv|finish|complet", v.lower())]
+            set_choice(draft, record, state, values[0], (closed[-1],) if closed else (), clause.said)
+            hit = True
         for value in values:
             low = value.lower()
             stem = low[:-2] if low.endswith("ed") and len(low) > 5 else low

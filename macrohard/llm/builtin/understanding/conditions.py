@@ -472,7 +472,7 @@ def _compared(text: str, record: RecordDraft) -> Selection | None:
 
 def _emptiness(text: str, record: RecordDraft) -> Selection | None:
     for one in record.fields:
-        for alias in {one.label.lower(), *one.aliases}:
+        for alias in {one.label.lower(), *one.aliases, *(("answer", "reply", "response", "rsvp") if "rsvp" in one.name else ())}:
             if len(alias) > 2 and re.search(
                 rf"\b(?:without|with no|missing|no|lacking)(?: an?| the| any)? {re.escape(alias)}\b", text
             ):

@@ -248,11 +248,11 @@ def _dates(one: FieldDraft, rest: _Rest, said: Said) -> None:
     dated = one.type in _DATED
     if dated or one.type in ("text", "whole number"):
         if rest.take(
-            r"\b(?:(?:(?:must|can|may|should)?(?: ?not|n't)|can't) (?:be |lie )?(?:in the |a )?future(?: dates?)?|no future dates?|never in the future|not (?:be )?(?:after|later than) (?:today|now)|(?:only |must be )?(?:in the )?past(?: dates?)? or today|today or (?:earlier|before|in the past)|up to today|(?:must be |only )in the past)\b"
+            r"\b(?:(?:(?:must|can|may|should)?(?: ?not|n't)|can't) (?:be |lie )?(?:in (?:the )?|a )?future(?: dates?)?|no future dates?|never in the future|not (?:be )?(?:after|later than) (?:today|now)|(?:only |must be )?(?:in the )?past(?: dates?)? or today|today or (?:earlier|before|in the past)|up to today|(?:must be |only )in the past)\b"
         ):
             one.change("range", said, maximum="today" if dated else "this year")
         if rest.take(
-            r"\b(?:(?:(?:must|can|may|should)?(?: ?not|n't)|can't) (?:be |lie )?(?:in the |a )?past(?: dates?)?|no past dates?|never in the past|not (?:be )?(?:before|earlier than) (?:today|now)|today or (?:later|after|in the future)|from today(?: on)?|(?:must be |only )in the future|(?:must be )?today or future)\b"
+            r"\b(?:(?:(?:must|can|may|should)?(?: ?not|n't)|can't) (?:be |lie )?(?:in (?:the )?|a )?past(?: dates?)?|no past dates?|never in the past|not (?:be )?(?:before|earlier than) (?:today|now)|today or (?:later|after|in the future)|from today(?: on)?|(?:must be |only )in the future|(?:must be )?today or future)\b"
         ):
             one.change("range", said, minimum="today" if dated else "this year")
     if dated:
@@ -306,6 +306,12 @@ def _lengths(one: FieldDraft, rest: _Rest, said: Said) -> None:
                 pattern_hint=f"{size} digits",
                 pattern_example=("1234567890" * 4)[:size],
             )
+    if match := rest.take(rf"\b(?:(?:exactly |of |with |must have |must be |has |have |always )*)(?P<n>{NUMBER}) (?:capital|upper[- ]?case|big) letters?(?: (?:and|followed by|then|plus|,) (?P<d>{NUMBER}) (?:digits|numbers))?"):
+        size, digits = int(float(number(match["n"]))), int(float(number(match["d"]))) if match["d"] else 0
+        if 0 < size + digits <= 40:
+            hint = f"{size} capital letters" + (f" followed by {digits} digits" if digits else "")
+            tail = f"[0-9]{{{digits}}}" if digits else ""
+            one.change("pattern", said, type="text", pattern=f"[A-Z]{{{size}}}{tail}", pattern_hint=hint, pattern_example=("ABCDEFGHIJ" * 4)[:size] + ("1234567890" * 4)[:digits])
     if match := rest.take(r"\b(?:only digits|digits only|only numbers|numbers only)\b"):
         one.change("pattern", said, pattern=r"[0-9]+", pattern_hint="digits only", pattern_example="12345")
     if match := rest.take(r"\b(?:only letters|letters only)\b"):

@@ -10,7 +10,7 @@ from macrohard.llm.builtin.understanding.nouns import kind_of, usual_choices
 from macrohard.llm.builtin.understanding.words import identifier, label, plural
 
 _TABLE = """
-Task | to-do, to do, task, chore, errand, to-do list, task list, checklist item | Title*; Due date; Priority: Low, Medium, High = Medium; Done?; Notes
+Task | to-do, to do, task, chore, errand, to-do list, task list, checklist item, kanban, kanban board, task board, planner, day planner, weekly planner | Title*; Due date; Priority: Low, Medium, High = Medium; Done?; Notes
 Contact | contact, address book, crm, rolodex, contact list, business contact | Name*; E-mail; Phone; Company; Notes
 Customer | customer, client, buyer | Name*; E-mail; Phone; Company; Notes
 Lead | lead, prospect, sales lead | Name*; Company; E-mail; Phone; Status: New, Contacted, Won, Lost = New; Notes
@@ -39,7 +39,7 @@ Vehicle | vehicle, car, van, truck, fleet, motorbike, motorcycle, bus | Licence 
 Service | maintenance, maintenance log, repair, service log, service record, service entry, oil change | Date*=today; Description*; Cost:money >=0; Mileage >=0
 Device | equipment, device, equipment item, tool, machine, gear, camera, laptop, computer, instrument | Name*; Serial number!; Location; Condition: New, Good, Fair, Poor = Good; Notes
 Asset | asset, it asset, hardware | Name*; Asset number!; Category: Computer, Furniture, Vehicle, Other = Other; Purchase date; Purchase price:money >=0; Location
-Time entry | time tracking, timesheet, time entry, time sheet, working time, work hours, hours log, time log, time tracker | Date*=today; Project; Hours:decimal* >0; Description
+Time entry | time tracking, timesheet, time entry, time sheet, working time, work hours, working hours, hours log, time log, time tracker | Date*=today; Project; Hours:decimal* >0; Description
 Ticket | ticket, issue, helpdesk, help desk, support ticket, support request, bug, bug report, incident, defect, request, service request, it request, problem | Title*; Description:long; Priority: Low, Medium, High = Medium; Status: Open, In progress, Closed = Open
 Complaint | complaint, grievance | Subject*; Customer; Description:long; Received on:date=today; Status: Open, In progress, Resolved = Open
 Applicant | applicant, candidate, job applicant, application, job application, recruiting, recruitment | Name*; E-mail; Phone; Position; Status: New, Interview, Offer, Hired, Rejected = New; Notes
@@ -120,7 +120,7 @@ Build | build, kernel build, test run, release, deployment | Version*; Date*=tod
 """.strip()
 
 _WHOLES = frozenset(
-    "manager tracker database planner app program system software site organizer organiser register catalog catalogue directory administration inventory stock crm book money spend spent book-keeping finances budget spending maintenance fitness tracking timesheet roster rota recruiting recruitment "
+    "hour manager tracker database planner app program system software site organizer organiser register catalog catalogue directory administration inventory stock crm book money spend spent book-keeping finances budget spending maintenance fitness tracking timesheet roster rota recruiting recruitment "
     "procurement shopping groceries grocery apiary fleet staff equipment gear stuff schedule to-do do list watchlist playlist cellar "
     "vocabulary vocab diary journal logbook cookbook rolodex helpdesk desk log hours calendar collection expenditure lending borrowing "
     "membership membership hardware furniture hire travel food register rsvp lend tracker entry line goods time found property finance leave vinyl off".split()

@@ -171,7 +171,7 @@ def parse_item(piece: str) -> Item | None:
     source = piece.strip()
     text = source.strip(" .,;:-\"'")
     question = text.endswith("?")
-    text = text.rstrip("?!. ")
+    text = re.sub(r"(\d+) ?\([\w ]+\) (?:to|-) (\d+) ?\([\w ]+\)", r"\1 to \2", text.rstrip("?!. "))
     target, about, colon = "", "", False
     if arrow := re.match(r"^([\w ]+?)\s*-+>\s*([A-Za-z][\w ]*?)(?:\.\w+)?(?=$|\s*[\[(,])", text):
         target = arrow[2]
@@ -255,7 +255,7 @@ def parse_item(piece: str) -> Item | None:
 
 _MODIFIER = re.compile(
     r"(?i)^(?:(?:is |are |must be |has to be |should be |can be |may be )?(?:unique|required|mandatory|compulsory|obligatory|optional|nullable|not null|not empty|not negative|non-negative|positive|never negative|at least .{1,30}|at most .{1,30}|"
-    r"max(?:imum)?\.? (?:of )?\d.{0,30}|min(?:imum)?\.? (?:of )?\d.{0,30}|between \S+ and \S+.{0,20}|from \d+ to \d+|\d+ ?(?:-|to|\.\.) ?\d+(?: \w+)?|not in the (?:future|past)|in the (?:future|past)|today or (?:later|earlier)|no future dates?|no past dates?|default(?:s to|:| is|=)? ?.{1,30}|.{1,20} by default|"
+    r"max(?:imum)?\.? (?:of )?\d.{0,30}|min(?:imum)?\.? (?:of )?\d.{0,30}|between \S+ and \S+.{0,20}|from \d+ to \d+|\d+ ?(?:-|to|\.\.) ?\d+(?: \w+)?|not in (?:the )?(?:future|past)|in the (?:future|past)|today or (?:later|earlier)|no future dates?|no past dates?|default(?:s to|:| is|=)? ?.{1,30}|.{1,20} by default|"
     r"(?:a |as )?(?:whole |decimal )numbers?(?: only)?|numbers only|integer|decimal|boolean|bool|yes/no|checkbox|drop ?down(?: list)?|multi-?line|several lines|long text|exactly \d+ .{1,20}|\d+ (?:digits|characters|chars|letters)(?: max)?|in (?:€|\$|£|euros?|eur|usd|dollars|pounds|kg|cm|km|minutes|hours|litres|%)|"
     r"more than \S+(?: \w+)?|less than \S+(?: \w+)?|greater than \S+|[<>]=? ?\S+|no duplicates|only once|valid(?: \w+)?|must be valid|must exist|auto(?:matic(?:ally)?)?|can be (?:very )?long|can be (?:left )?empty|may be (?:left )?empty|if known|if any|if available|not before today|not after today|cannot be .{1,30}|can't be .{1,30}|must not be .{1,30}|case[- ]insensitive|not required|not mandatory))$"
 )
@@ -364,7 +364,8 @@ def looks_like_fields(text: str) -> bool:
     rest, either = extract_either(text)
     pieces = split_list(rest)
     items = [parse_item(piece) for piece in pieces]
-    if not pieces or any(item is None for item in items):
+    bad = sum(item is None for item in items)
+    if not pieces or bad > (1 if len(items) >= 5 else 0):
         return False
     known = sum(
         1

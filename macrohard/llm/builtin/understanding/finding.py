@@ -148,6 +148,8 @@ def filtering(clause: Clause, draft: Draft) -> bool:
                     f"Filtering {clause.record.plural.lower()} by “{word}”: no field of that name is kept.", clause.said
                 )
         return True
+    if re.search(r"(?i)\b(?:can't|cannot|must not|may not|not allowed|never)\b", clause.text):
+        return False
     only = re.search(
         r"(?i)\b(?:only|just)\s+(?:show|see|list|display|view)\s+(?P<what>.+)$|\b(?:show|see|list|display|view)\s+(?:me\s+)?(?:only|just)\s+(?P<what2>.+)$|\bswitch between (?P<what3>.+)$|\bhide (?P<what4>.+)$",
         clause.text,

@@ -18,7 +18,7 @@ from macrohard.llm.builtin.understanding.completion import complete, ensure_fiel
 from macrohard.llm.builtin.understanding.conditions import UNKNOWN_PERIOD, done_field, open_conditions
 from macrohard.llm.builtin.understanding.described import described
 from macrohard.llm.builtin.understanding.draft import Draft, Said
-from macrohard.llm.builtin.understanding.fields import field_list, looks_like_fields, parse_item, split_list
+from macrohard.llm.builtin.understanding.fields import field_list, looks_like_fields, make_field, parse_item, split_list
 from macrohard.llm.builtin.understanding.limits import beyond
 from macrohard.llm.builtin.understanding.nouns import kind_of
 from macrohard.llm.builtin.understanding.records import Records
@@ -92,6 +92,8 @@ class Interpreter:
                 self._passage(passage)
             elif passage.heading and not passage.children:
                 self._passage(passage)
+        for passage in passages:
+            self._beyond_lists(passage)
         complete(self.draft, self.records.by_label)
         self._usual()
         return self.draft
@@ -134,6 +136,17 @@ class Interpreter:
                 self.draft.assume(f"Taken as a reason, not as a wish: “{clause.source}”.")
                 continue
             self._clause(clause)
+
+    def _beyond_lists(self, passage: Passage) -> None:
+        """What can't be done may also be named where fields are listed: "a REST API for books with title and author"."""
+        rest = self.records.rest.get(id(passage), "" if id(passage) in self.records.handled else passage.text)
+        used = passage.text.replace(rest, " ") if rest else passage.text
+        if passage.heading or wish_of(passage) == "unwanted" or rest == passage.text or re.search(r"(?i)\b(?:no|without|not) ", used):
+            return
+        fields = {alias for record in self.draft.records for one in record.fields for alias in {one.label.lower(), *one.aliases}}
+        for name, words in beyond(used):
+            if not any(words.lower() in field for field in fields):
+                self.draft.leave_uncovered(f"{name}: “{words}”.", Said(words=passage.source, wish=wish_of(passage) == "wish"))
 
     def _state_words(self, passage: Passage, text: str) -> None:
         """ "Cancelled appointments stay in the list": whether one is cancelled is to be kept."""
@@ -259,6 +272,8 @@ class Interpreter:
         )
         names = {name for record in self.draft.records for name in (record.label.lower(), record.plural.lower(), *record.aliases)}
         if re.search(r"(?i)\b(?:per|list of|total|sum of|average|monthly|weekly|each|at once|within)\b", text) or any(len(piece.split()) > 5 for piece in split_list(text)):
+            return False
+        if any(re.search(r"(?i)\b(?:can|can't|cannot|must|may|should|will|won't|shall)\b", make_field(item, clause.said)[1]) for item in field_list(text)):
             return False
         if looks_like_fields(text) and not any(item.name.lower() in names and item.about for item in field_list(text)):
             for item in field_list(text):

@@ -2,10 +2,10 @@
 
 import re
 
-from macrohard.llm.builtin.blueprint import Computed, Field, Highlight, View
+from macrohard.llm.builtin.blueprint import Computed, Field, Highlight, Total, View
 from macrohard.llm.builtin.understanding.clauses import Clause, named_record
 from macrohard.llm.builtin.understanding.completion import ensure_field, reference_to
-from macrohard.llm.builtin.understanding.conditions import by_role, open_conditions, select
+from macrohard.llm.builtin.understanding.conditions import by_role, closing_field, find_field, open_conditions, select
 from macrohard.llm.builtin.understanding.draft import Draft, FieldDraft, RecordDraft, Said, condition
 from macrohard.llm.builtin.understanding.finding import view_of
 from macrohard.llm.builtin.understanding.nouns import Role, kind_of
@@ -39,6 +39,10 @@ _SHOW = r"(?:show(?:s|ing)?|list(?:s|ed|ing)?|see|view(?:s|ing)?|display(?:s|ed|
 def viewing(clause: Clause, draft: Draft) -> bool:
     """ "list of overdue loans", "who is in the house now", "show whose birthday is this month"."""
     text = clause.text
+    if re.search(r"(?i)\b(?:can't|cannot|can not|must not|may not|mustn't|not allowed|not be able|never|nobody|should not|shouldn't)\b", text):
+        return False
+    if re.search(r"(?i)\b(?:free|available|unbooked|vacant|not booked)\b", text) and not select(re.sub(r"(?i)\b(?:today|now|currently)\b", "", text), clause.record):
+        return _out(clause, draft)
     in_views = bool(clause.headings) and bool(_VIEWS_SECTION.search(clause.headings[-1]))
     short = len(text.split()) <= 6 or bool(re.search(r"(?i)\b(?:list|overview|report|page)s?$", text.strip(" .")))
     if not in_views and not short and not re.search(rf"(?i)\b{_SHOW}\b", text):
@@ -51,6 +55,10 @@ def viewing(clause: Clause, draft: Draft) -> bool:
     for record in [named] if named is not None and select(text, named) else by_fitness(clause, draft):
         if selection := select(text, record):
             draft.add_view(view_of(selection, record), clause.said)
+            if per := re.search(r"(?i)\b(?:per|for each|for every|grouped by) (?!month|year|week|day|page)([a-z][\w -]*)$", text.strip(" .")):
+                group = find_field(record, per[1])
+                if group is not None and group.type in ("reference", "choice", "yes/no"):
+                    draft.add_total(Total(record=record.name, label=f"{selection.label} per {group.label.lower()}", how="count", when=selection.when, group_by=group.name), clause.said)
             return True
     return _out(clause, draft) or _by_new_field(clause, draft)
 
@@ -105,7 +113,7 @@ def _out(clause: Clause, draft: Draft) -> bool:
             if parent is None or not when or parent is not clause.record:
                 continue
             if re.search(r"(?i)\b(?:available|free)\b", clause.text):
-                return availability(parent, draft, clause.said)
+                return closing_field(child) is not None and availability(parent, draft, clause.said)
             shown = f"{parent.plural} out"
             draft.add_view(View(name=identifier(shown), label=shown, record=child.name, when=when), clause.said)
             return True

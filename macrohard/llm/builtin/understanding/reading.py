@@ -111,7 +111,7 @@ def _meant(found: list[Passage], draft: Draft) -> bool:
         return False
     if stated >= 2:
         return True
-    return bool(_ASKING.search(whole)) or len(whole.split()) <= 6 and bool(domains_in(whole) or bundle_in(whole))
+    return bool(_ASKING.search(whole)) or len(whole.split()) <= 12 and len(found) <= 2 and bool(domains_in(whole) or bundle_in(whole))
 
 
 def _refused(finding: Finding, exclusions: tuple[Exclusion, ...], text: str) -> Reading:

@@ -21,6 +21,7 @@ from macrohard.llm.builtin.understanding.text import Passage, wish_of
 from macrohard.llm.builtin.understanding.words import identifier, is_plural, label, singular
 
 MOST_RECORDS = 6
+_PICTURES = re.compile(r"(?:.* )?(?:photos?|pictures?|images?|avatar|logo|scans?|attachments?|pdfs?|uploaded files?|files?|signature|video|audio recording|screenshot)s?")
 _FIELDS_WORD = r"(?:fields?|columns?|attributes?|properties|details|data|information|values|entries)"
 _NOT_RECORDS = re.compile(
     r"(?i)^(?:(?:the |main |key |additional |other |more |business |some |my )?(?:fields?|tables?|entit(?:y|ies)|records?|data(?: model| fields)?|rules?|business rules|validations?|constraints?|views?|screens?|pages?|lists?|features?|functions?|functionality|"
@@ -131,6 +132,16 @@ class Records:
                 )
                 continue
             said = Said(words=item.source or passage.source, wish=wish)
+            other = self.find(item.name) if is_plural(item.name.split()[-1]) else None
+            if other is not None and other is not record:
+                self.links.append((other.name, record.name, said))
+                continue
+            if len(items) > 1 and re.match(r"(?i)what \w+ \w+$", item.name) and any(is_plural(one.name.split()[-1]) and self.find(one.name) for one in items):
+                self.draft.assume(f"“{item.source}” is taken to be what the records named later hold.")
+                continue
+            if _PICTURES.fullmatch(item.name.lower()):
+                self.draft.leave_uncovered(f"Uploading and showing files and pictures: “{item.source}” of {record.plural.lower()}.", said)
+                continue
             self._rename(record, item)
             name = re.sub(
                 rf"(?i)\s+of (?:the|an?|each|this) (?:{'|'.join(re.escape(n) for n in {record.label.lower(), record.label.lower().split()[-1], *record.aliases})}|it)$",
@@ -262,6 +273,7 @@ class Records:
         )
         if (
             spec
+            and _balanced(spec[2])
             and len(split_list(spec[2])) >= 2
             and len(spec[1].split()) <= 3
             and not _NOT_RECORDS.match(spec[1])
@@ -392,6 +404,8 @@ class Records:
             rest = passage.text[relation.end :].strip(" .,;!")
             if len(rest) < 3:
                 self.handled.add(id(passage))
+            elif more := re.match(r"(?i)(?:and|,|it|they)?\s*(?:also )?(?:has|have|contains?|needs?|with)\s+", rest):
+                passage.text = f"Each {child.label.lower()} has {rest[more.end() :]}"
 
     def _linked(self, passage: Passage) -> None:
         """ "book a room": bookings are recorded too, when rooms are."""
@@ -498,7 +512,7 @@ class Records:
             or kind_of(line[1].lower()).known and (passage.bullet or kind_of(line[1].lower()).type != "text")
             or _NOT_RECORDS.match(line[1])
             and not re.search(
-                r"(?i)\b(?:need|want|store|record|keep|enter|track|save|log|fields?|columns?|details|information|data)\b",
+                r"(?i)\b(?:collect|like|list|manage|organi[sz]e|app|tool|page|form|note|log|need|want|store|record|keep|enter|track|save|log|fields?|columns?|details|information|data)\b",
                 line[1],
             )
         ):
@@ -684,6 +698,16 @@ def _tell_apart(record: RecordDraft) -> None:
         record.aliases |= {*fresh.aliases, "entry"}
 
 
+def _balanced(text: str) -> bool:
+    """Whether no bracket closes before it opens."""
+    depth = 0
+    for char in text:
+        depth += (char in "([{") - (char in ")]}")
+        if depth < 0:
+            return False
+    return True
+
+
 def _without_verb(phrase: str) -> str:
     """ "store tasks" → tasks."""
     match = re.match(r"(?i)(?:(?:to|can|must|should|i|we|want|need)\s+)*(?:store|register|manage|track|enter|keep|add|create|list|see|show|save|collect|organi[sz]e|maintain|record|log|lend|sell|rent|handle)(?:\s+(?:out|my|our|the|all|new))*\s+(?=\w)", phrase)
@@ -774,7 +798,7 @@ def is_record_line(name: str, rest: str, passage: Passage) -> bool:
 
 _RULE_SECTION = re.compile(
     r"(?i)\b(?:rules?|views?|features?|functions?|functionality|validations?|constraints?|screens?|pages?|search|filters?|sort\w*|actions?|workflow|reports?|reporting|import|export|totals?|statistics|lists|permissions|logic|behaviou?r|"
-    r"(?:should|must|can|to) (?:do|be able)|able to|wishes|what i want to (?:do|see)|what it (?:does|should|must|can)|i want to be able|requirements)\b"
+    r"(?:should|must|can|to) (?:do|be able)|able to|wishes|^(?:i|we) (?:want|need|would like)(?: to)?(?: be able to)?$|what i want to (?:do|see)|what it (?:does|should|must|can)|i want to be able|requirements)\b"
 )
 _RULE = re.compile(
     r"(?i)^(?:R|V|F|BR|FR|REQ)-?\d+\b|\b(?:at a time|at the same time|twice|double|overlap\w*|at most (?:one|\w+ open|\d+ \w+ per)|max(?:imum)?\.? (?:of )?\d+ (?:open |active )?(?!char|letter|digit|star|%|kg|euro|minutes|hours)[a-z]+ (?:per|for each|at)|no more than \w+ \w+ (?:per|for each)|"

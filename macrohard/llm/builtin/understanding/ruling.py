@@ -359,6 +359,9 @@ def _subject_is(text: str, parent: RecordDraft, child: RecordDraft, draft: Draft
 def limiting(clause: Clause, draft: Draft) -> bool:
     """ "max 5 open loans per pupil", "a member can have at most 3 books", "no more participants than the capacity"."""
     text = clause.low
+    if re.search(r"\b(?:per|a|each|every) (?:day|week|month|year|hour|quarter)\b", text) and re.search(r"\b(?:max\w*|at most|no more than|not more than|only|up to|limit\w*)\b", text):
+        draft.leave_uncovered(f"A limit per day, week, month or year: “{clause.source}”.", clause.said)
+        return True
     count = re.search(
         rf"\b(?:at most|max(?:imum)?\.?(?: of)?|no more than|not more than|up to|limit(?:ed)? (?:of|to)|only|more than)\s+(?P<n>{NUMBER})\s+(?P<what>[a-z][\w -]*)|\bper [\w ]+?\b(?:max(?:imum)?|at most)\s*(?P<n2>{NUMBER})|(?:^|\b)(?P<n3>{NUMBER}) (?P<what3>[\w -]+?) (?:max(?:imum)?|at most|limit)\b",
         text,

@@ -57,7 +57,7 @@ _NO_SUBJECT = re.compile(
     rf"clear|able|everyone|grip|idea(?= for)|title|notes?(?= to)|{_PLACES})$|.*\b(?:is|are|should|must|can|will|would|want|need|like|has|have|do|does|be)\b.*"
 )
 _COMMON = frozenset(
-    "order orders note notes check checks list class part parts service show shows mark marks table tables problem problems sale run runs build builds game office "
+    "tool course courses order orders note notes check checks list class part parts service show shows mark marks table tables problem problems sale run runs build builds game office "
     "meeting question questions answer request requests group team teams house flat property found lost review reviews present presents goal goals word words step train "
     "offer offers number policy file files paper papers certificate certificates idea ideas time book key keys plan shift document documents track tracks".split()
 )
