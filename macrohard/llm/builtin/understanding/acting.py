@@ -295,9 +295,22 @@ def _done(text: str, clause: Clause, draft: Draft) -> bool:
 _STATE_VERBS = r"approv|reject|cancel|confirm|resolv|clos|start|archiv|accept|declin|submit|publish|ship|deliver|hir|complet|finish|reopen|assign|send|sent|paid|pay|receiv|order|activat|deactivat|check|mark|change|move|set|update|advance|promot|process|open|put"
 
 
+def _decided(text: str, clause: Clause) -> None:
+    """ "the manager approves or rejects": how it was decided is to be kept."""
+    if not re.search(r"\bapprov\w*\b.*\b(?:reject|declin|den(?:y|ies))\w*\b|\baccept\w*\b.*\b(?:reject|declin)\w*\b", text) or state_field(clause.record):
+        return
+    yes = "Accepted" if "accept" in text else "Approved"
+    no = "Declined" if "declin" in text else "Rejected"
+    clause.record.fields.append(
+        FieldDraft(Field(name="status", label="Status", type="choice", choices=("Submitted", yes, no), default="Submitted"), {"field": clause.said, "choices": clause.said}, {"status", "state"})
+    )
+
+
 def _states(text: str, clause: Clause, draft: Draft) -> bool:
     if not re.search(rf"\b(?:{_STATE_VERBS})\w*\b", text):
         return False
+    if not re.search(r"\b(?:can't|cannot|must not|may not|never)\b", text):
+        _decided(text, clause)
     for record in _candidates(clause, draft):
         state = state_field(record) or next(
             (

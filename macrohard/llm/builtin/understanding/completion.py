@@ -33,7 +33,7 @@ def complete(draft: Draft, by_label: dict[str, Domain]) -> None:
         _refer(draft, record)
     for record in draft.records:
         _relate(draft, record, by_label)
-        if any(
+        if record.label == "Password" or any(
             re.search(r"password|\bpin\b|credit card|iban|account number|social security", one.label.lower())
             for one in record.fields
         ):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from macrohard.llm.builtin.blueprint import Field
 from macrohard.llm.builtin.understanding.draft import DEFAULT, FieldDraft
 from macrohard.llm.builtin.understanding.nouns import kind_of, usual_choices
-from macrohard.llm.builtin.understanding.words import identifier, label, plural
+from macrohard.llm.builtin.understanding.words import identifier, label, plural, singular
 
 _TABLE = """
 Task | to-do, to do, task, chore, errand, to-do list, task list, checklist item, kanban, kanban board, task board, planner, day planner, weekly planner | Title*; Due date; Priority: Low, Medium, High = Medium; Done?; Notes
@@ -67,14 +67,14 @@ Movie | movie, film, dvd, watchlist, watch list, series, tv show, show | Title*;
 Game | game, board game, video game | Title*; Genre; Players; Rating:whole 1-5
 Album | album, record collection, vinyl, vinyl record, music collection, lp, cd | Title*; Artist*; Year; Genre; Condition: New, Good, Fair, Poor
 Song | song, track, playlist, piece of music, sheet music | Title*; Artist; Genre
-Coin | coin, stamp, collectible, collection | Name*; Year; Condition: New, Good, Fair, Poor; Value:money >=0; Notes
+Coin | coin, stamp, collectible, coin collection, stamp collection | Name*; Year; Condition: New, Good, Fair, Poor; Value:money >=0; Notes
 Wine | wine, wine cellar, bottle | Name*; Vintage:whole; Grape; Quantity=1 >=0; Rating:whole 1-5
 Attendance | attendance, attendance list, attendance sheet, class register | Name*; Date*=today; Present?=yes; Notes
 Debt | debt, iou, debts, who owes whom | Person*; Amount:money* >0; Date*=today; Paid back?
 Ride | ride, carpool | Date*; Driver*; Seats:whole >=1; Notes
 Song request | song request | Title*; Artist; Requested by
 Flight | flight, flight log | Date*=today; From:text*; To:text*; Duration:decimal >=0
-Chore assignment | cleaning plan, cleaning schedule, cleaning rota | Date*; Task*; Person; Done?
+Cleaning task | cleaning plan, cleaning schedule, cleaning rota | Date*; Task*; Person; Done?
 Workout | workout, exercise, training session, gym log, fitness, fitness log, run, running log | Date*=today; Exercise*; Duration:whole >0; Notes
 Habit | habit, habit tracker | Name*; Frequency: Daily, Weekly, Monthly = Daily; Active?=yes
 Project | project | Name*; Description:long; Start date; Deadline:date; Status: Planned, Active, Done = Planned
@@ -120,7 +120,7 @@ Build | build, kernel build, test run, release, deployment | Version*; Date*=tod
 """.strip()
 
 _WHOLES = frozenset(
-    "hour manager tracker database planner app program system software site organizer organiser register catalog catalogue directory administration inventory stock crm book money spend spent book-keeping finances budget spending maintenance fitness tracking timesheet roster rota recruiting recruitment "
+    "hour board plan planner kanban manager tracker database planner app program system software site organizer organiser register catalog catalogue directory administration inventory stock crm book money spend spent book-keeping finances budget spending maintenance fitness tracking timesheet roster rota recruiting recruitment "
     "procurement shopping groceries grocery apiary fleet staff equipment gear stuff schedule to-do do list watchlist playlist cellar "
     "vocabulary vocab diary journal logbook cookbook rolodex helpdesk desk log hours calendar collection expenditure lending borrowing "
     "membership membership hardware furniture hire travel food register rsvp lend tracker entry line goods time found property finance leave vinyl off".split()
@@ -230,6 +230,7 @@ def _by_noun() -> dict[str, Domain]:
         for noun in (domain.label.lower(), *domain.nouns):
             table.setdefault(noun, domain)
             table.setdefault(plural(noun), domain)
+            table.setdefault(singular(noun), domain)
     return table
 
 

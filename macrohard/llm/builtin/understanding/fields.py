@@ -248,7 +248,7 @@ def parse_item(piece: str) -> Item | None:
     ) or is_modifier(text):
         return None
     known = kind_of(text.lower()).known and len(text.split()) <= 3 and not re.match(r"(?i)(?:is|are|has|was) ", text)
-    if _VERBISH.match(text) and not (known or re.fullmatch(r"(?i)(?:is|has)_?\w+|from|to|order|open|close", text)):
+    if _VERBISH.match(text) and not (known or re.fullmatch(r"(?i)(?:is|has)_?\w+|from|to|until|till|by|order|open|close", text)):
         return None
     return Item(text, about, source, target, colon)
 
@@ -272,7 +272,7 @@ def _split_tail(text: str) -> tuple[str, str]:
         r"(?i)\s+(?=(?:(?:is|are|must|should|has to|have to|can|may|can't|cannot|which|that|needs to|defaults?|starting|starts|between|nullable|required|optional|optionally|mandatory|compulsory|"
         r"unique|if (?:known|any|available|given|there|applicable|needed)|not null|with (?:values?|default|options?|choices|at least|at most|max|check|the (?:values|options|choices))|such as|like(?= \w+(?: \w+)?(?:,| or))|e\.g\.?|for example|for when|so (?:that )?(?:i|we)|"
         r"at least|at most|max(?:imum)? (?:of )?\d|min(?:imum)? (?:of )?\d|up to \d|never|no duplicates|as (?:a|an|text|number|date|drop|check)|because|either|one of|from (?:a list|\d|the list)|\d+\s*(?:-|to|\.\.)\s*\d+|\d+ (?:characters|chars|digits|stars)|"
-        r"in (?:€|\$|£|eur\b|euros?\b|usd\b|dollars?\b|gbp\b|pounds\b|chf\b|kg\b|g\b|grams?\b|cm\b|mm\b|km\b|m\b|metres\b|meters\b|minutes\b|hours\b|days\b|litres\b|liters\b|miles\b|percent\b|%|°|the (?:future|past)|euro cents|celsius|ml\b|feet\b|inches\b|lbs?\b)|not in the|only (?:numbers|digits)|>=?|<=?|\(|€|\$|%|yes/no)(?=\W|$|\d)|(?:€|\$|£)\s*$))",
+        r"in (?:€|\$|£|eur\b|euros?\b|usd\b|dollars?\b|gbp\b|pounds\b|chf\b|kg\b|g\b|grams?\b|cm\b|mm\b|km\b|m\b|metres\b|meters\b|minutes\b|hours\b|days\b|litres\b|liters\b|miles\b|percent\b|%|°|the (?:future|past)|euro cents|celsius|ml\b|feet\b|inches\b|lbs?\b)|not in the|only (?:numbers|digits)|when (?:it |they )?(?:is |are |was )?(?:returned|paid|known|done|closed|sold|finished|given|handed)|>=?|<=?|\(|€|\$|%|yes/no)(?=\W|$|\d)|(?:€|\$|£)\s*$))",
         text,
     )
     if not match:
@@ -300,7 +300,7 @@ def make_field(item: Item, said: Said) -> tuple[FieldDraft, str]:
         )
     ):
         name, lower = singular(name), one_of_it
-    elif one_of_it != lower and _NAMING.fullmatch(one_of_it):
+    elif one_of_it != lower and " " in lower and _NAMING.fullmatch(one_of_it):
         name, lower = singular(name), one_of_it
     kind = kind_of(lower)
     shown = label(re.sub(r"(?i)^(?:is|has|was) (?=\w)", "", name) if kind.type == "yes/no" else name)
@@ -359,13 +359,13 @@ def unread(text: str) -> list[str]:
 _FILLER = re.compile(r"(?i)(?:(?:and|or|etc|so on|more|stuff|things|that|it|all|everything|the usual(?: stuff| things)?|such|like|maybe|thanks|please|also|too|other|others|details|info|information|data|fields?|like that|so|the|following|these|necessary|relevant|basic)\b[\s.!]*)+")
 
 
-def looks_like_fields(text: str) -> bool:
+def looks_like_fields(text: str, *, mostly: bool = False) -> bool:
     """Whether a text is nothing but a list of things whose names are those of fields."""
     rest, either = extract_either(text)
     pieces = split_list(rest)
     items = [parse_item(piece) for piece in pieces]
     bad = sum(item is None for item in items)
-    if not pieces or bad > (1 if len(items) >= 5 else 0):
+    if not pieces or bad > (1 if mostly and len(items) >= 4 else 0):
         return False
     known = sum(
         1

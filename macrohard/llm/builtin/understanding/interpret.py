@@ -145,7 +145,8 @@ class Interpreter:
             return
         fields = {alias for record in self.draft.records for one in record.fields for alias in {one.label.lower(), *one.aliases}}
         for name, words in beyond(used):
-            if not any(words.lower() in field for field in fields):
+            known = any(words.lower() in there.lower() for there, _ in self.draft.uncovered)
+            if not known and not any(words.lower() in field for field in fields):
                 self.draft.leave_uncovered(f"{name}: “{words}”.", Said(words=passage.source, wish=wish_of(passage) == "wish"))
 
     def _state_words(self, passage: Passage, text: str) -> None:
@@ -170,7 +171,7 @@ class Interpreter:
 
     def _clause(self, clause: Clause) -> None:
         draft = self.draft
-        text = clause.text
+        text = clause.text = clause.text.strip(" ;")
         if is_chatter(text):
             return
         if re.match(

@@ -40,7 +40,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     (r"\b(?:bulk (?:edit|delete|actions?|operations?)|mass (?:edit|update|delete)|select (?:several|multiple|many)|edit several at once|multi-?select|check several)\b", "Changing several records at once"),
     (r"\b(?:key ?board shortcuts?|hot ?keys?|shortcuts?)\b", "Keyboard shortcuts of its own"),
     (r"\b(?:custom fields?|user[- ]defined fields?|add (?:my |our |your )?own (?:fields|columns)|configurable fields?|configurable|settings page|preferences)\b", "Fields and settings that users define themselves"),
-    (r"\b(?:shuffle|random(?:ly)?(?: pick| choose| select\w*)?|lottery|raffle draw|draw (?:a )?winners?|quiz mode|flash ?card mode|spaced repetition|timer|stop ?watch|pomodoro|count ?down timer|streaks?|gamif\w*|badges for|points for)\b", "Timers, random picks and games"),
+    (r"\b(?:shuffle|random(?:ly)?(?: pick| choose| select\w*)?|raffle draw|draw (?:a )?winners?|quiz mode|flash ?card mode|spaced repetition|timer|stop ?watch|pomodoro|count ?down timer|streaks?|gamif\w*|badges for|points for)\b", "Timers, random picks and games"),
     (r"\b(?:ical|ics|vcard|vcf|json|xml)\b", "Files in formats other than CSV"),
     (r"\b(?:duplicate(?: button)?|copy|clone) (?:a |an |the |existing |last )?(?:record|entry|task|recipe|invoice|order|item|button|previous|old)\w*|\bmerge\b", "Copying and merging records"),
     (r"\b(?:convert(?:s|ed|ing)? (?:to|between|into)|currency conversion|unit conversion|scale (?:the )?(?:recipe|servings|ingredients|quantities)|adjust (?:the )?(?:servings|quantities))\b", "Converting and scaling values"),

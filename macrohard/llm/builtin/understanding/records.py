@@ -221,6 +221,7 @@ class Records:
     def _bundle(self, passages: list[Passage]) -> None:
         """A place is named and nothing else: what such places usually keep."""
         for passage in passages[:3]:
+            self.opening = passage
             for label_ in bundle_in(passage.text):
                 self.ensure(label_.lower(), Said(words=passage.source))
             if self.draft.records:
@@ -234,6 +235,11 @@ class Records:
 
     def _subject(self, passages: list[Passage]) -> None:
         spoken = _spoken_of(passages)
+        for passage in passages[:12]:
+            about = re.match(r"(?i)^(?:purpose|goal|background|context|summary|intro(?:duction)?|about|aim|situation|problem|motivation|why)\s*[:.-]\s+(.+)$", passage.text)
+            if about and len(about[1].split()) >= 4 and not looks_like_fields(about[1]):
+                self.handled.add(id(passage))
+                self.draft.assume(f"Taken as background, nothing is built from it: “{passage.source}”.")
         for passage in passages[:12]:
             if wish_of(passage) == "unwanted":
                 continue
@@ -502,6 +508,8 @@ class Records:
     def _plain_field(self, text: str) -> bool:
         """Whether one word or two alone are the name of a field and not of something that is recorded."""
         item = parse_item(text)
+        if re.search(r"(?i)\b(?:for|of|in|at|from) (?:my|our|the|a|an)\b", text) or len(text.split()) > 5:
+            return False
         return item is not None and bool(kind_of(item.name.lower()).known or kind_of(singular(item.name.lower())).known or item.about)
 
     def _after_colon(self, passage: Passage, here: RecordDraft | None) -> bool:
@@ -509,7 +517,7 @@ class Records:
         line = re.match(r"^([^:]{2,140}?)\s*(?::|\s-)\s+(.{3,})$", passage.text)
         if (
             not line
-            or kind_of(line[1].lower()).known and (passage.bullet or kind_of(line[1].lower()).type != "text")
+            or len(line[1].split()) <= 4 and kind_of(line[1].lower()).known and (passage.bullet or kind_of(line[1].lower()).type != "text")
             or _NOT_RECORDS.match(line[1])
             and not re.search(
                 r"(?i)\b(?:collect|like|list|manage|organi[sz]e|app|tool|page|form|note|log|need|want|store|record|keep|enter|track|save|log|fields?|columns?|details|information|data)\b",
@@ -519,11 +527,15 @@ class Records:
             return False
         cut = end_of_list(line[2])
         items = field_list(line[2][:cut])
-        if len(items) < 2 or not looks_like_fields(line[2][:cut]):
+        if len(items) < 2 or not looks_like_fields(line[2][:cut], mostly=True):
             return False
-        if things := re.match(rf"(?i)^{DETERMINERS}{NOUN} (?:with|having|have|has|which have|that have|including)\s+(?P<list>.+)$", line[2]):
-            noun = things["np"]
-            if is_plural(noun.split()[-1]) and len(field_list(things["list"])) >= 2 and (record := self.ensure(noun, Said(words=passage.source))):
+        things = re.match(rf"(?i)^(?P<who>[\w' ]{{2,60}}?)\s+(?:with|having|have|has|including|which have|that have)\s+(?P<list>.+)$", line[2])
+        if things and len(field_list(things["list"])) >= 2 and not re.search(r",", things["who"]):
+            noun = re.search(rf"(?i){NOUN}$", things["who"].strip())
+            last = things["who"].split()[-1]
+            named = domain_of(singular(line[1].strip().lower())) if len(line[1].split()) <= 3 else None
+            record = self._named(line[1] if named and not self.find(last) else last if is_plural(last) else noun["np"] if noun else last, passage)
+            if record is not None:
                 end = end_of_list(things["list"])
                 self.add_items(record, field_list(things["list"][:end]), passage)
                 self._report(things["list"][:end], passage)
@@ -661,7 +673,7 @@ class Records:
                 "required" if re.fullmatch(r"(?i)yes|x|✓|y|must", c) else "" if re.fullmatch(r"(?i)no|n|-", c) else c
                 for c in cells[1:]
             )
-            self.add_items(record, [Item(item.name, f"{item.about} ; {about}", " | ".join(cells))], passage)
+            self.add_items(record, [Item(item.name, f"{item.about} ; {about}".strip(" ;"), " | ".join(cells), item.target, True)], passage)
 
     def _named(self, noun: str, passage: Passage) -> RecordDraft | None:
         noun = re.sub(rf"(?i)^{DETERMINERS}", "", noun + " ").strip()
@@ -804,7 +816,7 @@ _RULE = re.compile(
     r"(?i)^(?:R|V|F|BR|FR|REQ)-?\d+\b|\b(?:at a time|at the same time|twice|double|overlap\w*|at most (?:one|\w+ open|\d+ \w+ per)|max(?:imum)?\.? (?:of )?\d+ (?:open |active )?(?!char|letter|digit|star|%|kg|euro|minutes|hours)[a-z]+ (?:per|for each|at)|no more than \w+ \w+ (?:per|for each)|"
     r"ignore|(?:only )?once (?:per|for|a)|search\w*|filter\w*|sort(?:ed)? by|sortable|highlight\w*|export\w*|import|print\w*|overdue|remind\w*|notif\w*|log ?in|login)\b|"
     r"\b(?:can't|(?:can|may|must|should)(?:not|n't| not)) (?!be (?:empty|blank|in the|negative|longer|more|less|left|below|before|after|null|missing))|\bis (?:only )?(?:possible|allowed)|\b(?:show|shows|display|list|see|view|find|mark|tick|calculate|compute|warn|delete|edit|remove|check (?:in|out))\b|"
-    r"^[\w -]{2,30} (?:can be|is either|are either|is one of|must be one of|could be|may be) [\w -]+(?:,[\w -]+)* or [\w -]+\W*$|\b(?:should|must|can|could|to|is|are) be (?:shown|displayed|visible|calculated|computed|highlighted|sorted|sortable|searchable|filtered|printed|printable|exported|counted|marked|listed)\b|^(?:the )?(?:total|sum|average|count|number of [\w ]+?|how many)\b.*\b(?:per|by|of (?:all|the|everything)|for (?:each|every)|each|in stock)\b|\bmust be (?:after|before|later|earlier)|>=|<=.*[a-z]_?date|\b(?:belongs?|assigned|assignable) to\b"
+    r"^[\w -]{2,30} (?:can be|is either|are either|is one of|must be one of|could be|may be) [\w -]+(?:,[\w -]+)* or [\w -]+\W*$|\b(?:should|must|can|could|to|is|are) be (?:shown|displayed|visible|calculated|computed|highlighted|sorted|sortable|searchable|filtered|printed|printable|exported|counted|marked|listed)\b|^(?:the )?(?:totals?|sums?|average|count|number of [\w ]+?|how many)\b.*\b(?:per|by|of (?:all|the|everything)|for (?:each|every)|each|in stock)\b|\bmust be (?:after|before|later|earlier)|>=|<=.*[a-z]_?date|\b(?:belongs?|assigned|assignable) to\b"
 )
 
 

@@ -9,7 +9,7 @@ from macrohard.llm.builtin.understanding.words import is_plural, singular
 APP = (
     r"(?:app|apps|application|tool|program|system|software|web ?site|web ?app|site|tracker|tracking|log ?book|log|register|registry|"
     r"manager|management|database|planner|catalog(?:ue)?|directory|organi[sz]er|administration|journal|portal|overview|solution|"
-    r"platform|book ?keeping|keeper|list|lists|organi[sz]ation|service desk|records?|spreadsheet|sheet|thing|thingy|page|file|files|card file|box|box file)"
+    r"platform|book ?keeping|keeper|list|lists|organi[sz]ation|service desk|records?|spreadsheet|sheet|thing|thingy|page|file|files|card file|box|box file|collection|board|plan)"
 )
 DETERMINERS = (
     r"(?:(?:my|our|the|all|a|an|their|his|her|new|various|some|different|incoming|daily|personal|simple|small|tiny|little|easy|basic|"
