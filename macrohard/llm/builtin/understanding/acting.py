@@ -4,15 +4,9 @@ import re
 
 from macrohard.llm.builtin.blueprint import Action, Condition, Field
 from macrohard.llm.builtin.understanding.clauses import Clause
-from macrohard.llm.builtin.understanding.conditions import (
-    by_role,
-    closing_field,
-    done_field,
-    open_conditions,
-    state_field,
-)
 from macrohard.llm.builtin.understanding.constraints import choice_values
 from macrohard.llm.builtin.understanding.draft import DEFAULT, Draft, FieldDraft, RecordDraft, Said, condition
+from macrohard.llm.builtin.understanding.roles import by_role, closing_field, done_field, open_conditions, state_field
 from macrohard.llm.builtin.understanding.words import NUMBER, identifier, lower_label, number
 
 _VERBS = {
@@ -77,10 +71,16 @@ def close(draft: Draft, record: RecordDraft, one: FieldDraft, shown: str, said: 
 
 def workflow(clause: Clause, draft: Draft) -> bool:
     """ "open -> in progress -> closed"."""
-    spoken = re.search(r"(?i)\b(?:goes?|moves?|changes?|switch\w*|progress\w*|status|state|workflow)\b.*?\bfrom (?P<a>[\w ]+?) (?P<b>(?:to [\w ]+?)(?: (?:and )?(?:then )?to [\w ]+?)*)(?:$|,| and\b| but\b|\.)", clause.text)
-    chain = f"{spoken['a']} -> " + " -> ".join(re.split(r"(?i)(?:^| )(?:and )?(?:then )?to ", spoken["b"])[1:]) if spoken else clause.text
-    match = re.search(
-        r"(?P<v>[a-z][\w ]{1,24}(?:\s*(?:-+>|=>|→)\s*[a-z][\w ]{1,24}){1,8})", chain, re.IGNORECASE)
+    spoken = re.search(
+        r"(?i)\b(?:goes?|moves?|changes?|switch\w*|progress\w*|status|state|workflow)\b.*?\bfrom (?P<a>[\w ]+?) (?P<b>(?:to [\w ]+?)(?: (?:and )?(?:then )?to [\w ]+?)*)(?:$|,| and\b| but\b|\.)",
+        clause.text,
+    )
+    chain = (
+        f"{spoken['a']} -> " + " -> ".join(re.split(r"(?i)(?:^| )(?:and )?(?:then )?to ", spoken["b"])[1:])
+        if spoken
+        else clause.text
+    )
+    match = re.search(r"(?P<v>[a-z][\w ]{1,24}(?:\s*(?:-+>|=>|→)\s*[a-z][\w ]{1,24}){1,8})", chain, re.IGNORECASE)
     if not match:
         return False
     values = [
@@ -128,7 +128,14 @@ def choosing(clause: Clause, draft: Draft) -> bool:
     )
     if match is None:
         return False
-    record = next((one for one in draft.records if match["what"].lower() in {one.label.lower(), one.plural.lower(), *one.aliases}), None)
+    record = next(
+        (
+            one
+            for one in draft.records
+            if match["what"].lower() in {one.label.lower(), one.plural.lower(), *one.aliases}
+        ),
+        None,
+    )
     values = choice_values(match["v"])
     if record is None or len(values) < 2 or any(len(value.split()) > 3 for value in values):
         return False
@@ -140,7 +147,11 @@ def choosing(clause: Clause, draft: Draft) -> bool:
     if record.get(name):
         return False
     record.fields.append(
-        FieldDraft(Field(name=name, label=name.capitalize(), type="choice", choices=values), {"field": clause.said, "choices": clause.said}, {name})
+        FieldDraft(
+            Field(name=name, label=name.capitalize(), type="choice", choices=values),
+            {"field": clause.said, "choices": clause.said},
+            {name},
+        )
     )
     return True
 
@@ -297,12 +308,18 @@ _STATE_VERBS = r"approv|reject|cancel|confirm|resolv|clos|start|archiv|accept|de
 
 def _decided(text: str, clause: Clause) -> None:
     """ "the manager approves or rejects": how it was decided is to be kept."""
-    if not re.search(r"\bapprov\w*\b.*\b(?:reject|declin|den(?:y|ies))\w*\b|\baccept\w*\b.*\b(?:reject|declin)\w*\b", text) or state_field(clause.record):
+    if not re.search(
+        r"\bapprov\w*\b.*\b(?:reject|declin|den(?:y|ies))\w*\b|\baccept\w*\b.*\b(?:reject|declin)\w*\b", text
+    ) or state_field(clause.record):
         return
     yes = "Accepted" if "accept" in text else "Approved"
     no = "Declined" if "declin" in text else "Rejected"
     clause.record.fields.append(
-        FieldDraft(Field(name="status", label="Status", type="choice", choices=("Submitted", yes, no), default="Submitted"), {"field": clause.said, "choices": clause.said}, {"status", "state"})
+        FieldDraft(
+            Field(name="status", label="Status", type="choice", choices=("Submitted", yes, no), default="Submitted"),
+            {"field": clause.said, "choices": clause.said},
+            {"status", "state"},
+        )
     )
 
 

@@ -40,7 +40,11 @@ _COMPILED = tuple((re.compile(rf"(?i)(?:(?:and|also|to know|know) )?(?:{pattern}
 @lru_cache(maxsize=4096)
 def asked_for(text: str) -> str | None:
     """The name of the field that an indirect question means; None if it is none."""
-    text = re.sub(r"(?i)\s+(?:which|what) (?:of (?:my|our|the) )?[a-z]+(?: [a-z]+)?$", "", text) if re.match(r"(?i)(?:who|when) ", text) else text
+    text = (
+        re.sub(r"(?i)\s+(?:which|what) (?:of (?:my|our|the) )?[a-z]+(?: [a-z]+)?$", "", text)
+        if re.match(r"(?i)(?:who|when) ", text)
+        else text
+    )
     for pattern, name in _COMPILED:
         match = pattern.fullmatch(text)
         if match is None:

@@ -116,7 +116,9 @@ _HABIT = re.compile(
 
 def is_habit(text: str) -> bool:
     """Whether the person tells what they do today: "We rent out bikes"."""
-    return bool(_HABIT.match(text)) and not re.search(r"(?i)\b(?:want|need|would like|must|should|to (?:be able|see|know|do|have)|can't|no longer)\b", text)
+    return bool(_HABIT.match(text)) and not re.search(
+        r"(?i)\b(?:want|need|would like|must|should|to (?:be able|see|know|do|have)|can't|no longer)\b", text
+    )
 
 
 def is_background(text: str) -> bool:

@@ -3,11 +3,11 @@
 import re
 
 from macrohard.llm.builtin.blueprint import Field
-from macrohard.llm.builtin.understanding.conditions import by_role
 from macrohard.llm.builtin.understanding.domains import Domain, domain_of
 from macrohard.llm.builtin.understanding.draft import DEFAULT, Draft, FieldDraft, RecordDraft, Said
 from macrohard.llm.builtin.understanding.nouns import kind_of, roles_of, usual_choices
 from macrohard.llm.builtin.understanding.records import PARENTS
+from macrohard.llm.builtin.understanding.roles import by_role
 from macrohard.llm.builtin.understanding.words import article, identifier, label, listed, lower_label, singular
 
 _TITLES = (
@@ -42,7 +42,11 @@ def complete(draft: Draft, by_label: dict[str, Domain]) -> None:
             )
     for record in draft.records:
         head = record.label.lower().split()[-1]
-        if all(head not in other.aliases and other.label.lower().split()[-1] != head for other in draft.records if other is not record):
+        if all(
+            head not in other.aliases and other.label.lower().split()[-1] != head
+            for other in draft.records
+            if other is not record
+        ):
             record.aliases.add(head)
     for record in draft.records:
         _usual_fields(draft, record, by_label.get(record.label))
@@ -152,9 +156,16 @@ def _usual_fields(draft: Draft, record: RecordDraft, domain: Domain | None) -> N
             )
         draft.assume(f"{record.plural} have a name and notes, because the text does not say what is kept of them.")
     references = [one for one in record.fields if one.type == "reference"]
-    has_name = any(one.type == "text" and not one.value.choices and not _ABOUT.fullmatch(one.label.lower()) for one in record.fields)
+    has_name = any(
+        one.type == "text" and not one.value.choices and not _ABOUT.fullmatch(one.label.lower())
+        for one in record.fields
+    )
     has_name = has_name or domain is None and any(one.type == "text" for one in record.fields)
-    dated_log = domain is not None and domain.fields[0].type in ("date", "date-time") and any(record.of_type("date", "date-time"))
+    dated_log = (
+        domain is not None
+        and domain.fields[0].type in ("date", "date-time")
+        and any(record.of_type("date", "date-time"))
+    )
     if (
         not has_name
         and not dated_log
@@ -186,7 +197,9 @@ def _formulas(draft: Draft, record: RecordDraft) -> None:
         if said is None or one.value.computed is not None:
             continue
         if not compute_usually(record, one, said):
-            draft.leave_uncovered(f"How {lower_label(one.label)} is computed is not understood; it is entered instead.", said)
+            draft.leave_uncovered(
+                f"How {lower_label(one.label)} is computed is not understood; it is entered instead.", said
+            )
             del one.said["computed"]
 
 
@@ -194,7 +207,15 @@ def _age(draft: Draft, record: RecordDraft) -> None:
     """An age beside a birthday is computed, because it changes by itself."""
     age, born = record.get("age"), by_role(record, "birthday")
     if age and born and age.type in ("whole number", "text") and age.value.computed is None:
-        age.value = Field.model_validate({**age.value.model_dump(), "type": "whole number", "required": False, "default": None, "computed": {"how": "age", "fields": (born.name,)}})
+        age.value = Field.model_validate(
+            {
+                **age.value.model_dump(),
+                "type": "whole number",
+                "required": False,
+                "default": None,
+                "computed": {"how": "age", "fields": (born.name,)},
+            }
+        )
         age.said["computed"] = age.said.get("field", DEFAULT)
         draft.assume(f"The age is computed from {lower_label(born.label)}.")
 
@@ -243,12 +264,27 @@ def _has_alike(record: RecordDraft, usual: FieldDraft) -> bool:
 def _dates_for_times(draft: Draft, record: RecordDraft) -> None:
     """Times in and out without any date are moments: a date belongs to them."""
     ends = [one for one in record.fields if one.label.lower() in ("from", "to", "until", "till") and one.type == "text"]
-    if len(ends) == 2 and not re.search(r"trip|flight|ride|journey|travel|drive|transfer|message|letter|call|mail|route|move", record.label.lower()):
+    if len(ends) == 2 and not re.search(
+        r"trip|flight|ride|journey|travel|drive|transfer|message|letter|call|mail|route|move", record.label.lower()
+    ):
         for one in ends:
             one.value = one.value.model_copy(update={"type": "date"})
-    day = next((one for one in record.of_type("date") if re.fullmatch(r"(?:.* )?(?:date|day)", one.label.lower()) and not roles_of(one.label.lower()) & {"due", "birthday", "expiry"}), None)
+    day = next(
+        (
+            one
+            for one in record.of_type("date")
+            if re.fullmatch(r"(?:.* )?(?:date|day)", one.label.lower())
+            and not roles_of(one.label.lower()) & {"due", "birthday", "expiry"}
+        ),
+        None,
+    )
     for one in record.fields:
-        if day and one is not day and one.type == "date" and re.fullmatch(r"start|end|from|to|begin|until|starts|ends|finish", one.label.lower()):
+        if (
+            day
+            and one is not day
+            and one.type == "date"
+            and re.fullmatch(r"start|end|from|to|begin|until|starts|ends|finish", one.label.lower())
+        ):
             one.value = one.value.model_copy(update={"type": "time"})
     times = [one for one in record.of_type("time") if {"start", "closing", "end"} & roles_of(one.label.lower())]
     if not times or any(record.of_type("date", "date-time")):

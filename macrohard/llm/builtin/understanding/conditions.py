@@ -4,11 +4,18 @@ import re
 from typing import NamedTuple
 
 from macrohard.llm.builtin.blueprint import Condition
-from macrohard.llm.builtin.understanding.draft import FieldDraft, RecordDraft, condition
-from macrohard.llm.builtin.understanding.nouns import Role, kind_of, roles_of
+from macrohard.llm.builtin.understanding.draft import DATED, FieldDraft, RecordDraft, condition
+from macrohard.llm.builtin.understanding.nouns import roles_of
+from macrohard.llm.builtin.understanding.roles import (
+    by_role,
+    closing_field,
+    date_of,
+    done_field,
+    is_period,
+    open_conditions,
+    open_word,
+)
 from macrohard.llm.builtin.understanding.words import NUMBER, number, plural, singular
-
-_DATED = ("date", "date-time")
 
 
 class Selection(NamedTuple):
@@ -20,113 +27,6 @@ class Selection(NamedTuple):
     word: str
     """E.g. "Overdue"."""
     sort: str | None = None
-
-
-def by_role(record: RecordDraft, *roles: Role) -> FieldDraft | None:
-    """The first field that plays one of the roles, roles tried in order."""
-    for role in roles:
-        for one in record.fields:
-            if (one.value.computed is None or role == "quantity") and role in roles_of(one.label.lower()) and _fits(role, one):
-                return one
-        if role == "start":
-            for one in record.fields:
-                if one.type in _DATED and re.fullmatch(r"date|day|when|date and time", one.label.lower()):
-                    return one
-    return None
-
-
-def _fits(role: Role, one: FieldDraft) -> bool:
-    if role in ("due", "birthday", "event", "expiry"):
-        return one.type in _DATED
-    if role in ("start", "end", "closing"):
-        return one.type in (*_DATED, "time")
-    if role == "quantity" and "minimum stock" in roles_of(one.label.lower()):
-        return False
-    if role in ("minimum stock", "quantity"):
-        return one.type in ("whole number", "decimal number")
-    return True
-
-
-def closing_field(record: RecordDraft) -> FieldDraft | None:
-    """The date or time whose being empty means that a record is still open."""
-    found = [
-        one
-        for one in record.fields
-        if "closing" in roles_of(one.label.lower()) and one.type in (*_DATED, "time") and not one.value.required
-    ]
-    strong = [one for one in found if "end" not in roles_of(one.label.lower())]
-    return (strong or found or [None])[0]
-
-
-def done_field(record: RecordDraft) -> FieldDraft | None:
-    """The yes/no field that says a record is finished with."""
-    for one in record.of_type("yes/no"):
-        if re.fullmatch(
-            r"(?:.* )?(?:done|paid|completed?|finished|returned|closed|resolved|bought|collected|redeemed|packed|delivered|shipped|read|watched|checked|handled|settled|picked up|purchased|answered|processed|reimbursed|invoiced)",
-            one.label.lower(),
-        ):
-            return one
-    return None
-
-
-def state_field(record: RecordDraft) -> FieldDraft | None:
-    """The choice that says how far a record has come."""
-    for one in record.of_type("choice"):
-        if re.fullmatch(r"(?:.* )?(?:status|state|stage|progress|phase)", one.label.lower()):
-            return one
-    return None
-
-
-_FINAL = r"(?:closed|done|completed?|finished|resolved|paid|delivered|returned|cancell?ed|rejected|archived|hired|won|lost|former|old|inactive|redeemed|sold|declined|expired|settled|collected|shipped|failed|passed|mitigated|retired|disposed|fixed|solved|answered|approved|no[- ]show|withdrawn|bought|read|watched|checked out)"
-
-
-def open_conditions(record: RecordDraft) -> tuple[Condition, ...]:
-    """What holds while a record is not finished with; empty if that cannot be told."""
-    if one := done_field(record):
-        return (condition(one.name, "equal", "no"),)
-    if (one := closing_field(record)) and not (by_role(record, "due") is None and _is_period(record)):
-        return (condition(one.name, "empty"),)
-    if one := state_field(record):
-        final = [c for c in one.value.choices if re.fullmatch(_FINAL, c.lower())]
-        if final:
-            return tuple(condition(one.name, "not equal", value) for value in final)
-        if one.value.choices:
-            return (condition(one.name, "not equal", one.value.choices[-1]),)
-    return ()
-
-
-def _is_period(record: RecordDraft) -> bool:
-    """A record with a stated end in advance, e.g. a booking: its end is no sign of being over."""
-    return bool(
-        re.search(
-            r"book|reserv|rental|shift|absence|leave|vacation|event|appointment|course|lesson|holiday|trip|season|contract|meeting|slot|stay",
-            record.label.lower(),
-        )
-    ) and not any(re.search(r"return", one.label.lower()) for one in record.fields)
-
-
-def open_word(record: RecordDraft) -> str:
-    """What a record that is not finished with is called."""
-    if one := done_field(record):
-        return {"paid": "Unpaid", "returned": "Not returned", "read": "Unread", "bought": "To buy"}.get(
-            one.label.lower(), "Open"
-        )
-    return "Open"
-
-
-def date_of(record: RecordDraft, *prefer: Role) -> FieldDraft | None:
-    """The date a record is about."""
-    found = by_role(record, *prefer) if prefer else None
-    if found:
-        return found
-    for wanted in ("date", "time in", "start", "start date", "day"):
-        for one in record.of_type(*_DATED):
-            if one.label.lower() == wanted:
-                return one
-    found = by_role(record, "start", "event", "due")
-    if found and found.type in _DATED:
-        return found
-    return next(iter(one for one in record.of_type(*_DATED) if "birthday" not in roles_of(one.label.lower())), None)
 
 
 def select(phrase: str, record: RecordDraft) -> Selection | None:
@@ -173,6 +73,7 @@ def select(phrase: str, record: RecordDraft) -> Selection | None:
 UNKNOWN_PERIOD = re.compile(
     r"(?i)\b(?:this year|last (?:month|year|week)|next (?:year|quarter)|this quarter|tomorrow|yesterday|(?:last|past) \w+ (?:days|weeks|months|years)|in (?:january|february|march|april|may|june|july|august|september|october|november|december)|since \d{4}|older than \w+ \w+|for more than \w+ (?:days|weeks|months|years)|longer than \w+ \w+|(?:not|n't) \w+ (?:for|in|since) (?:more than )?\w+ (?:days|weeks|months))\b"
 )
+
 """Times that no condition can ask for."""
 
 
@@ -285,9 +186,9 @@ def _dates(text: str, record: RecordDraft) -> Selection | None:
             f"{word}this month".capitalize(),
             one.name,
         )
-    if re.search(r"\b(?:upcoming|future|coming(?: up)?|next|planned ahead|ahead)\b", text) and one.type in _DATED:
+    if re.search(r"\b(?:upcoming|future|coming(?: up)?|next|planned ahead|ahead)\b", text) and one.type in DATED:
         return Selection((condition(one.name, "not before today"), *extra), "", "Upcoming", one.name)
-    if re.search(r"\b(?:past|previous|earlier|former events)\b", text) and one.type in _DATED:
+    if re.search(r"\b(?:past|previous|earlier|former events)\b", text) and one.type in DATED:
         return Selection((condition(one.name, "before today"),), "", "Past", one.name)
     return None
 
@@ -315,13 +216,14 @@ def _days(count: str | None, unit: str) -> int:
 
 
 _INSIDE = r"\b(?:in the (?:house|building|office)|inside|in house|on[- ]site|on the premises|present(?: now)?|checked[- ]in|still (?:here|in|inside)|(?:is|are) (?:currently )?(?:here|in|there)(?: now| right now| at the moment)|here (?:now|right now)|in (?:now|right now)|currently (?:in|here|inside)|not (?:yet )?(?:checked|signed) out|haven't (?:left|checked out))\b"
+
 _OUT = r"\b(?:on loan|lent(?: out)?|borrowed|loaned(?: out)?|(?:is|are|currently|still|books|items|tools|what's) out\b|out (?:now|right now|at the moment)|checked[- ]out|out on loan|not (?:yet )?(?:returned|back|been returned)|unreturned|outstanding|still out|rented(?: out)?|haven't (?:been )?(?:returned|brought back)|given out|issued)\b"
+
 _OPEN = r"\b(?:open|pending|outstanding|unfinished|incomplete|not (?:yet )?(?:done|finished|completed?|closed|resolved|paid)|undone|un(?:paid|resolved|completed|read|watched)|still (?:open|to do|due)|to[- ]do|current(?:ly)?(?: running| ongoing)?|ongoing|running|remaining|left to do|active|haven't (?:paid|been paid)|owe\w*)\b"
+
 _CLOSED = r"\b(?:done|finished|completed?|closed|resolved|returned|paid|bought|read|watched|settled)\b"
 
-
 _NOT_CLOSED = rf"\b(?:not|\w+n't|never|yet to be|still to be)(?: yet| been| being| have| be| yet been)*\s+{_CLOSED[2:]}"
-
 
 _NOW = r"\b(?:today|now|currently|at the moment|right now|at present|this moment)\b"
 
@@ -329,13 +231,25 @@ _NOW = r"\b(?:today|now|currently|at the moment|right now|at present|this moment
 def _current(text: str, record: RecordDraft) -> Selection | None:
     """Periods that today lies in: who is away today."""
     start, end = by_role(record, "start"), by_role(record, "end", "closing", "expiry")
-    if start is None or end is None or start is end or start.type != "date" or end.type != "date" or not re.search(_NOW, text):
+    if (
+        start is None
+        or end is None
+        or start is end
+        or start.type != "date"
+        or end.type != "date"
+        or not re.search(_NOW, text)
+    ):
         return None
-    word = re.search(r"\b(?:away|absent|on (?:holiday|leave|vacation)|out of (?:the )?office|sick|off|staying|occupied|running|active|valid|checked in|living|booked|taken|rented|here|ongoing|there)\b", text)
-    if word is None or open_conditions(record) and closing_field(record) is end and not _is_period(record):
+    word = re.search(
+        r"\b(?:away|absent|on (?:holiday|leave|vacation)|out of (?:the )?office|sick|off|staying|occupied|running|active|valid|checked in|living|booked|taken|rented|here|ongoing|there)\b",
+        text,
+    )
+    if word is None or open_conditions(record) and closing_field(record) is end and not is_period(record):
         return None
     shown = f"{word.group().capitalize()} {'today' if 'today' in text else 'now'}"
-    return Selection((condition(start.name, "not after today"), condition(end.name, "not before today")), shown, shown, start.name)
+    return Selection(
+        (condition(start.name, "not after today"), condition(end.name, "not before today")), shown, shown, start.name
+    )
 
 
 def _open(text: str, record: RecordDraft) -> Selection | None:
@@ -429,13 +343,28 @@ def _bare(label: str) -> str:
 
 
 def _yes_no(text: str, record: RecordDraft) -> Selection | None:
-    for one, low in ((one, name) for one in record.of_type("yes/no") for name in {one.label.lower(), *one.aliases, _bare(one.label.lower())}):
+    for one, low in (
+        (one, name)
+        for one in record.of_type("yes/no")
+        for name in {one.label.lower(), *one.aliases, _bare(one.label.lower())}
+    ):
         if re.search(
-            rf"\b(?:not|non|isn't|aren't|haven't|hasn't|has not|have not|didn't|did not|doesn't|don't|never|wasn't|weren't|no|without|in|un)[- ]?(?:yet |been |being |have |be )*{re.escape(low)}\b", text
+            rf"\b(?:not|non|isn't|aren't|haven't|hasn't|has not|have not|didn't|did not|doesn't|don't|never|wasn't|weren't|no|without|in|un)[- ]?(?:yet |been |being |have |be )*{re.escape(low)}\b",
+            text,
         ):
             prefix = next((p for p in ("in", "un") if f"{p}{low}" in text), None)
-            word = f"{prefix}{low}".capitalize() if prefix else f"Not {low}" if low == one.label.lower() else f"Without {low}"
-            return Selection((condition(one.name, "equal", "no"),), "" if prefix else f"{record.plural} {word[0].lower()}{word[1:]}", word)
+            word = (
+                f"{prefix}{low}".capitalize()
+                if prefix
+                else f"Not {low}"
+                if low == one.label.lower()
+                else f"Without {low}"
+            )
+            return Selection(
+                (condition(one.name, "equal", "no"),),
+                "" if prefix else f"{record.plural} {word[0].lower()}{word[1:]}",
+                word,
+            )
         if re.search(rf"\b{re.escape(low)}s?\b", text):
             return Selection((condition(one.name, "equal", "yes"),), "", one.label)
     return None
@@ -472,7 +401,11 @@ def _compared(text: str, record: RecordDraft) -> Selection | None:
 
 def _emptiness(text: str, record: RecordDraft) -> Selection | None:
     for one in record.fields:
-        for alias in {one.label.lower(), *one.aliases, *(("answer", "reply", "response", "rsvp") if "rsvp" in one.name else ())}:
+        for alias in {
+            one.label.lower(),
+            *one.aliases,
+            *(("answer", "reply", "response", "rsvp") if "rsvp" in one.name else ()),
+        }:
             if len(alias) > 2 and re.search(
                 rf"\b(?:without|with no|missing|no|lacking)(?: an?| the| any)? {re.escape(alias)}\b", text
             ):
@@ -498,49 +431,3 @@ def plain_words(when: tuple[Condition, ...], record: RecordDraft) -> str:
         else:
             words.append(f"{name} is {one.is_}{f' {one.value}' if one.value else ''}")
     return " and ".join(words)
-
-
-def find_field(record: RecordDraft, phrase: str) -> FieldDraft | None:
-    """The field of a record that a phrase names: by label or alias, by its head word, or by its type."""
-    key = singular(phrase.lower().replace("_", " ").strip(" .'\""))
-    if not key:
-        return None
-    for one in record.fields:
-        if key in (one.label.lower(), one.name, singular(one.label.lower())) or key in one.aliases:
-            return one
-    kind = kind_of(key)
-    for one in record.fields:
-        words = one.label.lower().split()
-        if (
-            key == words[0]
-            and len(words) > 1
-            and not re.match(r"(?:first|last|start|end|date|time|number|new|old|full|home|unit|total|is|has)$", key)
-            or key == words[-1]
-            or f" {key} " in f" {one.label.lower()} "
-        ):
-            return one
-    if kind.type in ("e-mail", "phone", "web address") or key in (
-        "date",
-        "day",
-        "time",
-        "amount",
-        "price",
-        "due date",
-        "deadline",
-        "due",
-        "money",
-        "cost",
-    ):
-        wanted = {"date": ("date", "date-time"), "day": ("date", "date-time"), "time": ("time", "date-time")}.get(
-            key, (kind.type,)
-        )
-        if key in ("due", "deadline", "due date"):
-            return by_role(record, "due")
-        return (
-            date_of(record)
-            if key in ("date", "day")
-            else next(iter(one for one in record.fields if one.type in wanted), None)
-        )
-    if key.startswith("isbn"):
-        return next((one for one in record.fields if "isbn" in one.name), None)
-    return None

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from macrohard.llm.builtin.understanding.draft import DEFAULT, FieldDraft, Said
+from macrohard.llm.builtin.understanding.draft import DATED, DEFAULT, NUMERIC, FieldDraft, Said
 from macrohard.llm.builtin.understanding.nouns import kind_of, usual_choices
 from macrohard.llm.builtin.understanding.patterns import pattern_between
 from macrohard.llm.builtin.understanding.words import NUMBER, identifier, label, number
@@ -20,8 +20,6 @@ _UNIT = (
     r"minutes?|mins?|seconds?|days|weeks|months|years|lit(?:re|er)s?|l|ml|%|percent|°c|°f|celsius|degrees|kcal|bpm|kwh|pieces|pcs|"
     r"tons?|tonnes|hectares|acres|square (?:met(?:er|re)s|feet)|stars|points|gallons|mg|cl)"
 )
-_NUMERIC = ("whole number", "decimal number", "money")
-_DATED = ("date", "date-time")
 _TEXTS = ("text", "long text")
 _WORD_TYPES: tuple[tuple[str, str], ...] = (
     (r"(?:bool(?:ean)?|yes ?/ ?no|y/n|true/false|tick ?box|check ?box|a? ?(?:simple )?flag|yes or no|on/off)", "yes/no"),
@@ -61,7 +59,9 @@ def constrain(one: FieldDraft, words: str, said: Said) -> str:
     if one.type == "reference" or one.value.computed:
         _presence(one, rest, said)
         return rest.text.strip(" ;,.-:()[]*")
-    if rest.take(r"^\W*(?:is |are )?(?:auto(?:matically)? ?)?(?:computed|calculated)(?: automatically| by the (?:app|system))?\b"):
+    if rest.take(
+        r"^\W*(?:is |are )?(?:auto(?:matically)? ?)?(?:computed|calculated)(?: automatically| by the (?:app|system))?\b"
+    ):
         one.said["computed"] = said
     _presence(one, rest, said)
     _checksum(one, rest, said)
@@ -101,7 +101,7 @@ def _presence(one: FieldDraft, rest: _Rest, said: Said) -> None:
         rest.take(r"\(?(?:ignoring|regardless of) (?:upper.{0,20}|case)\)?|case[- ]insensitive(?:ly)?")
     if rest.take(
         r"\b(?:auto(?:matic(?:ally)?)?(?: set| filled)?|set automatically|filled in automatically|generated)\b"
-    ) and one.type in (*_DATED, "time"):
+    ) and one.type in (*DATED, "time"):
         one.change("default", said, default="today" if one.type == "date" else "now")
 
 
@@ -151,14 +151,14 @@ def _default(one: FieldDraft, rest: _Rest, said: Said) -> None:
 
 def _set_default(one: FieldDraft, value: str, said: Said) -> None:
     lower = value.lower()
-    if one.type in (*_DATED, "time"):
+    if one.type in (*DATED, "time"):
         if re.match(r"(?:today|now|the current|current|this)", lower):
             one.change("default", said, default="today" if one.type == "date" else "now")
         return
     if one.type == "yes/no":
         one.change("default", said, default="no" if re.match(r"no|false|off|un|not|0", lower) else "yes")
         return
-    if one.type in _NUMERIC:
+    if one.type in NUMERIC:
         if digits := re.search(NUMBER, lower):
             one.change("default", said, default=number(digits.group()))
         return
@@ -174,7 +174,7 @@ def _set_default(one: FieldDraft, value: str, said: Said) -> None:
 
 
 def _choices(one: FieldDraft, rest: _Rest, said: Said) -> None:
-    if one.type == "yes/no" or one.type in _NUMERIC and not rest.has(r"\bone of\b|/"):
+    if one.type == "yes/no" or one.type in NUMERIC and not rest.has(r"\bone of\b|/"):
         return
     match = rest.take(
         r"(?:\b(?:one of|either|whether (?:it(?:'s| is)|they(?:'re| are)?)?|choices?(?: are)?|options?(?: are)?|values?(?: are)?|possible values?(?: are)?|allowed values?(?: are)?|can be|could be|may be|is|are|drop ?down(?: list)?(?: with| of)?|"
@@ -224,12 +224,14 @@ def choice_values(text: str) -> tuple[str, ...]:
 
 def _money_and_unit(one: FieldDraft, rest: _Rest, said: Said) -> None:
     currency = rest.take(rf"(?:\b(?:in|as)\s+)?(?<![a-z]){CURRENCY}(?!\s*\d)")
-    if currency and (one.type in (*_NUMERIC, "text")):
+    if currency and (one.type in (*NUMERIC, "text")):
         sign = re.search(rf"(?i){CURRENCY}", currency.group())
         assert sign is not None
         one.change("type", said, type="money", currency=CURRENCIES[sign.group().lower()])
     if one.type == "time" and rest.has(r"\bin (?:minutes|mins?|hours|hrs|seconds)\b"):
-        one.value = one.value.model_copy(update={"type": "whole number" if rest.has(r"\bin (?:min|sec)") else "decimal number"})
+        one.value = one.value.model_copy(
+            update={"type": "whole number" if rest.has(r"\bin (?:min|sec)") else "decimal number"}
+        )
     if one.type in ("whole number", "decimal number", "text"):
         unit = rest.take(rf"\b(?:in|measured in|as)\s+(?P<u>{_UNIT})(?![a-z])") or rest.take(
             rf"^[\s(\[]*(?P<u>{_UNIT})[\s)\]]*$"
@@ -245,7 +247,7 @@ _MOMENT = r"(?P<m>today|now|the (?:current|present) (?:day|date|time|year)|curre
 
 
 def _dates(one: FieldDraft, rest: _Rest, said: Said) -> None:
-    dated = one.type in _DATED
+    dated = one.type in DATED
     if dated or one.type in ("text", "whole number"):
         if rest.take(
             r"\b(?:(?:(?:must|can|may|should)?(?: ?not|n't)|can't) (?:be |lie )?(?:in (?:the )?|a )?future(?: dates?)?|no future dates?|never in the future|not (?:be )?(?:after|later than) (?:today|now)|(?:only |must be )?(?:in the )?past(?: dates?)? or today|today or (?:earlier|before|in the past)|up to today|(?:must be |only )in the past)\b"
@@ -306,12 +308,21 @@ def _lengths(one: FieldDraft, rest: _Rest, said: Said) -> None:
                 pattern_hint=f"{size} digits",
                 pattern_example=("1234567890" * 4)[:size],
             )
-    if match := rest.take(rf"\b(?:(?:exactly |of |with |must have |must be |has |have |always )*)(?P<n>{NUMBER}) (?:capital|upper[- ]?case|big) letters?(?: (?:and|followed by|then|plus|,) (?P<d>{NUMBER}) (?:digits|numbers))?"):
+    if match := rest.take(
+        rf"\b(?:(?:exactly |of |with |must have |must be |has |have |always )*)(?P<n>{NUMBER}) (?:capital|upper[- ]?case|big) letters?(?: (?:and|followed by|then|plus|,) (?P<d>{NUMBER}) (?:digits|numbers))?"
+    ):
         size, digits = int(float(number(match["n"]))), int(float(number(match["d"]))) if match["d"] else 0
         if 0 < size + digits <= 40:
             hint = f"{size} capital letters" + (f" followed by {digits} digits" if digits else "")
             tail = f"[0-9]{{{digits}}}" if digits else ""
-            one.change("pattern", said, type="text", pattern=f"[A-Z]{{{size}}}{tail}", pattern_hint=hint, pattern_example=("ABCDEFGHIJ" * 4)[:size] + ("1234567890" * 4)[:digits])
+            one.change(
+                "pattern",
+                said,
+                type="text",
+                pattern=f"[A-Z]{{{size}}}{tail}",
+                pattern_hint=hint,
+                pattern_example=("ABCDEFGHIJ" * 4)[:size] + ("1234567890" * 4)[:digits],
+            )
     if match := rest.take(r"\b(?:only digits|digits only|only numbers|numbers only)\b"):
         one.change("pattern", said, pattern=r"[0-9]+", pattern_hint="digits only", pattern_example="12345")
     if match := rest.take(r"\b(?:only letters|letters only)\b"):
@@ -376,7 +387,7 @@ def _ranges(one: FieldDraft, rest: _Rest, said: Said) -> None:
         and rest.has(r"^\W*(?:from |between )?\d+\s*(?:\.\.\.?|-|to|and)\s*\d+\b")
     ):
         one.value = one.value.model_copy(update={"type": "whole number"})
-    rangeable = one.type in _NUMERIC or one.type == "text"
+    rangeable = one.type in NUMERIC or one.type == "text"
     if not rangeable:
         return
     if match := rest.take(
@@ -449,7 +460,7 @@ def _type(one: FieldDraft, rest: _Rest, said: Said) -> None:
             )
             if (
                 type_ == "whole number"
-                and one.type in (*_NUMERIC, "phone")
+                and one.type in (*NUMERIC, "phone")
                 or type_ == "text"
                 and one.type != "long text"
             ):

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from macrohard.llm.builtin.blueprint import View
 from macrohard.llm.builtin.understanding.clauses import Clause, named_record, own_words
 from macrohard.llm.builtin.understanding.computing import computed_named, looked_up
-from macrohard.llm.builtin.understanding.conditions import find_field, select
+from macrohard.llm.builtin.understanding.conditions import select
 from macrohard.llm.builtin.understanding.draft import Draft, FieldDraft, RecordDraft, Said
 from macrohard.llm.builtin.understanding.fields import split_list
 from macrohard.llm.builtin.understanding.finding import filtering, order_in, search, sorting, view_of
 from macrohard.llm.builtin.understanding.listing import availability, printing
+from macrohard.llm.builtin.understanding.roles import find_field
 from macrohard.llm.builtin.understanding.text import Passage, wish_of
 from macrohard.llm.builtin.understanding.transfer import exporting
 

@@ -17,6 +17,10 @@ from macrohard.llm.builtin.blueprint import (
 )
 from macrohard.llm.builtin.understanding.words import identifier, label, plural, singular
 
+NUMERIC: tuple[FieldType, ...] = ("whole number", "decimal number", "money")
+DATED: tuple[FieldType, ...] = ("date", "date-time")
+TIMED: tuple[FieldType, ...] = ("date", "date-time", "time")
+
 
 class Said(Value):
     """Where a part comes from."""

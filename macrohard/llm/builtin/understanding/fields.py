@@ -7,7 +7,7 @@ from functools import lru_cache
 from macrohard.llm.builtin.blueprint import Field
 from macrohard.llm.builtin.understanding.asking import asked_for
 from macrohard.llm.builtin.understanding.constraints import choice_values, constrain
-from macrohard.llm.builtin.understanding.draft import DEFAULT, FieldDraft, Said, re_space
+from macrohard.llm.builtin.understanding.draft import FieldDraft, Said, re_space
 from macrohard.llm.builtin.understanding.nouns import is_skipped, kind_of
 from macrohard.llm.builtin.understanding.words import identifier, label, singular
 
@@ -53,7 +53,9 @@ def split_list(text: str) -> list[str]:
     return list(_split_list(text))
 
 
-_SEPARATOR = re.compile(r"[,;\n]\s*(?:(?:and|plus|or|&)\s+(?:also\s+)?)?|\s+(?:and|plus|as well as|&|\+(?!\s*\d))\s+(?:also\s+)?|\s+[•|]\s+")
+_SEPARATOR = re.compile(
+    r"[,;\n]\s*(?:(?:and|plus|or|&)\s+(?:also\s+)?)?|\s+(?:and|plus|as well as|&|\+(?!\s*\d))\s+(?:also\s+)?|\s+[•|]\s+"
+)
 
 
 @lru_cache(maxsize=1024)
@@ -223,11 +225,17 @@ def parse_item(piece: str) -> Item | None:
         return Item(f"{moment[1]} on", about, source, target)
     if question and not about and len(text.split()) <= 3 and kind_of(text.lower()).type in ("yes/no", "text"):
         about = "yes/no"
-    if made := re.fullmatch(r"(?i)(.+?),? (?:is |gets )?(?:computed|calculated|automatic(?:ally)?(?: computed| calculated)?|auto[- ]calculated)", text):
+    if made := re.fullmatch(
+        r"(?i)(.+?),? (?:is |gets )?(?:computed|calculated|automatic(?:ally)?(?: computed| calculated)?|auto[- ]calculated)",
+        text,
+    ):
         text, about = made[1], f"computed ; {about}"
     if pair := re.fullmatch(r"(?i)(\w+(?: \w+)?)\s*/\s*(?:not|un|in)[- ]?(\w+)", text):
         return Item(pair[1], f"yes/no ; {about}", source, target)
-    if done := re.fullmatch(r"(?i)(?:whether|if) (?:an? |the |their |its )?([a-z]+(?: [a-z]+)?) (?:was|is|has been|were|are|have been|got) (?:already )?([a-z]+)(?: or not| yet)?", text):
+    if done := re.fullmatch(
+        r"(?i)(?:whether|if) (?:an? |the |their |its )?([a-z]+(?: [a-z]+)?) (?:was|is|has been|were|are|have been|got) (?:already )?([a-z]+)(?: or not| yet)?",
+        text,
+    ):
         return Item(f"{done[1]} {done[2]}", f"yes/no ; {about}", source, target)
     if yes_no := re.fullmatch(r"(?i)(.+?)[ :,-]*\(?(?:yes ?/ ?no|y/n|y / n|or not)\)?", text):
         return Item(yes_no[1].strip(), f"yes/no ; {about}", source, target)
@@ -248,7 +256,9 @@ def parse_item(piece: str) -> Item | None:
     ) or is_modifier(text):
         return None
     known = kind_of(text.lower()).known and len(text.split()) <= 3 and not re.match(r"(?i)(?:is|are|has|was) ", text)
-    if _VERBISH.match(text) and not (known or re.fullmatch(r"(?i)(?:is|has)_?\w+|from|to|until|till|by|order|open|close", text)):
+    if _VERBISH.match(text) and not (
+        known or re.fullmatch(r"(?i)(?:is|has)_?\w+|from|to|until|till|by|order|open|close", text)
+    ):
         return None
     return Item(text, about, source, target, colon)
 
@@ -296,7 +306,8 @@ def make_field(item: Item, said: Said) -> tuple[FieldDraft, str]:
         not counted
         and one_of_it != lower
         and (
-            kind_of(one_of_it).type in (*_FIELDLIKE, "choice", "yes/no") and kind_of(lower).type not in ("long text", "whole number")
+            kind_of(one_of_it).type in (*_FIELDLIKE, "choice", "yes/no")
+            and kind_of(lower).type not in ("long text", "whole number")
         )
     ):
         name, lower = singular(name), one_of_it
@@ -334,7 +345,8 @@ def _offered(about: str, *, anything: bool) -> tuple[tuple[str, ...], str]:
     if any(
         is_modifier(piece)
         or len(piece.split()) > 4
-        or not anything and kind_of(piece.lower()).type in _FIELDLIKE
+        or not anything
+        and kind_of(piece.lower()).type in _FIELDLIKE
         or re.search(r"[.:\d]{2,}|\b(?:must|should|max|min|is|are|can)\b", piece)
         for piece in pieces
     ):
@@ -356,7 +368,9 @@ def unread(text: str) -> list[str]:
     return [piece for piece in split_list(rest) if parse_item(piece) is None and not _FILLER.fullmatch(piece)]
 
 
-_FILLER = re.compile(r"(?i)(?:(?:and|or|etc|so on|more|stuff|things|that|it|all|everything|the usual(?: stuff| things)?|such|like|maybe|thanks|please|also|too|other|others|details|info|information|data|fields?|like that|so|the|following|these|necessary|relevant|basic)\b[\s.!]*)+")
+_FILLER = re.compile(
+    r"(?i)(?:(?:and|or|etc|so on|more|stuff|things|that|it|all|everything|the usual(?: stuff| things)?|such|like|maybe|thanks|please|also|too|other|others|details|info|information|data|fields?|like that|so|the|following|these|necessary|relevant|basic)\b[\s.!]*)+"
+)
 
 
 def looks_like_fields(text: str, *, mostly: bool = False) -> bool:
@@ -378,16 +392,3 @@ def looks_like_fields(text: str, *, mostly: bool = False) -> bool:
 def is_kept_anyway(item: Item) -> bool:
     """An id or the like, which every product keeps by itself."""
     return is_skipped(item.name.lower().replace("_", " ")) or is_skipped(item.name.lower())
-
-
-__all__ = [
-    "DEFAULT",
-    "Item",
-    "extract_either",
-    "field_list",
-    "is_kept_anyway",
-    "looks_like_fields",
-    "make_field",
-    "parse_item",
-    "split_list",
-]

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from macrohard.llm.builtin.blueprint import View
 from macrohard.llm.builtin.understanding.clauses import Clause, named_record
-from macrohard.llm.builtin.understanding.conditions import Selection, by_role, date_of, find_field, select
+from macrohard.llm.builtin.understanding.conditions import Selection, select
 from macrohard.llm.builtin.understanding.draft import Draft, FieldDraft, RecordDraft
 from macrohard.llm.builtin.understanding.fields import split_list
+from macrohard.llm.builtin.understanding.roles import by_role, date_of, find_field
 from macrohard.llm.builtin.understanding.words import NUMBER, identifier, lower_label, number
 
 FILTERABLE = (

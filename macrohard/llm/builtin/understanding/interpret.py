@@ -4,7 +4,16 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from macrohard.llm.builtin.understanding import acting, computing, finding, listing, ruling, transfer
+from macrohard.llm.builtin.understanding import (
+    acting,
+    computing,
+    constraining,
+    finding,
+    listing,
+    ruling,
+    totalling,
+    transfer,
+)
 from macrohard.llm.builtin.understanding.clauses import (
     Clause,
     clauses_of,
@@ -15,13 +24,14 @@ from macrohard.llm.builtin.understanding.clauses import (
     reason_in,
 )
 from macrohard.llm.builtin.understanding.completion import complete, ensure_field
-from macrohard.llm.builtin.understanding.conditions import UNKNOWN_PERIOD, done_field, open_conditions
+from macrohard.llm.builtin.understanding.conditions import UNKNOWN_PERIOD
+from macrohard.llm.builtin.understanding.declaring import Declarations
 from macrohard.llm.builtin.understanding.described import described
 from macrohard.llm.builtin.understanding.draft import Draft, Said
 from macrohard.llm.builtin.understanding.fields import field_list, looks_like_fields, make_field, parse_item, split_list
 from macrohard.llm.builtin.understanding.limits import beyond
 from macrohard.llm.builtin.understanding.nouns import kind_of
-from macrohard.llm.builtin.understanding.records import Records
+from macrohard.llm.builtin.understanding.roles import done_field, open_conditions
 from macrohard.llm.builtin.understanding.text import Passage, wish_of
 from macrohard.llm.builtin.understanding.words import listed, lower_label
 
@@ -34,10 +44,10 @@ _RECOGNISERS: tuple[Recogniser, ...] = (
     ruling.deleting,
     ruling.zero,
     ruling.overlapping,
-    ruling.together,
+    constraining.together,
     ruling.limiting,
     ruling.one_at_a_time,
-    ruling.required_when,
+    constraining.required_when,
     acting.workflow,
     acting.choosing,
     acting.extending,
@@ -48,18 +58,18 @@ _RECOGNISERS: tuple[Recogniser, ...] = (
     finding.paging,
     finding.sorting,
     computing.computing,
-    computing.totalling,
-    ruling.ordering,
+    totalling.totalling,
+    constraining.ordering,
     listing.viewing,
     listing.history,
     acting.acting,
-    ruling.constraining,
+    constraining.constraining,
 )
 _PROPERTY = re.compile(
     r"(?i)^(?:the |an? |each |every |all )?[\w' -]{2,50}? (?:(?:is|are|must be|must|should be|has to be|have to be|can be|may be|can't be|cannot be|must not be|can not be|should not be|may not be|is always|are always|must always be|has|have|needs to be) (?:always )?)"
     r"(?:unique|required|mandatory|compulsory|optional|obligatory|between|from \d|at least \d|at most \d|at least \w+ (?:characters|digits)|max|min|not (?:be )?(?:empty|negative|longer|required|mandatory|more|less|in the)|empty|blank|left|positive|more than \d|less than \d|greater|negative|longer|shorter|in the (?:future|past)|exactly \d|\d+ (?:digits|characters)|a valid|valid|a whole number|a number|a date|filled|given|entered|nullable|never)\b"
 )
-_CHOOSING = (listing.printing, listing.highlighting, finding.filtering, computing.totalling, listing.viewing)
+_CHOOSING = (listing.printing, listing.highlighting, finding.filtering, totalling.totalling, listing.viewing)
 """Those that read which records are meant."""
 _STORY = re.compile(
     r"(?i)^as (?:an? |the )?(?P<role>[\w -]{2,40}?),? (?:i|we) (?:want|need|would like|wish|can|must|should|'d like|have)(?: to)?(?: be able to)? (?P<goal>.+?)(?:,? (?:so that|in order to|because|so i|so we|such that) (?P<why>.+))?$"
@@ -75,7 +85,7 @@ class Interpreter:
 
     def __init__(self) -> None:
         self.draft = Draft()
-        self.records = Records(self.draft)
+        self.records = Declarations(self.draft)
         self.quiet = False
         """In the passage that says what the app is about: what is not understood there names no wish."""
 
@@ -141,33 +151,61 @@ class Interpreter:
         """What can't be done may also be named where fields are listed: "a REST API for books with title and author"."""
         rest = self.records.rest.get(id(passage), "" if id(passage) in self.records.handled else passage.text)
         used = passage.text.replace(rest, " ") if rest else passage.text
-        if passage.heading or wish_of(passage) == "unwanted" or rest == passage.text or re.search(r"(?i)\b(?:no|without|not) ", used):
+        if (
+            passage.heading
+            or wish_of(passage) == "unwanted"
+            or rest == passage.text
+            or re.search(r"(?i)\b(?:no|without|not) ", used)
+        ):
             return
-        fields = {alias for record in self.draft.records for one in record.fields for alias in {one.label.lower(), *one.aliases}}
+        fields = {
+            alias
+            for record in self.draft.records
+            for one in record.fields
+            for alias in {one.label.lower(), *one.aliases}
+        }
         for name, words in beyond(used):
             known = any(words.lower() in there.lower() for there, _ in self.draft.uncovered)
             if not known and not any(words.lower() in field for field in fields):
-                self.draft.leave_uncovered(f"{name}: “{words}”.", Said(words=passage.source, wish=wish_of(passage) == "wish"))
+                self.draft.leave_uncovered(
+                    f"{name}: “{words}”.", Said(words=passage.source, wish=wish_of(passage) == "wish")
+                )
 
     def _state_words(self, passage: Passage, text: str) -> None:
         """ "Cancelled appointments stay in the list": whether one is cancelled is to be kept."""
         for record in self.draft.records:
-            match = re.search(rf"(?i)\b(cancell?ed|archived|deceased|retired|discontinued|returned|confirmed)\s+(?:{re.escape(record.plural)}|{re.escape(record.label)})\b", text)
+            match = re.search(
+                rf"(?i)\b(cancell?ed|archived|deceased|retired|discontinued|returned|confirmed)\s+(?:{re.escape(record.plural)}|{re.escape(record.label)})\b",
+                text,
+            )
             if match is None:
                 continue
             word = match[1].lower().replace("canceled", "cancelled")
-            known = any(one.type == "yes/no" and one.label.lower() == word or word in {c.lower() for c in one.value.choices} for one in record.fields)
+            known = any(
+                one.type == "yes/no" and one.label.lower() == word or word in {c.lower() for c in one.value.choices}
+                for one in record.fields
+            )
             if known or open_conditions(record) and word == "returned":
                 continue
             ensure_field(record, word, Said(words=passage.source), type="yes/no", default="no")
             for index, (rule, said) in enumerate(self.draft.rules):
-                if rule.record == record.name and rule.kind in ("no overlap", "unique together", "at most") and not rule.when:
+                if (
+                    rule.record == record.name
+                    and rule.kind in ("no overlap", "unique together", "at most")
+                    and not rule.when
+                ):
                     self.draft.rules[index] = (rule.model_copy(update={"when": ruling.still_on(record)}), said)
 
     def _read_as(self, passage: Passage) -> None:
         """Say what a short opening was taken for, when the record type is not called as it says."""
-        if all(not re.search(rf"(?i)\b{re.escape(name)}", passage.text) for one in self.draft.records for name in (one.label, one.plural)):
-            self.draft.assume(f"“{passage.source}” is read as: keep a list of {listed([lower_label(one.plural) for one in self.draft.records])}.")
+        if all(
+            not re.search(rf"(?i)\b{re.escape(name)}", passage.text)
+            for one in self.draft.records
+            for name in (one.label, one.plural)
+        ):
+            self.draft.assume(
+                f"“{passage.source}” is read as: keep a list of {listed([lower_label(one.plural) for one in self.draft.records])}."
+            )
 
     def _clause(self, clause: Clause) -> None:
         draft = self.draft
@@ -191,7 +229,11 @@ class Interpreter:
             return
         if self._phone(clause) or self._plain(clause):
             return
-        if _PROPERTY.match(text) and not re.search(r"(?i)\b(?:when|if|once|unless|in case|together|combination)\b", text) and (ruling.constraining(clause, draft) or self._more_fields(clause)):
+        if (
+            _PROPERTY.match(text)
+            and not re.search(r"(?i)\b(?:when|if|once|unless|in case|together|combination)\b", text)
+            and (constraining.constraining(clause, draft) or self._more_fields(clause))
+        ):
             return
         found = beyond(text)
         if found and self._cannot(clause, found):
@@ -211,7 +253,9 @@ class Interpreter:
         if self.quiet:
             if id(self.records.opening) in self.records.rest:
                 return
-            draft.assume(f"“{clause.source}” is read as: keep a list of {listed([lower_label(one.plural) for one in draft.records])}.")
+            draft.assume(
+                f"“{clause.source}” is read as: keep a list of {listed([lower_label(one.plural) for one in draft.records])}."
+            )
             return
         if is_background(text) or _about_the_product(text):
             draft.assume(f"Taken as background, nothing is built from it: “{clause.source}”.")
@@ -271,10 +315,21 @@ class Interpreter:
             "",
             clause.text,
         )
-        names = {name for record in self.draft.records for name in (record.label.lower(), record.plural.lower(), *record.aliases)}
-        if re.search(r"(?i)\b(?:per|list of|total|sum of|average|monthly|weekly|each|at once|within)\b", text) or any(len(piece.split()) > 5 for piece in split_list(text)):
+        names = {
+            name
+            for record in self.draft.records
+            for name in (record.label.lower(), record.plural.lower(), *record.aliases)
+        }
+        if re.search(r"(?i)\b(?:per|list of|total|sum of|average|monthly|weekly|each|at once|within)\b", text) or any(
+            len(piece.split()) > 5 for piece in split_list(text)
+        ):
             return False
-        if any(re.search(r"(?i)\b(?:can|can't|cannot|must|may|should|will|won't|shall)\b", make_field(item, clause.said)[1]) for item in field_list(text)):
+        if any(
+            re.search(
+                r"(?i)\b(?:can|can't|cannot|must|may|should|will|won't|shall)\b", make_field(item, clause.said)[1]
+            )
+            for item in field_list(text)
+        ):
             return False
         if looks_like_fields(text) and not any(item.name.lower() in names and item.about for item in field_list(text)):
             for item in field_list(text):
@@ -343,12 +398,18 @@ _LIST_WORDS = frozenset(
 def _about_the_product(text: str, *, opening: bool = False) -> bool:
     """Whether a sentence only says that an app is wanted, and for what."""
     more = "|log|register|tracker|list|database|book|manager|page" if opening else ""
-    return not re.search(r"(?i)^(?:a )?(?:list|log|page|overview) of .*\b(?:to|that|who|which|this|next|last)\b", text) and bool(
-        re.match(
-            r"(?i)^(?:please |can you |could you |i |we |hi |so |just |it |this |that |there )*(?:(?:want|need|would like|like|looking for|build|make|create|develop|write|design|have|should be|must be|is|be)\b[\w ,]{0,20})?\b(?:a|an|some|the|my|our|me)?\s*(?:[\w'-]+ ){0,5}(?:app|application|tool|program|system|software|web ?site|website|web app|solution|site" + more + r")\b[\w '?.!,-]{0,60}$",
-            text,
+    return (
+        not re.search(r"(?i)^(?:a )?(?:list|log|page|overview) of .*\b(?:to|that|who|which|this|next|last)\b", text)
+        and bool(
+            re.match(
+                r"(?i)^(?:please |can you |could you |i |we |hi |so |just |it |this |that |there )*(?:(?:want|need|would like|like|looking for|build|make|create|develop|write|design|have|should be|must be|is|be)\b[\w ,]{0,20})?\b(?:a|an|some|the|my|our|me)?\s*(?:[\w'-]+ ){0,5}(?:app|application|tool|program|system|software|web ?site|website|web app|solution|site"
+                + more
+                + r")\b[\w '?.!,-]{0,60}$",
+                text,
+            )
         )
-    ) and not re.search(r"(?i)\b(?:must|should|can't|cannot|only|when|if|unless|per|export|send)\b", text)
+        and not re.search(r"(?i)\b(?:must|should|can't|cannot|only|when|if|unless|per|export|send)\b", text)
+    )
 
 
 def _as_passage(clause: Clause) -> Passage:

@@ -5,10 +5,11 @@ import re
 from macrohard.llm.builtin.blueprint import Computed, Field, Highlight, Total, View
 from macrohard.llm.builtin.understanding.clauses import Clause, named_record
 from macrohard.llm.builtin.understanding.completion import ensure_field, reference_to
-from macrohard.llm.builtin.understanding.conditions import by_role, closing_field, find_field, open_conditions, select
+from macrohard.llm.builtin.understanding.conditions import select
 from macrohard.llm.builtin.understanding.draft import Draft, FieldDraft, RecordDraft, Said, condition
 from macrohard.llm.builtin.understanding.finding import view_of
 from macrohard.llm.builtin.understanding.nouns import Role, kind_of
+from macrohard.llm.builtin.understanding.roles import by_role, closing_field, find_field, open_conditions
 from macrohard.llm.builtin.understanding.words import identifier
 
 
@@ -20,7 +21,10 @@ def printing(clause: Clause, draft: Draft) -> bool:
     record = clause.record
     selection = select(match["rest"] + " " + clause.text[: match.start()], record)
     if selection is None:
-        if one := re.search(rf"(?i)\bprint\w*\s+(?:out )?(?:(?:an?|one|single|each|any|the|this|that|individual)\s+)+(?:{re.escape(record.label)}|one|single|entry|record)\b(?!s)|\bprint one\b", clause.text):
+        if one := re.search(
+            rf"(?i)\bprint\w*\s+(?:out )?(?:(?:an?|one|single|each|any|the|this|that|individual)\s+)+(?:{re.escape(record.label)}|one|single|entry|record)\b(?!s)|\bprint one\b",
+            clause.text,
+        ):
             draft.leave_uncovered(f"Printing a single {record.label.lower()}: “{one.group()}”.", clause.said)
             return True
         if re.search(r"(?i)\b(?:without|that|who|which|only|not|where|with no|whose)\b", match["rest"]):
@@ -39,9 +43,14 @@ _SHOW = r"(?:show(?:s|ing)?|list(?:s|ed|ing)?|see|view(?:s|ing)?|display(?:s|ed|
 def viewing(clause: Clause, draft: Draft) -> bool:
     """ "list of overdue loans", "who is in the house now", "show whose birthday is this month"."""
     text = clause.text
-    if re.search(r"(?i)\b(?:can't|cannot|can not|must not|may not|mustn't|not allowed|not be able|never|nobody|should not|shouldn't)\b", text):
+    if re.search(
+        r"(?i)\b(?:can't|cannot|can not|must not|may not|mustn't|not allowed|not be able|never|nobody|should not|shouldn't)\b",
+        text,
+    ):
         return False
-    if re.search(r"(?i)\b(?:free|available|unbooked|vacant|not booked)\b", text) and not select(re.sub(r"(?i)\b(?:today|now|currently)\b", "", text), clause.record):
+    if re.search(r"(?i)\b(?:free|available|unbooked|vacant|not booked)\b", text) and not select(
+        re.sub(r"(?i)\b(?:today|now|currently)\b", "", text), clause.record
+    ):
         return _out(clause, draft)
     in_views = bool(clause.headings) and bool(_VIEWS_SECTION.search(clause.headings[-1]))
     short = len(text.split()) <= 6 or bool(re.search(r"(?i)\b(?:list|overview|report|page)s?$", text.strip(" .")))
@@ -55,17 +64,32 @@ def viewing(clause: Clause, draft: Draft) -> bool:
     for record in [named] if named is not None and select(text, named) else by_fitness(clause, draft):
         if selection := select(text, record):
             draft.add_view(view_of(selection, record), clause.said)
-            if per := re.search(r"(?i)\b(?:per|for each|for every|grouped by) (?!month|year|week|day|page)([a-z][\w -]*)$", text.strip(" .")):
+            if per := re.search(
+                r"(?i)\b(?:per|for each|for every|grouped by) (?!month|year|week|day|page)([a-z][\w -]*)$",
+                text.strip(" ."),
+            ):
                 group = find_field(record, per[1])
                 if group is not None and group.type in ("reference", "choice", "yes/no"):
-                    draft.add_total(Total(record=record.name, label=f"{selection.label} per {group.label.lower()}", how="count", when=selection.when, group_by=group.name), clause.said)
+                    draft.add_total(
+                        Total(
+                            record=record.name,
+                            label=f"{selection.label} per {group.label.lower()}",
+                            how="count",
+                            when=selection.when,
+                            group_by=group.name,
+                        ),
+                        clause.said,
+                    )
             return True
     return _out(clause, draft) or _by_new_field(clause, draft)
 
 
 def _by_new_field(clause: Clause, draft: Draft) -> bool:
     """ "who hasn't paid": whether somebody has paid is to be kept, though no list of fields said so."""
-    match = re.search(r"(?i)\b(?:who|which|whose|people|those|\w+s)\b.*?\b(?P<not>hasn't|haven't|has not|have not|not|didn't|did not|isn't|aren't)?\s*(?:yet |been |already )*(?P<word>paid|signed|arrived|answered|confirmed|attended|returned|done|finished|registered|collected|vaccinated|insured|approved|invited|replied)\b", clause.text)
+    match = re.search(
+        r"(?i)\b(?:who|which|whose|people|those|\w+s)\b.*?\b(?P<not>hasn't|haven't|has not|have not|not|didn't|did not|isn't|aren't)?\s*(?:yet |been |already )*(?P<word>paid|signed|arrived|answered|confirmed|attended|returned|done|finished|registered|collected|vaccinated|insured|approved|invited|replied)\b",
+        clause.text,
+    )
     if match is None or kind_of(match["word"].lower()).type != "yes/no" or clause.record.get(identifier(match["word"])):
         return False
     ensure_field(clause.record, match["word"].lower(), clause.said, type="yes/no", default="no")
@@ -191,7 +215,14 @@ def _through(text: str, child: RecordDraft, link: FieldDraft, draft: Draft) -> b
         return False
     for one in child.fields:
         other = draft.record(one.value.references or "")
-        if other is not None and one is not link and re.search(rf"\b(?:{re.escape(other.plural.lower())}|what|which)\b", text) and re.search(rf"\b(?:borrow|rent|book|order|visit|attend|lent|loan|{re.escape(child.label.lower()[:5])})\w*\b", text):
+        if (
+            other is not None
+            and one is not link
+            and re.search(rf"\b(?:{re.escape(other.plural.lower())}|what|which)\b", text)
+            and re.search(
+                rf"\b(?:borrow|rent|book|order|visit|attend|lent|loan|{re.escape(child.label.lower()[:5])})\w*\b", text
+            )
+        ):
             return True
     return False
 

@@ -111,7 +111,12 @@ def _meant(found: list[Passage], draft: Draft) -> bool:
         return False
     if stated >= 2:
         return True
-    return bool(_ASKING.search(whole)) or len(whole.split()) <= 12 and len(found) <= 2 and bool(domains_in(whole) or bundle_in(whole))
+    return (
+        bool(_ASKING.search(whole))
+        or len(whole.split()) <= 12
+        and len(found) <= 2
+        and bool(domains_in(whole) or bundle_in(whole))
+    )
 
 
 def _refused(finding: Finding, exclusions: tuple[Exclusion, ...], text: str) -> Reading:
@@ -177,7 +182,11 @@ def _built(
     for record in draft.records:
         for one in record.of_type("choice"):
             if one.said.get("choices", Said()).words:
-                draft.assumptions = [text for text in draft.assumptions if not text.startswith(f"{one.label} of {record.plural.lower()} is one of")]
+                draft.assumptions = [
+                    text
+                    for text in draft.assumptions
+                    if not text.startswith(f"{one.label} of {record.plural.lower()} is one of")
+                ]
     draft.title = (draft.title or _title(draft, found))[:60].strip() or draft.main.plural
     blueprint = build(draft)
     kinds = listed([lower_label(one.plural) for one in draft.records])
@@ -190,7 +199,14 @@ def _built(
 def _title(draft: Draft, found: list[Passage]) -> str:
     """What the person calls the app, if they do: "Visitor log", "Address book"."""
     opening = found[0].text.strip(" .:!") if found else ""
-    if 2 <= len(opening.split()) <= 5 and found[0].text.count(",") == 0 and not re.search(r"(?i)\b(?:need|want|build|make|create|please|app|software|tool|program|system|application|managing|keeping|tracking|i|we|is|are|should|must|can|hi|hello|with|has|have|so|my|our|of)\b", opening):
+    if (
+        2 <= len(opening.split()) <= 5
+        and found[0].text.count(",") == 0
+        and not re.search(
+            r"(?i)\b(?:need|want|build|make|create|please|app|software|tool|program|system|application|managing|keeping|tracking|i|we|is|are|should|must|can|hi|hello|with|has|have|so|my|our|of)\b",
+            opening,
+        )
+    ):
         return label(opening)
     kinds = r"(?:log ?book|log|book|register|registry|tracker|database|planner|catalog(?:ue)?|directory|inventory|diary|journal|list|manager|calendar|organi[sz]er|crm|helpdesk|library|collection)"
     for one in found[:3]:

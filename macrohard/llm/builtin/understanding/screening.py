@@ -178,8 +178,10 @@ def not_a_requirement(text: str) -> Finding:
             "refuse",
             f"This is program code or data, not a requirement: it does not say what should be built. {advice} To work on code set {SETTINGS} to use a real model.",
         )
-    if plain.rstrip().endswith("?") and len(re.findall(r"[.!?](?:\s|$)", plain)) <= 1 or re.match(
-        r"(?i)(?:what|who|when|where|why|how|is|are|can|do|does|will|which)\b", plain
+    if (
+        plain.rstrip().endswith("?")
+        and len(re.findall(r"[.!?](?:\s|$)", plain)) <= 1
+        or re.match(r"(?i)(?:what|who|when|where|why|how|is|are|can|do|does|will|which)\b", plain)
     ):
         return Finding(
             "refuse",

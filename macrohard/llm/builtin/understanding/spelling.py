@@ -164,7 +164,11 @@ def _corrected(word: str) -> str:
         return word
     if _known(word):
         rare = word not in _KNOWN and not word.endswith("s") and 0 < _english().word_usage_frequency(word) < 3e-7
-        close = [term for term in _by_first_letter().get(word[0], ()) if rare and len(term) > 4 and _distance(word, term, 1) == 1]
+        close = [
+            term
+            for term in _by_first_letter().get(word[0], ())
+            if rare and len(term) > 4 and _distance(word, term, 1) == 1
+        ]
         return min(close) if close else word
     limit = 1 if len(word) < 7 else 2
     near = sorted(
@@ -210,7 +214,14 @@ def correct(text: str) -> str:
         if lower not in _KNOWN:
             left -= 1
         fixed = _corrected(lower)
-        if fixed in (lower.replace("our", "or"), lower.replace("is", "iz"), lower.replace("tre", "ter"), lower.replace("ll", "l"), lower.replace("ogue", "og"), lower.replace("ence", "ense")):
+        if fixed in (
+            lower.replace("our", "or"),
+            lower.replace("is", "iz"),
+            lower.replace("tre", "ter"),
+            lower.replace("ll", "l"),
+            lower.replace("ogue", "og"),
+            lower.replace("ence", "ense"),
+        ):
             return word
         if fixed == lower:
             return word

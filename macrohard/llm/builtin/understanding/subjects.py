@@ -82,8 +82,10 @@ def subject_of(text: str) -> str | None:
                 and re.fullmatch(rf"(?i)(?:\w+ )?{_PLACES}", phrase)
             ):
                 continue
-            if len(words) <= 3 and domain_of(singular(phrase.lower())) and not (
-                len(words) == 1 and full in _COMMON and pattern is _SUBJECTS[-1][0]
+            if (
+                len(words) <= 3
+                and domain_of(singular(phrase.lower()))
+                and not (len(words) == 1 and full in _COMMON and pattern is _SUBJECTS[-1][0])
             ):
                 return phrase
             if (

@@ -245,4 +245,6 @@ def wish_of(passage: Passage) -> Wish:
 
 def is_wish(text: str) -> bool:
     """Whether the words soften what they ask for."""
-    return bool(_WISH.search(re.sub(r"\([^)]*\)|\[[^\]]*\]|(?i:\w+\s*[/,]\s*maybe\b|\bor maybe\b|\bmaybe\s*/)", " ", text)))
+    return bool(
+        _WISH.search(re.sub(r"\([^)]*\)|\[[^\]]*\]|(?i:\w+\s*[/,]\s*maybe\b|\bor maybe\b|\bmaybe\s*/)", " ", text))
+    )
