@@ -5,38 +5,16 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from macrohard.llm.builtin.blueprint import Blueprint
-
 from .blueprints import BOOKINGS, EXPENSES, INVENTORY, LIBRARY, TODO, VISITORS
+from .conftest import Products
 from .running import Running, day, running
 
 ISBN = "9780306406157"
-
-
-Products = Callable[[Blueprint], Running]
-
-
-@pytest.fixture(scope="module")
-def products(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Products]:
-    """Each product once, with empty data whenever it is asked for."""
-    with ExitStack() as stack:
-        started: dict[str, Running] = {}
-
-        def product(blueprint: Blueprint) -> Running:
-            if blueprint.slug not in started:
-                folder = tmp_path_factory.mktemp(blueprint.slug)
-                started[blueprint.slug] = stack.enter_context(running(blueprint, folder))
-            started[blueprint.slug].empty()
-            return started[blueprint.slug]
-
-        yield product
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ TASK = Record(
     fields=(
         Field("title", "Title", "text", required=True, max_length=200),
         Field("due_date", "Due date", "date"),
-        Field("priority", "Priority", "choice", required=True, choices=("Low", "Medium", "High"), default="Medium"),
+        Field("priority", "Priority", "choice", choices=("Low", "Medium", "High"), default="Medium"),
         Field("notes", "Notes", "long text"),
         Field("done", "Done", "yes/no", default="no"),
     ),
@@ -27,7 +27,7 @@ TASK = Record(
 )
 
 ACTIONS = (
-    # AC-21: Mark done
+    # AC-20: Mark done
     Action(
         "mark_done",
         "Mark done",
@@ -36,12 +36,12 @@ ACTIONS = (
         refusal="This task is done already.",
         sets={"done": "yes"},
     ),
-    # AC-22: Mark undone
+    # AC-21: Mark undone
     Action("mark_undone", "Mark undone", record="task", when=(Condition("done", "equal", "yes"),), sets={"done": "no"}),
 )
 
 VIEWS = (
-    # AC-23: Overdue
+    # AC-22: Overdue
     View(
         "Overdue",
         record="task",
@@ -53,14 +53,14 @@ VIEWS = (
 )
 
 TOTALS = (
-    # AC-24: Open tasks
-    Total(label="Open tasks", record="task", how="count", when=(Condition("done", "equal", "no"),)),
-    # AC-25: Tasks by priority
-    Total(label="Tasks by priority", record="task", how="count", group_by="priority"),
+    # AC-23: Open tasks
+    Total(record="task", label="Open tasks", how="count", when=(Condition("done", "equal", "no"),)),
+    # AC-24: Tasks by priority
+    Total(record="task", label="Tasks by priority", how="count", group_by="priority"),
 )
 
 HIGHLIGHTS = (
-    # AC-26: Late
+    # AC-25: Late
     Highlight(
         record="task",
         label="Late",

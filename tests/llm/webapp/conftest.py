@@ -1,0 +1,41 @@
+"""What the tests share: each product running once, and a browser."""
+
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from macrohard.llm.builtin.blueprint import Blueprint
+
+from .running import Running, running
+
+Products = Callable[[Blueprint], Running]
+
+
+@pytest.fixture(scope="package")
+def products(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Products]:
+    """Each product once, with empty data whenever it is asked for."""
+    with ExitStack() as stack:
+        started: dict[str, Running] = {}
+
+        def product(blueprint: Blueprint) -> Running:
+            if blueprint.slug not in started:
+                folder = tmp_path_factory.mktemp(blueprint.slug)
+                started[blueprint.slug] = stack.enter_context(running(blueprint, folder))
+            started[blueprint.slug].empty()
+            return started[blueprint.slug]
+
+        yield product
+
+
+@pytest.fixture(scope="package")
+async def browser() -> AsyncIterator[Browser]:
+    """A real Chromium."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert executable, "the tests need Chromium: make test installs it"
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield launched
+        await launched.close()
