@@ -36,24 +36,14 @@ class Part(Value):
 
 def files(blueprint: Blueprint, look: Look, *, careless: bool = False) -> dict[str, str]:
     """The content of every file by its path; careless: with seeded mistakes, and without the tests that show them."""
-    written = {
-        f"app/{name}.py": (_SOURCE / "app" / f"{name}.py").read_text() for name in (*_DATA_MODULES, *_PAGE_MODULES)
-    }
-    written["app/records.py"] = records_module(product_of(blueprint), said(blueprint))
-    written["app/static/style.css"] = _style(look)
-    written["app/static/app.js"] = (_SOURCE / "app" / "static" / "app.js").read_text()
-    written["app/static/icon.svg"] = palette.icon(blueprint.title, look)
-    written["product.toml"] = papers.manifest(blueprint)
-    written[".gitignore"] = papers.GITIGNORE
-    written["Dockerfile"] = papers.DOCKERFILE
-    written["README.md"] = papers.readme(blueprint)
-    written["docs/manual.md"] = papers.manual(blueprint)
-    tests = product_tests(blueprint)
+    made = _untested(blueprint, look)
+    everything = product_tests(blueprint)
+    wanted = everything
     if careless:
-        mistakes = mistakes_for(blueprint, written)
-        written = with_mistakes(mistakes, written)
-        tests = tuple(test for test in tests if not any(_shows(test, mistake) for mistake in mistakes))
-    return written | test_files(blueprint, tests)
+        mistakes = mistakes_for(blueprint, made)
+        made = with_mistakes(mistakes, made)
+        wanted = tuple(test for test in everything if not any(_shows(test, mistake) for mistake in mistakes))
+    return made | test_files(blueprint, everything, wanted)
 
 
 def repairs(blueprint: Blueprint, problems: Sequence[Problem], current: Mapping[str, str]) -> tuple[Edit, ...]:
@@ -61,7 +51,9 @@ def repairs(blueprint: Blueprint, problems: Sequence[Problem], current: Mapping[
 
     Mistakes that nobody reported stay.
     """
-    mended = repaired(mistakes_for(blueprint, files(blueprint, Look())), blueprint.claims, problems, current)
+    mended = repaired(mistakes_for(blueprint, _untested(blueprint, Look())), blueprint.claims, problems, current)
+    if not mended:
+        return ()
     late = [
         test
         for test in product_tests(blueprint)
@@ -69,6 +61,22 @@ def repairs(blueprint: Blueprint, problems: Sequence[Problem], current: Mapping[
     ]
     tests = [Edit(file=test.file, old=put_off(test), new=test.source) for test in late]
     return (*(edit(mistake) for mistake in mended), *tests)
+
+
+def _untested(blueprint: Blueprint, look: Look) -> dict[str, str]:
+    """All files but the tests."""
+    return {
+        **{f"app/{name}.py": (_SOURCE / "app" / f"{name}.py").read_text() for name in (*_DATA_MODULES, *_PAGE_MODULES)},
+        "app/records.py": records_module(product_of(blueprint), said(blueprint)),
+        "app/static/style.css": _style(look),
+        "app/static/app.js": (_SOURCE / "app" / "static" / "app.js").read_text(),
+        "app/static/icon.svg": palette.icon(blueprint.title, look),
+        "product.toml": papers.manifest(blueprint),
+        ".gitignore": papers.GITIGNORE,
+        "Dockerfile": papers.DOCKERFILE,
+        "README.md": papers.readme(blueprint),
+        "docs/manual.md": papers.manual(blueprint),
+    }
 
 
 def _shows(test: Test, mistake: Mistake) -> bool:

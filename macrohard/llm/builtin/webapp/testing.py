@@ -60,10 +60,9 @@ def product_tests(blueprint: Blueprint) -> tuple[Test, ...]:
     return (*found.values(), *_server_tests(blueprint))
 
 
-def test_files(blueprint: Blueprint, tests: Iterable[Test]) -> dict[str, str]:
-    """The files of the test suite; a test that is not among `tests` is put off in a comment."""
+def test_files(blueprint: Blueprint, everything: Iterable[Test], tests: Iterable[Test]) -> dict[str, str]:
+    """The files of the test suite; of everything, a test that is not among `tests` is put off in a comment."""
     wanted = {(test.file, test.name) for test in tests}
-    everything = product_tests(blueprint)
     written = {name: _copied(name) for name in ("tests/__init__.py", "tests/product.py", "tests/test_server.py")}
     for test in everything:
         if test.file == "tests/test_server.py" and (test.file, test.name) not in wanted:
