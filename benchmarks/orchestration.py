@@ -35,9 +35,13 @@ PLAIN_CALLS = 40
 class Page:
     """A visit that costs nothing, so that only the factory's own work is measured."""
 
+    def __init__(self) -> None:
+        self._looks = 0
+
     async def look(self) -> str:
-        """2 KB."""
-        return TEXT
+        """2 KB, never the same twice: a session that repeats itself would be ended."""
+        self._looks += 1
+        return f"look {self._looks}\n{TEXT}"
 
     async def act(self, **_: object) -> str:
         """The same."""
@@ -95,8 +99,12 @@ async def session_of(calls: int, *, base_url: str, home: Path) -> tuple[float, i
     await endpoint.close()
     if result.outcome != "finished" or result.model_calls != calls:
         raise SystemExit(f"the session ended as {result.outcome} after {result.model_calls} calls: {result.problem}")
-    size = sum(path.stat().st_size for path in home.glob("macrohard.db*"))
-    return 1000 * spent / calls, size
+    return 1000 * spent / calls, database_size(home)
+
+
+def database_size(home: Path) -> int:
+    """Bytes of the SQLite file and what goes with it."""
+    return sum(path.stat().st_size for path in home.glob("macrohard.db*"))
 
 
 async def plain_sdk(base_url: str) -> float:
@@ -135,7 +143,7 @@ def main() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = subprocess.Popen([sys.executable, "-m", "benchmarks.scripted_server", str(port)])
+    server = subprocess.Popen([sys.executable, "-m", "benchmarks._scripted_server", str(port)])
     try:
         for _ in range(200):
             try:
