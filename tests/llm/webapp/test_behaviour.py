@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -618,6 +619,22 @@ def test_forms_of_our_own_pages_are_accepted(todo: Running) -> None:
 def test_odd_bodies_get_a_proper_answer(todo: Running, body: bytes, headers: dict[str, str], status: int) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded", **headers}
     assert todo.ask("POST", "/tasks/new", body, headers).status == status
+
+
+def test_half_a_form_is_not_saved(todo: Running) -> None:
+    with socket.create_connection(("127.0.0.1", todo.port)) as connection:
+        connection.sendall(b"POST /tasks/new HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\ntitle=Half")
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.makefile("rb").readline() == b"HTTP/1.1 400 Bad Request\r\n"
+    assert todo.get("/tasks").rows == []
+
+
+def test_what_follows_a_request_that_has_no_body_is_no_request(todo: Running) -> None:
+    with socket.create_connection(("127.0.0.1", todo.port)) as connection:
+        hidden = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(hidden), hidden))
+        said = connection.makefile("rb").read()
+    assert said.count(b"HTTP/1.1") == said.count(b"200 OK") == 1
 
 
 def test_a_form_sent_twice_is_saved_once_but_two_forms_are_two(todo: Running) -> None:

@@ -1,6 +1,8 @@
 """The products as engineers get them: readable, tested by themselves, and mended when something was done carelessly."""
 
 import ast
+import json
+import os
 import re
 import subprocess
 import sys
@@ -131,6 +133,17 @@ def test_the_manual_says_what_can_be_done_and_what_holds() -> None:
     manual = files(LIBRARY, Look())["docs/manual.md"]
     for text in ("**Add loan**", "**Extend by 7 days**", "This book is out already.", "a shelf from A1 to Z99"):
         assert text in manual
+
+
+def test_the_container_asks_for_its_health_with_a_command_that_works(tmp_path: Path) -> None:
+    made = files(TODO, Look())
+    put(made, tmp_path)
+    product = Running(tmp_path)
+    command = json.loads(made["Dockerfile"].partition("HEALTHCHECK")[2].partition("CMD \\\n")[2].partition("\n")[0])
+    for port, code in ((product.port, 0), (1, 1)):
+        environment = os.environ | {"PORT": str(port)}
+        assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == code
+    product.kill()
 
 
 @pytest.mark.parametrize("accent", ["#2563eb", "#ffff00", "#000000", "#ffffff", "#777777", "#ff0000", "#00ff88"])

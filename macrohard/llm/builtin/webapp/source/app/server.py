@@ -14,7 +14,10 @@ FORM_BYTES = 1_000_000
 FILE_BYTES = 8_000_000
 log = logging.getLogger(__name__)
 _SAFE = (
-    ("Content-Security-Policy", "default-src 'self'; base-uri 'none'; form-action 'self'; object-src 'none'"),
+    (
+        "Content-Security-Policy",
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'; object-src 'none'",
+    ),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "same-origin"),
 )
@@ -69,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
         except _Unacceptable as error:
             self.close_connection = True
             response = self.server.site.refusal(error.status)
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):
             raise
         except Exception:
             # The one wall: whatever goes wrong, the browser gets a page and the reason stays here.
@@ -87,15 +90,19 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Unacceptable(400) from error
         path = unquote(address.path)
         if self.command != "POST":
+            if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
+                # What is not read must not be taken for the next request.
+                self.close_connection = True
             return Request(self.command, path, query, told=self._told())
+        kind = self.headers.get("Content-Type", "")
+        has_file = kind.startswith("multipart/form-data")
+        body = self._body(FILE_BYTES if has_file else FORM_BYTES)
         if not _is_same_site(self.headers):
             raise _Unacceptable(403)
-        kind = self.headers.get("Content-Type", "")
-        if kind.startswith("multipart/form-data"):
-            return Request("POST", path, query, file=_uploaded(kind, self._body(FILE_BYTES)), told=self._told())
+        if has_file:
+            return Request("POST", path, query, file=_uploaded(kind, body), told=self._told())
         try:
-            text = self._body(FORM_BYTES).decode("utf-8", "replace")
-            form = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=500))
+            form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=500))
         except ValueError as error:
             raise _Unacceptable(400) from error
         return Request("POST", path, query, form, told=self._told())
@@ -109,7 +116,10 @@ class _Handler(BaseHTTPRequestHandler):
         if int(length) > most:
             self._discard(min(int(length), 10 * FILE_BYTES))
             raise _Unacceptable(413)
-        return self.rfile.read(int(length))
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            raise _Unacceptable(400)
+        return body
 
     def _discard(self, length: int) -> None:
         # A browser that is cut off while it sends does not show the page that says why.
