@@ -1,4 +1,4 @@
-"""`python -m macrohard.llm.builtin.understanding TEXT…` prints the reading as JSON; without TEXT it reads standard input."""
+"""`python -m macrohard.llm.builtin.understanding TEXT…` prints a reading as JSON; without TEXT, of standard input."""
 
 import sys
 

@@ -1,6 +1,7 @@
 """Buttons: done and undone, check in and out, return, extend, and the steps of a workflow."""
 
 import re
+from itertools import pairwise
 
 from macrohard.llm.builtin.blueprint import Action, Condition, Field
 from macrohard.llm.builtin.understanding.clauses import Clause
@@ -10,12 +11,18 @@ from macrohard.llm.builtin.understanding.roles import by_role, closing_field, do
 from macrohard.llm.builtin.understanding.words import NUMBER, identifier, lower_label, number
 
 _VERBS = {
-    "open": "Reopen", "in progress": "Start", "closed": "Close", "done": "Mark done", "resolved": "Resolve", "approved": "Approve",
-    "rejected": "Reject", "cancelled": "Cancel", "canceled": "Cancel", "confirmed": "Confirm", "paid": "Mark paid", "sent": "Mark sent",
-    "shipped": "Ship", "delivered": "Mark delivered", "hired": "Hire", "archived": "Archive", "accepted": "Accept", "declined": "Decline",
-    "completed": "Complete", "finished": "Finish", "started": "Start", "submitted": "Submit", "published": "Publish", "returned": "Return",
-    "checked in": "Check in", "checked out": "Check out", "on hold": "Put on hold", "waiting": "Put on hold", "active": "Activate",
-    "inactive": "Deactivate", "planned": "Plan", "doing": "Start", "received": "Receive", "ordered": "Order", "packed": "Pack", "fixed": "Fix",
+    "open": "Reopen", "in progress": "Start", "closed": "Close", "done": "Mark done", "resolved": "Resolve",
+    "approved": "Approve",
+    "rejected": "Reject", "cancelled": "Cancel", "canceled": "Cancel", "confirmed": "Confirm", "paid": "Mark paid",
+    "sent": "Mark sent",
+    "shipped": "Ship", "delivered": "Mark delivered", "hired": "Hire", "archived": "Archive", "accepted": "Accept",
+    "declined": "Decline",
+    "completed": "Complete", "finished": "Finish", "started": "Start", "submitted": "Submit", "published": "Publish",
+    "returned": "Return",
+    "checked in": "Check in", "checked out": "Check out", "on hold": "Put on hold", "waiting": "Put on hold",
+    "active": "Activate",
+    "inactive": "Deactivate", "planned": "Plan", "doing": "Start", "received": "Receive", "ordered": "Order",
+    "packed": "Pack", "fixed": "Fix",
 }  # fmt: skip
 
 
@@ -49,12 +56,14 @@ def toggle(draft: Draft, record: RecordDraft, one: FieldDraft, said: Said, *, ba
     """A button that ticks a yes/no field, and one that takes it back."""
     low = lower_label(one.label)
     _add(
-        draft, said, name=identifier(f"mark {low}"), label=f"Mark {low}", record=record.name, when=(condition(one.name, "equal", "no"),),
+        draft, said, name=identifier(f"mark {low}"), label=f"Mark {low}", record=record.name,
+        when=(condition(one.name, "equal", "no"),),
         sets={one.name: "yes"}, refusal=f"This {lower_label(record.label)} is already {low}.",
     )  # fmt: skip
     if back:
         _add(
-            draft, said, name=identifier(f"mark not {low}"), label=f"Mark not {low}", record=record.name, when=(condition(one.name, "equal", "yes"),),
+            draft, said, name=identifier(f"mark not {low}"), label=f"Mark not {low}", record=record.name,
+            when=(condition(one.name, "equal", "yes"),),
             sets={one.name: "no"}, refusal=f"This {lower_label(record.label)} is not {low}.",
         )  # fmt: skip
 
@@ -72,7 +81,10 @@ def close(draft: Draft, record: RecordDraft, one: FieldDraft, shown: str, said: 
 def workflow(clause: Clause, draft: Draft) -> bool:
     """ "open -> in progress -> closed"."""
     spoken = re.search(
-        r"(?i)\b(?:goes?|moves?|changes?|switch\w*|progress\w*|status|state|workflow)\b.*?\bfrom (?P<a>[\w ]+?) (?P<b>(?:to [\w ]+?)(?: (?:and )?(?:then )?to [\w ]+?)*)(?:$|,| and\b| but\b|\.)",
+        (
+            r"(?i)\b(?:goes?|moves?|changes?|switch\w*|progress\w*|status|state|workflow)\b.*?\bfrom (?P<a>[\w "
+            r"]+?) (?P<b>(?:to [\w ]+?)(?: (?:and )?(?:then )?to [\w ]+?)*)(?:$|,| and\b| but\b|\.)"
+        ),
         clause.text,
     )
     chain = (
@@ -115,7 +127,7 @@ def workflow(clause: Clause, draft: Draft) -> bool:
 def steps(draft: Draft, record: RecordDraft, state: FieldDraft, values: tuple[str, ...], said: Said) -> None:
     """A button for each step from one state to the next."""
     known = {c.lower(): c for c in state.value.choices}
-    for before, after in zip(values, values[1:], strict=False):
+    for before, after in pairwise(values):
         if before.lower() in known and after.lower() in known:
             set_choice(draft, record, state, known[after.lower()], (known[before.lower()],), said)
 
@@ -123,7 +135,11 @@ def steps(draft: Draft, record: RecordDraft, state: FieldDraft, values: tuple[st
 def choosing(clause: Clause, draft: Draft) -> bool:
     """ "members can be active, passive or honorary": a choice, whatever it is called."""
     match = re.match(
-        r"(?i)^(?:(?:each|every|an?|the|all) )?(?P<what>[\w -]{2,30}?)(?: (?:status|state|type))? (?:can (?:only )?be|is either|are either|is one of|are|must be(?: either)?(?: one of)?|could be|may be|has the (?:status|state))\s+(?:either )?(?P<v>[\w -]+(?:,[\w -]+)* or [\w -]+)$",
+        (
+            r"(?i)^(?:(?:each|every|an?|the|all) )?(?P<what>[\w -]{2,30}?)(?: (?:status|state|type))? (?:can "
+            r"(?:only )?be|is either|are either|is one of|are|must be(?: either)?(?: one of)?|could be|may be|has "
+            r"the (?:status|state))\s+(?:either )?(?P<v>[\w -]+(?:,[\w -]+)* or [\w -]+)$"
+        ),
         clause.text.strip(" ."),
     )
     if match is None:
@@ -175,7 +191,10 @@ def extending(clause: Clause, draft: Draft) -> bool:
     """ "one extension of 7d per loan, not when overdue"."""
     text = clause.low
     match = re.search(
-        r"\b(?:extend(?:ed|ing|s)?|extensions?|prolong\w*|renew(?:ed|al|able|ing)?(?: (?:once|by|for|a))|postpone\w*|snooze\w*|push(?:ed)? back)\b",
+        (
+            r"\b(?:extend(?:ed|ing|s)?|extensions?|prolong\w*|renew(?:ed|al|able|ing)?(?: (?:once|by|for|a))|"
+            r"postpone\w*|snooze\w*|push(?:ed)? back)\b"
+        ),
         text,
     )
     if not match:
@@ -197,7 +216,10 @@ def extending(clause: Clause, draft: Draft) -> bool:
         sets = {due.name: f"+{days}d"}
         why = []
         times = re.search(
-            rf"\b(?:once|only one|one extension|single|(?:max(?:imum)?|at most|up to|only)\.? (?P<n>{NUMBER})(?: times| extensions?)?|(?P<n2>{NUMBER}) (?:times|extensions?)|twice)\b",
+            (
+                rf"\b(?:once|only one|one extension|single|(?:max(?:imum)?|at most|up to|only)\.? "
+                rf"(?P<n>{NUMBER})(?: times| extensions?)?|(?P<n2>{NUMBER}) (?:times|extensions?)|twice)\b"
+            ),
             text,
         )
         if times:
@@ -214,7 +236,10 @@ def extending(clause: Clause, draft: Draft) -> bool:
             sets["extensions"] = "+1"
             why.append(f"only {'once' if allowed == 1 else f'{allowed} times'}")
         if re.search(
-            r"\b(?:not|unless|only (?:if|when|while)(?: it is)? not|never|can't be|isn't|no)\b[\w ]*\b(?:overdue|late|past due)\b|before (?:it is due|the due date)",
+            (
+                r"\b(?:not|unless|only (?:if|when|while)(?: it is)? not|never|can't be|isn't|no)\b[\w "
+                r"]*\b(?:overdue|late|past due)\b|before (?:it is due|the due date)"
+            ),
             text,
         ):
             when.append(condition(due.name, "not before today"))
@@ -239,11 +264,18 @@ def extending(clause: Clause, draft: Draft) -> bool:
 
 def _in_and_out(text: str, clause: Clause, draft: Draft) -> bool:
     out = re.search(
-        r"\b(?:check|sign|book|clock|log)(?:s|ed|ing)?[- ](?:them |it |visitors? |people |someone |a \w+ |in ?(?:/|and|or|&) ?)?out\b",
+        (
+            r"\b(?:check|sign|book|clock|log)(?:s|ed|ing)?[- ](?:them |it |visitors? |people |someone |a \w+ |in "
+            r"?(?:/|and|or|&) ?)?out\b"
+        ),
         text,
     )
     back = re.search(
-        r"\b(?:return(?:s|ed|ing)?|bring(?:s|ing)? back|give back|hand back|take back|mark (?:it |them )?(?:as )?(?:returned|collected|left)|check(?:ing)? (?:it |them )?back in|(?:check|sign)(?:ed|ing)? in|collect(?:ed|s)?|pick(?:ed|s)? up|leav(?:es|ing)|leaves)\b",
+        (
+            r"\b(?:return(?:s|ed|ing)?|bring(?:s|ing)? back|give back|hand back|take back|mark (?:it |them )?(?:as "
+            r")?(?:returned|collected|left)|check(?:ing)? (?:it |them )?back in|(?:check|sign)(?:ed|ing)? in|"
+            r"collect(?:ed|s)?|pick(?:ed|s)? up|leav(?:es|ing)|leaves)\b"
+        ),
         text,
     )
     if not out and not back:
@@ -269,20 +301,25 @@ def _in_and_out(text: str, clause: Clause, draft: Draft) -> bool:
 
 def _done(text: str, clause: Clause, draft: Draft) -> bool:
     if not re.search(
-        r"\b(?:mark|tick|check|set|toggle|flag|cross|complete|finish|close|un-?(?:do|tick|mark|check)|reopen|re-open|pay|settle|switch|click|button|one click|done|undone)\w*\b",
+        (
+            r"\b(?:mark|tick|check|set|toggle|flag|cross|complete|finish|close|un-?(?:do|tick|mark|check)|reopen|"
+            r"re-open|pay|settle|switch|click|button|one click|done|undone)\w*\b"
+        ),
         text,
     ):
         return False
     for record in _candidates(clause, draft):
-        candidates = [one for one in (done_field(record),) if one] + [one for one in record.of_type("yes/no")]
+        candidates = [one for one in (done_field(record),) if one] + list(record.of_type("yes/no"))
         for one in candidates:
             low = one.label.lower()
             stem = low.rstrip("d").rstrip("e") if low.endswith("ed") else low
-            if (
-                re.search(rf"\b(?:un|not )?{re.escape(stem)}\w*\b", text)
-                or one is done_field(record)
+            if re.search(rf"\b(?:un|not )?{re.escape(stem)}\w*\b", text) or (
+                one is done_field(record)
                 and re.search(
-                    r"\b(?:tick(?:ed)? off|tick|check(?:ed)? off|cross(?:ed)? off|done|finish\w*|complete\w*|undo|reopen|toggle)\b",
+                    (
+                        r"\b(?:tick(?:ed)? off|tick|check(?:ed)? off|cross(?:ed)? off|done|finish\w*|complete\w*|"
+                        r"undo|reopen|toggle)\b"
+                    ),
                     text,
                 )
             ):
@@ -303,7 +340,11 @@ def _done(text: str, clause: Clause, draft: Draft) -> bool:
     return False
 
 
-_STATE_VERBS = r"approv|reject|cancel|confirm|resolv|clos|start|archiv|accept|declin|submit|publish|ship|deliver|hir|complet|finish|reopen|assign|send|sent|paid|pay|receiv|order|activat|deactivat|check|mark|change|move|set|update|advance|promot|process|open|put"
+_STATE_VERBS = (
+    r"approv|reject|cancel|confirm|resolv|clos|start|archiv|accept|declin|submit|publish|ship|deliver|hir|complet|"
+    r"finish|reopen|assign|send|sent|paid|pay|receiv|order|activat|deactivat|check|mark|change|move|set|update|"
+    r"advance|promot|process|open|put"
+)
 
 
 def _decided(text: str, clause: Clause) -> None:
@@ -354,7 +395,10 @@ def _states(text: str, clause: Clause, draft: Draft) -> bool:
         if hit:
             return True
         if record is clause.record and re.search(
-            r"\b(?:change|move|set|update|advance|switch)\w*\b.*\b(?:status|state|stage|next)\b|\b(?:status|state|stage) (?:can be |should be |is )?(?:changed|set|updated|moved)",
+            (
+                r"\b(?:change|move|set|update|advance|switch)\w*\b.*\b(?:status|state|stage|next)\b|\b(?:status|"
+                r"state|stage) (?:can be |should be |is )?(?:changed|set|updated|moved)"
+            ),
             text,
         ):
             for value in values[1:] if len(values) > 1 else ():
@@ -365,7 +409,10 @@ def _states(text: str, clause: Clause, draft: Draft) -> bool:
 
 def _counting(text: str, clause: Clause, draft: Draft) -> bool:
     match = re.search(
-        r"\bplus (?:and|/|&) minus\b|(?<!\w)\+ ?1?\s?(?:and|/|&)?\s?-|(?<!\w)[+-]1\b|\b(?:increase|decrease|increment|decrement|add one|take one|one more|one less|use one|consume|drink)\b",
+        (
+            r"\bplus (?:and|/|&) minus\b|(?<!\w)\+ ?1?\s?(?:and|/|&)?\s?-|(?<!\w)[+-]1\b|\b(?:increase|decrease|"
+            r"increment|decrement|add one|take one|one more|one less|use one|consume|drink)\b"
+        ),
         text,
     )
     if not match:
@@ -378,7 +425,8 @@ def _counting(text: str, clause: Clause, draft: Draft) -> bool:
             _add(draft, clause.said, name="add_one", label="Add one", record=record.name, sets={quantity.name: "+1"})
         if re.search(r"minus|decrease|decrement|take|use|consume|drink|less|-1|-\B", text):
             _add(
-                draft, clause.said, name="take_one", label="Take one", record=record.name, when=(condition(quantity.name, "more", "0"),),
+                draft, clause.said, name="take_one", label="Take one", record=record.name,
+                when=(condition(quantity.name, "more", "0"),),
                 sets={quantity.name: "-1"}, refusal=f"{quantity.label} is already 0.",
             )  # fmt: skip
         return True

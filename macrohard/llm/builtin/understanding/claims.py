@@ -17,7 +17,8 @@ from macrohard.llm.builtin.understanding.wording import (
 from macrohard.llm.builtin.understanding.words import article, identifier, listed, lower_label
 
 _CHECKED_TYPES = {
-    "e-mail": "an e-mail address", "phone": "a phone number", "web address": "a web address", "whole number": "a whole number",
+    "e-mail": "an e-mail address", "phone": "a phone number", "web address": "a web address",
+    "whole number": "a whole number",
     "decimal number": "a number", "money": "an amount such as 12.50",
 }  # fmt: skip
 
@@ -36,7 +37,8 @@ def build(draft: Draft) -> Blueprint:
     records = tuple(_record(one) for one in draft.records)
     plain = Blueprint(
         title=draft.title, slug=identifier(draft.title), records=records,
-        rules=tuple(one for one, _ in draft.rules), actions=tuple(one for one, _ in draft.actions), views=tuple(one for one, _ in draft.views),
+        rules=tuple(one for one, _ in draft.rules), actions=tuple(one for one, _ in draft.actions),
+        views=tuple(one for one, _ in draft.views),
         totals=tuple(one for one, _ in draft.totals), highlights=tuple(one for one, _ in draft.highlights), claims=(),
     )  # fmt: skip
     return plain.model_copy(update={"claims": tuple(_Claims(draft, plain).all())})
@@ -45,9 +47,12 @@ def build(draft: Draft) -> Blueprint:
 def _record(one: RecordDraft) -> Record:
     assert one.title is not None
     return Record(
-        name=one.name, label=one.label, plural=one.plural, fields=tuple(field.value for field in one.fields), title_field=one.title,
-        search=tuple(one.search), filters=tuple(one.filters), sortable=tuple(one.sorts), sort=one.sort, descending=one.descending,
-        page_size=one.paging[0] if one.paging else 25, export_csv=one.exported is not None, import_csv=one.imported is not None, deletable=not one.kept,
+        name=one.name, label=one.label, plural=one.plural, fields=tuple(field.value for field in one.fields),
+        title_field=one.title,
+        search=tuple(one.search), filters=tuple(one.filters), sortable=tuple(one.sorts), sort=one.sort,
+        descending=one.descending,
+        page_size=one.paging[0] if one.paging else 25, export_csv=one.exported is not None,
+        import_csv=one.imported is not None, deletable=not one.kept,
     )  # fmt: skip
 
 
@@ -92,7 +97,10 @@ class _Claims:
         kept = self.draft.kept or DEFAULT
         self.add(
             "survives restart",
-            f"What was entered is still there after the product has been restarted: {lower_label(main.plural)} that were added are listed as before.",
+            (
+                f"What was entered is still there after the product has been restarted: {lower_label(main.plural)} "
+                f"that were added are listed as before."
+            ),
             kept,
             main.name,
             must=True,
@@ -174,7 +182,10 @@ class _Claims:
             del verb
             self.add(
                 "required",
-                f"{article(low).capitalize()} without {article(lower_label(value.label))} is refused with “{value.label} is required.”.",
+                (
+                    f"{article(low).capitalize()} without {article(lower_label(value.label))} is refused with "
+                    f"“{value.label} is required.”."
+                ),
                 said("required", DEFAULT),
                 name,
                 field,
@@ -182,7 +193,10 @@ class _Claims:
         if value.unique:
             self.add(
                 "unique",
-                f"A second {low} with the same {lower_label(value.label)} is refused with “{value.label} is already used.”; upper and lower case make no difference.",
+                (
+                    f"A second {low} with the same {lower_label(value.label)} is refused with “{value.label} is "
+                    f"already used.”; upper and lower case make no difference."
+                ),
                 said("unique", DEFAULT),
                 name,
                 field,
@@ -190,7 +204,10 @@ class _Claims:
         if value.type in _CHECKED_TYPES:
             self.add(
                 "type",
-                f"{value.label} must be {_CHECKED_TYPES[value.type]}{unit_text(value)}; “{_WRONG[value.type]}” is refused.",
+                (
+                    f"{value.label} must be {_CHECKED_TYPES[value.type]}{unit_text(value)}; “{_WRONG[value.type]}” "
+                    f"is refused."
+                ),
                 said("type", said("field", DEFAULT)),
                 name,
                 field,
@@ -214,7 +231,7 @@ class _Claims:
         if value.pattern:
             self.add(
                 "pattern",
-                f"{value.label} must be {value.pattern_hint}, e.g. “{value.pattern_example}”; anything else is refused.",
+                f"{value.label} must be {value.pattern_hint}, e.g. “{value.pattern_example}”; all else is refused.",
                 said("pattern", DEFAULT),
                 name,
                 field,
@@ -251,7 +268,10 @@ class _Claims:
             said = next(iter(sorted(record.search.values(), key=lambda one: (not one.words, one.wish))))
             self.add(
                 "search",
-                f"Typing into “Search” shows only the {many} whose {listed([labels[n] for n in record.search], 'or')} contains the text, in upper or lower case.",
+                (
+                    f"Typing into “Search” shows only the {many} whose "
+                    f"{listed([labels[n] for n in record.search], 'or')} contains the text, in upper or lower case."
+                ),
                 said,
                 record.name,
             )
@@ -270,7 +290,10 @@ class _Claims:
             )
         for name, said in record.sorts.items():
             start = (
-                f"; at first the list is sorted by it, {'highest or latest' if record.descending else 'lowest or earliest'} first"
+                (
+                    f"; at first the list is sorted by it, "
+                    f"{'highest or latest' if record.descending else 'lowest or earliest'} first"
+                )
                 if record.sort == name
                 else ""
             )
@@ -319,7 +342,10 @@ class _Claims:
                 f", with the columns {listed([record.field(n).label for n in view.columns])}" if view.columns else ""
             )
             order = (
-                f", sorted by {lower_label(record.field(view.sort).label)}{' from high to low' if view.descending else ''}"
+                (
+                    f", sorted by {lower_label(record.field(view.sort).label)}"
+                    f"{' from high to low' if view.descending else ''}"
+                )
                 if view.sort
                 else ""
             )
@@ -359,7 +385,10 @@ class _Claims:
             record = self.blueprint.record(highlight.record)
             self.add(
                 "highlight",
-                f"In the list, {lower_label(record.plural)} where {conditions_text(highlight.when, record)} stand out and carry the word “{highlight.label}”.",
+                (
+                    f"In the list, {lower_label(record.plural)} where {conditions_text(highlight.when, record)} "
+                    f"stand out and carry the word “{highlight.label}”."
+                ),
                 said,
                 highlight.record,
                 index=index,

@@ -8,27 +8,58 @@ from macrohard.llm.builtin.understanding.draft import Draft, RecordDraft, Said
 from macrohard.llm.builtin.understanding.text import Passage, is_wish, wish_of
 
 _START = (
-    r"(?:search\w*|find(?:able)?|look(?:ing)? up|filter\w*|sort\w*|order(?:ed)? by|show(?:s|ing)?|display\w*|list(?:s|ing)?\b(?! price)|see(?:ing)?|view(?:ing)?|print(?:able|ing|s|out)?|export\w*|import\w*|download\w*|upload\w*|mark(?:ing)?|"
-    r"tick(?:ing)?|highlight\w*|warn\w*|alert\w*|notif\w*|remind\w*|send\w*|calculat\w*|comput\w*|count(?:s|ing)?|total(?:s)?|sum(?:s)?|average|group(?:ed|ing)?|edit(?:ing)?|delet(?:e|es|ing)|remov(?:e|es|ing)|archiv(?:e|es|ing)|check(?:ing)? (?:in|out)|"
-    r"extend\w*|return(?:ing)?(?! date)|approv(?:e|es|ing)|only (?:show|list|see|one|active|open|the)|just (?:show|list)|be able|able to|can(?:'t)?|could|should|must|may|i (?:want|need|would|must|should|can|also|also want)|we (?:want|need|would|must|should|can|also)|"
-    r"it (?:should|must|would|can|needs)|they (?:should|must|can)|there (?:should|must)|(?:a |an )?(?:list|overview|report|page|view|total|sum|summary|count|button|history|search|filter|warning|reminder|highlight|export|import|print)\b|no (?:double|duplicate|two|overlap|login|negative)|"
-    r"(?:the )?(?:number|sum|total|count|average|amount) of|how many|how much|which (?:\w+ )?(?:are|is|have|has)|who (?:is|has|have|are)|whose|with (?:a )?(?:search|filter|sort|export|total)|overdue|low[- ]stock|log ?in|save\b|never\b|don't|do not|not more|max(?:imum)?\b|at most|paginat\w*|paging)"
+    r"(?:search\w*|find(?:able)?|look(?:ing)? up|filter\w*|sort\w*|order(?:ed)? by|show(?:s|ing)?|display\w*|"
+    r"list(?:s|ing)?\b(?! price)|see(?:ing)?|view(?:ing)?|print(?:able|ing|s|out)?|export\w*|import\w*|"
+    r"download\w*|upload\w*|mark(?:ing)?|"
+    r"tick(?:ing)?|highlight\w*|warn\w*|alert\w*|notif\w*|remind\w*|send\w*|calculat\w*|comput\w*|count(?:s|"
+    r"ing)?|total(?:s)?|sum(?:s)?|average|group(?:ed|ing)?|edit(?:ing)?|delet(?:e|es|ing)|remov(?:e|es|ing)|"
+    r"archiv(?:e|es|ing)|check(?:ing)? (?:in|out)|"
+    r"extend\w*|return(?:ing)?(?! date)|approv(?:e|es|ing)|only (?:show|list|see|one|active|open|the)|just "
+    r"(?:show|list)|be able|able to|can(?:'t)?|could|should|must|may|i (?:want|need|would|must|should|can|also|"
+    r"also want)|we (?:want|need|would|must|should|can|also)|"
+    r"it (?:should|must|would|can|needs)|they (?:should|must|can)|there (?:should|must)|(?:a |an )?(?:list|"
+    r"overview|report|page|view|total|sum|summary|count|button|history|search|filter|warning|reminder|"
+    r"highlight|export|import|print)\b|no (?:double|duplicate|two|overlap|login|negative)|"
+    r"(?:the )?(?:number|sum|total|count|average|amount) of|how many|how much|which (?:\w+ )?(?:are|is|have|"
+    r"has)|who (?:is|has|have|are)|whose|with (?:a )?(?:search|filter|sort|export|total)|overdue|low[- ]stock|"
+    r"log ?in|save\b|never\b|don't|do not|not more|max(?:imum)?\b|at most|paginat\w*|paging)"
 )
 _CUT = re.compile(
-    rf"(?i)\s*(?:;|\s-\s|,\s*(?:and|but|then|also|plus|or)?\s*|\s+(?:and|but|then|plus|\+|&)\s+)(?:(?:also|then|please|to|that|maybe|ideally|optionally|i can|we can|you can|it|which)\s+)*(?={_START}\b)|\s*;\s*|(?:,\s*|\s+)(?:but|plus|and also|as well as)\s+(?=\w)|\s+\+\s+|\s+->\s+(?=(?:show|list|mark)\b)"
+    rf"(?i)\s*(?:;|\s-\s|,\s*(?:and|but|then|also|plus|or)?\s*|\s+(?:and|but|then|plus|\+|&)\s+)(?:(?:also|"
+    rf"then|please|to|that|maybe|ideally|optionally|i can|we can|you can|it|which)\s+)*(?={_START}\b)|\s*;\s*|"
+    rf"(?:,\s*|\s+)(?:but|plus|and also|as well as)\s+(?=\w)|\s+\+\s+|\s+->\s+(?=(?:show|list|mark)\b)"
 )
 _CHATTER = re.compile(
-    r"(?i)^(?:(?:stay(?:s)? in the list|(?:don't|do not|doesn't) (?:block|count|occupy)(?: (?:the|a|any) (?:slot|room|time|place))?|hi|hello|hey|dear|good (?:morning|day|evening)|thanks?(?: you)?(?: very much| so much| a lot| in advance)?|many thanks|cheers|regards|best(?: regards)?|kind regards|greetings|please|pls|ok(?:ay)?|so|well|yes|no|that is (?:it|all)|that's (?:it|all)|"
-    r"etc|and so on|and more|and stuff|lol|haha|:\)|by the way|also|too|as well|oh|um+|hm+|sorry|bye|xoxo|you know|i guess|i think|all of that|everything|everyone|everybody|there|team|guys|folks|all|sir|madam|and|or|but|if possible|soon|for now|right|cool|great|nice|not important|if i want|when i want|fast|quickly|easily|"
+    r"(?i)^(?:(?:stay(?:s)? in the list|(?:don't|do not|doesn't) (?:block|count|occupy)(?: (?:the|a|any) "
+    r"(?:slot|room|time|place))?|hi|hello|hey|dear|good (?:morning|day|evening)|thanks?(?: you)?(?: very much| "
+    r"so much| a lot| in advance)?|many thanks|cheers|regards|best(?: regards)?|kind regards|greetings|please|"
+    r"pls|ok(?:ay)?|so|well|yes|no|that is (?:it|all)|that's (?:it|all)|"
+    r"etc|and so on|and more|and stuff|lol|haha|:\)|by the way|also|too|as well|oh|um+|hm+|sorry|bye|xoxo|you "
+    r"know|i guess|i think|all of that|everything|everyone|everybody|there|team|guys|folks|all|sir|madam|and|"
+    r"or|but|if possible|soon|for now|right|cool|great|nice|not important|if i want|when i want|fast|quickly|"
+    r"easily|"
     r"in advance|a|the|to|of|it|just|only|really|very|that|this|is|one|more|thing|things)[\s,.!?:;)-]*)+$"
 )
 _BACKGROUND = re.compile(
-    r"(?i)^(?:(?:and|so|well|hi|hello|hey|also|but|because|since|as|right|now|currently|today|at the moment|right now|until now|so far|up to now|currently),? )*(?:"
-    r"(?:we|i|they)(?:'re| are| am|'m| have| had| got|'ve| use| used| do| did| work| run| own| were| was| lose| lost| forget| keep forgetting| always| sometimes| often| currently| now| still| usually| live| sell| lend| rent| teach| meet| love| like| hate| don't know| write| write everything)\b(?!.*\b(?:want|need|would like|must|should) )|"
-    r"(?:at the moment|currently|right now|today|until now|so far|up to now|now)\b|(?:it|this|that)(?:'s| is| was)(?: (?:for|about|just|only|because|a|an|the|our|my|all|currently|always|done|now|very|so|getting|too|hard|annoying|a mess)\b)|because\b|my (?:wife|husband|boss|colleague|colleagues|team|mother|father|daughter|son|partner|office|kids|friend)\b|our (?:club|company|team|school|office|members|customers|staff|secretary|treasurer|people)\b.*\b(?:is|are|has|have|do|does|use|uses)\b|there are (?:about|around|currently|\d)|as an? [\w ]+$|for (?:my|our|the|a|use|us|me|\w+ people)\b[\w' ]*$|in (?:my|our|the|a) [\w' ]+$|(?:nothing fancy|no rush|keep it simple|simple is fine))"
+    r"(?i)^(?:(?:and|so|well|hi|hello|hey|also|but|because|since|as|right|now|currently|today|at the moment|"
+    r"right now|until now|so far|up to now|currently),? )*(?:"
+    r"(?:we|i|they)(?:'re| are| am|'m| have| had| got|'ve| use| used| do| did| work| run| own| were| was| lose|"
+    r" lost| forget| keep forgetting| always| sometimes| often| currently| now| still| usually| live| sell| "
+    r"lend| rent| teach| meet| love| like| hate| don't know| write| write everything)\b(?!.*\b(?:want|need|"
+    r"would like|must|should) )|"
+    r"(?:at the moment|currently|right now|today|until now|so far|up to now|now)\b|(?:it|this|that)(?:'s| is| "
+    r"was)(?: (?:for|about|just|only|because|a|an|the|our|my|all|currently|always|done|now|very|so|getting|too|"
+    r"hard|annoying|a mess)\b)|because\b|my (?:wife|husband|boss|colleague|colleagues|team|mother|father|"
+    r"daughter|son|partner|office|kids|friend)\b|our (?:club|company|team|school|office|members|customers|"
+    r"staff|secretary|treasurer|people)\b.*\b(?:is|are|has|have|do|does|use|uses)\b|there are (?:about|around|"
+    r"currently|\d)|as an? [\w ]+$|for (?:my|our|the|a|use|us|me|\w+ people)\b[\w' ]*$|in (?:my|our|the|a) "
+    r"[\w' ]+$|(?:nothing fancy|no rush|keep it simple|simple is fine))"
 )
 _QUALITY = re.compile(
-    r"(?i)\b(?:easy|simple|simply|intuitive|user[- ]friendly|clean|modern|nice(?:r|ly)?|pretty|beautiful|fast|quick|responsive|clear|tidy|stable|reliable|professional|good[- ]looking|self[- ]explanatory|lightweight|not (?:too )?complicated|accessible|readable|neat|minimal\w*|big (?:buttons|letters|font)|well[- ]designed)\b"
+    r"(?i)\b(?:easy|simple|simply|intuitive|user[- ]friendly|clean|modern|nice(?:r|ly)?|pretty|beautiful|fast|"
+    r"quick|responsive|clear|tidy|stable|reliable|professional|good[- ]looking|self[- ]explanatory|lightweight|"
+    r"not (?:too )?complicated|accessible|readable|neat|minimal\w*|big (?:buttons|letters|font)|well[- "
+    r"]designed)\b"
 )
 
 
@@ -75,7 +106,10 @@ def _inside(text: str, position: int) -> bool:
 
 def _bound(before: str, after: str) -> bool:
     """Whether a cut would tear a list of verbs apart: "add, edit and delete", "sort and filter by date"."""
-    verb = r"(?:add|create|enter|edit|change|update|delete|remove|view|see|list|show|search|find|filter|sort|read|print|export|import|mark|check|save|store|browse|archive|manage|find)"
+    verb = (
+        r"(?:add|create|enter|edit|change|update|delete|remove|view|see|list|show|search|find|filter|sort|read|"
+        r"print|export|import|mark|check|save|store|browse|archive|manage|find)"
+    )
     if re.search(
         rf"(?i)(?:^|\b(?:to|can|could|should|must|able to|want to|,|and|or|i|we)\s*){verb}(?:\s*,)?$", before.strip()
     ) and re.match(rf"(?i){verb}\b", after):
@@ -91,7 +125,8 @@ def is_chatter(text: str) -> bool:
 
 
 _REASON = re.compile(
-    r"(?i)\s*,?\s*\b(?:so (?:that )?(?:i|we|they|he|she|you|people|everyone|nobody|no ?one|one|it)\b|in order to\b|because\b|since (?:we|i|they|it)\b|otherwise\b|which is why\b).*$"
+    r"(?i)\s*,?\s*\b(?:so (?:that )?(?:i|we|they|he|she|you|people|everyone|nobody|no ?one|one|it)\b|in order "
+    r"to\b|because\b|since (?:we|i|they|it)\b|otherwise\b|which is why\b).*$"
 )
 
 
@@ -110,7 +145,10 @@ def reason_in(text: str) -> str:
 
 
 _HABIT = re.compile(
-    r"(?i)^(?:(?:and|so|well|hi|hello|hey|also|but|because|since|as|right|now|currently|today|at the moment|right now|until now|so far),? )*(?:we|i|they)(?:'re| are| am|'m| have| had| got|'ve| use| used| run| own| were| was| lose| lost| forget| keep forgetting| currently| now| still| usually| live| sell| lend| rent| teach| meet| love| like| hate| don't know| write)\b"
+    r"(?i)^(?:(?:and|so|well|hi|hello|hey|also|but|because|since|as|right|now|currently|today|at the moment|"
+    r"right now|until now|so far),? )*(?:we|i|they)(?:'re| are| am|'m| have| had| got|'ve| use| used| run| own|"
+    r" were| was| lose| lost| forget| keep forgetting| currently| now| still| usually| live| sell| lend| rent| "
+    r"teach| meet| love| like| hate| don't know| write)\b"
 )
 
 
@@ -171,8 +209,7 @@ def clauses_of(passage: Passage, text: str, draft: Draft, context: RecordDraft |
         is_heading_wish(passage)
         or is_wish(passage.text[:40])
         or is_chatter(pieces[-1])
-        or is_wish(pieces[-1])
-        and len(pieces[-1].split()) <= 5
+        or (is_wish(pieces[-1]) and len(pieces[-1].split()) <= 5)
     )
     for piece in pieces:
         named = named_record(draft, piece)

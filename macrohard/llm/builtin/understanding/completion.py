@@ -3,12 +3,13 @@
 import re
 
 from macrohard.llm.builtin.blueprint import Field
+from macrohard.llm.builtin.understanding.computing import compute_usually
 from macrohard.llm.builtin.understanding.domains import Domain, domain_of
-from macrohard.llm.builtin.understanding.draft import DEFAULT, Draft, FieldDraft, RecordDraft, Said
+from macrohard.llm.builtin.understanding.draft import DEFAULT, Draft, FieldDraft, RecordDraft
 from macrohard.llm.builtin.understanding.nouns import kind_of, roles_of, usual_choices
-from macrohard.llm.builtin.understanding.records import PARENTS
+from macrohard.llm.builtin.understanding.references import PARENTS, add_reference, reference_to
 from macrohard.llm.builtin.understanding.roles import by_role
-from macrohard.llm.builtin.understanding.words import article, identifier, label, listed, lower_label, singular
+from macrohard.llm.builtin.understanding.words import listed, lower_label, singular
 
 _TITLES = (
     "title",
@@ -24,6 +25,7 @@ _TITLES = (
     "number",
     "code",
 )
+
 _ACTIVE_LINKS = ("Loan", "Rental", "Booking", "Registration", "Movement", "Order line")
 
 
@@ -38,7 +40,8 @@ def complete(draft: Draft, by_label: dict[str, Domain]) -> None:
             for one in record.fields
         ):
             draft.assume(
-                "Warning: what is entered is kept readable and without a login; real passwords, PINs and card numbers do not belong there."
+                "Warning: what is entered is kept readable and without a login; real passwords, PINs and card "
+                "numbers do not belong there."
             )
     for record in draft.records:
         head = record.label.lower().split()[-1]
@@ -80,11 +83,6 @@ def _refer(draft: Draft, record: RecordDraft) -> None:
                 break
 
 
-def reference_to(record: RecordDraft, other: RecordDraft) -> FieldDraft | None:
-    """The field of `record` that refers to `other`."""
-    return next((one for one in record.fields if one.value.references == other.name), None)
-
-
 def _relate(draft: Draft, record: RecordDraft, by_label: dict[str, Domain]) -> None:
     """Add the references that such a record usually has to others that are kept."""
     domain = by_label.get(record.label)
@@ -100,21 +98,6 @@ def _relate(draft: Draft, record: RecordDraft, by_label: dict[str, Domain]) -> N
         ):
             continue
         add_reference(draft, record, parent)
-
-
-def add_reference(draft: Draft, record: RecordDraft, parent: RecordDraft, said: Said = DEFAULT) -> FieldDraft:
-    """Let each `record` belong to one `parent`; unless stated, that is an assumption."""
-    one = FieldDraft(
-        Field(
-            name=identifier(parent.label), label=parent.label, type="reference", references=parent.name, required=True
-        ),
-        {"field": said, "required": DEFAULT},
-        {parent.label.lower(), *parent.aliases},
-    )
-    record.fields.insert(len([f for f in record.fields if f.type == "reference"]), one)
-    if not said.words:
-        draft.assume(f"Each {lower_label(record.label)} belongs to {article(lower_label(parent.label))}.")
-    return one
 
 
 def _usual_fields(draft: Draft, record: RecordDraft, domain: Domain | None) -> None:
@@ -143,9 +126,10 @@ def _usual_fields(draft: Draft, record: RecordDraft, domain: Domain | None) -> N
         )
         if added:
             draft.assume(
-                f"{record.plural} have the usual fields {listed(added)}, because the text {'names only few' if stated else 'does not name any'}."
+                f"{record.plural} have the usual fields {listed(added)}, because the text "
+                f"{'names only few' if stated else 'does not name any'}."
             )
-    elif not record.fields or not stated and not any(one.type == "reference" for one in record.fields):
+    elif not record.fields or (not stated and not any(one.type == "reference" for one in record.fields)):
         for text, type_, needed in (("Name", "text", True), ("Notes", "long text", False)):
             record.fields.append(
                 FieldDraft(
@@ -160,7 +144,7 @@ def _usual_fields(draft: Draft, record: RecordDraft, domain: Domain | None) -> N
         one.type == "text" and not one.value.choices and not _ABOUT.fullmatch(one.label.lower())
         for one in record.fields
     )
-    has_name = has_name or domain is None and any(one.type == "text" for one in record.fields)
+    has_name = has_name or (domain is None and any(one.type == "text" for one in record.fields))
     dated_log = (
         domain is not None
         and domain.fields[0].type in ("date", "date-time")
@@ -172,15 +156,15 @@ def _usual_fields(draft: Draft, record: RecordDraft, domain: Domain | None) -> N
         and len(references) < 1
         and not any("title" in roles_of(one.label.lower()) for one in record.fields)
     ):
-        usual = (
+        ordinary = (
             next((one for one in domain.fields if one.name in ("title", "name", "description")), None)
             if domain
             else None
         )
         title = FieldDraft(
-            usual.value if usual else Field(name="name", label="Name", type="text", required=True),
+            ordinary.value if ordinary else Field(name="name", label="Name", type="text", required=True),
             {"field": DEFAULT, "required": DEFAULT},
-            {(usual.label if usual else "name").lower()},
+            {(ordinary.label if ordinary else "name").lower()},
         )
         record.fields.insert(0, title)
         draft.assume(
@@ -190,8 +174,6 @@ def _usual_fields(draft: Draft, record: RecordDraft, domain: Domain | None) -> N
 
 def _formulas(draft: Draft, record: RecordDraft) -> None:
     """A field that is said to be computed, without how: the usual way, or it is reported."""
-    from macrohard.llm.builtin.understanding.computing import compute_usually  # noqa: PLC0415
-
     for one in list(record.fields):
         said = one.said.get("computed")
         if said is None or one.value.computed is not None:
@@ -221,9 +203,13 @@ def _age(draft: Draft, record: RecordDraft) -> None:
 
 
 _ABOUT = re.compile(
-    r"(?:.* )?(?:borrower|author|location|supplier|company|category|host|status|teacher|.* by|contact|contact person|breed|species|colou?r|type|brand|owner|holder|room|genre|place|publisher|responsible person|assignee|unit|size|barcode|shelf|department|"
-    r"city|street|zip|postcode|country|phone|recipient|from|lent to|friend|winery|grape|manufacturer|model|class|customer|client)"
+    r"(?:.* )?(?:borrower|author|location|supplier|company|category|host|status|teacher|.* by|contact|contact "
+    r"person|breed|species|colou?r|type|brand|owner|holder|room|genre|place|publisher|responsible person|"
+    r"assignee|unit|size|barcode|shelf|department|"
+    r"city|street|zip|postcode|country|phone|recipient|from|lent to|friend|winery|grape|manufacturer|model|"
+    r"class|customer|client)"
 )
+
 """Texts that tell something about a thing and are not what it is called."""
 
 
@@ -235,8 +221,7 @@ def _has_alike(record: RecordDraft, usual: FieldDraft) -> bool:
         if one.type == "reference" and (
             usual.label.lower() in one.aliases
             or usual.label.lower() == one.label.lower()
-            or usual.label in ("Borrower", "Person", "Name")
-            and record.label in _ACTIVE_LINKS
+            or (usual.label in ("Borrower", "Person", "Name") and record.label in _ACTIVE_LINKS)
         ):
             return True
         if (
@@ -313,7 +298,8 @@ def _fill_choices(draft: Draft, record: RecordDraft) -> None:
                 one.value = one.value.model_copy(update={"choices": values, "default": default})
                 one.said["choices"] = DEFAULT
                 draft.assume(
-                    f"{one.label} of {record.plural.lower()} is one of {listed(list(values), 'or')}, because the text does not say which."
+                    f"{one.label} of {record.plural.lower()} is one of {listed(list(values), 'or')}, because "
+                    f"the text does not say which."
                 )
             else:
                 one.value = one.value.model_copy(update={"type": "text", "choices": ()})
@@ -321,12 +307,15 @@ def _fill_choices(draft: Draft, record: RecordDraft) -> None:
             yes = one.label.lower() in ("active", "available", "enabled")
             one.value = one.value.model_copy(update={"default": "yes" if yes else "no"})
         elif (
-            one.type == "choice"
-            and one.value.default is None
-            and any(word in one.label.lower() for word in ("status", "state", "stage"))
-            and one.said.get("choices", DEFAULT).words
-        ):
-            if kind_of(one.label.lower()).type == "choice" and one.value.choices[0].lower() in (
+            (
+                one.type == "choice"
+                and one.value.default is None
+                and any(word in one.label.lower() for word in ("status", "state", "stage"))
+                and one.said.get("choices", DEFAULT).words
+            )
+            and kind_of(one.label.lower()).type == "choice"
+            and one.value.choices[0].lower()
+            in (
                 "open",
                 "new",
                 "planned",
@@ -346,9 +335,10 @@ def _fill_choices(draft: Draft, record: RecordDraft) -> None:
                 "offered",
                 "active",
                 "lead",
-            ):
-                one.value = one.value.model_copy(update={"default": one.value.choices[0]})
-                one.said.setdefault("default", DEFAULT)
+            )
+        ):
+            one.value = one.value.model_copy(update={"default": one.value.choices[0]})
+            one.said.setdefault("default", DEFAULT)
 
 
 def _title(draft: Draft, record: RecordDraft) -> None:
@@ -406,16 +396,3 @@ def _follow_dates(record: RecordDraft) -> None:
                 one.value = one.value.model_copy(update={"default": f"{source.name} + {default.split(' + ')[1]}"})
             else:
                 one.value = one.value.model_copy(update={"default": f"today+{default.split(' + ')[1]}"})
-
-
-def ensure_field(record: RecordDraft, phrase: str, said: Said, **facts: object) -> FieldDraft:
-    """A field of that name, made if it is missing."""
-    shown = label(phrase)
-    if there := record.get(identifier(phrase)):
-        return there
-    facts.setdefault("type", kind_of(phrase.lower()).type)
-    one = FieldDraft(
-        Field.model_validate({"name": identifier(phrase), "label": shown, **facts}), {"field": said}, {phrase.lower()}
-    )
-    record.fields.append(one)
-    return one

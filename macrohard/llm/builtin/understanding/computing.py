@@ -5,9 +5,9 @@ from typing import Literal
 
 from macrohard.llm.builtin.blueprint import Computed, Condition, Field, FieldType, Total
 from macrohard.llm.builtin.understanding.clauses import Clause
-from macrohard.llm.builtin.understanding.completion import reference_to
 from macrohard.llm.builtin.understanding.conditions import select
 from macrohard.llm.builtin.understanding.draft import DEFAULT, NUMERIC, Draft, FieldDraft, RecordDraft, Said
+from macrohard.llm.builtin.understanding.references import reference_to
 from macrohard.llm.builtin.understanding.roles import by_role, date_of, find_field, open_conditions
 from macrohard.llm.builtin.understanding.words import identifier, label, lower_label
 
@@ -56,7 +56,10 @@ def computed_named(phrase: str, record: RecordDraft, draft: Draft, said: Said = 
     key = phrase.lower().strip()
     due = by_role(record, "due", "expiry")
     if due and re.fullmatch(
-        r"(?:number of )?days (?:late|overdue|over)|(?:how many )?days (?:late|overdue)|how late(?: it is)?|delay(?: in days)?",
+        (
+            r"(?:number of )?days (?:late|overdue|over)|(?:how many )?days (?:late|overdue)|how late(?: it is)?|"
+            r"delay(?: in days)?"
+        ),
         key,
     ):
         return add_computed(
@@ -106,7 +109,10 @@ _OPERATIONS: tuple[tuple[str, Literal["product", "difference", "sum"]], ...] = (
     (r"(?:\s*\+\s*|\s+plus\s+)", "sum"),
 )
 
-_GIVES = r"(?:\b(?P<n>[a-z][\w ]{1,40}?)\s*(?:=|\bis\b|:|\bas\b|\bshould be\b|\bmust be\b|\((?:=|is)?|\b(?:is )?(?:calculated|computed)(?: as| from| by)?(?: the)?)\s*)?"
+_GIVES = (
+    r"(?:\b(?P<n>[a-z][\w ]{1,40}?)\s*(?:=|\bis\b|:|\bas\b|\bshould be\b|\bmust be\b|\((?:=|is)?|\b(?:is "
+    r")?(?:calculated|computed)(?: as| from| by)?(?: the)?)\s*)?"
+)
 
 
 def computing(clause: Clause, draft: Draft) -> bool:
@@ -117,8 +123,12 @@ def computing(clause: Clause, draft: Draft) -> bool:
         if _operation(clause, record, draft) or _between(clause, record):
             return True
     match = re.search(
-        r"(?i)\b(?:show|calculate|compute|display|see|shows|know|with|and|the)\b[\w ,]*?\b(?P<w>age|days (?:late|overdue|left|remaining|until \w+)|how (?:late|old)\b[\w ]*)\b|"
-        r"\b(?P<w2>age) (?:(?:is|should|must|be|can|to|gets?) )*(?:calculated|computed|from|automatic\w*|shown|displayed|visible|seen)|\bhow many (?P<w3>days (?:late|overdue|left|remaining|until \w+))",
+        (
+            r"(?i)\b(?:show|calculate|compute|display|see|shows|know|with|and|the)\b[\w ,]*?\b(?P<w>age|days "
+            r"(?:late|overdue|left|remaining|until \w+)|how (?:late|old)\b[\w ]*)\b|"
+            r"\b(?P<w2>age) (?:(?:is|should|must|be|can|to|gets?) )*(?:calculated|computed|from|automatic\w*|shown|"
+            r"displayed|visible|seen)|\bhow many (?P<w3>days (?:late|overdue|left|remaining|until \w+))"
+        ),
         clause.text,
     )
     if match:
@@ -186,7 +196,11 @@ def _result_type(first: FieldDraft, second: FieldDraft, how: str) -> FieldType |
 def _between(clause: Clause, record: RecordDraft) -> bool:
     """The time from start to end: "hours are calculated from start and end"."""
     if not re.search(
-        r"(?i)\b(?:calculat\w*|comput\w*|automatic\w*|total hours|difference)\b.*\b(?:hours|duration|time|length|nights|days)\b|\b(?:hours|duration|nights|length|days)\b.*\b(?:calculat\w*|comput\w*|automatic\w*|difference)\b",
+        (
+            r"(?i)\b(?:calculat\w*|comput\w*|automatic\w*|total hours|difference)\b.*\b(?:hours|duration|time|"
+            r"length|nights|days)\b|\b(?:hours|duration|nights|length|days)\b.*\b(?:calculat\w*|comput\w*|"
+            r"automatic\w*|difference)\b"
+        ),
         clause.text,
     ):
         return False
@@ -245,7 +259,10 @@ def _rollup(clause: Clause, draft: Draft) -> bool:
             if child is parent or link is None:
                 continue
             flows = re.search(
-                r"\b(?:sum|total|all|everything|what)\b.*\bins?\b.*\b(?:minus|less|and)\b.*\bouts?\b|\bins? (?:minus|-|less) outs?\b",
+                (
+                    r"\b(?:sum|total|all|everything|what)\b.*\bins?\b.*\b(?:minus|less|and)\b.*\bouts?\b|\bins? "
+                    r"(?:minus|-|less) outs?\b"
+                ),
                 text,
             )
             if not flows and not re.search(
@@ -253,7 +270,11 @@ def _rollup(clause: Clause, draft: Draft) -> bool:
             ):
                 continue
             per = re.search(
-                rf"\b(?:per|for (?:each|every)|of (?:each|every|a|the)|each|every|an?|by) {re.escape(parent.label.lower())}\b|\b{re.escape(parent.label.lower())}(?:'s)?\b.*\b(?:shows?|has|displays?|with)\b",
+                (
+                    rf"\b(?:per|for (?:each|every)|of (?:each|every|a|the)|each|every|an?|by) "
+                    rf"{re.escape(parent.label.lower())}\b|\b{re.escape(parent.label.lower())}(?:'s)?\b.*\b(?:shows"
+                    rf"?|has|displays?|with)\b"
+                ),
                 text,
             )
             direction = next(
@@ -271,7 +292,8 @@ def _rollup(clause: Clause, draft: Draft) -> bool:
                 shown = name.label if name and "minimum" not in name.name else "Stock"
                 add_computed(
                     parent, shown, amount.type,
-                    Computed(how="rollup sum", record=child.name, fields=(amount.name,), when=(_is(direction.name, goes_in),), minus_when=(_is(direction.name, goes_out),)),
+                    Computed(how="rollup sum", record=child.name, fields=(amount.name,), when=(_is(direction.name,
+                        goes_in),), minus_when=(_is(direction.name, goes_out),)),
                     clause.said,
                 )  # fmt: skip
                 return True

@@ -71,7 +71,11 @@ def select(phrase: str, record: RecordDraft) -> Selection | None:
 
 
 UNKNOWN_PERIOD = re.compile(
-    r"(?i)\b(?:this year|last (?:month|year|week)|next (?:year|quarter)|this quarter|tomorrow|yesterday|(?:last|past) \w+ (?:days|weeks|months|years)|in (?:january|february|march|april|may|june|july|august|september|october|november|december)|since \d{4}|older than \w+ \w+|for more than \w+ (?:days|weeks|months|years)|longer than \w+ \w+|(?:not|n't) \w+ (?:for|in|since) (?:more than )?\w+ (?:days|weeks|months))\b"
+    r"(?i)\b(?:this year|last (?:month|year|week)|next (?:year|quarter)|this quarter|tomorrow|yesterday|"
+    r"(?:last|past) \w+ (?:days|weeks|months|years)|in (?:january|february|march|april|may|june|july|august|"
+    r"september|october|november|december)|since \d{4}|older than \w+ \w+|for more than \w+ (?:days|weeks|"
+    r"months|years)|longer than \w+ \w+|(?:not|n't) \w+ (?:for|in|since) (?:more than )?\w+ (?:days|weeks|"
+    r"months))\b"
 )
 
 """Times that no condition can ask for."""
@@ -91,7 +95,7 @@ def _choice_values(text: str, record: RecordDraft) -> Selection | None:
                 continue
             if re.search(rf"\b(?:not|non|isn't|aren't|except|un)[- ]?(?:yet |been )?{re.escape(low)}\b", text):
                 return Selection((condition(one.name, "not equal", value),), f"{record.plural} not {low}", f"Not {low}")
-            shown = value if re.match(r".*(?:status|state|stage|priority|type|kind)", one.label.lower()) else value
+            shown = value
             bare = (
                 plural(value)
                 if singular(low) == low
@@ -110,7 +114,11 @@ def _choice_values(text: str, record: RecordDraft) -> Selection | None:
 
 def _overdue(text: str, record: RecordDraft) -> Selection | None:
     if not re.search(
-        r"\b(?:over-?due|past due|late(?! fee)|too late|past (?:the |their |its )?(?:due date|deadline)|missed (?:the )?deadline|behind schedule|due date (?:has |is )?(?:passed|over|in the past)|deadline (?:has |is )?(?:passed|over))\b",
+        (
+            r"\b(?:over-?due|past due|late(?! fee)|too late|past (?:the |their |its )?(?:due date|deadline)|missed "
+            r"(?:the )?deadline|behind schedule|due date (?:has |is )?(?:passed|over|in the past)|deadline (?:has |"
+            r"is )?(?:passed|over))\b"
+        ),
         text,
     ):
         return None
@@ -123,7 +131,10 @@ def _overdue(text: str, record: RecordDraft) -> Selection | None:
 def _dates(text: str, record: RecordDraft) -> Selection | None:
     if expiry := by_role(record, "expiry"):
         if match := re.search(
-            rf"(?:expir\w*|run(?:ning|s)? out|ends?|ending|renew\w*|due)\b.*?\b(?:in|within|next)(?: the)?(?: next| coming)? (?P<n>{NUMBER})?\s*(?P<u>days?|weeks?|months?)",
+            (
+                rf"(?:expir\w*|run(?:ning|s)? out|ends?|ending|renew\w*|due)\b.*?\b(?:in|within|next)(?: the)?(?: "
+                rf"next| coming)? (?P<n>{NUMBER})?\s*(?P<u>days?|weeks?|months?)"
+            ),
             text,
         ):
             days = _days(match["n"], match["u"])
@@ -131,7 +142,10 @@ def _dates(text: str, record: RecordDraft) -> Selection | None:
                 (condition(expiry.name, "within days", str(days)),), "", f"Expiring within {days} days", expiry.name
             )
         if re.search(
-            r"expir\w+ (?:soon|this month)|about to expire|(?:up for|upcoming|due for) renewal|soon to expire|expires soon",
+            (
+                r"expir\w+ (?:soon|this month)|about to expire|(?:up for|upcoming|due for) renewal|soon to expire|"
+                r"expires soon"
+            ),
             text,
         ):
             kind = "this month" if "this month" in text else "within days"
@@ -154,7 +168,10 @@ def _dates(text: str, record: RecordDraft) -> Selection | None:
     extra = open_conditions(record) if due else ()
     word = "Due " if due else f"{one.label} " if spoken and one is not date_of(record) else ""
     if match := re.search(
-        rf"\b(?:in|within|for|over)? ?(?:the )?(?:next|coming) (?P<n>{NUMBER})?\s*(?P<u>days?|weeks?|months?)\b|\b(?:in|within) (?P<n2>{NUMBER}) (?P<u2>days?|weeks?)\b",
+        (
+            rf"\b(?:in|within|for|over)? ?(?:the )?(?:next|coming) (?P<n>{NUMBER})?\s*(?P<u>days?|weeks?|"
+            rf"months?)\b|\b(?:in|within) (?P<n2>{NUMBER}) (?P<u2>days?|weeks?)\b"
+        ),
         text,
     ):
         days = _days(match["n"] or match["n2"], match["u"] or match["u2"])
@@ -215,11 +232,25 @@ def _days(count: str | None, unit: str) -> int:
     return int(float(number(count))) * size if count else size
 
 
-_INSIDE = r"\b(?:in the (?:house|building|office)|inside|in house|on[- ]site|on the premises|present(?: now)?|checked[- ]in|still (?:here|in|inside)|(?:is|are) (?:currently )?(?:here|in|there)(?: now| right now| at the moment)|here (?:now|right now)|in (?:now|right now)|currently (?:in|here|inside)|not (?:yet )?(?:checked|signed) out|haven't (?:left|checked out))\b"
+_INSIDE = (
+    r"\b(?:in the (?:house|building|office)|inside|in house|on[- ]site|on the premises|present(?: now)?|checked[- "
+    r"]in|still (?:here|in|inside)|(?:is|are) (?:currently )?(?:here|in|there)(?: now| right now| at the moment)|"
+    r"here (?:now|right now)|in (?:now|right now)|currently (?:in|here|inside)|not (?:yet )?(?:checked|signed) out|"
+    r"haven't (?:left|checked out))\b"
+)
 
-_OUT = r"\b(?:on loan|lent(?: out)?|borrowed|loaned(?: out)?|(?:is|are|currently|still|books|items|tools|what's) out\b|out (?:now|right now|at the moment)|checked[- ]out|out on loan|not (?:yet )?(?:returned|back|been returned)|unreturned|outstanding|still out|rented(?: out)?|haven't (?:been )?(?:returned|brought back)|given out|issued)\b"
+_OUT = (
+    r"\b(?:on loan|lent(?: out)?|borrowed|loaned(?: out)?|(?:is|are|currently|still|books|items|tools|what's) "
+    r"out\b|out (?:now|right now|at the moment)|checked[- ]out|out on loan|not (?:yet )?(?:returned|back|been "
+    r"returned)|unreturned|outstanding|still out|rented(?: out)?|haven't (?:been )?(?:returned|brought back)|given "
+    r"out|issued)\b"
+)
 
-_OPEN = r"\b(?:open|pending|outstanding|unfinished|incomplete|not (?:yet )?(?:done|finished|completed?|closed|resolved|paid)|undone|un(?:paid|resolved|completed|read|watched)|still (?:open|to do|due)|to[- ]do|current(?:ly)?(?: running| ongoing)?|ongoing|running|remaining|left to do|active|haven't (?:paid|been paid)|owe\w*)\b"
+_OPEN = (
+    r"\b(?:open|pending|outstanding|unfinished|incomplete|not (?:yet )?(?:done|finished|completed?|closed|resolved|"
+    r"paid)|undone|un(?:paid|resolved|completed|read|watched)|still (?:open|to do|due)|to[- ]do|current(?:ly)?(?: "
+    r"running| ongoing)?|ongoing|running|remaining|left to do|active|haven't (?:paid|been paid)|owe\w*)\b"
+)
 
 _CLOSED = r"\b(?:done|finished|completed?|closed|resolved|returned|paid|bought|read|watched|settled)\b"
 
@@ -241,10 +272,13 @@ def _current(text: str, record: RecordDraft) -> Selection | None:
     ):
         return None
     word = re.search(
-        r"\b(?:away|absent|on (?:holiday|leave|vacation)|out of (?:the )?office|sick|off|staying|occupied|running|active|valid|checked in|living|booked|taken|rented|here|ongoing|there)\b",
+        (
+            r"\b(?:away|absent|on (?:holiday|leave|vacation)|out of (?:the )?office|sick|off|staying|occupied|"
+            r"running|active|valid|checked in|living|booked|taken|rented|here|ongoing|there)\b"
+        ),
         text,
     )
-    if word is None or open_conditions(record) and closing_field(record) is end and not is_period(record):
+    if word is None or (open_conditions(record) and closing_field(record) is end and not is_period(record)):
         return None
     shown = f"{word.group().capitalize()} {'today' if 'today' in text else 'now'}"
     return Selection(
@@ -317,13 +351,23 @@ def _stock(text: str, record: RecordDraft) -> Selection | None:
     ):
         is_ = "at most" if re.search(r"at most|<=", match.group()) else "less"
         return Selection((condition(quantity.name, is_, match["n"]),), "Low stock", "Low stock")
-    low = r"\b(?:low (?:on )?stock|low on|(?:running|runs|is|are|gets?|getting) low|low (?:quantity|items|inventory|level)|stock is low|need(?:s|ing)? (?:to be )?(?:re-?order\w*|refill\w*|restock\w*|buying)|to (?:be )?re-?order(?:ed)?|re-?order (?:list|soon)|almost (?:out|gone|empty)|(?:below|under|reach\w*|less than|lower than|drops? (?:below|under)|goes (?:below|under)|falls? (?:below|under)|at or below|at or under) (?:or (?:at|equal to) )?(?:the |its |their |a |this )?(?:min\w*|threshold|re-?order|limit|safety|that)|restock|refill|low[- ]stock)"
+    low = (
+        r"\b(?:low (?:on )?stock|low on|(?:running|runs|is|are|gets?|getting) low|low (?:quantity|items|inventory|"
+        r"level)|stock is low|need(?:s|ing)? (?:to be )?(?:re-?order\w*|refill\w*|restock\w*|buying)|to (?:be "
+        r")?re-?order(?:ed)?|re-?order (?:list|soon)|almost (?:out|gone|empty)|(?:below|under|reach\w*|less than|"
+        r"lower than|drops? (?:below|under)|goes (?:below|under)|falls? (?:below|under)|at or below|at or under) "
+        r"(?:or (?:at|equal to) )?(?:the |its |their |a |this )?(?:min\w*|threshold|re-?order|limit|safety|that)|"
+        r"restock|refill|low[- ]stock)"
+    )
     if re.search(low, text):
         if least:
             strict = (
                 bool(
                     re.search(
-                        r"\b(?:below|under|less than|lower than|drops? (?:below|under)|falls? (?:below|under)|goes (?:below|under))\b",
+                        (
+                            r"\b(?:below|under|less than|lower than|drops? (?:below|under)|falls? (?:below|under)|"
+                            r"goes (?:below|under))\b"
+                        ),
                         text,
                     )
                 )
@@ -344,12 +388,15 @@ def _bare(label: str) -> str:
 
 def _yes_no(text: str, record: RecordDraft) -> Selection | None:
     for one, low in (
-        (one, name)
-        for one in record.of_type("yes/no")
-        for name in {one.label.lower(), *one.aliases, _bare(one.label.lower())}
+        (field, name)
+        for field in record.of_type("yes/no")
+        for name in {field.label.lower(), *field.aliases, _bare(field.label.lower())}
     ):
         if re.search(
-            rf"\b(?:not|non|isn't|aren't|haven't|hasn't|has not|have not|didn't|did not|doesn't|don't|never|wasn't|weren't|no|without|in|un)[- ]?(?:yet |been |being |have |be )*{re.escape(low)}\b",
+            (
+                rf"\b(?:not|non|isn't|aren't|haven't|hasn't|has not|have not|didn't|did not|doesn't|don't|never|"
+                rf"wasn't|weren't|no|without|in|un)[- ]?(?:yet |been |being |have |be )*{re.escape(low)}\b"
+            ),
             text,
         ):
             prefix = next((p for p in ("in", "un") if f"{p}{low}" in text), None)
@@ -374,8 +421,13 @@ def _compared(text: str, record: RecordDraft) -> Selection | None:
     for one in record.of_type("whole number", "decimal number", "money"):
         names = sorted((re.escape(alias) for alias in {one.label.lower(), *one.aliases}), key=len, reverse=True)
         match = re.search(
-            rf"\b(?:{'|'.join(names)})\b(?: (?:is|are|of|value|goes|drops|falls|was))*\s*(?P<op>at least|at most|more than|less than|over|under|above|below|greater than|higher than|lower than|exceeds|equal to|of|>=|<=|>|<|=)\s*(?:€|\$|£)?(?P<n>\d[\d.,]*)"
-            rf"|(?P<op2>at least|at most|more than|less than|over|under|above|below)\s*(?:€|\$|£)?(?P<n2>\d[\d.,]*)\s*(?:euros?|dollars?|pounds?)?\s*(?:{'|'.join(names)})\b",
+            (
+                rf"\b(?:{'|'.join(names)})\b(?: (?:is|are|of|value|goes|drops|falls|was))*\s*(?P<op>at least|at "
+                rf"most|more than|less than|over|under|above|below|greater than|higher than|lower than|exceeds|"
+                rf"equal to|of|>=|<=|>|<|=)\s*(?:€|\$|£)?(?P<n>\d[\d.,]*)"
+                rf"|(?P<op2>at least|at most|more than|less than|over|under|above|below)\s*(?:€|\$|"
+                rf"£)?(?P<n2>\d[\d.,]*)\s*(?:euros?|dollars?|pounds?)?\s*(?:{'|'.join(names)})\b"
+            ),
             text,
         )
         if match:

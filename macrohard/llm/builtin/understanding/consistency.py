@@ -1,8 +1,9 @@
 """Whether a blueprint holds together: every name resolves and every claim is about something that is there."""
 
 import re
+from collections.abc import Iterable
 
-from macrohard.llm.builtin.blueprint import Blueprint, Condition, Record
+from macrohard.llm.builtin.blueprint import Blueprint, Condition, Record, Rule
 
 _INDEXED = {
     "rule": "rules",
@@ -156,59 +157,50 @@ def _conditions(when: tuple[Condition, ...], record: Record, at: str) -> list[st
 def _parts(blueprint: Blueprint) -> list[str]:
     problems = []
     records = {one.name: one for one in blueprint.records}
-    for group, parts in (
-        ("rule", blueprint.rules),
-        ("action", blueprint.actions),
-        ("view", blueprint.views),
-        ("total", blueprint.totals),
-        ("highlight", blueprint.highlights),
-    ):
-        for index, part in enumerate(parts):
-            at = f"{group} {index}"
-            record = records.get(part.record)
-            if record is None:
-                problems.append(f"{at}: unknown record {part.record}")
-                continue
-            names = {one.name: one for one in record.fields}
-            target = record
-            if group == "rule":
-                rule = blueprint.rules[index]
-                own = rule.fields[1:] if rule.kind == "not below zero" else rule.fields
-                problems += [f"{at}: unknown field {name}" for name in (*own, *rule.scope) if name not in names]
-                if rule.kind in ("reference condition", "at most") and rule.fields and rule.fields[0] in names:
-                    referred = records.get(names[rule.fields[0]].references or "")
-                    if rule.kind == "reference condition":
-                        if referred is None:
-                            problems.append(f"{at}: {rule.fields[0]} is no reference")
-                        target = referred or record
-                    if rule.limit_field and (
-                        referred is None or rule.limit_field not in {one.name for one in referred.fields}
-                    ):
-                        problems.append(f"{at}: unknown limit {rule.limit_field}")
-                if rule.kind == "at most" and rule.limit is None and rule.limit_field is None:
-                    problems.append(f"{at}: no limit")
-            if group == "action":
-                problems += [
-                    f"{at}: sets unknown field {name}" for name in blueprint.actions[index].sets if name not in names
-                ]
-            if group == "view":
-                view = blueprint.views[index]
-                problems += [
-                    f"{at}: unknown field {name}"
-                    for name in (*view.columns, *view.filters, *((view.sort,) if view.sort else ()))
-                    if name not in names
-                ]
-            if group == "total":
-                total = blueprint.totals[index]
-                problems += [
-                    f"{at}: unknown field {name}"
-                    for name in (total.field, total.group_by)
-                    if name and name not in names
-                ]
-                if total.how != "count" and not total.field:
-                    problems.append(f"{at}: adds up nothing")
-            problems += _conditions(part.when, target, at)
+    for index, rule in enumerate(blueprint.rules):
+        problems += _rule(rule, records, f"rule {index}")
+    for index, action in enumerate(blueprint.actions):
+        problems += _part(action.record, action.when, action.sets, records, f"action {index}")
+    for index, view in enumerate(blueprint.views):
+        used = (*view.columns, *view.filters, *((view.sort,) if view.sort else ()))
+        problems += _part(view.record, view.when, used, records, f"view {index}")
+    for index, total in enumerate(blueprint.totals):
+        used = tuple(name for name in (total.field, total.group_by) if name)
+        problems += _part(total.record, total.when, used, records, f"total {index}")
+        if total.how != "count" and not total.field:
+            problems.append(f"total {index}: adds up nothing")
+    for index, highlight in enumerate(blueprint.highlights):
+        problems += _part(highlight.record, highlight.when, (), records, f"highlight {index}")
     return problems
+
+
+def _part(
+    name: str, when: tuple[Condition, ...], used: Iterable[str], records: dict[str, Record], at: str
+) -> list[str]:
+    record = records.get(name)
+    if record is None:
+        return [f"{at}: unknown record {name}"]
+    names = {one.name for one in record.fields}
+    return [f"{at}: unknown field {field}" for field in used if field not in names] + _conditions(when, record, at)
+
+
+def _rule(rule: Rule, records: dict[str, Record], at: str) -> list[str]:
+    record = records.get(rule.record)
+    if record is None:
+        return [f"{at}: unknown record {rule.record}"]
+    names = {one.name: one for one in record.fields}
+    own = rule.fields[1:] if rule.kind == "not below zero" else rule.fields
+    problems = [f"{at}: unknown field {name}" for name in (*own, *rule.scope) if name not in names]
+    first = names.get(rule.fields[0]) if rule.fields else None
+    referred = records.get(first.references or "") if first else None
+    if rule.kind == "reference condition" and referred is None:
+        problems.append(f"{at}: its field is no reference")
+    if rule.limit_field and (referred is None or rule.limit_field not in {one.name for one in referred.fields}):
+        problems.append(f"{at}: unknown limit {rule.limit_field}")
+    if rule.kind == "at most" and rule.limit is None and rule.limit_field is None:
+        problems.append(f"{at}: no limit")
+    target = referred if rule.kind == "reference condition" and referred else record
+    return problems + _conditions(rule.when, target, at)
 
 
 def _claims(blueprint: Blueprint) -> list[str]:

@@ -19,7 +19,14 @@ def ordering(clause: Clause, draft: Draft) -> bool:
     for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
         match = re.search(r"^(?P<a>[\w -]+?)\s*(?P<op>>=|<=|>|<|=>|=<)\s*(?P<b>[a-z][\w -]+?)$", text)
         words = match or re.search(
-            r"(?P<a>[\w -]+?)\s+(?:(?:date|time) )?(?P<op>(?:(?:must|should|has to|have to|may|can|needs to|is|are|always)(?:n't| not|not|'t)? ?(?:always )?(?:be |lie |come |fall |happen )*)?(?:not )?(?:on or |at or |the same (?:day )?or |equal (?:to )?or )?(?:later than|earlier than|after|before|past|prior to|less than|greater than|more than|smaller than|bigger than|higher than|lower than|exceed|below|above)(?: or (?:on|equal to|at|the same(?: day)?(?: as)?))?)\s+(?:the |its |their |a )?(?P<b>[\w -]+)",
+            (
+                r"(?P<a>[\w -]+?)\s+(?:(?:date|time) )?(?P<op>(?:(?:must|should|has to|have to|may|can|needs to|is|"
+                r"are|always)(?:n't| not|not|'t)? ?(?:always )?(?:be |lie |come |fall |happen )*)?(?:not )?(?:on "
+                r"or |at or |the same (?:day )?or |equal (?:to )?or )?(?:later than|earlier than|after|before|past|"
+                r"prior to|less than|greater than|more than|smaller than|bigger than|higher than|lower than|exceed|"
+                r"below|above)(?: or (?:on|equal to|at|the same(?: day)?(?: as)?))?)\s+(?:the |its |their |a "
+                r")?(?P<b>[\w -]+)"
+            ),
             text,
         )
         if not words:
@@ -92,7 +99,11 @@ def together(clause: Clause, draft: Draft) -> bool:
     """ "the combination of name and date must be unique", "one grade per student and subject"."""
     text = clause.low
     if once := re.search(
-        r"^(?:each|every|an?|one|the same|the)?\s*(?P<a>[\w -]+?) (?:only |at most |may |can |must |be |is |used |register |registered |appear |occur )*once (?:per|for each|for every|for an?|for the same|in each|in an?) (?P<b>[\w -]+)$",
+        (
+            r"^(?:each|every|an?|one|the same|the)?\s*(?P<a>[\w -]+?) (?:only |at most |may |can |must |be |is |"
+            r"used |register |registered |appear |occur )*once (?:per|for each|for every|for an?|for the same|in "
+            r"each|in an?) (?P<b>[\w -]+)$"
+        ),
         text,
     ):
         for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
@@ -110,7 +121,12 @@ def together(clause: Clause, draft: Draft) -> bool:
                 )
                 return True
     match = re.search(
-        r"\b(?:combination|together|pair) (?:of |with )?(?P<list>.+?)(?: (?:must|should|is|has to|can)\b|$)|\bunique (?:per|within|for each|together with|by|in) (?P<per>.+)$|\b(?:only |at most |max(?:imum)? )?one (?P<child>[\w ]+?) per (?P<scope>.+)$|\b(?:same|twice for the same) (?P<same>[\w ]+ (?:and|on the same|for the same|in the same|at the same) [\w ]+)",
+        (
+            r"\b(?:combination|together|pair) (?:of |with )?(?P<list>.+?)(?: (?:must|should|is|has to|can)\b|$)|"
+            r"\bunique (?:per|within|for each|together with|by|in) (?P<per>.+)$|\b(?:only |at most |max(?:imum)? "
+            r")?one (?P<child>[\w ]+?) per (?P<scope>.+)$|\b(?:same|twice for the same) (?P<same>[\w ]+ (?:and|on "
+            r"the same|for the same|in the same|at the same) [\w ]+)"
+        ),
         text,
     )
     if not match:
@@ -144,7 +160,12 @@ def together(clause: Clause, draft: Draft) -> bool:
 def required_when(clause: Clause, draft: Draft) -> bool:
     """ "the reason is required when the status is rejected"."""
     match = re.search(
-        r"(?i)\b(?:required|mandatory|must be (?:filled(?: in)?|given|entered|stated|set|provided|present)|needed|compulsory)\b(?P<x>.*?)\b(?:when|if|for|once|as soon as|in case)\b(?P<cond>.+)$|\b(?:when|if|once) (?P<cond2>.+?),? (?:then )?(?P<field2>[\w -]+?) (?:is|must be|are|becomes) (?:required|mandatory|filled|given|entered|needed|compulsory|stated)",
+        (
+            r"(?i)\b(?:required|mandatory|must be (?:filled(?: in)?|given|entered|stated|set|provided|present)|"
+            r"needed|compulsory)\b(?P<x>.*?)\b(?:when|if|for|once|as soon as|in case)\b(?P<cond>.+)$|\b(?:when|if|"
+            r"once) (?P<cond2>.+?),? (?:then )?(?P<field2>[\w -]+?) (?:is|must be|are|becomes) (?:required|"
+            r"mandatory|filled|given|entered|needed|compulsory|stated)"
+        ),
         clause.text,
     )
     if not match:
@@ -173,7 +194,15 @@ def constraining(clause: Clause, draft: Draft) -> bool:
     """What is said about fields that are known: "title is required", "rating between 1 and 5", "no double e-mails"."""
     text = clause.text
     if match := re.search(
-        r"(?i)\bno (?:double|duplicate|repeated|two (?:identical|equal|same))\s+(?P<f>[\w -]+)|\b(?:the )?same (?P<f2>[\w-]+(?: [\w-]+)?) (?:twice|(?:must|may|can|should)(?:not|n't| not|'t)|only once|more than once)|\bno two \w+ (?:\w+ )?(?:with|have|share|may have|can have) the same (?P<f3>[\w -]+)|\b(?P<f4>[\w-]+(?: [\w-]+)?) (?:only once|not twice|(?:can't|must not|may not|shouldn't) (?:be )?(?:repeat(?:ed)?|(?:occur|exist|appear|be used|be entered|be there) (?:twice|more than once)))|\bduplicate (?P<f5>[\w -]+) (?:are|is|should be) (?:not allowed|refused|rejected|forbidden)|\bno duplicates?(?: \w+)?(?: by| of| in)? (?P<f6>[\w -]+)|\bprevent duplicate (?P<f7>[\w-]+(?: [\w-]+)?)",
+        (
+            r"(?i)\bno (?:double|duplicate|repeated|two (?:identical|equal|same))\s+(?P<f>[\w -]+)|\b(?:the )?same "
+            r"(?P<f2>[\w-]+(?: [\w-]+)?) (?:twice|(?:must|may|can|should)(?:not|n't| not|'t)|only once|more than "
+            r"once)|\bno two \w+ (?:\w+ )?(?:with|have|share|may have|can have) the same (?P<f3>[\w -]+)|"
+            r"\b(?P<f4>[\w-]+(?: [\w-]+)?) (?:only once|not twice|(?:can't|must not|may not|shouldn't) (?:be "
+            r")?(?:repeat(?:ed)?|(?:occur|exist|appear|be used|be entered|be there) (?:twice|more than once)))|"
+            r"\bduplicate (?P<f5>[\w -]+) (?:are|is|should be) (?:not allowed|refused|rejected|forbidden)|\bno "
+            r"duplicates?(?: \w+)?(?: by| of| in)? (?P<f6>[\w -]+)|\bprevent duplicate (?P<f7>[\w-]+(?: [\w-]+)?)"
+        ),
         text,
     ):
         phrase = next(part for part in match.groups() if part)
@@ -185,7 +214,8 @@ def constraining(clause: Clause, draft: Draft) -> bool:
             if named_in(record, phrase.lower()) and record.main_text:
                 record.main_text.change("unique", clause.said, unique=True)
                 draft.assume(
-                    f"Two {record.plural.lower()} are the same when their {lower_label(record.main_text.label)} is the same."
+                    f"Two {record.plural.lower()} are the same when their "
+                    f"{lower_label(record.main_text.label)} is the same."
                 )
                 return True
     if len(text.split(",")) > 4 or re.match(
@@ -194,7 +224,12 @@ def constraining(clause: Clause, draft: Draft) -> bool:
     ):
         return False
     if match := re.search(
-        r"(?i)\b(?P<r>[\w-]+) without (?:an? |the |any )?(?P<f>[\w -]+?) (?:is|are|can|must|may|should|cannot|can't)\b.*\b(?:not|n't|refused|rejected|impossible|invalid|forbidden)|\b(?:each|every|all|an?) (?P<r2>[\w-]+) (?:must|needs|has to|have to|should|requires)(?: to)?(?: have)? (?:an? |one |the )?(?P<f2>[\w -]+?)$",
+        (
+            r"(?i)\b(?P<r>[\w-]+) without (?:an? |the |any )?(?P<f>[\w -]+?) (?:is|are|can|must|may|should|cannot|"
+            r"can't)\b.*\b(?:not|n't|refused|rejected|impossible|invalid|forbidden)|\b(?:each|every|all|an?) "
+            r"(?P<r2>[\w-]+) (?:must|needs|has to|have to|should|requires)(?: to)?(?: have)? (?:an? |one |the "
+            r")?(?P<f2>[\w -]+?)$"
+        ),
         text.strip(" ."),
     ):
         for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
@@ -234,7 +269,11 @@ def constraining(clause: Clause, draft: Draft) -> bool:
                 rest = left
         if changed:
             leftover = re.sub(
-                r"(?i)\b(?:the|a|an|is|are|must|should|has|have|to|be|and|or|field|value|values|of|it|its|number|numbers|date|for|each|every|all|any|always|that|this|can|please|also|only|in|as|so|one|we|i|because .*|so that .*)\b|[^\w]",
+                (
+                    r"(?i)\b(?:the|a|an|is|are|must|should|has|have|to|be|and|or|field|value|values|of|it|its|"
+                    r"number|numbers|date|for|each|every|all|any|always|that|this|can|please|also|only|in|as|so|"
+                    r"one|we|i|because .*|so that .*)\b|[^\w]"
+                ),
                 " ",
                 rest,
             )

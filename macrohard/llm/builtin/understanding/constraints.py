@@ -1,10 +1,10 @@
 """What is said about one field: required, unique, ranges, lengths, patterns, choices, defaults, units."""
 
 import re
-from dataclasses import dataclass
 
 from macrohard.llm.builtin.understanding.draft import DATED, DEFAULT, NUMERIC, FieldDraft, Said
-from macrohard.llm.builtin.understanding.nouns import kind_of, usual_choices
+from macrohard.llm.builtin.understanding.lengths import TEXTS, Rest, lengths
+from macrohard.llm.builtin.understanding.nouns import usual_choices
 from macrohard.llm.builtin.understanding.patterns import pattern_between
 from macrohard.llm.builtin.understanding.words import NUMBER, identifier, label, number
 
@@ -14,19 +14,31 @@ CURRENCIES = {
     "dkk": "DKK", "pln": "PLN", "zł": "zł", "zloty": "zł", "czk": "CZK", "¥": "¥", "jpy": "¥", "yen": "¥", "inr": "₹",
     "rupees": "₹", "₹": "₹", "aud": "AUD", "cad": "CAD", "nzd": "NZD", "brl": "R$", "zar": "ZAR",
 }  # fmt: skip
-CURRENCY = r"(?:€|\$|£|¥|₹|zł|us\$|(?:eur|euros?|usd|dollars?|gbp|pounds|chf|francs|sek|nok|dkk|pln|zloty|czk|jpy|yen|inr|rupees|aud|cad|nzd|brl|zar)\b)"
+
+CURRENCY = (
+    r"(?:€|\$|£|¥|₹|zł|us\$|(?:eur|euros?|usd|dollars?|gbp|pounds|chf|francs|sek|nok|dkk|pln|zloty|czk|jpy|yen|inr|"
+    r"rupees|aud|cad|nzd|brl|zar)\b)"
+)
+
 _UNIT = (
-    r"(?:kg|g|grams?|kilos?|kilograms?|lbs?|cm|mm|km|kilomet(?:er|re)s?|met(?:er|re)s?|m²|m2|sqm|miles|inches|feet|ft|hours?|hrs|h|"
-    r"minutes?|mins?|seconds?|days|weeks|months|years|lit(?:re|er)s?|l|ml|%|percent|°c|°f|celsius|degrees|kcal|bpm|kwh|pieces|pcs|"
+    r"(?:kg|g|grams?|kilos?|kilograms?|lbs?|cm|mm|km|kilomet(?:er|re)s?|met(?:er|re)s?|m²|m2|sqm|miles|inches|"
+    r"feet|ft|hours?|hrs|h|"
+    r"minutes?|mins?|seconds?|days|weeks|months|years|lit(?:re|er)s?|l|ml|%|percent|°c|°f|celsius|degrees|kcal|"
+    r"bpm|kwh|pieces|pcs|"
     r"tons?|tonnes|hectares|acres|square (?:met(?:er|re)s|feet)|stars|points|gallons|mg|cl)"
 )
-_TEXTS = ("text", "long text")
+
+
 _WORD_TYPES: tuple[tuple[str, str], ...] = (
-    (r"(?:bool(?:ean)?|yes ?/ ?no|y/n|true/false|tick ?box|check ?box|a? ?(?:simple )?flag|yes or no|on/off)", "yes/no"),
+    (r"(?:bool(?:ean)?|yes ?/ ?no|y/n|true/false|tick ?box|check ?box|a? ?(?:simple )?flag|yes or no|on/off)",
+        "yes/no"),
     (r"(?:date ?time|date-time|timestamp|date (?:and|&|\+) time)", "date-time"),
     (r"date|a date", "date"),
     (r"time", "time"),
-    (r"(?:long ?text|multi-?line(?: text)?|text ?area|textarea|free text|(?:can|may|might) be (?:very |quite )?long|long|several lines|paragraphs?|memo)", "long text"),
+    ((
+        r"(?:long ?text|multi-?line(?: text)?|text ?area|textarea|free text|(?:can|may|might) be (?:very |quite "
+        r")?long|long|several lines|paragraphs?|memo)"
+    ), "long text"),
     (r"(?:integer|int|whole numbers?(?: only)?|number|numeric|bigint|serial)", "whole number"),
     (r"(?:decimals?(?: number)?|float|double|numeric|real|with decimals)", "decimal number"),
     (r"(?:money|currency|monetary|amount of money)", "money"),
@@ -37,25 +49,9 @@ _WORD_TYPES: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 
 
-@dataclass
-class _Rest:
-    """What of the words is not understood yet."""
-
-    text: str
-
-    def take(self, pattern: str) -> re.Match[str] | None:
-        match = re.search(rf"(?i){pattern}", self.text)
-        if match:
-            self.text = f"{self.text[: match.start()]} ; {self.text[match.end() :]}"
-        return match
-
-    def has(self, pattern: str) -> bool:
-        return bool(re.search(rf"(?i){pattern}", self.text))
-
-
 def constrain(one: FieldDraft, words: str, said: Said) -> str:
     """Apply what `words` say about the field; what was not understood is returned."""
-    rest = _Rest(words)
+    rest = Rest(words)
     if one.type == "reference" or one.value.computed:
         _presence(one, rest, said)
         return rest.text.strip(" ;,.-:()[]*")
@@ -69,33 +65,41 @@ def constrain(one: FieldDraft, words: str, said: Said) -> str:
     _choices(one, rest, said)
     _money_and_unit(one, rest, said)
     _dates(one, rest, said)
-    _lengths(one, rest, said)
+    lengths(one, rest, said)
     _ranges(one, rest, said)
     _type(one, rest, said)
     return re.sub(r"(?:\s*;\s*)+", " ; ", rest.text).strip(" ;,.-:()[]*")
 
 
-def _presence(one: FieldDraft, rest: _Rest, said: Said) -> None:
+def _presence(one: FieldDraft, rest: Rest, said: Said) -> None:
     if rest.take(
-        r"\b(?:(?:(?:must|should|can|may)(?: not|n't)|can't|cannot) be (?:empty|blank|left (?:empty|blank|out)|missing|null)|can't be (?:empty|blank|left (?:empty|blank|out)|missing)|"
-        r"(?:is |are )?(?:never|not) (?:empty|blank|null|nullable)|not null|non-?(?:empty|null)|(?:must|has to|have to) be (?:filled(?: in| out)?|given|entered|provided|present|set|there|specified)|"
+        r"\b(?:(?:(?:must|should|can|may)(?: not|n't)|can't|cannot) be (?:empty|blank|left (?:empty|blank|out)|"
+        r"missing|null)|can't be (?:empty|blank|left (?:empty|blank|out)|missing)|"
+        r"(?:is |are )?(?:never|not) (?:empty|blank|null|nullable)|not null|non-?(?:empty|null)|(?:must|has to|"
+        r"have to) be (?:filled(?: in| out)?|given|entered|provided|present|set|there|specified)|"
         r"without (?:it|one) (?:it|the \w+) (?:can't|must not|may not) be saved)\b"
     ) or (
         not rest.has(r"\b(?:not|isn't|aren't|n't) (?:required|mandatory|compulsory|needed|necessary)")
         and rest.take(
-            r"(?:^|(?<=[\s(,;\[]))\*(?=$|[\s),;\]])|\b(?:always |is |are |field is |must be )?(?:required|mandatory|compulsory|obligatory|needed|necessary)\b(?: field)?|^must$|\(must\)"
+            r"(?:^|(?<=[\s(,;\[]))\*(?=$|[\s),;\]])|\b(?:always |is |are |field is |must be )?(?:required|"
+            r"mandatory|compulsory|obligatory|needed|necessary)\b(?: field)?|^must$|\(must\)"
         )
     ):
         one.change("required", said, required=True)
     elif rest.take(
-        r"\b(?:is |are |not required|not mandatory|isn't (?:required|mandatory)|(?:can|may) (?:be )?(?:left |stay |remain )?(?:be )?(?:empty|blank|left out|omitted|missing|null)|"
-        r"nullable|(?:only )?if (?:known|any|available|given|there is one|they have one|applicable|needed)|when known|not (?:always|necessarily) (?:known|given|needed|there)|voluntary|n?ot? needed)\b|(?:is |are )?\boptional(?:ly)?\b"
+        r"\b(?:is |are |not required|not mandatory|isn't (?:required|mandatory)|(?:can|may) (?:be )?(?:left |"
+        r"stay |remain )?(?:be )?(?:empty|blank|left out|omitted|missing|null)|"
+        r"nullable|(?:only )?if (?:known|any|available|given|there is one|they have one|applicable|needed)|"
+        r"when known|not (?:always|necessarily) (?:known|given|needed|there)|voluntary|n?ot? needed)\b|(?:is |"
+        r"are )?\boptional(?:ly)?\b"
     ):
         one.change("field", said if not one.stated else one.said["field"], required=False)
         one.said.pop("required", None)
-        one.said["optional"] = said  # type: ignore[index]
+        one.said["optional"] = said
     if not rest.has(r"unique (?:together|per|with)") and rest.take(
-        r"\b(?:must be |is |are |has to be |have to be |should be )?unique(?:ly)?\b(?: \(?(?:ignoring|regardless of) case\)?)?|\bno (?:duplicates?|doubles?)\b|\bnot? twice\b|\bonly once\b|\b(?:(?:must|may|can)(?: not|n't)|can't|cannot) (?:be )?(?:repeat(?:ed)?|used twice|exist twice|occur twice)\b"
+        r"\b(?:must be |is |are |has to be |have to be |should be )?unique(?:ly)?\b(?: \(?(?:ignoring|"
+        r"regardless of) case\)?)?|\bno (?:duplicates?|doubles?)\b|\bnot? twice\b|\bonly once\b|\b(?:(?:must|"
+        r"may|can)(?: not|n't)|can't|cannot) (?:be )?(?:repeat(?:ed)?|used twice|exist twice|occur twice)\b"
     ):
         one.change("unique", said, unique=True)
         rest.take(r"\(?(?:ignoring|regardless of) (?:upper.{0,20}|case)\)?|case[- ]insensitive(?:ly)?")
@@ -105,7 +109,7 @@ def _presence(one: FieldDraft, rest: _Rest, said: Said) -> None:
         one.change("default", said, default="today" if one.type == "date" else "now")
 
 
-def _checksum(one: FieldDraft, rest: _Rest, said: Said) -> None:
+def _checksum(one: FieldDraft, rest: Rest, said: Said) -> None:
     name = one.label.lower()
     kind = next((k for k in ("isbn-13", "isbn-10", "ean-13", "iban") if k in name.replace("isbn13", "isbn-13")), None)
     kind = kind or (
@@ -118,7 +122,8 @@ def _checksum(one: FieldDraft, rest: _Rest, said: Said) -> None:
         else None
     )
     if rest.take(
-        r"\b(?:check ?sum|check ?digit)s?(?: (?:must be|is|are))?(?: (?:valid|verified|checked|correct))?\b|\b(?:valid|verified|checked) (?:check ?sum|check ?digit)\b|\bcheck ?sum\b"
+        r"\b(?:check ?sum|check ?digit)s?(?: (?:must be|is|are))?(?: (?:valid|verified|checked|correct))?\b|"
+        r"\b(?:valid|verified|checked) (?:check ?sum|check ?digit)\b|\bcheck ?sum\b"
     ) or (
         kind in ("isbn-13", "isbn-10", "iban")
         and rest.take(r"\b(?:must be |is |only )?valid(?:ated)?\b(?: isbn| iban)?")
@@ -131,9 +136,12 @@ def _checksum(one: FieldDraft, rest: _Rest, said: Said) -> None:
             rest.text += " checksum"
 
 
-def _default(one: FieldDraft, rest: _Rest, said: Said) -> None:
+def _default(one: FieldDraft, rest: Rest, said: Said) -> None:
     follows = re.search(
-        r"(?i)(?:=|\bdefaults? to|\bis|\bby default|^)\s*(?P<f>[a-z]\w*(?: \w+)?)\s*\+\s*(?P<n>\d{1,4})\s*-?(?P<u>d|days?|w|weeks?|m|months?|y|years?)\b",
+        (
+            r"(?i)(?:=|\bdefaults? to|\bis|\bby default|^)\s*(?P<f>[a-z]\w*(?: "
+            r"\w+)?)\s*\+\s*(?P<n>\d{1,4})\s*-?(?P<u>d|days?|w|weeks?|m|months?|y|years?)\b"
+        ),
         rest.text,
     )
     if follows and one.type == "date":
@@ -143,7 +151,9 @@ def _default(one: FieldDraft, rest: _Rest, said: Said) -> None:
         one.change("default", said, default=f"{start} + {days}d" if start != "today" else f"today+{days}d")
         return
     match = rest.take(
-        r"(?:\bby default(?: is)?:?|\bdefaults?(?: value)?(?: is| to|:|=)?:?|\bstarts? (?:as|at|with)|\bpre-?filled with|\binitially(?: set to)?|\bpreset(?: to)?)\s*(?P<v>\"[^\"]{1,40}\"|'[^']{1,40}'|[^,;()\]]{1,40})"
+        r"(?:\bby default(?: is)?:?|\bdefaults?(?: value)?(?: is| to|:|=)?:?|\bstarts? (?:as|at|with)|"
+        r"\bpre-?filled with|\binitially(?: set to)?|\bpreset(?: to)?)\s*(?P<v>\"[^\"]{1,40}\"|'[^']{1,40}'|"
+        r"[^,;()\]]{1,40})"
     ) or rest.take(r"\(?\b(?P<v>\w[\w -]{0,30}?) (?:by default|is (?:the )?default|\(default\)|as (?:the )?default)\)?")
     if match:
         _set_default(one, match["v"].strip(" \"'.)"), said)
@@ -173,12 +183,16 @@ def _set_default(one: FieldDraft, value: str, said: Said) -> None:
         one.change("default", said, default=value)
 
 
-def _choices(one: FieldDraft, rest: _Rest, said: Said) -> None:
-    if one.type == "yes/no" or one.type in NUMERIC and not rest.has(r"\bone of\b|/"):
+def _choices(one: FieldDraft, rest: Rest, said: Said) -> None:
+    if one.type == "yes/no" or (one.type in NUMERIC and not rest.has(r"\bone of\b|/")):
         return
     match = rest.take(
-        r"(?:\b(?:one of|either|whether (?:it(?:'s| is)|they(?:'re| are)?)?|choices?(?: are)?|options?(?: are)?|values?(?: are)?|possible values?(?: are)?|allowed values?(?: are)?|can be|could be|may be|is|are|drop ?down(?: list)?(?: with| of)?|"
-        r"select(?: from)?|pick ?list(?: of)?|enum|e\.g\.?|for example|such as|like|i\.e\.?|namely)\b[:,]?\s*\(?)(?P<v>[^;()\[\]]{1,40}(?:(?:\s*[/|,]\s*|,? or |,? and )[^;,/|()\[\]]{1,40}){1,12})\)?"
+        r"(?:\b(?:one of|either|whether (?:it(?:'s| is)|they(?:'re| are)?)?|choices?(?: are)?|options?(?: "
+        r"are)?|values?(?: are)?|possible values?(?: are)?|allowed values?(?: are)?|can be|could be|may be|is|"
+        r"are|drop ?down(?: list)?(?: with| of)?|"
+        r"select(?: from)?|pick ?list(?: of)?|enum|e\.g\.?|for example|such as|like|i\.e\.?|"
+        r"namely)\b[:,]?\s*\(?)(?P<v>[^;()\[\]]{1,40}(?:(?:\s*[/|,]\s*|,? or |,? and )[^;,/|"
+        r"()\[\]]{1,40}){1,12})\)?"
     )
     if match is None and (one.type in ("choice", "text") or rest.has(r"\|")):
         match = re.search(r"(?P<v>[^;,()\[\]]{1,40}(?:\s*[/|]\s*[^;,/|()\[\]]{1,40}){1,12})", rest.text) or re.search(
@@ -222,7 +236,7 @@ def choice_values(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
-def _money_and_unit(one: FieldDraft, rest: _Rest, said: Said) -> None:
+def _money_and_unit(one: FieldDraft, rest: Rest, said: Said) -> None:
     currency = rest.take(rf"(?:\b(?:in|as)\s+)?(?<![a-z]){CURRENCY}(?!\s*\d)")
     if currency and (one.type in (*NUMERIC, "text")):
         sign = re.search(rf"(?i){CURRENCY}", currency.group())
@@ -243,18 +257,27 @@ def _money_and_unit(one: FieldDraft, rest: _Rest, said: Said) -> None:
             one.change("type", said, **changes)
 
 
-_MOMENT = r"(?P<m>today|now|the (?:current|present) (?:day|date|time|year)|current(?: date| day| year| time)?|this year|present)"
+_MOMENT = (
+    r"(?P<m>today|now|the (?:current|present) (?:day|date|time|year)|current(?: date| day| year| time)?|this year|"
+    r"present)"
+)
 
 
-def _dates(one: FieldDraft, rest: _Rest, said: Said) -> None:
+def _dates(one: FieldDraft, rest: Rest, said: Said) -> None:
     dated = one.type in DATED
     if dated or one.type in ("text", "whole number"):
         if rest.take(
-            r"\b(?:(?:(?:must|can|may|should)?(?: ?not|n't)|can't) (?:be |lie )?(?:in (?:the )?|a )?future(?: dates?)?|no future dates?|never in the future|not (?:be )?(?:after|later than) (?:today|now)|(?:only |must be )?(?:in the )?past(?: dates?)? or today|today or (?:earlier|before|in the past)|up to today|(?:must be |only )in the past)\b"
+            r"\b(?:(?:(?:must|can|may|should)?(?: ?not|n't)|can't) (?:be |lie )?(?:in (?:the )?|a )?future(?: "
+            r"dates?)?|no future dates?|never in the future|not (?:be )?(?:after|later than) (?:today|now)|"
+            r"(?:only |must be )?(?:in the )?past(?: dates?)? or today|today or (?:earlier|before|in the past)|"
+            r"up to today|(?:must be |only )in the past)\b"
         ):
             one.change("range", said, maximum="today" if dated else "this year")
         if rest.take(
-            r"\b(?:(?:(?:must|can|may|should)?(?: ?not|n't)|can't) (?:be |lie )?(?:in (?:the )?|a )?past(?: dates?)?|no past dates?|never in the past|not (?:be )?(?:before|earlier than) (?:today|now)|today or (?:later|after|in the future)|from today(?: on)?|(?:must be |only )in the future|(?:must be )?today or future)\b"
+            r"\b(?:(?:(?:must|can|may|should)?(?: ?not|n't)|can't) (?:be |lie )?(?:in (?:the )?|a )?past(?: "
+            r"dates?)?|no past dates?|never in the past|not (?:be )?(?:before|earlier than) (?:today|now)|"
+            r"today or (?:later|after|in the future)|from today(?: on)?|(?:must be |only )in the future|"
+            r"(?:must be )?today or future)\b"
         ):
             one.change("range", said, minimum="today" if dated else "this year")
     if dated:
@@ -265,104 +288,19 @@ def _dates(one: FieldDraft, rest: _Rest, said: Said) -> None:
             if match := rest.take(pattern):
                 one.change("range", said, **{side: match["d"]})
         if match := rest.take(
-            rf"\b(?:at most|no more than|max(?:imum)?|within|not more than|up to) (?P<n>{NUMBER}) (?P<u>days?|weeks?|months?|years?) (?:in the future|ahead|in advance|from now)\b"
+            rf"\b(?:at most|no more than|max(?:imum)?|within|not more than|up to) (?P<n>{NUMBER}) (?P<u>days?|"
+            rf"weeks?|months?|years?) (?:in the future|ahead|in advance|from now)\b"
         ):
             one.change("range", said, maximum=f"today+{number(match['n'])}{match['u'][0].lower()}")
         if match := rest.take(
-            rf"\b(?:at most|no more than|max(?:imum)?|not more than|up to) (?P<n>{NUMBER}) (?P<u>days?|weeks?|months?|years?) (?:ago|in the past|back|old)\b"
+            rf"\b(?:at most|no more than|max(?:imum)?|not more than|up to) (?P<n>{NUMBER}) (?P<u>days?|weeks?|"
+            rf"months?|years?) (?:ago|in the past|back|old)\b"
         ):
             one.change("range", said, minimum=f"today-{number(match['n'])}{match['u'][0].lower()}")
 
 
-def _lengths(one: FieldDraft, rest: _Rest, said: Said) -> None:
-    characters = r"\s*(?:-\s*)?(?:characters?|chars?|letters?|signs|symbols|c)\b(?: long| each| in length)?"
-    if match := rest.take(rf"\b(?:between )?(?P<a>\d{{1,5}})\s*(?:-|to|and|\.\.)\s*(?P<b>\d{{1,5}}){characters}"):
-        one.change("length", said, min_length=int(match["a"]), max_length=int(match["b"]))
-    if match := rest.take(
-        rf"\b(?:must have |with |of )?(?:at least|min(?:imum)?\.?(?: of)?|no(?:t)? (?:less|fewer|shorter) than|minimum length:?)\s*(?P<n>{NUMBER})(?:{characters}|(?<=\d)\s+long)"
-    ):
-        one.change("length", said, min_length=int(float(number(match["n"]))))
-    if (
-        match := rest.take(
-            rf"\b(?:must have |with |of |can have )?(?:at most|max(?:imum)?\.?(?: of| length:?)?|up to|no(?:t)? (?:more|longer) than|limited to|not over|under)\s*(?P<n>{NUMBER})(?:{characters}|(?<=\d)\s+long)"
-        )
-        or rest.take(rf"(?P<n>\d{{1,5}}){characters}\s*(?:max(?:imum)?|or less|at most|or fewer)")
-        or rest.take(r"max(?:imum)?[ _]?length:?\s*(?P<n>\d{1,5})")
-    ):
-        one.change("length", said, max_length=int(float(number(match["n"]))))
-    if match := rest.take(
-        rf"\b(?:exactly |of |with |must have |must be |always )?(?P<n>{NUMBER})[- ](?:characters?|chars?|letters?)\b(?: long)?"
-    ):
-        size = int(float(number(match["n"])))
-        one.change("length", said, min_length=size, max_length=size)
-    if match := rest.take(
-        rf"\b(?:(?:exactly |of |with |must have |must be |has |have |always )*)(?P<n>{NUMBER})[ -]digits?\b(?: long| only| number)?"
-    ):
-        size = int(float(number(match["n"])))
-        if 0 < size <= 40:
-            one.change(
-                "pattern",
-                said,
-                type="text",
-                pattern=rf"[0-9]{{{size}}}",
-                pattern_hint=f"{size} digits",
-                pattern_example=("1234567890" * 4)[:size],
-            )
-    if match := rest.take(
-        rf"\b(?:(?:exactly |of |with |must have |must be |has |have |always )*)(?P<n>{NUMBER}) (?:capital|upper[- ]?case|big) letters?(?: (?:and|followed by|then|plus|,) (?P<d>{NUMBER}) (?:digits|numbers))?"
-    ):
-        size, digits = int(float(number(match["n"]))), int(float(number(match["d"]))) if match["d"] else 0
-        if 0 < size + digits <= 40:
-            hint = f"{size} capital letters" + (f" followed by {digits} digits" if digits else "")
-            tail = f"[0-9]{{{digits}}}" if digits else ""
-            one.change(
-                "pattern",
-                said,
-                type="text",
-                pattern=f"[A-Z]{{{size}}}{tail}",
-                pattern_hint=hint,
-                pattern_example=("ABCDEFGHIJ" * 4)[:size] + ("1234567890" * 4)[:digits],
-            )
-    if match := rest.take(r"\b(?:only digits|digits only|only numbers|numbers only)\b"):
-        one.change("pattern", said, pattern=r"[0-9]+", pattern_hint="digits only", pattern_example="12345")
-    if match := rest.take(r"\b(?:only letters|letters only)\b"):
-        one.change("pattern", said, pattern=r"[A-Za-z ]+", pattern_hint="letters only", pattern_example="Example")
-    if match := rest.take(
-        r"\b(?:format|pattern|like|looks like|in the form|of the form|shape)[:= ]+\"?(?P<p>[A-Z#9X0-9]{1,8}(?:[-/. ][A-Z#9X0-9]{1,8}){1,3})\"?(?![\w-])"
-    ):
-        _shape(one, match["p"], said)
-    if one.type == "text" and not kind_of(one.label.lower()).known and rest.has(r"^\W*\d{1,2}\s*(?:-|to)\s*\d{1,3}\b"):
-        one.value = one.value.model_copy(update={"type": "whole number"})
-    if one.type in _TEXTS and (match := rest.take(r"^\s*(?P<a>\d{1,5})\s*(?:\.\.\.?|-)\s*(?P<b>\d{1,5})\s*$")):
-        one.change("length", said, min_length=int(match["a"]), max_length=int(match["b"]), required=int(match["a"]) > 0)
-    if one.type in _TEXTS and (
-        match := rest.take(
-            r"^(?:(?:string|varchar|text|char))?\s*[(\[]?\s*(?:max\.? |<= ?|up to )?(?P<b>\d{1,5})\s*[)\]]?\s*$"
-        )
-    ):
-        one.change("length", said, max_length=int(match["b"]))
-
-
-def _shape(one: FieldDraft, shape: str, said: Said) -> None:
-    """A sample such as AB-1234 or XXX-999: letters stand for letters, digits and # for digits."""
-    parts = []
-    for match in re.finditer(r"[A-Z]+|[0-9#]+|[^A-Z0-9#]", shape):
-        text = match.group()
-        kind = "[A-Z]" if text[0].isalpha() else "[0-9]" if text[0] in "0123456789#" else re.escape(text)
-        parts.append(f"{kind}{{{len(text)}}}" if kind.startswith("[") and len(text) > 1 else kind)
-    example = re.sub(r"#", "1", shape)
-    one.change(
-        "pattern",
-        said,
-        type="text",
-        pattern="".join(parts).replace(r"\ ", " ").replace(r"\-", "-").replace("\\/", "/"),
-        pattern_hint=f"of the form {shape}",
-        pattern_example=example,
-    )
-
-
-def _ranges(one: FieldDraft, rest: _Rest, said: Said) -> None:
-    if one.type in (*_TEXTS, "choice") and (
+def _ranges(one: FieldDraft, rest: Rest, said: Said) -> None:
+    if one.type in (*TEXTS, "choice") and (
         match := rest.take(r"(?P<a>[A-Z]?\d{1,3}[A-Z]?)\s*(?:\.\.\.?|-|to)\s*(?P<b>[A-Z]?\d{1,3}[A-Z]?)(?!\w)")
     ):
         made = pattern_between(match["a"], match["b"])
@@ -391,25 +329,32 @@ def _ranges(one: FieldDraft, rest: _Rest, said: Said) -> None:
     if not rangeable:
         return
     if match := rest.take(
-        rf"(?:\b(?:between|from|range:?|in the range(?: of| from)?|must be|is|value)\s+)?(?<![\d.-])(?P<a>\d{{4}})\s*(?:\.\.\.?|-|to|and|until)\s*{moment}"
+        rf"(?:\b(?:between|from|range:?|in the range(?: of| from)?|must be|is|"
+        rf"value)\s+)?(?<![\d.-])(?P<a>\d{{4}})\s*(?:\.\.\.?|-|to|and|until)\s*{moment}"
     ):
         _number_range(one, said, minimum=match["a"], maximum="this year")
     if match := rest.take(
-        rf"\b(?:between|from|range:?|in the range(?: of| from)?|scale (?:of|from)|must be|is|value|values)?\s*{low}\s*(?:\.\.\.?|-|to|and|until|through)\s*{high}(?!\w)"
+        rf"\b(?:between|from|range:?|in the range(?: of| from)?|scale (?:of|from)|must be|is|value|"
+        rf"values)?\s*{low}\s*(?:\.\.\.?|-|to|and|until|through)\s*{high}(?!\w)"
     ):
         _number_range(
             one, said, minimum=number(match["a"]), maximum=number(match["b"]), unit=match["ub"] or match["ua"]
         )
     if rest.take(
-        r"\b(?:must be |only )?(?:positive(?: number| amount)?s?|greater than (?:zero|0)|more than (?:zero|0)|above (?:zero|0)|over (?:zero|0)|bigger than (?:zero|0)|larger than (?:zero|0))\b|>\s*0(?![\d.])"
+        r"\b(?:must be |only )?(?:positive(?: number| amount)?s?|greater than (?:zero|0)|more than (?:zero|0)|"
+        r"above (?:zero|0)|over (?:zero|0)|bigger than (?:zero|0)|larger than (?:zero|0))\b|>\s*0(?![\d.])"
     ):
         _number_range(one, said, minimum="0", exclusive=True)
     if rest.take(
-        r"\b(?:(?:(?:can|must|may|should)?(?: ?not|n't)|can't) (?:be |become |go |get |fall )?(?:negative|below (?:zero|0)|less than (?:zero|0)|under (?:zero|0)|minus)|non-?negative|never (?:be )?(?:negative|below (?:zero|0)|less than (?:zero|0))|(?:at least|minimum|min\.?) (?:0|zero)(?![\d.])|no negative (?:numbers?|values?|amounts?|stock|quantit(?:y|ies)))\b|>=\s*0(?![\d.])"
+        r"\b(?:(?:(?:can|must|may|should)?(?: ?not|n't)|can't) (?:be |become |go |get |fall )?(?:negative|"
+        r"below (?:zero|0)|less than (?:zero|0)|under (?:zero|0)|minus)|non-?negative|never (?:be "
+        r")?(?:negative|below (?:zero|0)|less than (?:zero|0))|(?:at least|minimum|min\.?) (?:0|zero)(?![\d.])|"
+        r"no negative (?:numbers?|values?|amounts?|stock|quantit(?:y|ies)))\b|>=\s*0(?![\d.])"
     ):
         _number_range(one, said, minimum="0")
     if match := rest.take(
-        rf"\b(?:at least|min(?:imum)?\.?(?: of| is|:)?|no(?:t)? (?:less|lower|fewer) than|not (?:under|below)|from|starting (?:at|from)|can't be (?:less|lower) than|>=)\s*{value}"
+        rf"\b(?:at least|min(?:imum)?\.?(?: of| is|:)?|no(?:t)? (?:less|lower|fewer) than|not (?:under|below)|"
+        rf"from|starting (?:at|from)|can't be (?:less|lower) than|>=)\s*{value}"
     ) or rest.take(rf">=\s*{value}"):
         _number_range(one, said, minimum=number(match["n"]), unit=match["u"])
     if match := rest.take(
@@ -417,11 +362,14 @@ def _ranges(one: FieldDraft, rest: _Rest, said: Said) -> None:
     ) or rest.take(rf">\s*{value}"):
         _number_range(one, said, minimum=number(match["n"]), exclusive=True, unit=match["u"])
     if match := rest.take(
-        rf"\b(?:at most|max(?:imum)?\.?(?: of| is|:)?|no(?:t)? (?:more|higher|greater|larger|over) than|not (?:over|above|exceed(?:ing)?)|up to|can't (?:be (?:more|higher|greater|over) than|exceed)|must not exceed|limited to|capped at)\s*{value}"
+        rf"\b(?:at most|max(?:imum)?\.?(?: of| is|:)?|no(?:t)? (?:more|higher|greater|larger|over) than|not "
+        rf"(?:over|above|exceed(?:ing)?)|up to|can't (?:be (?:more|higher|greater|over) than|exceed)|must not "
+        rf"exceed|limited to|capped at)\s*{value}"
     ) or rest.take(rf"<=\s*{value}"):
         _number_range(one, said, maximum=number(match["n"]), unit=match["u"])
     if match := rest.take(
-        rf"\b(?:less|lower|fewer|smaller) than\s*{value}|\b(?:below|under)\s*{value.replace('<n>', '<n2>').replace('<u>', '<u2>')}"
+        rf"\b(?:less|lower|fewer|smaller) than\s*{value}|\b(?:below|"
+        rf"under)\s*{value.replace('<n>', '<n2>').replace('<u>', '<u2>')}"
     ):
         top = float(number(match["n"] or match["n2"]))
         if top.is_integer():
@@ -449,20 +397,21 @@ def _number_range(
     one.change("range", said, **changes)
 
 
-def _type(one: FieldDraft, rest: _Rest, said: Said) -> None:
+def _type(one: FieldDraft, rest: Rest, said: Said) -> None:
     for pattern, type_ in _WORD_TYPES:
         if re.search(
-            rf"(?i)(?:^|[\s;,(\[:])(?:as |a |is a |must be a |type |should be a |\()?(?:{pattern})(?: field| value| type)?(?=$|[\s;,)\].])",
+            (
+                rf"(?i)(?:^|[\s;,(\[:])(?:as |a |is a |must be a |type |should be a |\()?(?:{pattern})(?: field| "
+                rf"value| type)?(?=$|[\s;,)\].])"
+            ),
             rest.text,
         ):
             rest.take(
-                rf"(?:^|(?<=[\s;,(\[:]))(?:as |a |is a |must be a |type |should be a |\()?(?:{pattern})(?: field| value| type)?(?=$|[\s;,)\].])"
+                rf"(?:^|(?<=[\s;,(\[:]))(?:as |a |is a |must be a |type |should be a |\()?(?:{pattern})(?: "
+                rf"field| value| type)?(?=$|[\s;,)\].])"
             )
-            if (
-                type_ == "whole number"
-                and one.type in (*NUMERIC, "phone")
-                or type_ == "text"
-                and one.type != "long text"
+            if (type_ == "whole number" and one.type in (*NUMERIC, "phone")) or (
+                type_ == "text" and one.type != "long text"
             ):
                 if type_ == "text" and one.type not in ("choice", "e-mail", "phone", "web address", "text"):
                     one.change("type", said, type="text")
@@ -476,5 +425,6 @@ def _type(one: FieldDraft, rest: _Rest, said: Said) -> None:
         one.value = one.value.model_copy(update={"choices": values, "default": default})
     rest.take(r"\bdrop ?down(?: list)?\b|\bfield\b|\bcolumn\b")
     rest.take(
-        r"\b(?:must be |is |has to be |should be |only )?(?:a )?valid(?:ated)?(?: (?:e-?mail|format|address|number|date|one|url))?(?: address)?\b"
+        r"\b(?:must be |is |has to be |should be |only )?(?:a )?valid(?:ated)?(?: (?:e-?mail|format|address|"
+        r"number|date|one|url))?(?: address)?\b"
     )

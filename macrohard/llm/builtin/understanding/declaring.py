@@ -27,9 +27,10 @@ from macrohard.llm.builtin.understanding.phrases import (
     is_rule,
     looks_like_record,
 )
-from macrohard.llm.builtin.understanding.records import PARENTS, Records, first_mention, spoken_of, tell_apart
+from macrohard.llm.builtin.understanding.records import Records, first_mention, spoken_of, tell_apart
+from macrohard.llm.builtin.understanding.references import PARENTS
 from macrohard.llm.builtin.understanding.relations import linking
-from macrohard.llm.builtin.understanding.subjects import APP, DETERMINERS, NOUN, subject_of
+from macrohard.llm.builtin.understanding.subjects import APP, NOUN, subject_of
 from macrohard.llm.builtin.understanding.text import Passage, wish_of
 from macrohard.llm.builtin.understanding.words import is_plural, label, singular
 
@@ -73,7 +74,10 @@ class Declarations(Records):
                 return
 
     def _belongs_together(self, stated: RecordDraft) -> bool:
-        """Whether the subject is what the records that are described usually belong to, e.g. a project and its tasks."""
+        (
+            """Whether the subject is what the records that are described usually belong to, e.g. a project and its """
+            """tasks."""
+        )
         assert self.subject is not None
         domain, child = domain_of(singular(self.subject[0].lower())), domain_of(stated.label.lower())
         return bool(domain and child and domain.label in PARENTS.get(child.label, ()))
@@ -82,7 +86,10 @@ class Declarations(Records):
         spoken = spoken_of(passages)
         for passage in passages[:12]:
             about = re.match(
-                r"(?i)^(?:purpose|goal|background|context|summary|intro(?:duction)?|about|aim|situation|problem|motivation|why)\s*[:.-]\s+(.+)$",
+                (
+                    r"(?i)^(?:purpose|goal|background|context|summary|intro(?:duction)?|about|aim|situation|"
+                    r"problem|motivation|why)\s*[:.-]\s+(.+)$"
+                ),
                 passage.text,
             )
             if about and len(about[1].split()) >= 4 and not looks_like_fields(about[1]):
@@ -131,7 +138,8 @@ class Declarations(Records):
         text = passage.text.strip()
         said = Said(words=passage.source)
         spec = re.match(
-            r"(?i)^(?:entity|table|record|class|type|model|\d+[.)])?\s*([A-Za-z][\w ]{1,30}?)\s*[(\[{](.+)[)\]}]\s*\.?$",
+            r"(?i)^(?:entity|table|record|class|type|model|\d+[.)])?\s*"
+            r"([A-Za-z][\w ]{1,30}?)\s*[(\[{](.+)[)\]}]\s*\.?$",
             text,
         )
         if (
@@ -160,7 +168,10 @@ class Declarations(Records):
             if 0 < len(title.split()) <= 3 and not NOT_RECORDS.match(title) and self._children_are_fields(passage):
                 self.ensure(title, said)
             elif re.fullmatch(
-                r"(?i)(?:tables|entities|records|data(?: model)?|objects|things(?: to (?:track|keep))?|record types|data types)",
+                (
+                    r"(?i)(?:tables|entities|records|data(?: model)?|objects|things(?: to (?:track|keep))?|record "
+                    r"types|data types)"
+                ),
                 passage.text.strip(),
             ) and not self._children_are_fields(passage):
                 for child in passage.children:
@@ -190,65 +201,7 @@ class Declarations(Records):
                 if record := self.ensure(name, said):
                     self.add_items(record, items, passage)
                     self._report(rest[:cut], passage)
-                    self._leave(passage, rest[cut:].strip(" .,;"))
-
-    def _inline_records(self, passage: Passage, said: Said) -> bool:
-        """ "Customers (name, phone) and invoices (number, customer, amount)"."""
-        found = []
-        for match in re.finditer(
-            r"(?:^|,|;|\band\b|\bplus\b|\bof\b|\bmy\b|\bour\b|\bthe\b|:)\s*([A-Za-z][\w-]*(?: [A-Za-z][\w-]*)?)\s*\(([^()]{6,600})\)",
-            passage.text,
-        ):
-            name = re.sub(
-                rf"(?i)^{DETERMINERS}(?:(?:and|plus|of|manage|track|with|keep) )?", "", match[1] + " "
-            ).strip()
-            if (
-                not name
-                or NOT_RECORDS.match(name)
-                or not is_plural(name.split()[-1])
-                or len(split_list(match[2])) < 2
-                or not looks_like_fields(match[2])
-            ):
-                continue
-            if kind_of(singular(name.lower())).type in ("choice", "yes/no", "long text"):
-                continue
-            found.append((name, match[2], match.span()))
-        if (
-            not found
-            or (
-                len(found) == 1
-                and (domain_of(singular(found[0][0].lower())) is None or len(field_list(found[0][1])) < 3)
-            )
-            or self._under_record(passage)
-        ):
-            return False
-        text = passage.text
-        for name, inner, (start, end) in reversed(found):
-            if record := self.ensure(name, said):
-                self.add_items(record, field_list(inner), passage)
-            text = f"{text[:start]} , {text[end:]}"
-        for word in re.split(r"(?i)\s*[,;:]\s*|\s+and\s+", text):
-            bare = re.sub(rf"(?i)^{DETERMINERS}", "", word.strip() + " ").strip()
-            if (
-                bare
-                and is_plural(bare.split()[-1])
-                and len(bare.split()) <= 2
-                and domain_of(singular(bare.lower()))
-                and not NOT_RECORDS.match(bare)
-            ):
-                self.ensure(bare, said)
-                text = text.replace(word, " ")
-        rest = re.sub(
-            r"(?i)^(?:\W|\b(?:and|plus|with|of|the|my|our|app|for|to|manage|track|keep|record|i|we|need|want|please|a|an)\b)+$",
-            "",
-            text.strip(),
-        )
-        self._leave(passage, rest)
-        return True
-
-    def _under_record(self, passage: Passage) -> bool:
-        """Whether the bullet stands below a heading that names a record type: then it is a field."""
-        return passage.bullet and self.current(passage) is not None
+                    self.leave(passage, rest[cut:].strip(" .,;"))
 
     def _children_are_fields(self, passage: Passage) -> bool:
         lines = [child.text for child in passage.children if not child.heading]
@@ -256,9 +209,11 @@ class Declarations(Records):
         for line in lines:
             item = parse_item(line)
             good += bool(
-                item
-                and (kind_of(item.name.lower()).known or kind_of(singular(item.name.lower())).known or item.about)
-                and not RULE.search(line)
+                (
+                    item
+                    and (kind_of(item.name.lower()).known or kind_of(singular(item.name.lower())).known or item.about)
+                    and not RULE.search(line)
+                )
                 or looks_like_fields(line)
             )
         return len(lines) > 0 and good * 2 > len(lines)
@@ -272,11 +227,16 @@ class Declarations(Records):
         here = self.current(passage)
         in_fields = any(
             re.search(rf"(?i)\b{FIELDS_WORD}\b", h)
-            or re.search(
-                r"(?i)\b(?:has|have|with|contains|store|record|save|each|per|enter|must know|need to know|want to know|note down|write down)\b.*$",
-                h,
+            or (
+                re.search(
+                    (
+                        r"(?i)\b(?:has|have|with|contains|store|record|save|each|per|enter|must know|need to know|want "
+                        r"to know|note down|write down)\b.*$"
+                    ),
+                    h,
+                )
+                and len(h.split()) > 1
             )
-            and len(h.split()) > 1
             for h in passage.headings[-1:]
         )
         if passage.cells:
@@ -297,9 +257,8 @@ class Declarations(Records):
             and (parse := parse_item(split_list(text)[0] if split_list(text) else text))
             and kind_of(parse.name.lower()).known
             and not domain_is_record(parse.name)
-        ):
-            if self._as_fields(here or self._main(passage), passage, text):
-                return
+        ) and self._as_fields(here or self._main(passage), passage, text):
+            return
         head = text[: end_of_list(text)]
         if (
             looks_like_fields(head)
@@ -309,7 +268,7 @@ class Declarations(Records):
             record = here or self._main(passage)
             if record is not None:
                 self.add_items(record, field_list(head), passage)
-                self._leave(passage, text[len(head) :].strip(" .,;"))
+                self.leave(passage, text[len(head) :].strip(" .,;"))
 
     def _plain_field(self, text: str) -> bool:
         """Whether one word or two alone are the name of a field and not of something that is recorded."""
@@ -325,13 +284,20 @@ class Declarations(Records):
         line = re.match(r"^([^:]{2,140}?)\s*(?::|\s-)\s+(.{3,})$", passage.text)
         if (
             not line
-            or len(line[1].split()) <= 4
-            and kind_of(line[1].lower()).known
-            and (passage.bullet or kind_of(line[1].lower()).type != "text")
-            or NOT_RECORDS.match(line[1])
-            and not re.search(
-                r"(?i)\b(?:collect|like|list|manage|organi[sz]e|app|tool|page|form|note|log|need|want|store|record|keep|enter|track|save|log|fields?|columns?|details|information|data)\b",
-                line[1],
+            or (
+                len(line[1].split()) <= 4
+                and kind_of(line[1].lower()).known
+                and (passage.bullet or kind_of(line[1].lower()).type != "text")
+            )
+            or (
+                NOT_RECORDS.match(line[1])
+                and not re.search(
+                    (
+                        r"(?i)\b(?:collect|like|list|manage|organi[sz]e|app|tool|page|form|note|log|need|want|store|"
+                        r"record|keep|enter|track|save|log|fields?|columns?|details|information|data)\b"
+                    ),
+                    line[1],
+                )
             )
         ):
             return False
@@ -355,7 +321,7 @@ class Declarations(Records):
                 end = end_of_list(things["list"])
                 self.add_items(record, field_list(things["list"][:end]), passage)
                 self._report(things["list"][:end], passage)
-                self._leave(passage, things["list"][end:].strip(" .,;"))
+                self.leave(passage, things["list"][end:].strip(" .,;"))
                 return True
         subject = self.subject[0] if self.subject and passage is self.opening else subject_of(line[1])
         record = (self._named(subject, passage) if subject else None) or here or self._main(passage)
@@ -363,7 +329,7 @@ class Declarations(Records):
             return False
         self.add_items(record, items, passage)
         self._report(line[2][:cut], passage)
-        self._leave(passage, line[2][cut:].strip(" .,;"))
+        self.leave(passage, line[2][cut:].strip(" .,;"))
         return True
 
     def _by_sentence(self, passage: Passage, here: RecordDraft | None) -> bool:
@@ -414,7 +380,7 @@ class Declarations(Records):
                 self.add_items(record, [Item("date", "", passage.source)], passage)
             self._report(groups["list"][:cut], passage)
             before = "" if noun or link else text[: match.start()]
-            self._leave(passage, (before + " " + groups["list"][cut:]).strip(" .,;"))
+            self.leave(passage, (before + " " + groups["list"][cut:]).strip(" .,;"))
             return True
         return False
 
@@ -447,12 +413,6 @@ class Declarations(Records):
                 f"Not understood: “{piece}”.", Said(words=piece, wish=wish_of(passage) == "wish")
             )
 
-    def _leave(self, passage: Passage, rest: str) -> None:
-        if re.search(r"[A-Za-z]{3}", rest):
-            self.rest[id(passage)] = rest
-        else:
-            self.handled.add(id(passage))
-
     def _as_fields(self, record: RecordDraft | None, passage: Passage, text: str) -> bool:
         if record is None:
             return False
@@ -477,9 +437,8 @@ class Declarations(Records):
     def _table_row(self, passage: Passage, here: RecordDraft | None) -> None:
         cells = list(passage.cells)
         self.handled.add(id(passage))
-        if (
-            not cells
-            or re.fullmatch(
+        if not cells or (
+            re.fullmatch(
                 r"(?i)(?:field|name of field|column|attribute|property|#|no\.?|field name|name|what)", cells[0]
             )
             and len(cells) > 1

@@ -22,25 +22,23 @@ def described(passage: Passage, text: str, draft: Draft, context: RecordDraft | 
     """Understand a passage that names a list and then tells what it shows; False if it is none."""
     in_section = bool(passage.headings) and bool(_SECTION.search(passage.headings[-1]))
     line = re.match(r"(?P<name>[A-Za-z][\w' -]{1,45}?)\s*(?::|\s-\s)\s*(?P<rest>.+)$", text)
-    if (
-        line is None
-        or not in_section
-        and not re.search(r"(?i)\b(?:list|view|overview|report|page|screen)$", line["name"])
+    if line is None or (
+        not in_section and not re.search(r"(?i)\b(?:list|view|overview|report|page|screen)$", line["name"])
     ):
         return False
     said = Said(words=passage.source, wish=wish_of(passage) == "wish")
     named = named_record(draft, line["name"])
     first = context or named
-    for record in [first, *(one for one in draft.records if one is not first)] if first else draft.records:
+    others = [one for one in draft.records if one is not first]
+    for record in [first, *others] if first else others:
         selection = select(line["name"], record)
         if selection and not (named and named is not record):
             view = _columns(view_of(selection, record), line["rest"], record, draft, said)
             draft.add_view(view, said)
             return True
-    if named or context:
-        record = named or context
-        assert record is not None
-        _whole_list(record, line["rest"], draft, said, passage.headings)
+    whole = named or context
+    if whole is not None:
+        _whole_list(whole, line["rest"], draft, said, passage.headings)
         return True
     return False
 

@@ -42,7 +42,8 @@ class FieldDraft:
     """A field with the words for each of its aspects."""
 
     value: Field
-    said: dict[ClaimKind, Said] = field(default_factory=dict)
+    said: dict[str, Said] = field(default_factory=dict)
+    """By kind of claim; "optional" when it was said to be."""
     aliases: set[str] = field(default_factory=set)
     """Other phrases that mean it, lower case, singular."""
 

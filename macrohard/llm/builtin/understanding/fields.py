@@ -12,26 +12,38 @@ from macrohard.llm.builtin.understanding.nouns import is_skipped, kind_of
 from macrohard.llm.builtin.understanding.words import identifier, label, singular
 
 _LEAD = re.compile(
-    r"(?i)^(?:(?:and|also|plus|with|then|maybe|optionally|perhaps|oh|a|an|the|their|its|his|her|my|our|your|some|any|each|every|one|"
-    r"his/her|possibly|ideally|of course|obviously|etc|simple|short|i need|i want|we need|we want|including|include|includes|like|as well as|"
-    r"as well|too|well|just|only|probably|optional|mandatory|required|all|field|fields?:|has|have|needs?|must have|should have|there is|there should be)\s+)+"
+    r"(?i)^(?:(?:and|also|plus|with|then|maybe|optionally|perhaps|oh|a|an|the|their|its|his|her|my|our|your|"
+    r"some|any|each|every|one|"
+    r"his/her|possibly|ideally|of course|obviously|etc|simple|short|i need|i want|we need|we want|including|"
+    r"include|includes|like|as well as|"
+    r"as well|too|well|just|only|probably|optional|mandatory|required|all|field|fields?:|has|have|needs?|must "
+    r"have|should have|there is|there should be)\s+)+"
 )
 _TAIL = re.compile(
-    r"(?i)\s+(?:etc|and so on|and stuff|too|as well|also|field|column|please|thanks|obviously|of course|for each|each|thingy|and more|or so|maybe|if possible|and all that|for now|to|at least|themselves|itself)$"
+    r"(?i)\s+(?:etc|and so on|and stuff|too|as well|also|field|column|please|thanks|obviously|of course|for "
+    r"each|each|thingy|and more|or so|maybe|if possible|and all that|for now|to|at least|themselves|itself)$"
 )
 _FIELDLIKE = ("date", "time", "date-time", "e-mail", "phone", "money", "web address")
 _NAMING = re.compile(r"(?:.* )?(?:number|name|code|title|isbn|plate|sku)")
 _VERBISH = re.compile(
-    r"(?i)^(?:i|we|you|it|they|he|she|search|find|filter|sort|order by|show|display|list|see|print|export|import|download|upload|add|edit|delete|remove|"
-    r"mark|highlight|warn|send|notify|remind|calculate|compute|be able|can|can't|must|should|shall|will|would|need|want|make|allow|let|when|if|"
-    r"no|not|never|don't|please|there|this|that|these|those|how|where|why|thanks?|hi|hello|use|build|create|do|does|save|store|keep|track|"
-    r"log in|login|look up|get|give|put|select|choose|click|press|works?|run|open(?= the)|close(?= the)|group|count(?= the| how| all)|total up|only|nothing|everything|something|anything|nobody|everybody|"
-    r"prevent|ensure|check that|make sure|is|are|was|has|have|for|by|on|in|at|so|because|but|or|as|of|from|than|until|while|which|who|whose|whom|to|into|with|without|about|under|over|after|before|between|per|via|using|through)\b(?!-)"
+    r"(?i)^(?:i|we|you|it|they|he|she|search|find|filter|sort|order by|show|display|list|see|print|export|"
+    r"import|download|upload|add|edit|delete|remove|"
+    r"mark|highlight|warn|send|notify|remind|calculate|compute|be able|can|can't|must|should|shall|will|would|"
+    r"need|want|make|allow|let|when|if|"
+    r"no|not|never|don't|please|there|this|that|these|those|how|where|why|thanks?|hi|hello|use|build|create|do|"
+    r"does|save|store|keep|track|"
+    r"log in|login|look up|get|give|put|select|choose|click|press|works?|run|open(?= the)|close(?= the)|group|"
+    r"count(?= the| how| all)|total up|only|nothing|everything|something|anything|nobody|everybody|"
+    r"prevent|ensure|check that|make sure|is|are|was|has|have|for|by|on|in|at|so|because|but|or|as|of|from|"
+    r"than|until|while|which|who|whose|whom|to|into|with|without|about|under|over|after|before|between|per|via|"
+    r"using|through)\b(?!-)"
 )
 _NAME = re.compile(r"[A-Za-z0-9][\w'’&/.#%+-]*(?:\s+[\w'’&/.#%+€$£(-][\w'’&/.#%+)-]*){0,6}")
 _KEEP_TOGETHER = re.compile(
-    r"(?i)\b(date and time|time and date|date & time|pros and cons|terms and conditions|name and surname|first and last name|"
-    r"research and development|bed and breakfast|food and drinks?|health and safety|track and trace|wear and tear|profit and loss)\b"
+    r"(?i)\b(date and time|time and date|date & time|pros and cons|terms and conditions|name and surname|first "
+    r"and last name|"
+    r"research and development|bed and breakfast|food and drinks?|health and safety|track and trace|wear and "
+    r"tear|profit and loss)\b"
 )
 
 
@@ -116,9 +128,8 @@ def _with_choices(pieces: list[str]) -> list[str]:
                 until = ahead
         plain = ":" not in piece and "(" not in piece and len(piece.split()) <= 4
         other = kind_of(piece.lower())
-        if (
-            position <= until
-            or opener
+        if position <= until or (
+            opener
             and plain
             and kind_of(opener[1].strip().lower()).known
             and kind_of(opener[1].strip().lower()).type in ("choice", "text")
@@ -132,7 +143,8 @@ def _with_choices(pieces: list[str]) -> list[str]:
 
 
 _OPENER = re.compile(
-    r"(?i)(?:an? |the )?([\w -]{2,30}?)\s*(?::|=|\b(?:is|are|can be|could be|(?P<eg>like|either|one of|such as|e\.g\.?,?))(?=\s))\s*\w"
+    r"(?i)(?:an? |the )?([\w -]{2,30}?)\s*(?::|=|\b(?:is|are|can be|could be|(?P<eg>like|either|one of|such as|"
+    r"e\.g\.?,?))(?=\s))\s*\w"
 )
 
 
@@ -149,13 +161,17 @@ def extract_either(text: str) -> tuple[str, list[Item]]:
     """Take "if they are a lead, a customer or former" out of a list: a choice that commas would tear apart."""
     items = []
     match = re.search(
-        r"(?i)(?:,?\s*(?:and|plus)?\s*)\b(?:if|whether)\s+(?:(?:it|he|she|they|there|this|that|someone|the \w+)(?:'s|'re| is| are| was)?\s+)?"
-        r"(?P<v>(?:(?:a|an|still|already)\s+)?[\w-]+(?:\s(?!or\b)[\w-]+)?(?:(?:,|,?\s+or\b)\s*(?:a |an )?[\w-]+(?:\s(?!or\b)[\w-]+)?){0,5},?\s+or\s+(?:a |an )?[\w-]+(?:\s(?!and\b|or\b)[\w-]+)?)",
+        (
+            r"(?i)(?:,?\s*(?:and|plus)?\s*)\b(?:if|whether)\s+(?:(?:it|he|she|they|there|this|that|someone|the "
+            r"\w+)(?:'s|'re| is| are| was)?\s+)?"
+            r"(?P<v>(?:(?:a|an|still|already)\s+)?[\w-]+(?:\s(?!or\b)[\w-]+)?(?:(?:,|,?\s+or\b)\s*(?:a |an "
+            r")?[\w-]+(?:\s(?!or\b)[\w-]+)?){0,5},?\s+or\s+(?:a |an )?[\w-]+(?:\s(?!and\b|or\b)[\w-]+)?)"
+        ),
         text,
     )
     if match:
         values = choice_values(match["v"])
-        if 2 <= len(values) and all(len(v.split()) <= 3 for v in values):
+        if len(values) >= 2 and all(len(v.split()) <= 3 for v in values):
             negated = len(values) == 2 and values[1].lower() in ("not", f"not {values[0].lower()}")
             if negated:
                 items.append(Item(values[0], "yes/no", match.group().strip(" ,")))
@@ -190,7 +206,11 @@ def parse_item(piece: str) -> Item | None:
             about = f"{'= ' if '=' in separator and '[<' not in separator else ''}{rest[0]} ; {about}"
             break
     if of := re.search(
-        r"(?i)\b(?:one|any) of (?:the|our|my) (?:existing )?([a-z]+(?: [a-z]+)?)|\b(?:reference|link|refers?|linked|foreign key|fk) (?:to )?(?:an? |the )?([a-z]+)|\b(?:chosen|selected|picked|choose|select|pick) from (?:the |our |a )?(?:list of )?(?:the |our )?([a-z]+)\b(?! ?list)",
+        (
+            r"(?i)\b(?:one|any) of (?:the|our|my) (?:existing )?([a-z]+(?: [a-z]+)?)|\b(?:reference|link|refers?|"
+            r"linked|foreign key|fk) (?:to )?(?:an? |the )?([a-z]+)|\b(?:chosen|selected|picked|choose|select|"
+            r"pick) from (?:the |our |a )?(?:list of )?(?:the |our )?([a-z]+)\b(?! ?list)"
+        ),
         about,
     ):
         target = next(part for part in of.groups() if part)
@@ -212,36 +232,48 @@ def parse_item(piece: str) -> Item | None:
     if name or (name := asked_for(text)):
         return Item(name, about, source, target, colon)
     if asked := re.fullmatch(
-        r"(?i)(?:whether|if) (?:(?:it|they|he|she|someone|the \w+)(?: is| are|'s|'re| was| has been| have been| were| has| have)? )?(?:been )?(?:is |was )?([\w-]+)(?: (?:it|yet|or not|already))?",
+        (
+            r"(?i)(?:whether|if) (?:(?:it|they|he|she|someone|the \w+)(?: is| are|'s|'re| was| has been| have been|"
+            r" were| has| have)? )?(?:been )?(?:is |was )?([\w-]+)(?: (?:it|yet|or not|already))?"
+        ),
         text,
     ):
         return Item(asked[1], f"yes/no ; {about}", source, target)
     if asked := re.fullmatch(r"(?i)(?:is (?:it|he|she)|are they) ([\w -]+)", text):
         return Item(asked[1], f"yes/no ; {about}", source, target)
     if moment := re.fullmatch(
-        r"(?i)(?:date|day|time)(?: when| on which| that)? (?:it|they|he|she|the \w+) (?:was|were|is|got|has been) (?:last )?(\w+)",
+        (
+            r"(?i)(?:date|day|time)(?: when| on which| that)? (?:it|they|he|she|the \w+) (?:was|were|is|got|has "
+            r"been) (?:last )?(\w+)"
+        ),
         text,
     ):
         return Item(f"{moment[1]} on", about, source, target)
     if question and not about and len(text.split()) <= 3 and kind_of(text.lower()).type in ("yes/no", "text"):
         about = "yes/no"
     if made := re.fullmatch(
-        r"(?i)(.+?),? (?:is |gets )?(?:computed|calculated|automatic(?:ally)?(?: computed| calculated)?|auto[- ]calculated)",
+        (
+            r"(?i)(.+?),? (?:is |gets )?(?:computed|calculated|automatic(?:ally)?(?: computed| calculated)?|auto[- "
+            r"]calculated)"
+        ),
         text,
     ):
         text, about = made[1], f"computed ; {about}"
     if pair := re.fullmatch(r"(?i)(\w+(?: \w+)?)\s*/\s*(?:not|un|in)[- ]?(\w+)", text):
         return Item(pair[1], f"yes/no ; {about}", source, target)
     if done := re.fullmatch(
-        r"(?i)(?:whether|if) (?:an? |the |their |its )?([a-z]+(?: [a-z]+)?) (?:was|is|has been|were|are|have been|got) (?:already )?([a-z]+)(?: or not| yet)?",
+        (
+            r"(?i)(?:whether|if) (?:an? |the |their |its )?([a-z]+(?: [a-z]+)?) (?:was|is|has been|were|are|have "
+            r"been|got) (?:already )?([a-z]+)(?: or not| yet)?"
+        ),
         text,
     ):
         return Item(f"{done[1]} {done[2]}", f"yes/no ; {about}", source, target)
     if yes_no := re.fullmatch(r"(?i)(.+?)[ :,-]*\(?(?:yes ?/ ?no|y/n|y / n|or not)\)?", text):
         return Item(yes_no[1].strip(), f"yes/no ; {about}", source, target)
-    if values := re.fullmatch(r"(?i)((?:[a-z]+ )?[a-z]+) ([\w+-]+(?:\s?/\s?[\w+-]+)+)", text):
-        if kind_of(values[1].lower()).type in ("choice", "text") and kind_of(values[1].lower()).known:
-            return Item(values[1], f"{values[2]} ; {about}", source, target, True)
+    values = re.fullmatch(r"(?i)((?:[a-z]+ )?[a-z]+) ([\w+-]+(?:\s?/\s?[\w+-]+)+)", text)
+    if values and kind_of(values[1].lower()).known and kind_of(values[1].lower()).type in ("choice", "text"):
+        return Item(values[1], f"{values[2]} ; {about}", source, target, True)
     if (
         not text
         or len(text) > 60
@@ -251,7 +283,10 @@ def parse_item(piece: str) -> Item | None:
     ):
         return None
     if re.fullmatch(
-        r"(?i)(?:max(?:imum)?|min(?:imum)?|at least|at most|up to|less|more|about|around|only|yes|no|true|false)\b.{0,3}",
+        (
+            r"(?i)(?:max(?:imum)?|min(?:imum)?|at least|at most|up to|less|more|about|around|only|yes|no|true|"
+            r"false)\b.{0,3}"
+        ),
         text,
     ) or is_modifier(text):
         return None
@@ -264,10 +299,20 @@ def parse_item(piece: str) -> Item | None:
 
 
 _MODIFIER = re.compile(
-    r"(?i)^(?:(?:is |are |must be |has to be |should be |can be |may be )?(?:unique|required|mandatory|compulsory|obligatory|optional|nullable|not null|not empty|not negative|non-negative|positive|never negative|at least .{1,30}|at most .{1,30}|"
-    r"max(?:imum)?\.? (?:of )?\d.{0,30}|min(?:imum)?\.? (?:of )?\d.{0,30}|between \S+ and \S+.{0,20}|from \d+ to \d+|\d+ ?(?:-|to|\.\.) ?\d+(?: \w+)?|not in (?:the )?(?:future|past)|in the (?:future|past)|today or (?:later|earlier)|no future dates?|no past dates?|default(?:s to|:| is|=)? ?.{1,30}|.{1,20} by default|"
-    r"(?:a |as )?(?:whole |decimal )numbers?(?: only)?|numbers only|integer|decimal|boolean|bool|yes/no|checkbox|drop ?down(?: list)?|multi-?line|several lines|long text|exactly \d+ .{1,20}|\d+ (?:digits|characters|chars|letters)(?: max)?|in (?:€|\$|£|euros?|eur|usd|dollars|pounds|kg|cm|km|minutes|hours|litres|%)|"
-    r"more than \S+(?: \w+)?|less than \S+(?: \w+)?|greater than \S+|[<>]=? ?\S+|no duplicates|only once|valid(?: \w+)?|must be valid|must exist|auto(?:matic(?:ally)?)?|can be (?:very )?long|can be (?:left )?empty|may be (?:left )?empty|if known|if any|if available|not before today|not after today|cannot be .{1,30}|can't be .{1,30}|must not be .{1,30}|case[- ]insensitive|not required|not mandatory))$"
+    r"(?i)^(?:(?:is |are |must be |has to be |should be |can be |may be )?(?:unique|required|mandatory|"
+    r"compulsory|obligatory|optional|nullable|not null|not empty|not negative|non-negative|positive|never "
+    r"negative|at least .{1,30}|at most .{1,30}|"
+    r"max(?:imum)?\.? (?:of )?\d.{0,30}|min(?:imum)?\.? (?:of )?\d.{0,30}|between \S+ and \S+.{0,20}|from \d+ "
+    r"to \d+|\d+ ?(?:-|to|\.\.) ?\d+(?: \w+)?|not in (?:the )?(?:future|past)|in the (?:future|past)|today or "
+    r"(?:later|earlier)|no future dates?|no past dates?|default(?:s to|:| is|=)? ?.{1,30}|.{1,20} by default|"
+    r"(?:a |as )?(?:whole |decimal )numbers?(?: only)?|numbers only|integer|decimal|boolean|bool|yes/no|"
+    r"checkbox|drop ?down(?: list)?|multi-?line|several lines|long text|exactly \d+ .{1,20}|\d+ (?:digits|"
+    r"characters|chars|letters)(?: max)?|in (?:€|\$|£|euros?|eur|usd|dollars|pounds|kg|cm|km|minutes|hours|"
+    r"litres|%)|"
+    r"more than \S+(?: \w+)?|less than \S+(?: \w+)?|greater than \S+|[<>]=? ?\S+|no duplicates|only once|"
+    r"valid(?: \w+)?|must be valid|must exist|auto(?:matic(?:ally)?)?|can be (?:very )?long|can be (?:left "
+    r")?empty|may be (?:left )?empty|if known|if any|if available|not before today|not after today|cannot be "
+    r".{1,30}|can't be .{1,30}|must not be .{1,30}|case[- ]insensitive|not required|not mandatory))$"
 )
 
 
@@ -279,10 +324,21 @@ def is_modifier(text: str) -> bool:
 def _split_tail(text: str) -> tuple[str, str]:
     """Cut plain-word properties off a name: "price in euro", "code unique", "rating from 1 to 5"."""
     match = re.search(
-        r"(?i)\s+(?=(?:(?:is|are|must|should|has to|have to|can|may|can't|cannot|which|that|needs to|defaults?|starting|starts|between|nullable|required|optional|optionally|mandatory|compulsory|"
-        r"unique|if (?:known|any|available|given|there|applicable|needed)|not null|with (?:values?|default|options?|choices|at least|at most|max|check|the (?:values|options|choices))|such as|like(?= \w+(?: \w+)?(?:,| or))|e\.g\.?|for example|for when|so (?:that )?(?:i|we)|"
-        r"at least|at most|max(?:imum)? (?:of )?\d|min(?:imum)? (?:of )?\d|up to \d|never|no duplicates|as (?:a|an|text|number|date|drop|check)|because|either|one of|from (?:a list|\d|the list)|\d+\s*(?:-|to|\.\.)\s*\d+|\d+ (?:characters|chars|digits|stars)|"
-        r"in (?:€|\$|£|eur\b|euros?\b|usd\b|dollars?\b|gbp\b|pounds\b|chf\b|kg\b|g\b|grams?\b|cm\b|mm\b|km\b|m\b|metres\b|meters\b|minutes\b|hours\b|days\b|litres\b|liters\b|miles\b|percent\b|%|°|the (?:future|past)|euro cents|celsius|ml\b|feet\b|inches\b|lbs?\b)|not in the|only (?:numbers|digits)|when (?:it |they )?(?:is |are |was )?(?:returned|paid|known|done|closed|sold|finished|given|handed)|>=?|<=?|\(|€|\$|%|yes/no)(?=\W|$|\d)|(?:€|\$|£)\s*$))",
+        (
+            r"(?i)\s+(?=(?:(?:is|are|must|should|has to|have to|can|may|can't|cannot|which|that|needs to|defaults?|"
+            r"starting|starts|between|nullable|required|optional|optionally|mandatory|compulsory|"
+            r"unique|if (?:known|any|available|given|there|applicable|needed)|not null|with (?:values?|default|"
+            r"options?|choices|at least|at most|max|check|the (?:values|options|choices))|such as|like(?= \w+(?: "
+            r"\w+)?(?:,| or))|e\.g\.?|for example|for when|so (?:that )?(?:i|we)|"
+            r"at least|at most|max(?:imum)? (?:of )?\d|min(?:imum)? (?:of )?\d|up to \d|never|no duplicates|as "
+            r"(?:a|an|text|number|date|drop|check)|because|either|one of|from (?:a list|\d|the list)|\d+\s*(?:-|to|"
+            r"\.\.)\s*\d+|\d+ (?:characters|chars|digits|stars)|"
+            r"in (?:€|\$|£|eur\b|euros?\b|usd\b|dollars?\b|gbp\b|pounds\b|chf\b|kg\b|g\b|grams?\b|cm\b|mm\b|km\b|"
+            r"m\b|metres\b|meters\b|minutes\b|hours\b|days\b|litres\b|liters\b|miles\b|percent\b|%|°|the (?:future|"
+            r"past)|euro cents|celsius|ml\b|feet\b|inches\b|lbs?\b)|not in the|only (?:numbers|digits)|when (?:it |"
+            r"they )?(?:is |are |was )?(?:returned|paid|known|done|closed|sold|finished|given|handed)|>=?|<=?|\(|€|"
+            r"\$|%|yes/no)(?=\W|$|\d)|(?:€|\$|£)\s*$))"
+        ),
         text,
     )
     if not match:
@@ -309,9 +365,7 @@ def make_field(item: Item, said: Said) -> tuple[FieldDraft, str]:
             kind_of(one_of_it).type in (*_FIELDLIKE, "choice", "yes/no")
             and kind_of(lower).type not in ("long text", "whole number")
         )
-    ):
-        name, lower = singular(name), one_of_it
-    elif one_of_it != lower and " " in lower and _NAMING.fullmatch(one_of_it):
+    ) or (one_of_it != lower and " " in lower and _NAMING.fullmatch(one_of_it)):
         name, lower = singular(name), one_of_it
     kind = kind_of(lower)
     shown = label(re.sub(r"(?i)^(?:is|has|was) (?=\w)", "", name) if kind.type == "yes/no" else name)
@@ -328,7 +382,8 @@ def make_field(item: Item, said: Said) -> tuple[FieldDraft, str]:
 
 
 _USUAL_LABELS = {
-    "Phone no": "Phone number", "Phone no.": "Phone number", "Mail": "E-mail", "Mail address": "E-mail address", "Desc": "Description",
+    "Phone no": "Phone number", "Phone no.": "Phone number", "Mail": "E-mail", "Mail address": "E-mail address",
+    "Desc": "Description",
     "Tick": "Done", "Favorite": "Favorite", "When": "Date", "Who": "Person", "Fav": "Favourite", "Where": "Location",
 }  # fmt: skip
 
@@ -345,8 +400,7 @@ def _offered(about: str, *, anything: bool) -> tuple[tuple[str, ...], str]:
     if any(
         is_modifier(piece)
         or len(piece.split()) > 4
-        or not anything
-        and kind_of(piece.lower()).type in _FIELDLIKE
+        or (not anything and kind_of(piece.lower()).type in _FIELDLIKE)
         or re.search(r"[.:\d]{2,}|\b(?:must|should|max|min|is|are|can)\b", piece)
         for piece in pieces
     ):
@@ -369,7 +423,9 @@ def unread(text: str) -> list[str]:
 
 
 _FILLER = re.compile(
-    r"(?i)(?:(?:and|or|etc|so on|more|stuff|things|that|it|all|everything|the usual(?: stuff| things)?|such|like|maybe|thanks|please|also|too|other|others|details|info|information|data|fields?|like that|so|the|following|these|necessary|relevant|basic)\b[\s.!]*)+"
+    r"(?i)(?:(?:and|or|etc|so on|more|stuff|things|that|it|all|everything|the usual(?: stuff| things)?|such|"
+    r"like|maybe|thanks|please|also|too|other|others|details|info|information|data|fields?|like that|so|the|"
+    r"following|these|necessary|relevant|basic)\b[\s.!]*)+"
 )
 
 

@@ -28,7 +28,10 @@ FILTERABLE = (
 _CHOSEN = ("choice", "yes/no", "reference", "date", "date-time")
 _SEARCHABLE = ("text", "long text", "e-mail", "phone", "web address", "reference")
 _FILLER = re.compile(
-    r"(?i)\b(?:the|a|an|all|any|every|each|their|its|only|just|by|of|in|and|or|with|for|fields?|columns?|also|at least|both|either|part of|whole|full|text|easily|quickly|fast|typing|while|as i type|everywhere|everything|anything|lists?|is|are|be|to|on|me|i|we|you|one|some|if i want|when i want|please|too|as well|possible|possibly|box|bar|field|function|option|button|over|across|within|through|per|from)\b"
+    r"(?i)\b(?:the|a|an|all|any|every|each|their|its|only|just|by|of|in|and|or|with|for|fields?|columns?|also|"
+    r"at least|both|either|part of|whole|full|text|easily|quickly|fast|typing|while|as i type|everywhere|"
+    r"everything|anything|lists?|is|are|be|to|on|me|i|we|you|one|some|if i want|when i want|please|too|as well|"
+    r"possible|possibly|box|bar|field|function|option|button|over|across|within|through|per|from)\b"
 )
 
 
@@ -38,7 +41,10 @@ def mentioned(record: RecordDraft, text: str) -> tuple[list[FieldDraft], list[st
     unknown: list[str] = []
     for piece in split_list(re.sub(r"(?i)\s+or\s+|/|\||\s+as well as\s+", ", ", text)):
         bare = re.sub(
-            r"(?i)^(?:(?:the|a|an|by|in|on|for|with|their|its|all|any|over|of|and|or|only|just|also|both|either|its|from)\s+)+",
+            (
+                r"(?i)^(?:(?:the|a|an|by|in|on|for|with|their|its|all|any|over|of|and|or|only|just|also|both|"
+                r"either|its|from)\s+)+"
+            ),
             "",
             piece.strip(),
         ).strip(" .!?")
@@ -60,7 +66,10 @@ def mentioned(record: RecordDraft, text: str) -> tuple[list[FieldDraft], list[st
 def search(clause: Clause, draft: Draft) -> bool:
     """ "search by name, company or date", "find people fast by typing"."""
     match = re.search(
-        r"(?i)\b(?:search(?:able|ing|es|ed)?|find(?:able|ing)?|look(?:ing)? (?:it |them |people |someone )?up|quick(?:ly)? find|type ?ahead)\b(?P<rest>.*)$",
+        (
+            r"(?i)\b(?:search(?:able|ing|es|ed)?|find(?:able|ing)?|look(?:ing)? (?:it |them |people |someone )?up|"
+            r"quick(?:ly)? find|type ?ahead)\b(?P<rest>.*)$"
+        ),
         clause.text,
     )
     if not match or re.search(r"(?i)\bfind (?:out|free|a free)|filter", match.group()[:16]):
@@ -79,7 +88,10 @@ def search(clause: Clause, draft: Draft) -> bool:
         word
         for word in unknown
         if not re.search(
-            r"(?i)\b(?:typ\w+|keyword|text|part|anything|everything|all|people|person|someone|somebody|things?|quick\w*|fast|name parts?|free|them|it|records?|entries|words?|letters?)\b",
+            (
+                r"(?i)\b(?:typ\w+|keyword|text|part|anything|everything|all|people|person|someone|somebody|things?|"
+                r"quick\w*|fast|name parts?|free|them|it|records?|entries|words?|letters?)\b"
+            ),
             word,
         )
     ]
@@ -125,7 +137,8 @@ def filtering(clause: Clause, draft: Draft) -> bool:
             if one not in good:
                 clause.record.search.setdefault(one.name, clause.said)
                 draft.assume(
-                    f"{clause.record.plural} are narrowed down by {lower_label(one.label)} with the search, because it has no fixed values."
+                    f"{clause.record.plural} are narrowed down by {lower_label(one.label)} with the search, "
+                    f"because it has no fixed values."
                 )
         if not fields:
             usual = [one for one in clause.record.fields if one.type in ("choice", "yes/no", "reference")] or [
@@ -152,7 +165,11 @@ def filtering(clause: Clause, draft: Draft) -> bool:
     if re.search(r"(?i)\b(?:can't|cannot|must not|may not|not allowed|never)\b", clause.text):
         return False
     only = re.search(
-        r"(?i)\b(?:only|just)\s+(?:show|see|list|display|view)\s+(?P<what>.+)$|\b(?:show|see|list|display|view)\s+(?:me\s+)?(?:only|just)\s+(?P<what2>.+)$|\bswitch between (?P<what3>.+)$|\bhide (?P<what4>.+)$",
+        (
+            r"(?i)\b(?:only|just)\s+(?:show|see|list|display|view)\s+(?P<what>.+)$|\b(?:show|see|list|display|"
+            r"view)\s+(?:me\s+)?(?:only|just)\s+(?P<what2>.+)$|\bswitch between (?P<what3>.+)$|\bhide "
+            r"(?P<what4>.+)$"
+        ),
         clause.text,
     )
     if only:
@@ -202,13 +219,19 @@ class Order(NamedTuple):
     """Where in the text it begins."""
 
 
-_DOWN = r"(?i)\b(?:desc(?:ending)?|description|newest|latest|most recent|highest|biggest|largest|most|reverse\w*|down|z-a)\b"
+_DOWN = (
+    r"(?i)\b(?:desc(?:ending)?|description|newest|latest|most recent|highest|biggest|largest|most|reverse\w*|down|"
+    r"z-a)\b"
+)
 _SUPERLATIVE = re.compile(
-    r"(?i)\b(?P<w>newest|latest|most recent|oldest|earliest|soonest|highest|biggest|largest|lowest|smallest|cheapest|most expensive|most urgent|best|closest|next|nearest)\b"
+    r"(?i)\b(?P<w>newest|latest|most recent|oldest|earliest|soonest|highest|biggest|largest|lowest|smallest|"
+    r"cheapest|most expensive|most urgent|best|closest|next|nearest)\b"
     r"(?P<rest>.{0,30}?)\b(?:first|on top|at the top)\b"
 )
 _ORDER_WORDS = re.compile(
-    r"(?i)\b(?:desc(?:ending)?|description$|asc(?:ending)?|newest first|latest first|oldest first|first|highest|biggest|largest|lowest|smallest|newest|oldest|latest|reversed?|order|then by|then|by default|alphabetically|at the top|on top)\b"
+    r"(?i)\b(?:desc(?:ending)?|description$|asc(?:ending)?|newest first|latest first|oldest first|first|"
+    r"highest|biggest|largest|lowest|smallest|newest|oldest|latest|reversed?|order|then by|then|by default|"
+    r"alphabetically|at the top|on top)\b"
 )
 
 
@@ -229,9 +252,8 @@ def order_in(text: str, record: RecordDraft) -> Order | None:
             if not re.search(r"(?i)\b(?:column|header|click|field|any|all|each|every|name of)\w*\b", word)
         ]
         down = bool(re.search(_DOWN, rest))
-        lead = (
-            down
-            or bool(re.search(r"(?i)\b(?:sorted|ordered|default)\b", text))
+        lead = down or (
+            bool(re.search(r"(?i)\b(?:sorted|ordered|default)\b", text))
             and not re.search(r"(?i)\b(?:can|could|able|possible|option|click)\b", text)
         )
         if fields or unknown or not (first or alphabetical):
@@ -297,7 +319,11 @@ def sorting(clause: Clause, draft: Draft) -> bool:
 def paging(clause: Clause, draft: Draft) -> bool:
     """ "20 per page"."""
     match = re.search(
-        rf"(?i)\b(?P<n>{NUMBER})\s+(?:\w+\s+){{0,2}}?(?:per|a|on (?:a|one|each)|each) page\b|\bpages? of (?P<n2>{NUMBER})\b|\b(?:paginat\w+|paging|split (?:in|into|over) pages|page by page|multiple pages)\b(?:.*?\b(?P<n3>\d{{1,4}})\b)?",
+        (
+            rf"(?i)\b(?P<n>{NUMBER})\s+(?:\w+\s+){{0,2}}?(?:per|a|on (?:a|one|each)|each) page\b|\bpages? of "
+            rf"(?P<n2>{NUMBER})\b|\b(?:paginat\w+|paging|split (?:in|into|over) pages|page by page|multiple "
+            rf"pages)\b(?:.*?\b(?P<n3>\d{{1,4}})\b)?"
+        ),
         clause.text,
     )
     if not match:

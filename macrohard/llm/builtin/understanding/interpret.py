@@ -9,6 +9,7 @@ from macrohard.llm.builtin.understanding import (
     computing,
     constraining,
     finding,
+    keeping,
     listing,
     ruling,
     totalling,
@@ -23,7 +24,7 @@ from macrohard.llm.builtin.understanding.clauses import (
     is_quality,
     reason_in,
 )
-from macrohard.llm.builtin.understanding.completion import complete, ensure_field
+from macrohard.llm.builtin.understanding.completion import complete
 from macrohard.llm.builtin.understanding.conditions import UNKNOWN_PERIOD
 from macrohard.llm.builtin.understanding.declaring import Declarations
 from macrohard.llm.builtin.understanding.described import described
@@ -31,9 +32,10 @@ from macrohard.llm.builtin.understanding.draft import Draft, Said
 from macrohard.llm.builtin.understanding.fields import field_list, looks_like_fields, make_field, parse_item, split_list
 from macrohard.llm.builtin.understanding.limits import beyond
 from macrohard.llm.builtin.understanding.nouns import kind_of
+from macrohard.llm.builtin.understanding.references import ensure_field
 from macrohard.llm.builtin.understanding.roles import done_field, open_conditions
 from macrohard.llm.builtin.understanding.text import Passage, wish_of
-from macrohard.llm.builtin.understanding.words import listed, lower_label
+from macrohard.llm.builtin.understanding.words import listed, lower_label, vocabulary
 
 Recogniser = Callable[[Clause, Draft], bool]
 
@@ -41,8 +43,8 @@ _RECOGNISERS: tuple[Recogniser, ...] = (
     transfer.importing,
     transfer.exporting,
     listing.printing,
-    ruling.deleting,
-    ruling.zero,
+    keeping.deleting,
+    keeping.zero,
     ruling.overlapping,
     constraining.together,
     ruling.limiting,
@@ -66,17 +68,32 @@ _RECOGNISERS: tuple[Recogniser, ...] = (
     constraining.constraining,
 )
 _PROPERTY = re.compile(
-    r"(?i)^(?:the |an? |each |every |all )?[\w' -]{2,50}? (?:(?:is|are|must be|must|should be|has to be|have to be|can be|may be|can't be|cannot be|must not be|can not be|should not be|may not be|is always|are always|must always be|has|have|needs to be) (?:always )?)"
-    r"(?:unique|required|mandatory|compulsory|optional|obligatory|between|from \d|at least \d|at most \d|at least \w+ (?:characters|digits)|max|min|not (?:be )?(?:empty|negative|longer|required|mandatory|more|less|in the)|empty|blank|left|positive|more than \d|less than \d|greater|negative|longer|shorter|in the (?:future|past)|exactly \d|\d+ (?:digits|characters)|a valid|valid|a whole number|a number|a date|filled|given|entered|nullable|never)\b"
+    r"(?i)^(?:the |an? |each |every |all )?[\w' -]{2,50}? (?:(?:is|are|must be|must|should be|has to be|have "
+    r"to be|can be|may be|can't be|cannot be|must not be|can not be|should not be|may not be|is always|are "
+    r"always|must always be|has|have|needs to be) (?:always )?)"
+    r"(?:unique|required|mandatory|compulsory|optional|obligatory|between|from \d|at least \d|at most \d|at "
+    r"least \w+ (?:characters|digits)|max|min|not (?:be )?(?:empty|negative|longer|required|mandatory|more|"
+    r"less|in the)|empty|blank|left|positive|more than \d|less than \d|greater|negative|longer|shorter|in the "
+    r"(?:future|past)|exactly \d|\d+ (?:digits|characters)|a valid|valid|a whole number|a number|a date|filled|"
+    r"given|entered|nullable|never)\b"
 )
 _CHOOSING = (listing.printing, listing.highlighting, finding.filtering, totalling.totalling, listing.viewing)
 """Those that read which records are meant."""
 _STORY = re.compile(
-    r"(?i)^as (?:an? |the )?(?P<role>[\w -]{2,40}?),? (?:i|we) (?:want|need|would like|wish|can|must|should|'d like|have)(?: to)?(?: be able to)? (?P<goal>.+?)(?:,? (?:so that|in order to|because|so i|so we|such that) (?P<why>.+))?$"
+    r"(?i)^as (?:an? |the )?(?P<role>[\w -]{2,40}?),? (?:i|we) (?:want|need|would like|wish|can|must|should|'d "
+    r"like|have)(?: to)?(?: be able to)? (?P<goal>.+?)(?:,? (?:so that|in order to|because|so i|so we|such "
+    r"that) (?P<why>.+))?$"
 )
 _PLAIN_CRUD = re.compile(
-    r"(?i)^(?:(?:i|we|you|users?|it|one|they|people|staff|and|also|then|should|must|can|could|want|need|would|like|to|be|able|possible|possibility|ability|option|please|easily|quickly|simply|the|a|an|new|all|my|our|each|every|existing|of|with|old|wrong|their|its|in|for|at|any|time|later|list|overview|table|page|form|simple|basic|button|screen|them|it|or|from|here|there|just|everything|something|things?|entries|entry|records?|items?|data|details?|let|me|us|allow|have|has|is|are|up)\b[\s,/&+.-]*|"
-    r"\b(?P<verb>add(?:ed|ing|s)?|creat\w+|enter\w*|edit\w*|chang\w+|updat\w+|modif\w+|correct\w*|delet\w+|remov\w+|view\w*|see|list\w*|show\w*|display\w*|manag\w+|sav\w+|stor\w+|record\w*|register\w*|keep\w*|track\w*|browse|read|look|crud|maintain\w*|log(?:ging|s)?|open|organi[sz]\w*|book|make|plan|schedule|note)\b[\s,/&+.-]*)+$"
+    r"(?i)^(?:(?:i|we|you|users?|it|one|they|people|staff|and|also|then|should|must|can|could|want|need|would|"
+    r"like|to|be|able|possible|possibility|ability|option|please|easily|quickly|simply|the|a|an|new|all|my|our|"
+    r"each|every|existing|of|with|old|wrong|their|its|in|for|at|any|time|later|list|overview|table|page|form|"
+    r"simple|basic|button|screen|them|it|or|from|here|there|just|everything|something|things?|entries|entry|"
+    r"records?|items?|data|details?|let|me|us|allow|have|has|is|are|up)\b[\s,/&+.-]*|"
+    r"\b(?P<verb>add(?:ed|ing|s)?|creat\w+|enter\w*|edit\w*|chang\w+|updat\w+|modif\w+|correct\w*|delet\w+|"
+    r"remov\w+|view\w*|see|list\w*|show\w*|display\w*|manag\w+|sav\w+|stor\w+|record\w*|register\w*|keep\w*|"
+    r"track\w*|browse|read|look|crud|maintain\w*|log(?:ging|s)?|open|organi[sz]\w*|book|make|plan|schedule|"
+    r"note)\b[\s,/&+.-]*)+$"
 )
 
 
@@ -98,9 +115,9 @@ class Interpreter:
             return self.draft
         complete(self.draft, self.records.by_label)
         for passage in passages:
-            if id(passage) not in self.records.handled and not passage.heading:
-                self._passage(passage)
-            elif passage.heading and not passage.children:
+            if (id(passage) not in self.records.handled and not passage.heading) or (
+                passage.heading and not passage.children
+            ):
                 self._passage(passage)
         for passage in passages:
             self._beyond_lists(passage)
@@ -121,7 +138,11 @@ class Interpreter:
     def _passage(self, passage: Passage) -> None:
         text = self.records.rest.get(id(passage), passage.text)
         text = re.sub(
-            r"(?i)^(?:(?:reports?|work ?flow|must|should|could|nice[- ]to[- ]have|optional|required?|rules?|features?|views?|also|plus|bonus|extra|important|note|ps|p\.s\.|mandatory|later|could have|must have|should have|maybe|story|requirement|feature)\s*[:.-]+\s+)",
+            (
+                r"(?i)^(?:(?:reports?|work ?flow|must|should|could|nice[- ]to[- ]have|optional|required?|rules?|"
+                r"features?|views?|also|plus|bonus|extra|important|note|ps|p\.s\.|mandatory|later|could have|must "
+                r"have|should have|maybe|story|requirement|feature)\s*[:.-]+\s+)"
+            ),
             "",
             text,
         )
@@ -148,7 +169,10 @@ class Interpreter:
             self._clause(clause)
 
     def _beyond_lists(self, passage: Passage) -> None:
-        """What can't be done may also be named where fields are listed: "a REST API for books with title and author"."""
+        (
+            """What can't be done may also be named where fields are listed: "a REST API for books with title and """
+            """author"."""
+        )
         rest = self.records.rest.get(id(passage), "" if id(passage) in self.records.handled else passage.text)
         used = passage.text.replace(rest, " ") if rest else passage.text
         if (
@@ -175,17 +199,20 @@ class Interpreter:
         """ "Cancelled appointments stay in the list": whether one is cancelled is to be kept."""
         for record in self.draft.records:
             match = re.search(
-                rf"(?i)\b(cancell?ed|archived|deceased|retired|discontinued|returned|confirmed)\s+(?:{re.escape(record.plural)}|{re.escape(record.label)})\b",
+                (
+                    rf"(?i)\b(cancell?ed|archived|deceased|retired|discontinued|returned|"
+                    rf"confirmed)\s+(?:{re.escape(record.plural)}|{re.escape(record.label)})\b"
+                ),
                 text,
             )
             if match is None:
                 continue
             word = match[1].lower().replace("canceled", "cancelled")
             known = any(
-                one.type == "yes/no" and one.label.lower() == word or word in {c.lower() for c in one.value.choices}
+                (one.type == "yes/no" and one.label.lower() == word) or word in {c.lower() for c in one.value.choices}
                 for one in record.fields
             )
-            if known or open_conditions(record) and word == "returned":
+            if known or (open_conditions(record) and word == "returned"):
                 continue
             ensure_field(record, word, Said(words=passage.source), type="yes/no", default="no")
             for index, (rule, said) in enumerate(self.draft.rules):
@@ -204,7 +231,8 @@ class Interpreter:
             for name in (one.label, one.plural)
         ):
             self.draft.assume(
-                f"“{passage.source}” is read as: keep a list of {listed([lower_label(one.plural) for one in self.draft.records])}."
+                f"“{passage.source}” is read as: keep a list of "
+                f"{listed([lower_label(one.plural) for one in self.draft.records])}."
             )
 
     def _clause(self, clause: Clause) -> None:
@@ -213,7 +241,11 @@ class Interpreter:
         if is_chatter(text):
             return
         if re.match(
-            r"(?i)^(?:(?:we|i|it|there) )?(?:no |without |(?:do|does|don't|doesn't|not|need|needs|is|are|there)\b.{0,20}\b(?:not|no|n't)\b.{0,20}|don't (?:need|want)|doesn't need|not needed:?|no need (?:for|of|to)|skip)\b",
+            (
+                r"(?i)^(?:(?:we|i|it|there) )?(?:no |without |(?:do|does|don't|doesn't|not|need|needs|is|are|"
+                r"there)\b.{0,20}\b(?:not|no|n't)\b.{0,20}|don't (?:need|want)|doesn't need|not needed:?|no need "
+                r"(?:for|of|to)|skip)\b"
+            ),
             text,
         ) and beyond(text):
             draft.assume(f"Left out as asked: “{clause.source}”.")
@@ -243,7 +275,7 @@ class Interpreter:
                 if recognise in _CHOOSING and (period := UNKNOWN_PERIOD.search(text)):
                     draft.leave_uncovered(f"The period “{period.group()}” in “{clause.source}”.", clause.said)
                 return
-        if not self.quiet and self._more_fields(clause) or self._list(clause):
+        if (not self.quiet and self._more_fields(clause)) or self._list(clause):
             return
         if is_quality(text) and len(text.split()) <= 16:
             draft.assume(
@@ -254,7 +286,8 @@ class Interpreter:
             if id(self.records.opening) in self.records.rest:
                 return
             draft.assume(
-                f"“{clause.source}” is read as: keep a list of {listed([lower_label(one.plural) for one in draft.records])}."
+                f"“{clause.source}” is read as: keep a list of "
+                f"{listed([lower_label(one.plural) for one in draft.records])}."
             )
             return
         if is_background(text) or _about_the_product(text):
@@ -277,13 +310,21 @@ class Interpreter:
 
     def _phone(self, clause: Clause) -> bool:
         if re.search(
-            r"(?i)\b(?:on|for|from|with|by|via)\b[\w ]{0,20}\b(?:phones?|smart ?phones?|mobiles?|tablets?|ipads?|iphones?|small screens?|handys?|android)\b|\bmobile[- ](?:friendly|first|ready|layout|version|view|compatible|optimi[sz]ed)\b|\bresponsive\b|\bphone[- ](?:friendly|layout|sized)\b",
+            (
+                r"(?i)\b(?:on|for|from|with|by|via)\b[\w ]{0,20}\b(?:phones?|smart ?phones?|mobiles?|tablets?|"
+                r"ipads?|iphones?|small screens?|handys?|android)\b|\bmobile[- ](?:friendly|first|ready|layout|"
+                r"version|view|compatible|optimi[sz]ed)\b|\bresponsive\b|\bphone[- ](?:friendly|layout|sized)\b"
+            ),
             clause.text,
         ) and not re.search(r"(?i)\bapp store|native\b|phone number", clause.text):
             self.draft.phone = clause.said
             return True
         if re.search(
-            r"(?i)\b(?:survive|persist\w*|still (?:be )?there|not (?:be )?lost|never lose|don't lose|keep (?:the |my |all )?data|saved? permanently|remembered|after (?:a |the )?(?:restart|reload|reboot|closing)|data(?:base)? (?:is |are |must be |should be )?(?:saved|stored|kept))\b",
+            (
+                r"(?i)\b(?:survive|persist\w*|still (?:be )?there|not (?:be )?lost|never lose|don't lose|keep "
+                r"(?:the |my |all )?data|saved? permanently|remembered|after (?:a |the )?(?:restart|reload|reboot|"
+                r"closing)|data(?:base)? (?:is |are |must be |should be )?(?:saved|stored|kept))\b"
+            ),
             clause.text,
         ):
             self.draft.kept = clause.said
@@ -311,7 +352,11 @@ class Interpreter:
     def _more_fields(self, clause: Clause) -> bool:
         """A field that is mentioned late: "oh and birthday", "the phone number is optional"."""
         text = re.sub(
-            r"(?i)^(?:(?:oh|and|also|plus|please|maybe|the|a|an|i|we|you|need|want|would like|like|should have|must have|add|have|with|there|should|must|be|is|it|has|to|record|store|save|see|know|possible|enter|too|as well|including|include|ah|yes)\b[\s,]*)+",
+            (
+                r"(?i)^(?:(?:oh|and|also|plus|please|maybe|the|a|an|i|we|you|need|want|would like|like|should have|"
+                r"must have|add|have|with|there|should|must|be|is|it|has|to|record|store|save|see|know|possible|"
+                r"enter|too|as well|including|include|ah|yes)\b[\s,]*)+"
+            ),
             "",
             clause.text,
         )
@@ -337,13 +382,16 @@ class Interpreter:
             return True
         if (
             match := re.match(
-                r"(?i)^(?:the |a |an |each |every |\w+'s )*(?:\w+'s )?(?P<f>[a-z][\w -]{1,30}?) (?P<rest>(?:is|are|must|should|can|may|has to|have to|needs to)\b.+)$",
+                (
+                    r"(?i)^(?:the |a |an |each |every |\w+'s )*(?:\w+'s )?(?P<f>[a-z][\w -]{1,30}?) (?P<rest>(?:is|"
+                    r"are|must|should|can|may|has to|have to|needs to)\b.+)$"
+                ),
                 clause.text,
             )
         ) and kind_of(match["f"].lower()).known:
-            item = parse_item(f"{match['f']} ({match['rest']})")
-            if item and item.about:
-                self.records.add_items(clause.record, [item], _as_passage(clause))
+            late = parse_item(f"{match['f']} ({match['rest']})")
+            if late and late.about:
+                self.records.add_items(clause.record, [late], _as_passage(clause))
                 return True
         return False
 
@@ -391,7 +439,11 @@ class Interpreter:
 
 
 _LIST_WORDS = frozenset(
-    "a an the all of list table overview see show view display page look at browse in on with and i we want need to be able can should must my our me them it every each one place screen there is are for please have would like simple nice current entries records data".split()
+    vocabulary("""
+    a an the all of list table overview see show view display page look at browse in on with and i we want need
+    to be able can should must my our me them it every each one place screen there is are for please have would
+    like simple nice current entries records data
+    """)
 )
 
 
@@ -402,7 +454,12 @@ def _about_the_product(text: str, *, opening: bool = False) -> bool:
         not re.search(r"(?i)^(?:a )?(?:list|log|page|overview) of .*\b(?:to|that|who|which|this|next|last)\b", text)
         and bool(
             re.match(
-                r"(?i)^(?:please |can you |could you |i |we |hi |so |just |it |this |that |there )*(?:(?:want|need|would like|like|looking for|build|make|create|develop|write|design|have|should be|must be|is|be)\b[\w ,]{0,20})?\b(?:a|an|some|the|my|our|me)?\s*(?:[\w'-]+ ){0,5}(?:app|application|tool|program|system|software|web ?site|website|web app|solution|site"
+                (
+                    r"(?i)^(?:please |can you |could you |i |we |hi |so |just |it |this |that |there )*(?:(?:want|"
+                    r"need|would like|like|looking for|build|make|create|develop|write|design|have|should be|must "
+                    r"be|is|be)\b[\w ,]{0,20})?\b(?:a|an|some|the|my|our|me)?\s*(?:[\w'-]+ ){0,5}(?:app|"
+                    r"application|tool|program|system|software|web ?site|website|web app|solution|site"
+                )
                 + more
                 + r")\b[\w '?.!,-]{0,60}$",
                 text,

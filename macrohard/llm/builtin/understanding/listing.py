@@ -4,11 +4,11 @@ import re
 
 from macrohard.llm.builtin.blueprint import Computed, Field, Highlight, Total, View
 from macrohard.llm.builtin.understanding.clauses import Clause, named_record
-from macrohard.llm.builtin.understanding.completion import ensure_field, reference_to
 from macrohard.llm.builtin.understanding.conditions import select
 from macrohard.llm.builtin.understanding.draft import Draft, FieldDraft, RecordDraft, Said, condition
 from macrohard.llm.builtin.understanding.finding import view_of
 from macrohard.llm.builtin.understanding.nouns import Role, kind_of
+from macrohard.llm.builtin.understanding.references import ensure_field, reference_to
 from macrohard.llm.builtin.understanding.roles import by_role, closing_field, find_field, open_conditions
 from macrohard.llm.builtin.understanding.words import identifier
 
@@ -22,7 +22,10 @@ def printing(clause: Clause, draft: Draft) -> bool:
     selection = select(match["rest"] + " " + clause.text[: match.start()], record)
     if selection is None:
         if one := re.search(
-            rf"(?i)\bprint\w*\s+(?:out )?(?:(?:an?|one|single|each|any|the|this|that|individual)\s+)+(?:{re.escape(record.label)}|one|single|entry|record)\b(?!s)|\bprint one\b",
+            (
+                rf"(?i)\bprint\w*\s+(?:out )?(?:(?:an?|one|single|each|any|the|this|that|"
+                rf"individual)\s+)+(?:{re.escape(record.label)}|one|single|entry|record)\b(?!s)|\bprint one\b"
+            ),
             clause.text,
         ):
             draft.leave_uncovered(f"Printing a single {record.label.lower()}: “{one.group()}”.", clause.said)
@@ -37,14 +40,21 @@ def printing(clause: Clause, draft: Draft) -> bool:
 
 
 _VIEWS_SECTION = re.compile(r"(?i)\b(?:views?|lists?|reports?|screens?|pages?)\b")
-_SHOW = r"(?:show(?:s|ing)?|list(?:s|ed|ing)?|see|view(?:s|ing)?|display(?:s|ed|ing)?|overview|report|page|who(?:'s| is| are| has| have| was)?|which|what(?:'s| is)?|give me|get|find|look at|check|tab|section|screen|dashboard|reminder|know|names? of|quick look)"
+_SHOW = (
+    r"(?:show(?:s|ing)?|list(?:s|ed|ing)?|see|view(?:s|ing)?|display(?:s|ed|ing)?|overview|report|page|who(?:'s| "
+    r"is| are| has| have| was)?|which|what(?:'s| is)?|give me|get|find|look at|check|tab|section|screen|dashboard|"
+    r"reminder|know|names? of|quick look)"
+)
 
 
 def viewing(clause: Clause, draft: Draft) -> bool:
     """ "list of overdue loans", "who is in the house now", "show whose birthday is this month"."""
     text = clause.text
     if re.search(
-        r"(?i)\b(?:can't|cannot|can not|must not|may not|mustn't|not allowed|not be able|never|nobody|should not|shouldn't)\b",
+        (
+            r"(?i)\b(?:can't|cannot|can not|must not|may not|mustn't|not allowed|not be able|never|nobody|should "
+            r"not|shouldn't)\b"
+        ),
         text,
     ):
         return False
@@ -87,7 +97,11 @@ def viewing(clause: Clause, draft: Draft) -> bool:
 def _by_new_field(clause: Clause, draft: Draft) -> bool:
     """ "who hasn't paid": whether somebody has paid is to be kept, though no list of fields said so."""
     match = re.search(
-        r"(?i)\b(?:who|which|whose|people|those|\w+s)\b.*?\b(?P<not>hasn't|haven't|has not|have not|not|didn't|did not|isn't|aren't)?\s*(?:yet |been |already )*(?P<word>paid|signed|arrived|answered|confirmed|attended|returned|done|finished|registered|collected|vaccinated|insured|approved|invited|replied)\b",
+        (
+            r"(?i)\b(?:who|which|whose|people|those|\w+s)\b.*?\b(?P<not>hasn't|haven't|has not|have not|not|didn't|"
+            r"did not|isn't|aren't)?\s*(?:yet |been |already )*(?P<word>paid|signed|arrived|answered|confirmed|"
+            r"attended|returned|done|finished|registered|collected|vaccinated|insured|approved|invited|replied)\b"
+        ),
         clause.text,
     )
     if match is None or kind_of(match["word"].lower()).type != "yes/no" or clause.record.get(identifier(match["word"])):
@@ -100,17 +114,17 @@ def _by_new_field(clause: Clause, draft: Draft) -> bool:
     return True
 
 
-_IMPLIED: tuple[tuple[str, Role, str], ...] = (
-    (r"\bdue\b|overdue|deadline|\blate\b", "due", "due date"),
-    (r"\bexpir\w+|best before|out of date", "expiry", "expiry date"),
-    (r"\bbirthdays?\b", "birthday", "birthday"),
+_IMPLIED: tuple[tuple[str, tuple[Role, ...], str], ...] = (
+    (r"\bdue\b|overdue|deadline|\blate\b", ("due", "expiry"), "due date"),
+    (r"\bexpir\w+|best before|out of date", ("expiry",), "expiry date"),
+    (r"\bbirthdays?\b", ("birthday",), "birthday"),
 )
 
 
 def imply(clause: Clause, record: RecordDraft) -> None:
     """Keep the date that a wish takes for granted: a list of overdue tasks needs due dates."""
-    for pattern, role, name in _IMPLIED:
-        if re.search(pattern, clause.low) and by_role(record, role, *(("expiry",) if role == "due" else ())) is None:  # type: ignore[arg-type]
+    for pattern, roles, name in _IMPLIED:
+        if re.search(pattern, clause.low) and by_role(record, *roles) is None:
             ensure_field(record, name, clause.said)
 
 
@@ -126,7 +140,10 @@ def by_fitness(clause: Clause, draft: Draft) -> list[RecordDraft]:
 def _out(clause: Clause, draft: Draft) -> bool:
     """ "which bikes are out": the open records that refer to bikes."""
     if not re.search(rf"(?i)\b{_SHOW}\b", clause.text) or not re.search(
-        r"(?i)\b(?:out|on loan|lent|borrowed|rented(?: out)?|checked out|in use|given out|available|free|not available|taken|away|who has)\b",
+        (
+            r"(?i)\b(?:out|on loan|lent|borrowed|rented(?: out)?|checked out|in use|given out|available|free|not "
+            r"available|taken|away|who has)\b"
+        ),
         clause.text,
     ):
         return False
@@ -175,7 +192,11 @@ def history(clause: Clause, draft: Draft) -> bool:
     """ "pupil history", "all loans of a member", "see which books somebody has borrowed"."""
     text = clause.low
     if not re.search(
-        r"\b(?:history|histories|all (?:the |his |her |their )?\w+ (?:of|for|by|per|from)|past|per \w+|each \w+'s|\w+'s \w+|for (?:each|every|a|one|any|this)|of (?:each|every|a|one|any|this|the)|which|belonging|\w+ (?:has|had)|on (?:the|a|each|every) \w+(?:'s)? page|log of)\b",
+        (
+            r"\b(?:history|histories|all (?:the |his |her |their )?\w+ (?:of|for|by|per|from)|past|per \w+|each "
+            r"\w+'s|\w+'s \w+|for (?:each|every|a|one|any|this)|of (?:each|every|a|one|any|this|the)|which|"
+            r"belonging|\w+ (?:has|had)|on (?:the|a|each|every) \w+(?:'s)? page|log of)\b"
+        ),
         text,
     ):
         return False
@@ -185,11 +206,19 @@ def history(clause: Clause, draft: Draft) -> bool:
             if parent is None:
                 continue
             names_parent = re.search(
-                rf"\b(?:{'|'.join(re.escape(n) for n in {parent.label.lower(), parent.plural.lower(), *parent.aliases})})(?:'s|s'|s)?\b",
+                (
+                    rf"\b(?:"
+                    rf"{'|'.join(re.escape(n) for n in {parent.label.lower(), parent.plural.lower(), *parent.aliases})}"
+                    rf")(?:'s|s'|s)?\b"
+                ),
                 text,
             )
             names_child = re.search(
-                rf"\b(?:{'|'.join(re.escape(n) for n in {child.label.lower(), child.plural.lower(), *child.aliases})})(?:s)?\b",
+                (
+                    rf"\b(?:"
+                    rf"{'|'.join(re.escape(n) for n in {child.label.lower(), child.plural.lower(), *child.aliases})}"
+                    rf")(?:s)?\b"
+                ),
                 text,
             )
             if names_parent and _through(text, child, one, draft):
@@ -241,7 +270,11 @@ def _busiest(draft: Draft, parent: RecordDraft) -> RecordDraft | None:
 def highlighting(clause: Clause, draft: Draft) -> bool:
     """ "highlight low stock", "overdue ones in red", "warn me when milk runs low"."""
     match = re.search(
-        r"(?i)\b(?:highlight\w*|in (?:red|orange|yellow|bold|green)|red\b|colou?r(?:ed|s)?|mark(?:ed|s)? (?!(?:as|it as|them as|\w+ as) (?:done|paid|complete|returned|read))|warn\w*|flag\w*|stand(?:s)? out|alert\w*|emphasi\w+|warning|visible when|attention|exclamation|badge when|indicator)\b",
+        (
+            r"(?i)\b(?:highlight\w*|in (?:red|orange|yellow|bold|green)|red\b|colou?r(?:ed|s)?|mark(?:ed|s)? "
+            r"(?!(?:as|it as|them as|\w+ as) (?:done|paid|complete|returned|read))|warn\w*|flag\w*|stand(?:s)? out|"
+            r"alert\w*|emphasi\w+|warning|visible when|attention|exclamation|badge when|indicator)\b"
+        ),
         clause.text,
     )
     if not match or re.search(r"(?i)\b(?:e-?mail|sms|push|whatsapp|notification)\b", clause.text):

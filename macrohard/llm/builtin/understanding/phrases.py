@@ -10,7 +10,8 @@ from macrohard.llm.builtin.understanding.text import Passage
 from macrohard.llm.builtin.understanding.words import is_plural, singular
 
 PICTURES = re.compile(
-    r"(?:.* )?(?:photos?|pictures?|images?|avatar|logo|scans?|attachments?|pdfs?|uploaded files?|files?|signature|video|audio recording|screenshot)s?"
+    r"(?:.* )?(?:photos?|pictures?|images?|avatar|logo|scans?|attachments?|pdfs?|uploaded files?|files?|"
+    r"signature|video|audio recording|screenshot)s?"
 )
 
 
@@ -18,11 +19,23 @@ FIELDS_WORD = r"(?:fields?|columns?|attributes?|properties|details|data|informat
 
 
 NOT_RECORDS = re.compile(
-    r"(?i)^(?:(?:the |main |key |additional |other |more |business |some |my )?(?:fields?|tables?|entit(?:y|ies)|records?|data(?: model| fields)?|rules?|business rules|validations?|constraints?|views?|screens?|pages?|lists?|features?|functions?|functionality|"
-    r"requirements?|reports?|reporting|imports?|exports?|must(?:[- ]haves?)?|should(?:[- ]haves?)?|could(?:[- ]haves?)?|nice[- ]to[- ]haves?|optional|later|users?|roles?|notes?|actions?|workflow|states?|search|filters?|sort(?:ing)?|apps?|title|"
-    r"goal|purpose|overview|background|description|summary|user stor(?:y|ies)|acceptance criteria|totals?|statistics|columns?|attributes?|properties|objects?|things?|bonus|example|examples|important|note|please|"
-    r"it|they|we|i|you|this|that|there|what i need|what we need|here|also|todo|what|how|why|who|when|where|problem|context|context is|sorting|printing|access|permissions|security|constraints?|behaviou?rs?|details?|info(?:rmation)?|"
-    r"e\.g|i\.e|ps|p\.s|hint|remark|question|questions|actors?|scope|out of scope|technical|non-functional|language|design|look|layout|ui|style|use cases?|logic|extras?|basics?|dashboard|home ?page|start page|menu|first|second|third|then|finally|one|two|three|mvp|need(?:ed|s)?|want(?:ed|s)?|i want|i need|we need|we want|per \w+|for each \w+|every \w+|choices?|options?|values?|sort order|default|defaults|calculated|computed|wishes|wish list for later)(?: i need| we need| are| is)?|.*\b(?:can|must|should|shall|will|i|we|want|need)\b.*)$"
+    r"(?i)^(?:(?:the |main |key |additional |other |more |business |some |my )?(?:fields?|tables?|entit(?:y|"
+    r"ies)|records?|data(?: model| fields)?|rules?|business rules|validations?|constraints?|views?|screens?|"
+    r"pages?|lists?|features?|functions?|functionality|"
+    r"requirements?|reports?|reporting|imports?|exports?|must(?:[- ]haves?)?|should(?:[- ]haves?)?|could(?:[- "
+    r"]haves?)?|nice[- ]to[- ]haves?|optional|later|users?|roles?|notes?|actions?|workflow|states?|search|"
+    r"filters?|sort(?:ing)?|apps?|title|"
+    r"goal|purpose|overview|background|description|summary|user stor(?:y|ies)|acceptance criteria|totals?|"
+    r"statistics|columns?|attributes?|properties|objects?|things?|bonus|example|examples|important|note|please|"
+    r"it|they|we|i|you|this|that|there|what i need|what we need|here|also|todo|what|how|why|who|when|where|"
+    r"problem|context|context is|sorting|printing|access|permissions|security|constraints?|behaviou?rs?|"
+    r"details?|info(?:rmation)?|"
+    r"e\.g|i\.e|ps|p\.s|hint|remark|question|questions|actors?|scope|out of scope|technical|non-functional|"
+    r"language|design|look|layout|ui|style|use cases?|logic|extras?|basics?|dashboard|home ?page|start page|"
+    r"menu|first|second|third|then|finally|one|two|three|mvp|need(?:ed|s)?|want(?:ed|s)?|i want|i need|we need|"
+    r"we want|per \w+|for each \w+|every \w+|choices?|options?|values?|sort order|default|defaults|calculated|"
+    r"computed|wishes|wish list for later)(?: i need| we need| are| is)?|.*\b(?:can|must|should|shall|will|i|"
+    r"we|want|need)\b.*)$"
 )
 
 
@@ -39,14 +52,18 @@ def balanced(text: str) -> bool:
 def without_verb(phrase: str) -> str:
     """ "store tasks" → tasks."""
     match = re.match(
-        r"(?i)(?:(?:to|can|must|should|i|we|want|need)\s+)*(?:store|register|manage|track|enter|keep|add|create|list|see|show|save|collect|organi[sz]e|maintain|record|log|lend|sell|rent|handle)(?:\s+(?:out|my|our|the|all|new))*\s+(?=\w)",
+        (
+            r"(?i)(?:(?:to|can|must|should|i|we|want|need)\s+)*(?:store|register|manage|track|enter|keep|add|"
+            r"create|list|see|show|save|collect|organi[sz]e|maintain|record|log|lend|sell|rent|handle)(?:\s+(?:out|"
+            r"my|our|the|all|new))*\s+(?=\w)"
+        ),
         phrase,
     )
     rest = phrase[match.end() :] if match else phrase
     return (
         rest
         if match
-        and (is_plural(rest.split()[-1]) or domain_of(singular(rest.lower())) and domain_of(phrase.lower()) is None)
+        and (is_plural(rest.split()[-1]) or (domain_of(singular(rest.lower())) and domain_of(phrase.lower()) is None))
         else phrase
     )
 
@@ -54,13 +71,20 @@ def without_verb(phrase: str) -> str:
 def bare_title(heading: str) -> str:
     """The noun of a heading: "2. Table: Customers" → Customers, "Each book has" → book."""
     title = re.sub(
-        rf"(?i)^(?:\d+[.)]\s*)?(?:entity|table|record(?: type)?|class|form|object)s?\s*[:-]?\s+(?=\w)|\s*(?:table|entity|record|{FIELDS_WORD})$",
+        (
+            rf"(?i)^(?:\d+[.)]\s*)?(?:entity|table|record(?: type)?|class|form|object)s?\s*[:-]?\s+(?=\w)|"
+            rf"\s*(?:table|entity|record|{FIELDS_WORD})$"
+        ),
         "",
         heading,
     ).strip(" :*")
     title = re.sub(r"(?i)\s*\(.*\)$", "", title)
     return re.sub(
-        r"(?i)^(?:each|every|an?|the|for each|for every|for an?|per|of each|of an?) |(?:'s)?\s+(?:has|have|needs|with|contains|consists of|should have|must have|(?:(?:i|we) (?:want|need) )?(?:to )?(?:store|record|save|keep|track))(?: (?:the )?(?:following|these)(?: fields?| details)?)?$",
+        (
+            r"(?i)^(?:each|every|an?|the|for each|for every|for an?|per|of each|of an?) |(?:'s)?\s+(?:has|have|"
+            r"needs|with|contains|consists of|should have|must have|(?:(?:i|we) (?:want|need) )?(?:to )?(?:store|"
+            r"record|save|keep|track))(?: (?:the )?(?:following|these)(?: fields?| details)?)?$"
+        ),
         "", title,
     ).strip()  # fmt: skip
 
@@ -68,18 +92,52 @@ def bare_title(heading: str) -> str:
 _LIST = r"(?P<list>.+)$"
 
 
-_HAVE = r"(?:has|have|having|need|needs|contains?|consists? of|includes?|including|comes? with|gets?|stores?|with|carries|is described by|should have|must have|needs to have|will have|should contain|should store|keeps?|showing|holds?)"
+_HAVE = (
+    r"(?:has|have|having|need|needs|contains?|consists? of|includes?|including|comes? with|gets?|stores?|with|"
+    r"carries|is described by|should have|must have|needs to have|will have|should contain|should store|keeps?|"
+    r"showing|holds?)"
+)
 
 
 DECLARATIONS = (
-    rf"(?i)\b(?:something|app|tool|list|thing|thingy|place) (?:to|for|where (?:i|we) (?:can )?)\s*(?:remember|know|see|note|track|record|write down|keep track of)(?:ing)?\s+(?=who|when|what|where|which|how|if|whether){_LIST}",
-    rf"(?i)\b(?:for|per|about|of) (?:each|every|all(?: the| my| our)?|an?|one) {NOUN},?\s+(?:(?:i|we|you|it|they|the app|the system|he|she|people|users?)\s+)?(?:(?:also|would|will|just|really|only)\s+)*(?:(?:want|need|like|have|should|must|can|wish)\s+)?(?:(?:to|be able to)\s+)?(?:know|store|save|record|note(?: down)?|enter|see|keep(?: track of)?|track|write down|have|fill in|log|register|remember|hold|capture|add|there (?:is|are|should be)|the)(?:\s+down)?:?\s+(?P<sure>){_LIST}",
-    rf"(?i)\b{DOING}\s+{DETERMINERS}{NOUN},?\s*(?::|\s-\s|\bwith\b|\bincluding\b|\band (?:their|its|the|his|her)\b|\bby\b(?= name)|\(|,? i\.e\.|\bplus (?:their|its|the)\b|,? (?:their|its)\b)\s*(?P<sure>)(?:(?:their|the|its|these fields:?|the following(?: fields| information| details| data)?:?|fields?:?)\s+)*{_LIST}",
-    rf"(?i)^(?:and |also |then |so )?(?:each|every|an?|the|all|one) {NOUN}\s+(?:also |always |just |only |simply )?{_HAVE}\s*:?\s+(?:the following:? |these:? |fields:? )?{_LIST}",
+    (
+        rf"(?i)\b(?:something|app|tool|list|thing|thingy|place) (?:to|for|where (?:i|we) (?:can )?)\s*(?:remember|"
+        rf"know|see|note|track|record|write down|keep track of)(?:ing)?\s+(?=who|when|what|where|which|how|if|"
+        rf"whether){_LIST}"
+    ),
+    (
+        rf"(?i)\b(?:for|per|about|of) (?:each|every|all(?: the| my| our)?|an?|one) {NOUN},?\s+(?:(?:i|we|you|it|"
+        rf"they|the app|the system|he|she|people|users?)\s+)?(?:(?:also|would|will|just|really|"
+        rf"only)\s+)*(?:(?:want|need|like|have|should|must|can|wish)\s+)?(?:(?:to|be able to)\s+)?(?:know|store|"
+        rf"save|record|note(?: down)?|enter|see|keep(?: track of)?|track|write down|have|fill in|log|register|"
+        rf"remember|hold|capture|add|there (?:is|are|should be)|the)(?:\s+down)?:?\s+(?P<sure>){_LIST}"
+    ),
+    (
+        rf"(?i)\b{DOING}\s+{DETERMINERS}{NOUN},?\s*(?::|\s-\s|\bwith\b|\bincluding\b|\band (?:their|its|the|his|"
+        rf"her)\b|\bby\b(?= name)|\(|,? i\.e\.|\bplus (?:their|its|the)\b|,? (?:their|"
+        rf"its)\b)\s*(?P<sure>)(?:(?:their|the|its|these fields:?|the following(?: fields| information| details| "
+        rf"data)?:?|fields?:?)\s+)*{_LIST}"
+    ),
+    (
+        rf"(?i)^(?:and |also |then |so )?(?:each|every|an?|the|all|one) {NOUN}\s+(?:also |always |just |only |"
+        rf"simply )?{_HAVE}\s*:?\s+(?:the following:? |these:? |fields:? )?{_LIST}"
+    ),
     rf"(?i)^{NOUN}\s+(?:have|has|contain|need|consist of|with|should have|must have|should contain)\s*:?\s+{_LIST}",
-    rf"(?i)\b{FIELDS_WORD}\s*(?:are|is|needed|required|i need|we need|should be|:|-|=|include|to (?:store|keep|record|save))+:?\s+(?P<sure>){_LIST}",
-    rf"(?i)\b(?:i|we|you|they|people|users?|it|app|one|who|staff|\w+s)\s+(?:(?:also|really|just|only|mainly|basically|would)\s+)*(?:want|need|like|have|should|must|can|wish|will)?\s*(?:to|be able to)?\s*(?:also )?(?:store|save|record|note(?: down)?|enter|keep(?: track of)?|track|write down|fill in|log|register|remember|capture|know|need|type in|put in)\s+(?:down\s+)?(?:for (?:each|every) \w+\s+)?(?:the |their |its |his |her |stuff like |things like |some |only |just |at least |down )*{_LIST}",
-    rf"(?i)^(?:please )?(?:store|save|record|note(?: down)?|enter|keep(?: track of)?|track|capture|log)\s+(?:the |their |its |also |for (?:each|every) \w+:? )*{_LIST}",
+    (
+        rf"(?i)\b{FIELDS_WORD}\s*(?:are|is|needed|required|i need|we need|should be|:|-|=|include|to (?:store|keep|"
+        rf"record|save))+:?\s+(?P<sure>){_LIST}"
+    ),
+    (
+        rf"(?i)\b(?:i|we|you|they|people|users?|it|app|one|who|staff|\w+s)\s+(?:(?:also|really|just|only|mainly|"
+        rf"basically|would)\s+)*(?:want|need|like|have|should|must|can|wish|will)?\s*(?:to|be able to)?\s*(?:also "
+        rf")?(?:store|save|record|note(?: down)?|enter|keep(?: track of)?|track|write down|fill in|log|register|"
+        rf"remember|capture|know|need|type in|put in)\s+(?:down\s+)?(?:for (?:each|every) \w+\s+)?(?:the |their |"
+        rf"its |his |her |stuff like |things like |some |only |just |at least |down )*{_LIST}"
+    ),
+    (
+        rf"(?i)^(?:please )?(?:store|save|record|note(?: down)?|enter|keep(?: track of)?|track|capture|"
+        rf"log)\s+(?:the |their |its |also |for (?:each|every) \w+:? )*{_LIST}"
+    ),
     rf"(?i)\b(?:with|including|and its|and their|showing)\s+(?:the |their |its |fields?:? )*{_LIST}",
 )
 
@@ -117,16 +175,29 @@ def is_record_line(name: str, rest: str, passage: Passage) -> bool:
 
 
 RULE_SECTION = re.compile(
-    r"(?i)\b(?:rules?|views?|features?|functions?|functionality|validations?|constraints?|screens?|pages?|search|filters?|sort\w*|actions?|workflow|reports?|reporting|import|export|totals?|statistics|lists|permissions|logic|behaviou?r|"
-    r"(?:should|must|can|to) (?:do|be able)|able to|wishes|^(?:i|we) (?:want|need|would like)(?: to)?(?: be able to)?$|what i want to (?:do|see)|what it (?:does|should|must|can)|i want to be able|requirements)\b"
+    r"(?i)\b(?:rules?|views?|features?|functions?|functionality|validations?|constraints?|screens?|pages?|"
+    r"search|filters?|sort\w*|actions?|workflow|reports?|reporting|import|export|totals?|statistics|lists|"
+    r"permissions|logic|behaviou?r|"
+    r"(?:should|must|can|to) (?:do|be able)|able to|wishes|^(?:i|we) (?:want|need|would like)(?: to)?(?: be "
+    r"able to)?$|what i want to (?:do|see)|what it (?:does|should|must|can)|i want to be able|requirements)\b"
 )
 
 
 RULE = re.compile(
-    r"(?i)^(?:R|V|F|BR|FR|REQ)-?\d+\b|\b(?:at a time|at the same time|twice|double|overlap\w*|at most (?:one|\w+ open|\d+ \w+ per)|max(?:imum)?\.? (?:of )?\d+ (?:open |active )?(?!char|letter|digit|star|%|kg|euro|minutes|hours)[a-z]+ (?:per|for each|at)|no more than \w+ \w+ (?:per|for each)|"
-    r"ignore|(?:only )?once (?:per|for|a)|search\w*|filter\w*|sort(?:ed)? by|sortable|highlight\w*|export\w*|import|print\w*|overdue|remind\w*|notif\w*|log ?in|login)\b|"
-    r"\b(?:can't|(?:can|may|must|should)(?:not|n't| not)) (?!be (?:empty|blank|in the|negative|longer|more|less|left|below|before|after|null|missing))|\bis (?:only )?(?:possible|allowed)|\b(?:show|shows|display|list|see|view|find|mark|tick|calculate|compute|warn|delete|edit|remove|check (?:in|out))\b|"
-    r"^[\w -]{2,30} (?:can be|is either|are either|is one of|must be one of|could be|may be) [\w -]+(?:,[\w -]+)* or [\w -]+\W*$|\b(?:should|must|can|could|to|is|are) be (?:shown|displayed|visible|calculated|computed|highlighted|sorted|sortable|searchable|filtered|printed|printable|exported|counted|marked|listed)\b|^(?:the )?(?:totals?|sums?|average|count|number of [\w ]+?|how many)\b.*\b(?:per|by|of (?:all|the|everything)|for (?:each|every)|each|in stock)\b|\bmust be (?:after|before|later|earlier)|>=|<=.*[a-z]_?date|\b(?:belongs?|assigned|assignable) to\b"
+    r"(?i)^(?:R|V|F|BR|FR|REQ)-?\d+\b|\b(?:at a time|at the same time|twice|double|overlap\w*|at most (?:one|"
+    r"\w+ open|\d+ \w+ per)|max(?:imum)?\.? (?:of )?\d+ (?:open |active )?(?!char|letter|digit|star|%|kg|euro|"
+    r"minutes|hours)[a-z]+ (?:per|for each|at)|no more than \w+ \w+ (?:per|for each)|"
+    r"ignore|(?:only )?once (?:per|for|a)|search\w*|filter\w*|sort(?:ed)? by|sortable|highlight\w*|export\w*|"
+    r"import|print\w*|overdue|remind\w*|notif\w*|log ?in|login)\b|"
+    r"\b(?:can't|(?:can|may|must|should)(?:not|n't| not)) (?!be (?:empty|blank|in the|negative|longer|more|"
+    r"less|left|below|before|after|null|missing))|\bis (?:only )?(?:possible|allowed)|\b(?:show|shows|display|"
+    r"list|see|view|find|mark|tick|calculate|compute|warn|delete|edit|remove|check (?:in|out))\b|"
+    r"^[\w -]{2,30} (?:can be|is either|are either|is one of|must be one of|could be|may be) [\w -]+(?:,[\w "
+    r"-]+)* or [\w -]+\W*$|\b(?:should|must|can|could|to|is|are) be (?:shown|displayed|visible|calculated|"
+    r"computed|highlighted|sorted|sortable|searchable|filtered|printed|printable|exported|counted|marked|"
+    r"listed)\b|^(?:the )?(?:totals?|sums?|average|count|number of [\w ]+?|how many)\b.*\b(?:per|by|of (?:all|"
+    r"the|everything)|for (?:each|every)|each|in stock)\b|\bmust be (?:after|before|later|earlier)|>=|"
+    r"<=.*[a-z]_?date|\b(?:belongs?|assigned|assignable) to\b"
 )
 
 
@@ -146,7 +217,10 @@ def is_rule(passage: Passage) -> bool:
     if match is None:
         # "A badge can be used by only one visitor" is no field "badge".
         states = re.match(
-            r"(?i)^(?:the |an? |each |every |all |any )?[\w' -]{2,40}? (?:can|may|must|should|has to|have to|is|are|will|needs? to|cannot|can't)\b(?! (?:be )?(?:have|contain|include|following))",
+            (
+                r"(?i)^(?:the |an? |each |every |all |any )?[\w' -]{2,40}? (?:can|may|must|should|has to|have to|"
+                r"is|are|will|needs? to|cannot|can't)\b(?! (?:be )?(?:have|contain|include|following))"
+            ),
             text,
         )
         if re.match(r"(?i)^(?:who|which|what|where|when|how many|how much)\b.*\?$", text) or re.match(
@@ -164,7 +238,7 @@ def is_rule(passage: Passage) -> bool:
         if per and is_plural(per[1].split()[-1]) and domain_of(singular(per[1].lower())):
             return True
         workflow = re.match(r"(?i)^(?:work ?flow|process|life ?cycle|states|stages|reports?)\s*:", text)
-        return bool(workflow) or not several and bool(states) and not re.match(r"^[^:]{1,140}:\s", text)
+        return bool(workflow) or (not several and bool(states) and not re.match(r"^[^:]{1,140}:\s", text))
     short = passage.bullet and len(text.split()) <= 3
     return not (match.start() > 0 and (several or short) and looks_like_fields(body)) and not (
         several and re.match(r"^[^:]{1,140}:\s", text) and looks_like_fields(body)
@@ -177,9 +251,15 @@ def domain_is_record(phrase: str) -> bool:
 
 
 _LIST_ENDS = re.compile(
-    r"(?i)(?:,|;|\s-)?\s+(?:(?:and|but|also|then|plus|so|&|\+)\s+)*(?=(?:so (?:that|i|we)\b|because\b|(?:i|we|you|users?) (?:want|need|would|must|should|can|also|like)\b|it (?:should|must|needs)\b|"
-    r"show (?!date)|search\b|find\b|filter\b|sort(?:ed)?\b|list (?!price)|print\b|export\b|import\b|highlight\b|mark (?:as|them|it|when)|warn\b|remind\b|send\b|be able to|should be able|which can|that can|no double|no duplicate|where (?:i|we)\b|when (?:i|we|it|a|the)\b.*\b(?:is|are|should|must)\b|"
-    r"can(?:not|'t)? be\b(?! (?:very |quite )?(?:long|empty|left|blank|null|missing))|they can\b|it can\b|must be able|with (?:a )?(?:search|filter|sort|export|list)|and then\b|calculate\b|total\b(?= (?:per|by|of))|sum\b(?= (?:per|by|of))|count\b(?= (?:per|by|of))|overview of|thanks|thank you|please\b))|(?<!\bno)[.!?](?:\s|$)"
+    r"(?i)(?:,|;|\s-)?\s+(?:(?:and|but|also|then|plus|so|&|\+)\s+)*(?=(?:so (?:that|i|we)\b|because\b|(?:i|we|"
+    r"you|users?) (?:want|need|would|must|should|can|also|like)\b|it (?:should|must|needs)\b|"
+    r"show (?!date)|search\b|find\b|filter\b|sort(?:ed)?\b|list (?!price)|print\b|export\b|import\b|"
+    r"highlight\b|mark (?:as|them|it|when)|warn\b|remind\b|send\b|be able to|should be able|which can|that can|"
+    r"no double|no duplicate|where (?:i|we)\b|when (?:i|we|it|a|the)\b.*\b(?:is|are|should|must)\b|"
+    r"can(?:not|'t)? be\b(?! (?:very |quite )?(?:long|empty|left|blank|null|missing))|they can\b|it can\b|must "
+    r"be able|with (?:a )?(?:search|filter|sort|export|list)|and then\b|calculate\b|total\b(?= (?:per|by|of))|"
+    r"sum\b(?= (?:per|by|of))|count\b(?= (?:per|by|of))|overview of|thanks|thank you|please\b))|"
+    r"(?<!\bno)[.!?](?:\s|$)"
 )
 
 

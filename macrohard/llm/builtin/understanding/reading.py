@@ -5,10 +5,12 @@ from collections.abc import Mapping
 
 from macrohard.domain import Exclusion, Question
 from macrohard.llm.builtin.blueprint import Field, Reading
+from macrohard.llm.builtin.understanding.acting import toggle
 from macrohard.llm.builtin.understanding.claims import build
 from macrohard.llm.builtin.understanding.constraints import CURRENCIES, CURRENCY, choice_values
 from macrohard.llm.builtin.understanding.domains import bundle_in, domains_in
 from macrohard.llm.builtin.understanding.draft import Draft, FieldDraft, RecordDraft, Said
+from macrohard.llm.builtin.understanding.fields import field_list, make_field
 from macrohard.llm.builtin.understanding.interpret import Interpreter
 from macrohard.llm.builtin.understanding.screening import (
     Finding,
@@ -44,7 +46,10 @@ def read(requirement: str, answers: Mapping[str, str] = NO_ANSWERS) -> Reading:
     if finding is not None and exclusions and not re.search(r"[A-Za-z]{3}", text):
         finding = Finding(
             "refuse",
-            "All of the text is addressed to the factory and its agents; none of it describes a product. Nothing was followed and nothing was built. Say what you want to keep track of.",
+            (
+                "All of the text is addressed to the factory and its agents; none of it describes a product. "
+                "Nothing was followed and nothing was built. Say what you want to keep track of."
+            ),
         )
     if finding is None:
         finding = out_of_scope(text)
@@ -94,7 +99,10 @@ def _specific(found: list[Passage]) -> bool:
 
 
 _ASKING = re.compile(
-    r"(?i)\b(?:app|application|tool|program|system|software|web ?site|tracker|log(?:book)?|list|register|database|manager|planner|inventory|catalog(?:ue)?|directory|organi[sz]er|need|want|would like|please|build|make|create|track|keep|record|manage|store|save|search|filter|must|should|field|fields|table|add|book(?:ing)?|crm|address book|export|remember|something (?:to|for|where|that)|note)\w*\b"
+    r"(?i)\b(?:app|application|tool|program|system|software|web ?site|tracker|log(?:book)?|list|register|"
+    r"database|manager|planner|inventory|catalog(?:ue)?|directory|organi[sz]er|need|want|would like|please|"
+    r"build|make|create|track|keep|record|manage|store|save|search|filter|must|should|field|fields|table|add|"
+    r"book(?:ing)?|crm|address book|export|remember|something (?:to|for|where|that)|note)\w*\b"
 )
 
 
@@ -111,11 +119,8 @@ def _meant(found: list[Passage], draft: Draft) -> bool:
         return False
     if stated >= 2:
         return True
-    return (
-        bool(_ASKING.search(whole))
-        or len(whole.split()) <= 12
-        and len(found) <= 2
-        and bool(domains_in(whole) or bundle_in(whole))
+    return bool(_ASKING.search(whole)) or (
+        len(whole.split()) <= 12 and len(found) <= 2 and bool(domains_in(whole) or bundle_in(whole))
     )
 
 
@@ -156,22 +161,28 @@ def _asked(answers: Mapping[str, str], exclusions: tuple[Exclusion, ...]) -> Rea
     record.title = "title"
     record.filters["done"] = Said()
     draft.records.append(record)
-    from macrohard.llm.builtin.understanding.acting import toggle  # noqa: PLC0415
-
     toggle(draft, record, record.fields[2], Said(), back=True)
     draft.assume(
-        "Nothing is known here of an earlier conversation or an earlier app: this is a simple list with a button that marks an entry as done, built only so that there is something to look at."
+        "Nothing is known here of an earlier conversation or an earlier app: this is a simple list with a "
+        "button that marks an entry as done, built only so that there is something to look at."
     )
     for question in questions:
         if answers.get(question.id, "").strip():
             draft.assume(f"{question.text} Answered: {answers[question.id].strip()[:200]}")
     return Reading(
         decision="ask",
-        reason="The text points to something that was said or built elsewhere, which I can't know. Three short answers are enough to build the right thing; without them I build a simple list and label it as such.",
+        reason=(
+            "The text points to something that was said or built elsewhere, which I can't know. Three short "
+            "answers are enough to build the right thing; without them I build a simple list and label it as such."
+        ),
         title="Simple list",
-        summary="A simple list of entries with a button that marks them as done, because the text does not say what is to be kept.",
+        summary=(
+            "A simple list of entries with a button that marks them as done, because the text does not say what is "
+            "to be kept."
+        ),
         stories=("As a user, I add an entry and find it in the list.", "As a user, I mark an entry as done."),
-        blueprint=build(draft), assumptions=tuple(draft.assumptions), questions=() if answers else questions, exclusions=exclusions,
+        blueprint=build(draft), assumptions=tuple(draft.assumptions), questions=() if answers else questions,
+        exclusions=exclusions,
     )  # fmt: skip
 
 
@@ -191,7 +202,8 @@ def _built(
     blueprint = build(draft)
     kinds = listed([lower_label(one.plural) for one in draft.records])
     return Reading(
-        decision="build", title=draft.title, summary=f"A web app that keeps {kinds}{_abilities(draft)}.", stories=_stories(draft), blueprint=blueprint,
+        decision="build", title=draft.title, summary=f"A web app that keeps {kinds}{_abilities(draft)}.",
+        stories=_stories(draft), blueprint=blueprint,
         assumptions=tuple(draft.assumptions), questions=questions, exclusions=exclusions,
     )  # fmt: skip
 
@@ -203,15 +215,25 @@ def _title(draft: Draft, found: list[Passage]) -> str:
         2 <= len(opening.split()) <= 5
         and found[0].text.count(",") == 0
         and not re.search(
-            r"(?i)\b(?:need|want|build|make|create|please|app|software|tool|program|system|application|managing|keeping|tracking|i|we|is|are|should|must|can|hi|hello|with|has|have|so|my|our|of)\b",
+            (
+                r"(?i)\b(?:need|want|build|make|create|please|app|software|tool|program|system|application|"
+                r"managing|keeping|tracking|i|we|is|are|should|must|can|hi|hello|with|has|have|so|my|our|of)\b"
+            ),
             opening,
         )
     ):
         return label(opening)
-    kinds = r"(?:log ?book|log|book|register|registry|tracker|database|planner|catalog(?:ue)?|directory|inventory|diary|journal|list|manager|calendar|organi[sz]er|crm|helpdesk|library|collection)"
+    kinds = (
+        r"(?:log ?book|log|book|register|registry|tracker|database|planner|catalog(?:ue)?|directory|inventory|"
+        r"diary|journal|list|manager|calendar|organi[sz]er|crm|helpdesk|library|collection)"
+    )
     for one in found[:3]:
         match = re.search(
-            rf"(?i)\b((?:(?!(?:a|an|the|my|our|for|of|to|need|want|simple|small|build|make|create|me|us|please|app|with|and|just|like|little|keep|new|good|nice|easy|some|have|in|on|is|by|it|that|this|all|which|from|should|there|each|every)\b)[a-z][\w'-]*[ ]){{1,2}}{kinds})\b",
+            (
+                rf"(?i)\b((?:(?!(?:a|an|the|my|our|for|of|to|need|want|simple|small|build|make|create|me|us|please|"
+                rf"app|with|and|just|like|little|keep|new|good|nice|easy|some|have|in|on|is|by|it|that|this|all|"
+                rf"which|from|should|there|each|every)\b)[a-z][\w'-]*[ ]){{1,2}}{kinds})\b"
+            ),
             one.text,
         )
         if match and len(match[1]) <= 40:
@@ -222,7 +244,8 @@ def _title(draft: Draft, found: list[Passage]) -> str:
                 return label(correct(text))
     if len(draft.records) == 1:
         return f"{draft.main.label} list" if draft.main.plural == draft.main.label else draft.main.plural
-    return f"{listed([one.plural if index == 0 else lower_label(one.plural) for index, one in enumerate(draft.records[:3])])}"
+    first, *others = draft.records[:3]
+    return listed([first.plural, *(lower_label(one.plural) for one in others)])
 
 
 def _abilities(draft: Draft) -> str:
@@ -245,7 +268,8 @@ def _stories(draft: Draft) -> tuple[str, ...]:
     parents = [one for one in draft.records if one is not main][:2]
     if parents:
         goals.append(
-            f"I add {listed([article(lower_label(one.label)) for one in parents])} and then {article(low)} for {'it' if len(parents) == 1 else 'them'}"
+            f"I add {listed([article(lower_label(one.label)) for one in parents])} and then {article(low)} for "
+            f"{'it' if len(parents) == 1 else 'them'}"
         )
     else:
         goals.append(f"I add {article(low)} with all its details and find it in the list")
@@ -340,8 +364,6 @@ def _replace_choices(draft: Draft, record: RecordDraft, one: FieldDraft, values:
 
 
 def _add_details(draft: Draft, record: RecordDraft, answer: str) -> None:
-    from macrohard.llm.builtin.understanding.fields import field_list, make_field  # noqa: PLC0415
-
     for item in field_list(correct(answer)):
         one, _ = make_field(item, Said(words=item.source))
         if identifier(one.label) and not (one.type == "choice" and not one.value.choices):

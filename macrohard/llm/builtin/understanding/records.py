@@ -4,34 +4,23 @@ import re
 
 from macrohard.llm.builtin.understanding.domains import Domain, domain_of
 from macrohard.llm.builtin.understanding.draft import Draft, FieldDraft, RecordDraft, Said, new_record
-from macrohard.llm.builtin.understanding.fields import Item, field_list, is_kept_anyway, make_field
+from macrohard.llm.builtin.understanding.fields import (
+    Item,
+    field_list,
+    is_kept_anyway,
+    looks_like_fields,
+    make_field,
+    split_list,
+)
 from macrohard.llm.builtin.understanding.nouns import kind_of
 from macrohard.llm.builtin.understanding.phrases import FIELDS_WORD, NOT_RECORDS, PICTURES, without_verb
+from macrohard.llm.builtin.understanding.references import add_reference, reference_to
 from macrohard.llm.builtin.understanding.relations import linking, relations_in
 from macrohard.llm.builtin.understanding.subjects import APP, DETERMINERS, NOUN
 from macrohard.llm.builtin.understanding.text import Passage, wish_of
 from macrohard.llm.builtin.understanding.words import identifier, is_plural, singular
 
 MOST_RECORDS = 6
-
-PARENTS: dict[str, tuple[str, ...]] = {
-    "Loan": ("Book", "Item", "Device", "Asset", "Movie", "Game", "Album", "Bike", "Vehicle", "Key", "Member", "Student", "Customer", "Employee", "Contact"),
-    "Rental": ("Bike", "Boat", "Vehicle", "Device", "House", "Movie", "Item", "Customer", "Tenant", "Member"),
-    "Booking": ("Room", "Table", "House", "Vehicle", "Boat", "Device", "Course", "Event", "Customer", "Guest", "Member", "Trip"),
-    "Appointment": ("Patient", "Doctor", "Customer", "Pet", "Contact", "Employee", "Treatment"),
-    "Treatment": ("Patient", "Pet", "Customer", "Doctor"), "Prescription": ("Patient", "Doctor"),
-    "Service": ("Vehicle", "Device", "Asset", "Bike", "Boat", "Customer"),
-    "Task": ("Project", "Employee"), "Milestone": ("Project",), "Time entry": ("Project", "Employee", "Customer", "Task"),
-    "Registration": ("Event", "Course", "Student", "Member"), "Grade": ("Student", "Course"), "Course": ("Teacher",),
-    "Movement": ("Item", "Product"), "Invoice": ("Customer",), "Payment": ("Invoice", "Member", "Tenant", "Customer"), "Quote": ("Customer",),
-    "Order": ("Customer", "Supplier"), "Order line": ("Order", "Product"), "Purchase": ("Supplier", "Product"), "Sale": ("Product", "Customer"),
-    "Measurement": ("Patient", "Device", "Plant"), "Shift": ("Volunteer", "Employee"), "Ticket": ("Customer", "Employee", "Asset", "Device", "Project"),
-    "Absence": ("Employee",), "Inspection": ("Beehive", "Vehicle", "Device", "House", "Asset"), "Player": ("Team",), "Donation": ("Donor",),
-    "Pet": ("Customer",), "Product": ("Supplier",), "Complaint": ("Customer",), "Feedback": ("Customer", "Course", "Event", "Product"),
-    "Tenant": ("House",), "Expense": ("Project", "Employee"), "Song": ("Album",),
-}  # fmt: skip
-
-"""By the kind of record: what it usually belongs to when that is kept too."""
 
 
 class Records:
@@ -100,7 +89,10 @@ class Records:
         """The record type whose section a passage stands in."""
         for heading in reversed(passage.headings):
             bare = re.sub(
-                rf"(?i)\b(?:{FIELDS_WORD}|table|entity|record|list|has|have|with|contains|of|for|an?|the|each|every|type)\b|\d+[.)]",
+                (
+                    rf"(?i)\b(?:{FIELDS_WORD}|table|entity|record|list|has|have|with|contains|of|for|an?|the|each|"
+                    rf"every|type)\b|\d+[.)]"
+                ),
                 " ",
                 heading,
             )
@@ -117,7 +109,8 @@ class Records:
         for item in items:
             if is_kept_anyway(item):
                 self.draft.assume(
-                    f"The “{item.name}” of {record.plural.lower()} is kept by the product itself and not shown in forms."
+                    f"The “{item.name}” of {record.plural.lower()} is kept by the product itself and not shown "
+                    f"in forms."
                 )
                 continue
             said = Said(words=item.source or passage.source, wish=wish)
@@ -139,7 +132,11 @@ class Records:
                 continue
             self._rename(record, item)
             name = re.sub(
-                rf"(?i)\s+of (?:the|an?|each|this) (?:{'|'.join(re.escape(n) for n in {record.label.lower(), record.label.lower().split()[-1], *record.aliases})}|it)$",
+                (
+                    rf"(?i)\s+of (?:the|an?|each|this) (?:"
+                    rf"{'|'.join(re.escape(n) for n in {record.label.lower().split()[-1], *record.aliases})}"
+                    rf"|it)$"
+                ),
                 "",
                 item.name,
             )
@@ -174,7 +171,12 @@ class Records:
         for part in left.split(";"):
             part = part.strip(" ,.:-()[]")
             if not re.search(r"[A-Za-z]{2}", part) or re.fullmatch(
-                r"(?i)(?:must be|is|are|the|a|and|or|field|value|values|only|number|text|valid|e\.g\.?|i\.e\.?|so i can .*|so that .*|because .*|for .*|from .*|can|may|which|that|must|should|with|in|of|to|be|has|to be|please|as|it|when .*|list|dropdown|etc\.?|it's|normally|usually|mostly|optional(?:ly)?|one of (?:the|our|my) .*)",
+                (
+                    r"(?i)(?:must be|is|are|the|a|and|or|field|value|values|only|number|text|valid|e\.g\.?|i\.e\.?|"
+                    r"so i can .*|so that .*|because .*|for .*|from .*|can|may|which|that|must|should|with|in|of|"
+                    r"to|be|has|to be|please|as|it|when .*|list|dropdown|etc\.?|it's|normally|usually|mostly|"
+                    r"optional(?:ly)?|one of (?:the|our|my) .*)"
+                ),
                 part,
             ):
                 continue
@@ -203,9 +205,11 @@ class Records:
             details = field_list(relation.details) if relation.details else []
             if parent is None and (
                 len(details) >= 2
-                or child is not None
-                and domain_of(singular(relation.parent.lower()))
-                and is_plural(relation.parent.split()[-1])
+                or (
+                    child is not None
+                    and domain_of(singular(relation.parent.lower()))
+                    and is_plural(relation.parent.split()[-1])
+                )
             ):
                 parent = self.ensure(relation.parent, said)
             if parent is not None and details:
@@ -259,8 +263,6 @@ class Records:
 
     def _join(self) -> None:
         """Make the references that were stated."""
-        from macrohard.llm.builtin.understanding.completion import add_reference, reference_to  # noqa: PLC0415
-
         for child_name, parent_name, said in self.links:
             child, parent = self.draft.record(child_name), self.draft.record(parent_name)
             if (
@@ -287,7 +289,11 @@ class Records:
         noun = re.sub(rf"(?i)^{DETERMINERS}", "", noun + " ").strip()
         noun = re.sub(rf"(?i)(?<=\w)[ -]{APP}$", "", noun) if domain_of(noun.lower()) is None else noun
         if not noun or re.fullmatch(
-            r"(?i)(?:it|they|them|this|that|one|entry|entries|record|records|item|items|thing|things|list|app|row|line|form|page|system|i|we|you|there|who|which|each|person|people|card|\w+ entry|application|tool|program)",
+            (
+                r"(?i)(?:it|they|them|this|that|one|entry|entries|record|records|item|items|thing|things|list|app|"
+                r"row|line|form|page|system|i|we|you|there|who|which|each|person|people|card|\w+ entry|application|"
+                r"tool|program)"
+            ),
             noun,
         ):
             return self.find(noun) or self._main(passage)
@@ -308,6 +314,76 @@ class Records:
         if sum(kind_of(item.name.lower()).known for item in items) >= 2:
             return self.ensure("entry", Said(words=passage.source))
         return None
+
+    def _inline_records(self, passage: Passage, said: Said) -> bool:
+        """ "Customers (name, phone) and invoices (number, customer, amount)"."""
+        found = []
+        for match in re.finditer(
+            (
+                r"(?:^|,|;|\band\b|\bplus\b|\bof\b|\bmy\b|\bour\b|\bthe\b|:)\s*([A-Za-z][\w-]*(?: "
+                r"[A-Za-z][\w-]*)?)\s*\(([^()]{6,600})\)"
+            ),
+            passage.text,
+        ):
+            name = re.sub(
+                rf"(?i)^{DETERMINERS}(?:(?:and|plus|of|manage|track|with|keep) )?", "", match[1] + " "
+            ).strip()
+            if (
+                not name
+                or NOT_RECORDS.match(name)
+                or not is_plural(name.split()[-1])
+                or len(split_list(match[2])) < 2
+                or not looks_like_fields(match[2])
+            ):
+                continue
+            if kind_of(singular(name.lower())).type in ("choice", "yes/no", "long text"):
+                continue
+            found.append((name, match[2], match.span()))
+        if (
+            not found
+            or (
+                len(found) == 1
+                and (domain_of(singular(found[0][0].lower())) is None or len(field_list(found[0][1])) < 3)
+            )
+            or self._under_record(passage)
+        ):
+            return False
+        text = passage.text
+        for name, inner, (start, end) in reversed(found):
+            if record := self.ensure(name, said):
+                self.add_items(record, field_list(inner), passage)
+            text = f"{text[:start]} , {text[end:]}"
+        for word in re.split(r"(?i)\s*[,;:]\s*|\s+and\s+", text):
+            bare = re.sub(rf"(?i)^{DETERMINERS}", "", word.strip() + " ").strip()
+            if (
+                bare
+                and is_plural(bare.split()[-1])
+                and len(bare.split()) <= 2
+                and domain_of(singular(bare.lower()))
+                and not NOT_RECORDS.match(bare)
+            ):
+                self.ensure(bare, said)
+                text = text.replace(word, " ")
+        rest = re.sub(
+            (
+                r"(?i)^(?:\W|\b(?:and|plus|with|of|the|my|our|app|for|to|manage|track|keep|record|i|we|need|want|"
+                r"please|a|an)\b)+$"
+            ),
+            "",
+            text.strip(),
+        )
+        self.leave(passage, rest)
+        return True
+
+    def leave(self, passage: Passage, rest: str) -> None:
+        if re.search(r"[A-Za-z]{3}", rest):
+            self.rest[id(passage)] = rest
+        else:
+            self.handled.add(id(passage))
+
+    def _under_record(self, passage: Passage) -> bool:
+        """Whether the bullet stands below a heading that names a record type: then it is a field."""
+        return passage.bullet and self.current(passage) is not None
 
 
 def tell_apart(record: RecordDraft) -> None:

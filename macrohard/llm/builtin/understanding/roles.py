@@ -45,14 +45,18 @@ def closing_field(record: RecordDraft) -> FieldDraft | None:
         if "closing" in roles_of(one.label.lower()) and one.type in (*DATED, "time") and not one.value.required
     ]
     strong = [one for one in found if "end" not in roles_of(one.label.lower())]
-    return (strong or found or [None])[0]
+    return next(iter([*strong, *found]), None)
 
 
 def done_field(record: RecordDraft) -> FieldDraft | None:
     """The yes/no field that says a record is finished with."""
     for one in record.of_type("yes/no"):
         if re.fullmatch(
-            r"(?:.* )?(?:done|paid|completed?|finished|returned|closed|resolved|bought|collected|redeemed|packed|delivered|shipped|read|watched|checked|handled|settled|picked up|purchased|answered|processed|reimbursed|invoiced)",
+            (
+                r"(?:.* )?(?:done|paid|completed?|finished|returned|closed|resolved|bought|collected|redeemed|"
+                r"packed|delivered|shipped|read|watched|checked|handled|settled|picked up|purchased|answered|"
+                r"processed|reimbursed|invoiced)"
+            ),
             one.label.lower(),
         ):
             return one
@@ -67,7 +71,11 @@ def state_field(record: RecordDraft) -> FieldDraft | None:
     return None
 
 
-_FINAL = r"(?:closed|done|completed?|finished|resolved|paid|delivered|returned|cancell?ed|rejected|archived|hired|won|lost|former|old|inactive|redeemed|sold|declined|expired|settled|collected|shipped|failed|passed|mitigated|retired|disposed|fixed|solved|answered|approved|no[- ]show|withdrawn|bought|read|watched|checked out)"
+_FINAL = (
+    r"(?:closed|done|completed?|finished|resolved|paid|delivered|returned|cancell?ed|rejected|archived|hired|won|"
+    r"lost|former|old|inactive|redeemed|sold|declined|expired|settled|collected|shipped|failed|passed|mitigated|"
+    r"retired|disposed|fixed|solved|answered|approved|no[- ]show|withdrawn|bought|read|watched|checked out)"
+)
 
 
 def open_conditions(record: RecordDraft) -> tuple[Condition, ...]:
@@ -89,7 +97,10 @@ def is_period(record: RecordDraft) -> bool:
     """A record with a stated end in advance, e.g. a booking: its end is no sign of being over."""
     return bool(
         re.search(
-            r"book|reserv|rental|shift|absence|leave|vacation|event|appointment|course|lesson|holiday|trip|season|contract|meeting|slot|stay",
+            (
+                r"book|reserv|rental|shift|absence|leave|vacation|event|appointment|course|lesson|holiday|trip|"
+                r"season|contract|meeting|slot|stay"
+            ),
             record.label.lower(),
         )
     ) and not any(re.search(r"return", one.label.lower()) for one in record.fields)
@@ -131,9 +142,11 @@ def find_field(record: RecordDraft, phrase: str) -> FieldDraft | None:
     for one in record.fields:
         words = one.label.lower().split()
         if (
-            key == words[0]
-            and len(words) > 1
-            and not re.match(r"(?:first|last|start|end|date|time|number|new|old|full|home|unit|total|is|has)$", key)
+            (
+                key == words[0]
+                and len(words) > 1
+                and not re.match(r"(?:first|last|start|end|date|time|number|new|old|full|home|unit|total|is|has)$", key)
+            )
             or key == words[-1]
             or f" {key} " in f" {one.label.lower()} "
         ):

@@ -4,16 +4,18 @@ import re
 
 from macrohard.llm.builtin.blueprint import Condition, Rule
 from macrohard.llm.builtin.understanding.clauses import Clause
-from macrohard.llm.builtin.understanding.completion import reference_to
 from macrohard.llm.builtin.understanding.conditions import select
 from macrohard.llm.builtin.understanding.draft import Draft, FieldDraft, RecordDraft, condition
 from macrohard.llm.builtin.understanding.roles import by_role, closing_field, open_conditions
 from macrohard.llm.builtin.understanding.words import NUMBER, article, lower_label, number, singular
 
-_NOT = r"(?:can(?:no|')t|can ?not|can never|must not|mustn't|may not|shouldn't|should not|is not allowed to|are not allowed to|not allowed to|must never|is never|cannot|won't|will not|not be able to)"
+NOT = (
+    r"(?:can(?:no|')t|can ?not|can never|must not|mustn't|may not|shouldn't|should not|is not allowed to|are not "
+    r"allowed to|not allowed to|must never|is never|cannot|won't|will not|not be able to)"
+)
 
 
-def _names(record: RecordDraft) -> str:
+def names_of(record: RecordDraft) -> str:
     return "|".join(
         sorted(
             (re.escape(n) for n in {record.label.lower(), record.plural.lower(), *record.aliases}),
@@ -24,7 +26,7 @@ def _names(record: RecordDraft) -> str:
 
 
 def named_in(record: RecordDraft, text: str) -> bool:
-    return bool(re.search(rf"(?<![\w-])(?:{_names(record)})(?:s|'s)?(?![\w-])", text))
+    return bool(re.search(rf"(?<![\w-])(?:{names_of(record)})(?:s|'s)?(?![\w-])", text))
 
 
 def links(draft: Draft) -> list[tuple[RecordDraft, FieldDraft, RecordDraft]]:
@@ -37,109 +39,17 @@ def links(draft: Draft) -> list[tuple[RecordDraft, FieldDraft, RecordDraft]]:
     ]
 
 
-def deleting(clause: Clause, draft: Draft) -> bool:
-    """ "a customer with orders can't be deleted"."""
-    text = clause.low
-    if not re.search(
-        rf"{_NOT} (?:be )?(?:delet|remov)|no deleting|prevent .*delet|(?:delet|remov)\w* .*(?:not allowed|not possible|forbidden|refused|blocked|only (?:if|when))|{_NOT} delete",
-        text,
-    ):
-        return False
-    parents = [
-        parent
-        for child, _, parent in links(draft)
-        if named_in(parent, text)
-        and (
-            named_in(child, text) or re.search(r"\b(?:used|referenced|in use|linked|belong\w*|still has|with)\b", text)
-        )
-    ]
-    if parents:
-        parent = next(
-            (
-                one
-                for one in parents
-                if re.search(
-                    rf"\b(?:{_names(one)})\b.*(?:delet|remov)|(?:delet|remov)\w*\s+(?:an? |the |any )?(?:{_names(one)})\b",
-                    text,
-                )
-            ),
-            parents[0],
-        )
-        rule = Rule(
-            kind="keep while referenced",
-            record=parent.name,
-            message=f"This {lower_label(parent.label)} is still in use.",
-        )
-        draft.add_rule(rule, clause.said)
-        return True
-    if re.search(
-        r"\b(?:never|nothing|not) (?:be )?(?:deleted|removed|delete)|can(?:'t|not) be (?:deleted|removed)$|must not be (?:deleted|removed)$|no deleting",
-        text,
-    ):
-        clause.record.kept = True
-        clause.record.said_of["delete"] = clause.said
-        return True
-    return False
-
-
-def zero(clause: Clause, draft: Draft) -> bool:
-    """ "stock can't go below zero", "it must never be negative"."""
-    if not re.search(
-        r"\b(?:below|under|less than|beneath) (?:zero|0)\b|\bnegative\b|\bmore than (?:there (?:is|are)|we have|(?:is|are) (?:in stock|available|left))|\bminus\b(?= stock)|\bnot enough stock\b",
-        clause.low,
-    ):
-        return False
-    records = [clause.record, *(r for r in draft.records if r is not clause.record)]
-    candidates = [
-        (record, one)
-        for record in records
-        for one in record.fields
-        if one.type in ("whole number", "decimal number", "money")
-    ]
-    named = [
-        pair
-        for pair in candidates
-        if any(re.search(rf"\b{re.escape(alias)}\b", clause.low) for alias in {pair[1].label.lower(), *pair[1].aliases})
-    ]
-    stock = (
-        [(record, one) for record, one in candidates if one is by_role(record, "quantity")]
-        if re.search(r"stock|quantit|more than|enough", clause.low)
-        else []
-    )
-    # "It must never go below zero" follows the sentence that said how it is computed.
-    sums = [
-        (record, one) for record, one in candidates if one.value.computed and one.value.computed.how == "rollup sum"
-    ]
-    for record, one in [
-        *named,
-        *stock,
-        *(sums if re.match(r"(?:and |but )?(?:it|this|that|the result)\b", clause.low) else []),
-    ]:
-        if one.value.computed and one.value.computed.how == "rollup sum":
-            child = draft.record(one.value.computed.record or "")
-            link = reference_to(child, record) if child else None
-            if child and link:
-                draft.add_rule(
-                    Rule(
-                        kind="not below zero",
-                        record=child.name,
-                        fields=(one.name, link.name),
-                        message=f"{one.label} can't go below zero.",
-                    ),
-                    clause.said,
-                )
-                return True
-        elif one.value.computed is None:
-            one.change("range", clause.said, minimum="0")
-            return True
-    return False
-
-
 def overlapping(clause: Clause, draft: Draft) -> bool:
     """ "no double booking", "bookings of a room must not overlap"."""
     text = clause.low
     if not re.search(
-        r"\boverlap\w*\b|\bdouble[- ]?book\w*|\bbooked twice\b|\btwo (?:bookings|reservations|appointments|people|persons|\w+) (?:at|in|for) the same (?:time|slot)|\balready (?:booked|taken|reserved|rented)\b|\bat the same time\b|\bconflict\w*\b|\bsame (?:slot|time ?slot|time)\b|\bbooked (?:only )?once\b|\btwo [\w ]+ at once\b|\bclash\w*|\bno double (?:appointments?|reservations?|rentals?|slots?)",
+        (
+            r"\boverlap\w*\b|\bdouble[- ]?book\w*|\bbooked twice\b|\btwo (?:bookings|reservations|appointments|"
+            r"people|persons|\w+) (?:at|in|for) the same (?:time|slot)|\balready (?:booked|taken|reserved|"
+            r"rented)\b|\bat the same time\b|\bconflict\w*\b|\bsame (?:slot|time ?slot|time)\b|\bbooked (?:only "
+            r")?once\b|\btwo [\w ]+ at once\b|\bclash\w*|\bno double (?:appointments?|reservations?|rentals?|"
+            r"slots?)"
+        ),
         text,
     ):
         return False
@@ -185,7 +95,10 @@ def overlapping(clause: Clause, draft: Draft) -> bool:
                     one
                     for one in record.of_type("text", "choice")
                     if re.search(
-                        r"room|table|court|vehicle|car|resource|doctor|desk|place|device|machine|slot|boat|hall|employee|stylist|therapist",
+                        (
+                            r"room|table|court|vehicle|car|resource|doctor|desk|place|device|machine|slot|boat|"
+                            r"hall|employee|stylist|therapist"
+                        ),
                         one.label.lower(),
                     )
                 ][:1]
@@ -238,7 +151,7 @@ def overlapping(clause: Clause, draft: Draft) -> bool:
                 Rule(
                     kind="unique together",
                     record=record.name,
-                    fields=tuple([*names, *moments]),
+                    fields=(*names, *moments),
                     when=when,
                     message=taken,
                 ),
@@ -260,11 +173,22 @@ def still_on(record: RecordDraft) -> tuple[Condition, ...]:
 
 
 def one_at_a_time(clause: Clause, draft: Draft) -> bool:
-    """ "a badge can be used by only one visitor at a time", "can't lend a book twice", "at most one open loan per book"."""
+    (
+        """ "a badge can be used by only one visitor at a time", "can't lend a book twice", "at most one open loan """
+        """per book"."""
+    )
     text = clause.low
     signal = re.search(
-        rf"\bat a time\b|\bonly (?:one|1|once)\b|\b(?:at most|max(?:imum)?\.?(?: of)?|no more than|not more than|up to) (?:one|1)\b(?! day| week| month| year| hour)|\btwice\b|\bmore than (?:one|once)\b|\bsame time\b|\bdouble\b|\balready (?:lent|on loan|out|borrowed|in use|used|taken|checked out|rented)\b|"
-        rf"\btwo (?:people|persons|\w+) (?:{_NOT} )?(?:can(?:no|')t )?(?:have|use|borrow|share)|\b{_NOT} (?:be )?(?:lend|lent|borrow\w*|loan\w*|rent\w*|used?|assigned|issued|given) .*\b(?:again|if|when|while|unless|until|before|that)\b|\bone \w+ loan per\b|\bonly if (?:it is |it's )?(?:available|in|free|not)",
+        (
+            rf"\bat a time\b|\bonly (?:one|1|once)\b|\b(?:at most|max(?:imum)?\.?(?: of)?|no more than|not more "
+            rf"than|up to) (?:one|1)\b(?! day| week| month| year| hour)|\btwice\b|\bmore than (?:one|once)\b|"
+            rf"\bsame time\b|\bdouble\b|\balready (?:lent|on loan|out|borrowed|in use|used|taken|checked out|"
+            rf"rented)\b|"
+            rf"\btwo (?:people|persons|\w+) (?:{NOT} )?(?:can(?:no|')t )?(?:have|use|borrow|share)|\b{NOT} (?:be "
+            rf")?(?:lend|lent|borrow\w*|loan\w*|rent\w*|used?|assigned|issued|given) .*\b(?:again|if|when|while|"
+            rf"unless|until|before|that)\b|\bone \w+ loan per\b|\bonly if (?:it is |it's )?(?:available|in|free|"
+            rf"not)"
+        ),
         text,
     )
     if not signal:
@@ -292,11 +216,8 @@ def one_at_a_time(clause: Clause, draft: Draft) -> bool:
     for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
         when = open_conditions(record)
         for one in record.fields:
-            if (
-                one.type in ("yes/no", "date", "date-time", "time", "long text")
-                or one is record.main_text
-                and len(record.fields) > 2
-                and not when
+            if one.type in ("yes/no", "date", "date-time", "time", "long text") or (
+                one is record.main_text and len(record.fields) > 2 and not when
             ):
                 continue
             names = {one.label.lower(), *one.aliases, one.label.lower().split()[0]} - {record.label.lower()}
@@ -338,12 +259,12 @@ def _subject_is(text: str, parent: RecordDraft, child: RecordDraft, draft: Draft
     if not others:
         return True
     thing = re.search(
-        rf"(?:^|\b(?:an?|the same|same|each|every|one|no|the|lend|per|any))\s*(?:{_names(parent)})\b", text
+        rf"(?:^|\b(?:an?|the same|same|each|every|one|no|the|lend|per|any))\s*(?:{names_of(parent)})\b", text
     )
     other = re.search(
-        rf"(?:^|\b(?:an?|the same|same|each|every|one|no|the|lend|per|any))\s*(?:{_names(others[0])})\b", text
+        rf"(?:^|\b(?:an?|the same|same|each|every|one|no|the|lend|per|any))\s*(?:{names_of(others[0])})\b", text
     )
-    return bool(thing) and (other is None or thing.start() < other.start())
+    return thing is not None and (other is None or thing.start() < other.start())
 
 
 def limiting(clause: Clause, draft: Draft) -> bool:
@@ -355,7 +276,12 @@ def limiting(clause: Clause, draft: Draft) -> bool:
         draft.leave_uncovered(f"A limit per day, week, month or year: “{clause.source}”.", clause.said)
         return True
     count = re.search(
-        rf"\b(?:at most|max(?:imum)?\.?(?: of)?|no more than|not more than|up to|limit(?:ed)? (?:of|to)|only|more than)\s+(?P<n>{NUMBER})\s+(?P<what>[a-z][\w -]*)|\bper [\w ]+?\b(?:max(?:imum)?|at most)\s*(?P<n2>{NUMBER})|(?:^|\b)(?P<n3>{NUMBER}) (?P<what3>[\w -]+?) (?:max(?:imum)?|at most|limit)\b",
+        (
+            rf"\b(?:at most|max(?:imum)?\.?(?: of)?|no more than|not more than|up to|limit(?:ed)? (?:of|to)|only|"
+            rf"more than)\s+(?P<n>{NUMBER})\s+(?P<what>[a-z][\w -]*)|\bper [\w ]+?\b(?:max(?:imum)?|at "
+            rf"most)\s*(?P<n2>{NUMBER})|(?:^|\b)(?P<n3>{NUMBER}) (?P<what3>[\w -]+?) (?:max(?:imum)?|at most|"
+            rf"limit)\b"
+        ),
         text,
     )
     if count:
@@ -380,7 +306,10 @@ def limiting(clause: Clause, draft: Draft) -> bool:
             if limit < 1:
                 return False
             kind = "unique together" if limit == 1 else "at most"
-            message = f"This {lower_label(parent.label)} already has {limit if limit > 1 else 'one'} {word if limit > 1 else singular(word)}."
+            message = (
+                f"This {lower_label(parent.label)} already has {limit if limit > 1 else 'one'} "
+                f"{word if limit > 1 else singular(word)}."
+            )
             draft.add_rule(
                 Rule.model_validate(
                     {
@@ -396,7 +325,10 @@ def limiting(clause: Clause, draft: Draft) -> bool:
             )
             return True
     if re.search(
-        r"\bcapacity\b|\bmax(?:imum)?\.? (?:participants|people|guests|places|number)|\bfull\b|\bfully booked\b|\bseats\b|\bplaces\b|\bspots\b|\bfree places\b",
+        (
+            r"\bcapacity\b|\bmax(?:imum)?\.? (?:participants|people|guests|places|number)|\bfull\b|\bfully "
+            r"booked\b|\bseats\b|\bplaces\b|\bspots\b|\bfree places\b"
+        ),
         text,
     ):
         for child, one, parent in links(draft):
@@ -411,7 +343,7 @@ def limiting(clause: Clause, draft: Draft) -> bool:
             if (
                 size
                 and (named_in(parent, text) or named_in(child, text))
-                and re.search(rf"{_NOT}|more|exceed|full|limit|only|at most|until|over", text)
+                and re.search(rf"{NOT}|more|exceed|full|limit|only|at most|until|over", text)
             ):
                 draft.add_rule(
                     Rule(
@@ -444,7 +376,7 @@ def referring(clause: Clause, draft: Draft) -> bool:
     """ "an inactive pupil can't borrow", "only active members can book", "no sale of products out of stock"."""
     text = clause.low
     negative = re.search(
-        rf"{_NOT}|\bno (?:new )?\w+ for\b|\bnot (?:be )?(?:possible|allowed)\b|\bisn't allowed|\bnot for\b|\bblocked\b",
+        rf"{NOT}|\bno (?:new )?\w+ for\b|\bnot (?:be )?(?:possible|allowed)\b|\bisn't allowed|\bnot for\b|\bblocked\b",
         text,
     )
     positive = re.search(r"\bonly\b.*\b(?:can|may|are allowed|is allowed|allowed|possible|to|be)\b|\bmust be\b", text)
@@ -460,7 +392,7 @@ def referring(clause: Clause, draft: Draft) -> bool:
         if selection is None or len(selection.when) != 1:
             continue
         only = selection.when[0]
-        if negative and not (positive and re.search(r"\bonly\b", text) and not re.search(rf"{_NOT}", text)):
+        if negative and not (positive and re.search(r"\bonly\b", text) and not re.search(rf"{NOT}", text)):
             needed = _opposite(only)
             if needed is None:
                 continue

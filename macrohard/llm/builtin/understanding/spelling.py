@@ -5,10 +5,13 @@ from functools import cache
 
 from spellchecker import SpellChecker
 
+from macrohard.llm.builtin.understanding.words import vocabulary
+
 _SHORT_FORMS = {
     "ned": "need", "nede": "need", "fone": "phone", "fon": "phone", "nr": "number", "num": "number",
     "pls": "please", "plz": "please", "plss": "please", "thx": "thanks", "tnx": "thanks", "ty": "thanks", "u": "you",
-    "ur": "your", "r": "are", "shud": "should", "shld": "should", "shd": "should", "wld": "would", "cld": "could", "cn": "can", "wnt": "want", "shuld": "should", "shoud": "should", "cud": "could", "wud": "would",
+    "ur": "your", "r": "are", "shud": "should", "shld": "should", "shd": "should", "wld": "would", "cld": "could",
+    "cn": "can", "wnt": "want", "shuld": "should", "shoud": "should", "cud": "could", "wud": "would",
     "mayb": "maybe", "mebbe": "maybe", "ppl": "people", "teh": "the", "hte": "the", "wich": "which", "whos": "who is",
     "who's": "who is", "thats": "that is", "that's": "that is", "its": "its", "dont": "don't", "doesnt": "doesn't",
     "cant": "can't", "cannot": "can't", "wont": "won't", "shouldnt": "shouldn't", "mustnt": "mustn't",
@@ -39,7 +42,8 @@ _SHORT_FORMS = {
     "giv": "give", "mke": "make", "mak": "make", "ap": "app", "aap": "app", "aplication": "application",
     "cutomer": "customer", "cusomer": "customer", "clinet": "client", "cleint": "client", "cleints": "clients",
     "clinets": "clients", "nam": "name", "nme": "name", "naem": "name", "dat": "date", "daet": "date", "tiem": "time",
-    "pirce": "price", "medum": "medium", "meduim": "medium", "undon": "undone", "quanity": "quantity", "quantitiy": "quantity", 
+    "pirce": "price", "medum": "medium", "meduim": "medium", "undon": "undone", "quanity": "quantity",
+    "quantitiy": "quantity",
     "calender": "calendar", "loged": "logged", "writen": "written", "lenght": "length", "hight": "height",
     "wieght": "weight", "buisness": "business", "bussiness": "business", "comapny": "company", "expence": "expense",
     "expences": "expenses", "recipt": "receipt", "recipts": "receipts", "recepie": "recipe", "recepies": "recipes",
@@ -57,56 +61,63 @@ _SHORT_FORMS = {
     "oblig": "mandatory", "vals": "values", "val": "value", "temp": "temperature", "lvl": "level",
 }  # fmt: skip
 
-_TERMS = """
-access account action active activity actual add additional address adjustment admin adoption age agenda aircraft
-alphabetical amenities amount animal answer apiary app appear applicant application appointment approve approved
-archive arrival article artist asset assign assigned assignee at attendance attended attendee author automatically
-autumn available average back badge balance barcode batch bed beehive begin between bicycle bike bill billable bird
-birthday board boat body book booked booking borrow borrowed borrower both bottle box branch brand breed brewery budget
-bug building business button buyer by cabin calculate calendar calories campaign can cancel candidate capacity car card
-carrier case cash category cellar certificate change chapter charge chart cheap check checkbox checklist checkout child
-children choice choose city class classroom clean client clinic close closed club coach code coffee collect collection
-colour color column comment common company competition complaint complete completed computed condition confirm confirmed
-contact contain contents contract copies copy cost country coupon course cover create currency current currently
-customer daily data database date day deadline dealer decimal default defect delete deliver delivered delivery
-department departure deposit describe description desk detail device diagnosis diary difference different difficulty
-digits directory discount distance doctor document dog done donation donor double download driver due duplicate duration
-during each earliest edit e-mail employee empty end enter entry equipment error estimate event every everyone example
-excel exercise expense expired expiry expires export extend extension family farm favourite fee feedback female field
-filter final find finish finished fine first fish fishing fixed flat fleet flight floor food for former found free
-freezer frequency friend from front fuel full furniture future garage garden gender genre goal grade group guest guitar
-gym habit handle harvest headline health height helpdesk hide high highlight history hive hobby holiday home horse
-hospital host hotel hour hourly house household husband ice idea import important inactive incident include income
-individual information ingredients inside inspection instructions instrument insurance interest interview inventory
-invite invoice issue issued item job join joined journal keep kilometre kind kitchen label laboratory language laptop
-last late latest lead league learn leave lecture left lend length lent lesson level library licence license limit line
-link list listed litres load loan local location lock log logbook long lost low lunch machine mail main maintenance make
-male manage manager mandatory manufacturer mark maximum meal measure measurement medicine meeting member membership menu
-message meter mileage milestone minimum minute missing mobile model money month monthly more mortgage most movement
-movie museum must name need negative new newest next nice nickname note notes number occasion odometer office old oldest
-open opened optional order organisation organise origin out outstanding outside overdue overlap overlapping overview own
-owner page paid pain paint parcel parent parking part participant partner passed password past patient pay paying
-payment pending people per percent performance period person personal pet phone photo piece pick place plan planned
-plant play player please plot point policy population portfolio position positive post potluck practice prefer present
-price print printed printer priority private problem process product production profession profit project property
-protein public publisher pupil purchase purpose quality quantity quarter question quiz quote race rate rating read ready
-reason receipt receive received reception receptionist recipe record recurring reference referral refund refuse region
-register registration regular reject rejected related release remaining remark remember reminder remove rent rental repair
-repaired repeat replace report request required reservation reserve reserved resident resolved responsible rest
-restaurant result return returned review reward role room route row rule run salary sale sample save saving schedule
-school score search season seat second section secretary seed select sell seller sender serial series serve service
-session set severity share shelf shift ship shipment shipped shop shopping should show sick sign signed silver simple
-size skill small snack software sold song sort sortable source space spare speaker species speed sport spreadsheet
-spring staff stage stamp stand start state station status step stock stop storage store stored street student subject
-submit subscription suburb sum summary summer supervisor supplier supply survey swimming symptoms table task tax teacher
-team telephone temperature tenant term test text thing ticket till time timesheet title to-do today together tomorrow
-tool topic total tour tournament track tracker trailer train trainer training transaction translator transport travel
-treatment tree trip type under unique unit unpaid until update upcoming urgent used user vaccinated vaccination valid
-value van variety vehicle vendor venue version vet view village vinyl visit visitor volunteer voucher waiting wallet want
-warehouse warning warranty wash watch watched water website wedding week weekly weight who whole width wine winter
-withdraw without work worker workout workshop write wrong year yearly yes yield zone bool boolean int integer varchar datetime timestamp nullable enum checksum float string autoincrement username kanban
-hashtag timesheet isbn ean iban sku vat url crm medium weak strong weather honey bee teach taught lessons minutes todo null desc asc signup login logout admin dropdown
-""".split()
+_TERMS = vocabulary("""
+    access account action active activity actual add additional address adjustment admin adoption age agenda
+    aircraft alphabetical amenities amount animal answer apiary app appear applicant application appointment
+    approve approved archive arrival article artist asset assign assigned assignee at attendance attended
+    attendee author automatically autumn available average back badge balance barcode batch bed beehive begin
+    between bicycle bike bill billable bird birthday board boat body book booked booking borrow borrowed
+    borrower both bottle box branch brand breed brewery budget bug building business button buyer by cabin
+    calculate calendar calories campaign can cancel candidate capacity car card carrier case cash category
+    cellar certificate change chapter charge chart cheap check checkbox checklist checkout child children choice
+    choose city class classroom clean client clinic close closed club coach code coffee collect collection
+    colour color column comment common company competition complaint complete completed computed condition
+    confirm confirmed contact contain contents contract copies copy cost country coupon course cover create
+    currency current currently customer daily data database date day deadline dealer decimal default defect
+    delete deliver delivered delivery department departure deposit describe description desk detail device
+    diagnosis diary difference different difficulty digits directory discount distance doctor document dog done
+    donation donor double download driver due duplicate duration during each earliest edit e-mail employee empty
+    end enter entry equipment error estimate event every everyone example excel exercise expense expired expiry
+    expires export extend extension family farm favourite fee feedback female field filter final find finish
+    finished fine first fish fishing fixed flat fleet flight floor food for former found free freezer frequency
+    friend from front fuel full furniture future garage garden gender genre goal grade group guest guitar gym
+    habit handle harvest headline health height helpdesk hide high highlight history hive hobby holiday home
+    horse hospital host hotel hour hourly house household husband ice idea import important inactive incident
+    include income individual information ingredients inside inspection instructions instrument insurance
+    interest interview inventory invite invoice issue issued item job join joined journal keep kilometre kind
+    kitchen label laboratory language laptop last late latest lead league learn leave lecture left lend length
+    lent lesson level library licence license limit line link list listed litres load loan local location lock
+    log logbook long lost low lunch machine mail main maintenance make male manage manager mandatory
+    manufacturer mark maximum meal measure measurement medicine meeting member membership menu message meter
+    mileage milestone minimum minute missing mobile model money month monthly more mortgage most movement movie
+    museum must name need negative new newest next nice nickname note notes number occasion odometer office old
+    oldest open opened optional order organisation organise origin out outstanding outside overdue overlap
+    overlapping overview own owner page paid pain paint parcel parent parking part participant partner passed
+    password past patient pay paying payment pending people per percent performance period person personal pet
+    phone photo piece pick place plan planned plant play player please plot point policy population portfolio
+    position positive post potluck practice prefer present price print printed printer priority private problem
+    process product production profession profit project property protein public publisher pupil purchase
+    purpose quality quantity quarter question quiz quote race rate rating read ready reason receipt receive
+    received reception receptionist recipe record recurring reference referral refund refuse region register
+    registration regular reject rejected related release remaining remark remember reminder remove rent rental
+    repair repaired repeat replace report request required reservation reserve reserved resident resolved
+    responsible rest restaurant result return returned review reward role room route row rule run salary sale
+    sample save saving schedule school score search season seat second section secretary seed select sell seller
+    sender serial series serve service session set severity share shelf shift ship shipment shipped shop
+    shopping should show sick sign signed silver simple size skill small snack software sold song sort sortable
+    source space spare speaker species speed sport spreadsheet spring staff stage stamp stand start state
+    station status step stock stop storage store stored street student subject submit subscription suburb sum
+    summary summer supervisor supplier supply survey swimming symptoms table task tax teacher team telephone
+    temperature tenant term test text thing ticket till time timesheet title to-do today together tomorrow tool
+    topic total tour tournament track tracker trailer train trainer training transaction translator transport
+    travel treatment tree trip type under unique unit unpaid until update upcoming urgent used user vaccinated
+    vaccination valid value van variety vehicle vendor venue version vet view village vinyl visit visitor
+    volunteer voucher waiting wallet want warehouse warning warranty wash watch watched water website wedding
+    week weekly weight who whole width wine winter withdraw without work worker workout workshop write wrong
+    year yearly yes yield zone bool boolean int integer varchar datetime timestamp nullable enum checksum float
+    string autoincrement username kanban hashtag timesheet isbn ean iban sku vat url crm medium weak strong
+    weather honey bee teach taught lessons minutes todo null desc asc signup login logout admin dropdown
+    """)
 _KNOWN = frozenset(_TERMS)
 _MAXIMUM_CORRECTIONS = 400
 _CONTRACTIONS = (

@@ -55,14 +55,19 @@ _MARKER = re.compile(r"^(\s*)((?:[-*+•>]|\(?\d{1,2}[.)]|\(?[a-z][.)]|\[[ xX]?\
 _MARKDOWN_HEADING = re.compile(r"^\s{0,3}(#{1,6})\s+(.*?)#*\s*$")
 _RULE_LINE = re.compile(r"^\s*([-=_*~#|+:\s])\1{2,}\s*$|^[\s|:+-]+$")
 _ABBREVIATION = re.compile(
-    r"(?:(?i:\b(?:e\.g|i\.e|etc|nr|max|min|approx|incl|excl|vs|mr|mrs|ms|dr|st|ca|resp|dept|tel|ref|fig|inc|ltd|a\.m|p\.m))|(?<=\s)[A-Z])\.$"
+    r"(?:(?i:\b(?:e\.g|i\.e|etc|nr|max|min|approx|incl|excl|vs|mr|mrs|ms|dr|st|ca|resp|dept|tel|ref|fig|inc|"
+    r"ltd|a\.m|p\.m))|(?<=\s)[A-Z])\.$"
 )
 _SECTION_WORDS = (
-    r"(?:fields?|tables?|entities|records?|data|rules?|validations?|constraints?|views?|screens?|pages?|lists?|features?|"
+    r"(?:fields?|tables?|entities|records?|data|rules?|validations?|constraints?|views?|screens?|pages?|lists?|"
+    r"features?|"
     r"functions?|requirements?|reports?|import|export|must(?: have)?s?|should(?: have)?s?|could(?: have)?s?|"
-    r"nice[- ]to[- ]haves?|optional|later|out of scope|won't(?: have)?|not (?:needed|wanted|in scope)|users?|roles?|notes?|"
-    r"actions?|workflow|states?|search|filters?|app|title|goal|overview|background|description|summary|user stories|"
-    r"acceptance criteria|totals?|statistics|data model|columns?|attributes?|properties|entity|objects?|things|bonus)"
+    r"nice[- ]to[- ]haves?|optional|later|out of scope|won't(?: have)?|not (?:needed|wanted|in scope)|users?|"
+    r"roles?|notes?|"
+    r"actions?|workflow|states?|search|filters?|app|title|goal|overview|background|description|summary|user "
+    r"stories|"
+    r"acceptance criteria|totals?|statistics|data model|columns?|attributes?|properties|entity|objects?|things|"
+    r"bonus)"
 )
 _BARE_SECTION = re.compile(rf"(?i)^(?:the |main |key |business |additional |other |data )?{_SECTION_WORDS}$")
 
@@ -218,16 +223,21 @@ def _bounded(piece: str) -> Iterator[str]:
 
 
 _WISH = re.compile(
-    r"(?i)\b(?:may ?be|perhaps|nice[- ]to[- ]have|would be (?:nice|great|cool|good|lovely|handy|useful|a bonus|awesome)|if possible|"
-    r"ideally|preferabl[ey]|not (?:so |that |very |really |too )?(?:important|urgent|critical)|low priority|bonus|could|can wait|"
-    r"later(?: on)?$|some ?day|optionally|if (?:it is |it's |that is |that's )?(?:easy|there is time|time permits|you have time|not too hard)|"
+    r"(?i)\b(?:may ?be|perhaps|nice[- ]to[- ]have|would be (?:nice|great|cool|good|lovely|handy|useful|a bonus|"
+    r"awesome)|if possible|"
+    r"ideally|preferabl[ey]|not (?:so |that |very |really |too )?(?:important|urgent|critical)|low priority|"
+    r"bonus|could|can wait|"
+    r"later(?: on)?$|some ?day|optionally|if (?:it is |it's |that is |that's )?(?:easy|there is time|time "
+    r"permits|you have time|not too hard)|"
     r"stretch goal|extra credit|cherry on)\b"
 )
 _WISH_HEADING = re.compile(
-    r"(?i)nice[- ]to|^should(?: have)?s?$|^could(?: have)?s?$|optional|later|bonus|wish|maybe|low prio|stretch|phase 2|version 2"
+    r"(?i)nice[- ]to|^should(?: have)?s?$|^could(?: have)?s?$|optional|later|bonus|wish|maybe|low prio|stretch|"
+    r"phase 2|version 2"
 )
 _UNWANTED_HEADING = re.compile(
-    r"(?i)out of scope|\bwon't\b|not (?:needed|wanted|in scope|required|part)|no need|exclu|non[- ]goals?|without|leave out|don't"
+    r"(?i)out of scope|\bwon't\b|not (?:needed|wanted|in scope|required|part)|no need|exclu|non[- ]goals?|"
+    r"without|leave out|don't"
 )
 
 

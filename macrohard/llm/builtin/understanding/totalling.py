@@ -5,7 +5,7 @@ import re
 from macrohard.llm.builtin.blueprint import Total
 from macrohard.llm.builtin.understanding.clauses import Clause, named_record
 from macrohard.llm.builtin.understanding.conditions import select
-from macrohard.llm.builtin.understanding.draft import NUMERIC, Draft, FieldDraft
+from macrohard.llm.builtin.understanding.draft import DATED, NUMERIC, Draft, FieldDraft
 from macrohard.llm.builtin.understanding.roles import date_of, find_field
 from macrohard.llm.builtin.understanding.words import lower_label, singular
 
@@ -14,7 +14,10 @@ def totalling(clause: Clause, draft: Draft) -> bool:
     """ "total per month", "how many open tasks", "average rating"."""
     text = clause.low
     match = re.search(
-        r"\b(?P<w>totals?|sums?|subtotals?|average|avg|mean|how many|how much|number of|count(?:s|er)?|statistics|altogether|overall amount|summary|balance|add(?:ed|s)? up)\b",
+        (
+            r"\b(?P<w>totals?|sums?|subtotals?|average|avg|mean|how many|how much|number of|count(?:s|er)?|"
+            r"statistics|altogether|overall amount|summary|balance|add(?:ed|s)? up)\b"
+        ),
         text,
     )
     plain = re.match(
@@ -36,7 +39,10 @@ def totalling(clause: Clause, draft: Draft) -> bool:
         return False
     word = match.groupdict().get("w") or "total"
     per = re.search(
-        r"\b(?:per|by|for each|for every|each|every|grouped by|of each|a(?= (?:month|week|year|day)\b))\s+(?P<g>[\w -]+?)(?=$|[,.;)]|\s+(?:and|in|with|so|to|over|for|of|on|at|as)\b)",
+        (
+            r"\b(?:per|by|for each|for every|each|every|grouped by|of each|a(?= (?:month|week|year|"
+            r"day)\b))\s+(?P<g>[\w -]+?)(?=$|[,.;)]|\s+(?:and|in|with|so|to|over|for|of|on|at|as)\b)"
+        ),
         text,
     )
     counting = word.startswith(("how many", "number", "count"))
@@ -90,7 +96,7 @@ def totalling(clause: Clause, draft: Draft) -> bool:
         for one in numbers
         if any(re.search(rf"\b{re.escape(alias)}s?\b", text) for alias in {one.label.lower(), *one.aliases})
     ]
-    field = (named or sorted(numbers, key=lambda one: one.type != "money") or [None])[0]
+    field = next(iter([*named, *sorted(numbers, key=lambda one: one.type != "money")]), None)
     how = "average" if word in ("average", "avg", "mean") else "count" if counting or field is None else "sum"
     if how == "average" and field is None:
         return False
@@ -102,7 +108,10 @@ def totalling(clause: Clause, draft: Draft) -> bool:
             group = date_of(record)
         elif re.match(r"(?:years?|weeks?|days?|quarters?)\b", phrase):
             draft.leave_uncovered(
-                f"{'Totals' if how == 'sum' else 'Numbers'} per {singular(phrase.split()[0])}: totals are made per month.",
+                (
+                    f"{'Totals' if how == 'sum' else 'Numbers'} per {singular(phrase.split()[0])}: totals are made "
+                    f"per month."
+                ),
                 clause.said,
             )
             group = date_of(record)
@@ -146,7 +155,10 @@ def totalling(clause: Clause, draft: Draft) -> bool:
     )
     for again in (
         re.finditer(
-            r"\b(?:and|,|&|/|or)\s*(?:also )?(?:per|by|for each|for every|each)?\s*(months?|years?|weeks?|days?|[a-z]+(?: [a-z]+)?)\b",
+            (
+                r"\b(?:and|,|&|/|or)\s*(?:also )?(?:per|by|for each|for every|each)?\s*(months?|years?|weeks?|"
+                r"days?|[a-z]+(?: [a-z]+)?)\b"
+            ),
             text[per.end() :],
         )
         if per
@@ -156,9 +168,9 @@ def totalling(clause: Clause, draft: Draft) -> bool:
         if re.fullmatch(r"(?:years?|weeks?|days?)", word):
             draft.leave_uncovered(f"Totals per {singular(word)}: totals are made per month.", clause.said)
             continue
-        other = date_of(record) if re.fullmatch(r"months?", word) else find_field(record, word)
-        if other and group and other is not group:
-            suffix = "per month" if other.type in ("date", "date-time") else f"per {lower_label(other.label)}"
+        second = date_of(record) if re.fullmatch(r"months?", word) else find_field(record, word)
+        if second and group and second is not group:
+            suffix = "per month" if second.type in DATED else f"per {lower_label(second.label)}"
             draft.add_total(
                 Total(
                     record=record.name,
@@ -166,7 +178,7 @@ def totalling(clause: Clause, draft: Draft) -> bool:
                     how=how,
                     field=field.name if field and how != "count" else None,
                     when=selection.when if selection else (),
-                    group_by=other.name,
+                    group_by=second.name,
                 ),
                 clause.said,
             )

@@ -9,7 +9,10 @@ from macrohard.llm.builtin.understanding.draft import Draft
 def exporting(clause: Clause, draft: Draft) -> bool:
     """ "export to Excel", "download as CSV"."""
     match = re.search(
-        r"(?i)\b(?:export\w*|download\w*|save (?:it |them )?as|back ?up|csv|as (?:an )?excel|(?:open|use|get) (?:it|them) in excel|to (?:excel|cvs|spreadsheet)|(?:for|into) (?:excel|a spreadsheet)|spreadsheet)\b",
+        (
+            r"(?i)\b(?:export\w*|download\w*|save (?:it |them )?as|back ?up|csv|as (?:an )?excel|(?:open|use|get) "
+            r"(?:it|them) in excel|to (?:excel|cvs|spreadsheet)|(?:for|into) (?:excel|a spreadsheet)|spreadsheet)\b"
+        ),
         clause.text,
     )
     if not match or re.search(r"(?i)\bimport|\bfrom (?:a )?(?:csv|excel|file|spreadsheet)|upload", clause.text):
@@ -44,12 +47,18 @@ def exporting(clause: Clause, draft: Draft) -> bool:
 def importing(clause: Clause, draft: Draft) -> bool:
     """ "import pupils from CSV"."""
     if re.search(
-        r"(?i)\b(?:bad|wrong|invalid|faulty|broken|incorrect|failed) (?:lines?|rows?|records?|entries)\b|\berrors? (?:per|by|with the) line",
+        (
+            r"(?i)\b(?:bad|wrong|invalid|faulty|broken|incorrect|failed) (?:lines?|rows?|records?|entries)\b|"
+            r"\berrors? (?:per|by|with the) line"
+        ),
         clause.text,
     ) and any(one.imported for one in draft.records):
         return True
     if not re.search(
-        r"(?i)\bimport\w*\b|\bupload (?:a |an |my |our |the )?(?:csv|excel|list|spreadsheet|file of)|\b(?:load|read|take over|copy) .{0,30}\bfrom (?:a |an |my |our |the )?(?:old )?(?:csv|excel|spreadsheet)",
+        (
+            r"(?i)\bimport\w*\b|\bupload (?:a |an |my |our |the )?(?:csv|excel|list|spreadsheet|file of)|\b(?:load|"
+            r"read|take over|copy) .{0,30}\bfrom (?:a |an |my |our |the )?(?:old )?(?:csv|excel|spreadsheet)"
+        ),
         clause.text,
     ):
         return False

@@ -70,7 +70,10 @@ def range_text(value: Field) -> str:
         )
         return " and ".join(parts)
     if low is not None and high is not None:
-        return f"{'more than' if value.exclusive_minimum else 'from'} {low} {'and at most' if value.exclusive_minimum else 'to'} {high}"
+        return (
+            f"{'more than' if value.exclusive_minimum else 'from'} {low} "
+            f"{'and at most' if value.exclusive_minimum else 'to'} {high}"
+        )
     if low is not None:
         return f"{'more than' if value.exclusive_minimum else 'at least'} {low}"
     return f"at most {high}"
@@ -89,7 +92,10 @@ def default_text(value: Field, record: RecordDraft) -> str:
     name, default = lower_label(value.label), value.default or ""
     if match := re.fullmatch(r"(\w+) \+ (\d+)d", default):
         source = record.get(match[1])
-        return f"{name} = {lower_label(source.label) if source else match[1]} plus {match[2]} days, unless another is entered"
+        return (
+            f"{name} = {lower_label(source.label) if source else match[1]} plus {match[2]} days, unless another is "
+            f"entered"
+        )
     if default in ("today", "now"):
         return f"{default if default == 'today' else 'the current time'} as {name}"
     if default.startswith("today+"):
@@ -143,9 +149,12 @@ def _condition_text(one: Condition, record: Record) -> str:
     value = lower_label(record.field(one.other).label) if one.other else (one.value or "")
     shown = f"“{value}”" if field.type in ("choice", "text", "reference") and not one.other else value
     words = {
-        "equal": f"is {shown}", "not equal": f"is not {shown}", "empty": "is empty", "not empty": "is filled in", "less": f"is less than {value}", "at most": f"is at most {value}",
-        "more": f"is more than {value}", "at least": f"is at least {value}", "before today": "is before today", "today": "is today", "after today": "is after today",
-        "not before today": "is today or later", "not after today": "is today or earlier", "this month": "is in this month", "within days": f"is from today to {value} days from now",
+        "equal": f"is {shown}", "not equal": f"is not {shown}", "empty": "is empty", "not empty": "is filled in",
+        "less": f"is less than {value}", "at most": f"is at most {value}",
+        "more": f"is more than {value}", "at least": f"is at least {value}", "before today": "is before today",
+        "today": "is today", "after today": "is after today",
+        "not before today": "is today or later", "not after today": "is today or earlier",
+        "this month": "is in this month", "within days": f"is from today to {value} days from now",
         "anniversary this month": "falls into this month in any year",
     }  # fmt: skip
     return f"{name} {words[one.is_]}"
@@ -193,14 +202,23 @@ def rule_text(rule: Rule, blueprint: Blueprint) -> str:
     if rule.kind == "no overlap":
         scope = [lower_label(record.field(name).label) for name in rule.scope]
         same = f" for the same {listed(scope)}" if scope else ""
-        return f"{article(low).capitalize()} whose time from {names[0]} to {names[1]} overlaps that of another{same}{where}{end}"
+        return (
+            f"{article(low).capitalize()} whose time from {names[0]} to {names[1]} overlaps that of "
+            f"another{same}{where}{end}"
+        )
     if rule.kind == "reference condition":
-        return f"{article(low).capitalize()} is refused with “{rule.message}” unless, for the chosen {names[0]}, {conditions_text(rule.when, _target(rule, blueprint))}."
+        return (
+            f"{article(low).capitalize()} is refused with “{rule.message}” unless, for the chosen {names[0]}, "
+            f"{conditions_text(rule.when, _target(rule, blueprint))}."
+        )
     if rule.kind == "required when":
         return f"{article(low).capitalize()} without {names[0]}, where {conditions_text(rule.when, record)},{end}"
     if rule.kind == "not below zero":
         target = blueprint.record(record.field(rule.fields[1]).references or "")
-        return f"{article(low).capitalize()} that would make {lower_label(target.field(rule.fields[0]).label)} of its {lower_label(target.label)} negative{end}"
+        return (
+            f"{article(low).capitalize()} that would make {lower_label(target.field(rule.fields[0]).label)} of its "
+            f"{lower_label(target.label)} negative{end}"
+        )
     return f"Deleting {article(low)} that other records still point to{end}"
 
 

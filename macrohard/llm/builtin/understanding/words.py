@@ -16,7 +16,8 @@ _IRREGULAR = {
     "axis": "axes", "basis": "bases", "crisis": "crises", "thesis": "theses", "sms": "sms", "crm": "crm",
     "luggage": "luggage", "status": "statuses", "campus": "campuses", "virus": "viruses", "bonus": "bonuses",
     "canvas": "canvases", "atlas": "atlases", "census": "censuses", "address": "addresses", "process": "processes",
-    "class": "classes", "glass": "glasses", "pass": "passes", "boss": "bosses", "loss": "losses", "business": "businesses",
+    "class": "classes", "glass": "glasses", "pass": "passes", "boss": "bosses", "loss": "losses",
+    "business": "businesses",
     "access": "access", "chess": "chess", "illness": "illnesses", "witness": "witnesses", "mattress": "mattresses",
     "kiss": "kisses", "dress": "dresses", "cross": "crosses", "progress": "progress", "congress": "congresses",
     "house": "houses", "horse": "horses", "nurse": "nurses", "course": "courses", "license": "licenses",
@@ -25,7 +26,8 @@ _IRREGULAR = {
     "warehouse": "warehouses", "greenhouse": "greenhouses", "franchise": "franchises", "promise": "promises",
     "size": "sizes", "prize": "prizes", "nose": "noses", "rose": "roses", "dose": "doses", "cause": "causes",
     "clause": "clauses", "vase": "vases", "hose": "hoses", "vehicle": "vehicles", "gps": "gps", "cheese": "cheeses",
-    "database": "databases", "showcase": "showcases", "suitcase": "suitcases", "bookcase": "bookcases", "sense": "senses",
+    "database": "databases", "showcase": "showcases", "suitcase": "suitcases", "bookcase": "bookcases",
+    "sense": "senses",
     "axe": "axes", "cache": "caches", "headache": "headaches", "niche": "niches", "shoe": "shoes", "toe": "toes",
     "canoe": "canoes", "piano": "pianos", "photo": "photos", "video": "videos", "memo": "memos", "logo": "logos",
     "studio": "studios", "kilo": "kilos", "demo": "demos", "zoo": "zoos", "tattoo": "tattoos", "radio": "radios",
@@ -48,8 +50,16 @@ _NUMBERS = {
     "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
     "twelve": 12, "fifteen": 15, "twenty": 20, "thirty": 30, "fifty": 50, "hundred": 100, "week": 1,
 }  # fmt: skip
-NUMBER = r"(?:\d{1,9}(?:[.,]\d{1,4})?|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|fifty)"
+NUMBER = (
+    r"(?:\d{1,9}(?:[.,]\d{1,4})?|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|"
+    r"twenty|thirty|fifty)"
+)
 """A number in digits or words, as part of a pattern."""
+
+
+def vocabulary(text: str) -> tuple[str, ...]:
+    """The words of a text that lists them."""
+    return tuple(text.split())
 
 
 def number(text: str) -> str:
@@ -148,7 +158,10 @@ def lower_label(text: str) -> str:
 
 
 def identifier(phrase: str) -> str:
-    """A name for code: lower-case ASCII letters, digits and underscores, at most 40 characters, starts with a letter."""
+    (
+        """A name for code: lower-case ASCII letters, digits and underscores, at most 40 characters, starts with a """
+        """letter."""
+    )
     text = re.sub(r"[^a-z0-9]+", "_", phrase.lower().replace("e-mail", "email").replace("isbn-1", "isbn1")).strip("_")
     if not text or not text[0].isalpha():
         text = f"x_{text}".rstrip("_")
