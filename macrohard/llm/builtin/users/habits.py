@@ -5,31 +5,25 @@ from collections.abc import Callable, Generator
 
 from macrohard.llm.builtin.conversation import Call
 from macrohard.llm.builtin.users.keys import add_by_keyboard, find_by_keyboard
-from macrohard.llm.builtin.users.page import Control, Page
+from macrohard.llm.builtin.users.page import Page
 from macrohard.llm.builtin.users.person import Complaint, Person
-from macrohard.llm.builtin.users.values import real_options
 from macrohard.llm.builtin.users.ways import (
     Entry,
     chooses_from_nothing,
-    enter,
     fill_in,
     go_to_form,
     go_to_list,
-    is_refusal,
+    go_to_needed_form,
+    kind_of_form,
     listed,
+    nothing_to_choose,
     open_entry,
     own_actions,
     save,
-    save_button,
     search,
     times_listed,
-    title_of,
 )
-
-ODD = 'O\'Neil & <b>Söhne</b> "100 %" 🎉'
-_ENDLESS = "abcdefghi " * 100
-_SURELY_NUMBERS = re.compile(r"\b(price|cost|quantity|age|year|seats)\b", re.I)
-
+from macrohard.llm.builtin.users.wrong_input import blanks_only, nonsense, odd_but_right, odd_searches, save_empty
 
 Visiting = Generator[Call, str, bool]
 """A visit; its value is whether the goal was reached."""
@@ -38,19 +32,22 @@ Adding = Generator[Call, str, Entry]
 
 def wrong_input_first(person: Person) -> Visiting:
     """Everything wrong before anything right."""
+    person.goal = ""
     yield from person.look()
     yield from go_to_form(person)
+    if needed := nothing_to_choose(person.page):
+        yield from go_to_needed_form(person, needed[0])
     if not person.page.is_form:
         return _no_way(person)
-    kind = _kind(person.page)
-    yield from _save_empty(person, kind)
-    yield from _blanks_only(person, kind)
-    yield from _nonsense(person, kind)
-    entry = yield from _odd_but_right(person, kind)
+    kind = kind_of_form(person.page)
+    yield from save_empty(person, kind)
+    yield from blanks_only(person, kind)
+    yield from nonsense(person, kind)
+    entry = yield from odd_but_right(person, kind)
     if not entry.saved:
         return False
     yield from _once(person, entry)
-    yield from _odd_searches(person, entry)
+    yield from odd_searches(person, entry)
     return True
 
 
@@ -85,22 +82,24 @@ def returning(person: Person) -> Visiting:
     entries: list[Entry] = []
     for number in range(2):
         entry = yield from add(person, number, at_most=5, lists=True)
-        if not entry.saved:
-            return bool(entries)
-        entries.append(entry)
-    first, second = entries
+        if entry.saved:
+            entries.append(entry)
+        elif not entries:
+            return False
+    first, second = entries[0], entries[-1]
     yield from _to_list(person, first)
     _check_numbers(person, entries)
+    titles = " and ".join(f"“{entry.title}”" for entry in entries)
     yield from person.act(
-        "Come back the next day", f"“{first.title}” and “{second.title}” are still there", "reload",
-        judge=lambda page: _still_there(page, entries),
-    )  # fmt: skip
+        "Come back the next day", f"{titles} still there", "reload", judge=lambda page: _still_there(page, entries)
+    )
     yield from person.act("Open the product anew", "The first page, as it was", "open", value="/")
     yield from _to_list(person, first)
     yield from open_entry(person, first)
     yield from _to_list(person, first)
-    yield from _find(person, second, first)
-    yield from _filter(person, first, second)
+    if second is not first:
+        yield from _find(person, second, first)
+        yield from _filter(person, first, second)
     return True
 
 
@@ -158,7 +157,11 @@ def add(
 ) -> Adding:
     """Add one thing and see that it is listed; `saved` tells whether that was possible."""
     yield from go_to_form(person)
-    entry = Entry(kind=_kind(person.page), number=number)
+    if needed := nothing_to_choose(person.page)[:3]:
+        for name in needed:
+            yield from _add_needed(person, name)
+        yield from go_to_form(person)
+    entry = Entry(kind=kind_of_form(person.page), number=number)
     if not person.page.is_form:
         _no_way(person)
         return entry
@@ -177,160 +180,21 @@ def add(
     return entry
 
 
-def _kind(page: Page) -> str:
-    return re.sub(r"^(add|new|create|register|edit)( an?)? ", "", page.head, flags=re.I).casefold() or "record"
+def _add_needed(person: Person, name: str) -> Generator[Call, str, None]:
+    """Add what a list is to be chosen from."""
+    yield from go_to_needed_form(person, name)
+    if not person.page.is_form or chooses_from_nothing(person.page):
+        return
+    entry = Entry(kind=kind_of_form(person.page))
+    yield from fill_in(person, entry, 0, at_most=2, only_required=True)
+    yield from save(person, entry)
+    if entry.saved:
+        person.done.append(f"Added the {entry.kind} “{entry.title}” first")
 
 
 def _no_way(person: Person) -> bool:
     person.notice(2, f"I wanted to add something and found no way to do it from “{person.page.head}”")
     return False
-
-
-# --- wrong input ---------------------------------------------------------------------------------------------
-
-
-def _texts(page: Page) -> list[Control]:
-    return [
-        one for one in page.fields if one.role == "textbox" and not re.match(r"\d{4}-\d\d-\d\d|\d\d:\d\d", one.value)
-    ]
-
-
-def _save_empty(person: Person, kind: str) -> Generator[Call, str, None]:
-    button = save_button(person.page)
-    if button is None:
-        person.notice(2, f"The form “{person.page.head}” has no button to save it")
-        return
-    required = [one for one in person.page.fields if "required" in one.states and not one.value]
-    expectation = "A message beside each field that is needed" if required else "A message, or a saved record"
-
-    def judge(page: Page) -> Complaint:
-        if not is_refusal(page):
-            return (2, f"the {kind} was accepted without {required[0].name}") if required else None
-        return None if page.alerts or _messages(page) else (2, "the form again, without a word about what is wrong")
-
-    yield from person.act(f"Save an empty {kind}", expectation, "click", button, judge=judge)
-    yield from _back_to_form(person)
-
-
-def _blanks_only(person: Person, kind: str) -> Generator[Call, str, None]:
-    field = next((one for one in _texts(person.page) if "required" in one.states), None)
-    if field is None:
-        return
-    yield from person.act(
-        f"Type blanks only into {field.name}", "The field takes them for now", "fill", field, "   ", may_fail=True
-    )
-    button = save_button(person.page)
-    if button is None or person.problem:
-        return
-
-    def judge(page: Page) -> Complaint:
-        return None if is_refusal(page) else (2, f"a {kind} whose {field.name} is nothing but blanks was accepted")
-
-    yield from person.act("Save it like that", f"A message that {field.name} is needed", "click", button, judge=judge)
-    yield from _back_to_form(person)
-
-
-def _nonsense(person: Person, kind: str) -> Generator[Call, str, None]:
-    """Too long, of the wrong kind, impossible: must be refused if anything is surely wrong; all input stays."""
-    texts = _texts(person.page)
-    if not texts:
-        return
-    typed: dict[str, str] = {}
-    wrong: list[Control] = []
-    intention, expectation = f"Type far too much into {texts[0].name}", "All of it, or as much as is allowed"
-    yield from person.act(intention, expectation, "fill", texts[0], _ENDLESS, may_fail=True)
-    if not person.problem:
-        typed[texts[0].name] = _ENDLESS
-    for field in texts[1:]:
-        is_mail = re.search(r"e-?mail", field.name, re.I) is not None
-        if len(wrong) < 2 and (is_mail or _SURELY_NUMBERS.search(field.name)):
-            nonsense = "no mail" if is_mail else "-many"
-            yield from person.act(
-                f"Type nonsense into {field.name}",
-                "It stands there until I save",
-                "fill",
-                field,
-                nonsense,
-                may_fail=True,
-            )
-            if not person.problem:
-                typed[field.name] = nonsense
-                wrong.append(field)
-    button = save_button(person.page)
-    if button is None or not typed:
-        return
-
-    def judge(page: Page) -> Complaint:
-        if not is_refusal(page):
-            return (2, f"“{typed[wrong[0].name]}” was accepted as {wrong[0].name}") if wrong else None
-        for name, value in typed.items():
-            there = next((one for one in page.fields if one.name == name), None)
-            if there is not None and there.value[:40] != value[:40].strip() and there.value[:40] != value[:40]:
-                return 2, f"what I had typed into {name} is gone"
-        return None if page.alerts or _messages(page) else (2, "the form again, without a word about what is wrong")
-
-    expectation = (
-        "A message beside each wrong field, and my input still there" if wrong else "A message, or all of it saved"
-    )
-    yield from person.act("Save nonsense", expectation, "click", button, judge=judge)
-    yield from _back_to_form(person)
-
-
-def _messages(page: Page) -> str:
-    return " ".join(page.notes(one) for one in page.fields if "invalid" in one.states)
-
-
-def _back_to_form(person: Person) -> Generator[Call, str, None]:
-    if not person.page.is_form:
-        yield from go_to_form(person)
-
-
-def _odd_but_right(person: Person, kind: str) -> Adding:
-    """The characters that break careless products, in a field that takes any text."""
-    entry = Entry(kind=kind)
-    if not person.page.is_form:
-        return entry
-    texts = _texts(person.page)
-    field = next((one for one in texts if re.search(r"title|name|subject|purpose", one.name, re.I)), None)
-    field = field or next((one for one in texts if "required" in one.states), None)
-    if field is not None and not person.page.notes(field).startswith("Left empty"):
-        yield from person.act(
-            f"Type odd but right characters into {field.name}", "They stand there", "fill", field, ODD, may_fail=True
-        )
-        if not person.problem:
-            entry.typed[field.name] = ODD
-    for other in person.page.fields:
-        if other.name in entry.typed:
-            continue
-        wrong = other.value in {"no mail", "-many"} or other.value.startswith(_ENDLESS[:30])
-        is_open = "required" in other.states and other.role == "textbox" and not other.value.strip()
-        if wrong or is_open or (other.role == "combobox" and _must_choose(other)):
-            yield from enter(person, entry, other, 0)
-    yield from save(person, entry)
-    entry.title = title_of(entry)
-    if entry.saved:
-        person.done.append(f"Added the {kind} “{entry.title}” after many wrong tries")
-        if not listed(person.page, entry):
-            yield from go_to_list(person, entry)
-            if not listed(person.page, entry):
-                person.notice(2, f"I saved “{entry.title}” and it is shown as something else, or not at all")
-    return entry
-
-
-def _must_choose(control: Control) -> bool:
-    return "required" in control.states and control.value not in real_options(control)
-
-
-def _odd_searches(person: Person, entry: Entry) -> Generator[Call, str, None]:
-    for words in ("_", "'%"):
-        if any(words in value for value in entry.typed.values()):
-            continue
-        yield from search(
-            person, words, intention=f"Search for “{words}”", expectation="Nothing is found, and it says so",
-            judge=lambda page: (2, f"“{entry.title}” was found, though it has nothing of the kind")
-            if times_listed(page, entry)
-            else None,
-        )  # fmt: skip
 
 
 # --- comparing -----------------------------------------------------------------------------------------------
@@ -366,7 +230,7 @@ def _still_there(page: Page, entries: list[Entry]) -> Complaint:
 def _find(person: Person, wanted: Entry, other: Entry) -> Generator[Call, str, None]:
     """Search for one of two; the other vanishes unless the words stand in it too."""
     words = wanted.title.split()[0].lower() if wanted.title else ""
-    if len(words) < 2:
+    if len(words) < 2 or wanted.title in wanted.chosen or wanted.title == other.title:
         return
     alike = any(words in value.casefold() for value in other.typed.values())
 
@@ -440,6 +304,8 @@ def _check_numbers(person: Person, entries: list[Entry]) -> None:
 
 def _change(person: Person, entry: Entry) -> Generator[Call, str, None]:
     """Edit the title, and see that it changed."""
+    if times_listed(person.page, entry) > 1:
+        return
     editing = [
         one
         for one in person.page.controls

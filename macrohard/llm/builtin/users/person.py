@@ -22,7 +22,9 @@ class Enough(Exception):
 class Person:
     """What somebody knows and remembers during one visit."""
 
-    def __init__(self, *, patience: int) -> None:
+    def __init__(self, *, patience: int, goal: str = "") -> None:
+        self.goal = goal
+        """What people like this one want, in their words."""
         self.page = Page()
         self.acts = 0
         self.patience = patience

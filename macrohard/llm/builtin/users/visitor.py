@@ -16,7 +16,7 @@ Visit = Generator[Call, str, JsonObject]
 
 def turn(conversation: Conversation) -> Turn:
     """The next action of the simulated user or product tester, or the report at the end."""
-    visit = inspect(conversation.material) if conversation.agent == TESTER else _use(_persona(conversation))
+    visit = inspect(conversation.material) if conversation.agent == TESTER else _use(conversation)
     answers = iter(conversation.exchanges)
     try:
         call = next(visit)
@@ -33,8 +33,11 @@ def _persona(conversation: Conversation) -> str:
     return str(conversation.persona or named or "")
 
 
-def _use(persona: str) -> Visit:
-    person = Person(patience=PATIENCE.get(persona, USUAL_PATIENCE))
+def _use(conversation: Conversation) -> Visit:
+    persona = _persona(conversation)
+    stories = conversation.material.get("stories")
+    goal = " ".join(map(str, stories)) if isinstance(stories, list) else ""
+    person = Person(patience=PATIENCE.get(persona, USUAL_PATIENCE), goal=goal)
     reached = False
     visiting = HABITS.get(persona, curious)(person)
     try:

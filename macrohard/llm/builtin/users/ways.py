@@ -1,6 +1,7 @@
 """Ways through any web product: finding where to add something, filling in, saving, finding it again."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from macrohard.llm.builtin.users.page import FIELD_ROLES, TEXT_ROLES, Control, Page, folded
@@ -28,21 +29,31 @@ class Entry:
     """By what it can be recognised."""
     typed: dict[str, str] = field(default_factory=dict)
     """Label → what was entered."""
+    chosen: set[str] = field(default_factory=set)
+    """Those of the values that were offered by a list."""
     list_address: str = ""
     number: int = 0
     """The how-many-eth the person adds."""
     saved: bool = False
 
 
-def way_to_add(page: Page) -> Control | None:
-    """The link or button that leads to a new record."""
+def wanted(person: Person, name: str) -> int:
+    """How often what the name is about comes up in the person's goal."""
+    words = _words(re.sub(r"^(add|new|create)\b", "", name, flags=re.I))
+    return sum(
+        re.sub(r"(ies|es|s|y|e)$", "", word) in words for word in re.findall(r"[a-z]{3,}", person.goal.casefold())
+    )
+
+
+def way_to_add(page: Page, rank: Callable[[str], int] = lambda name: 0) -> Control | None:
+    """The link or button that leads to a new record, of several the one that ranks highest."""
     offered = [
         one
         for one in page.controls
         if one.role in {"link", "button"} and one.row is None and _ADDING.match(one.name.strip())
     ]
     outside = [one for one in offered if not one.landmark.startswith(("navigation", "search"))]
-    return next(iter(outside or offered), None)
+    return max(outside or offered, key=lambda one: rank(one.name), default=None)
 
 
 def places(page: Page) -> list[Control]:
@@ -53,6 +64,11 @@ def places(page: Page) -> list[Control]:
     for one in links:
         unique.setdefault(one.name, one)
     return list(unique.values())
+
+
+def kind_of_form(page: Page) -> str:
+    """What the form is for: "task" of "Add task"."""
+    return re.sub(r"^(add|new|create|register|edit)( an?)? ", "", page.head, flags=re.I).casefold() or "record"
 
 
 def save_button(page: Page) -> Control | None:
@@ -70,40 +86,63 @@ def own_actions(page: Page) -> list[Control]:
     ]
 
 
-def go_to_form(person: Person, *, avoid: frozenset[str] = frozenset()) -> Doing:
-    """Find the form for adding something; a form that asks to choose from nothing is left for another."""
-    tried: set[str] = set()
+def go_to_form(person: Person) -> Doing:
+    """Find the form for adding what the person wants most."""
+
+    def rank(name: str) -> int:
+        return wanted(person, name)
+
+    seen: set[str] = set()
     for _ in range(4):
-        adding = way_to_add(person.page)
-        if adding is None or f"{adding.name}" in tried | avoid:
-            place = next((one for one in places(person.page) if one.name not in tried), None)
-            if place is None:
-                return
-            tried.add(place.name)
+        adding = way_to_add(person.page, rank)
+        place = max(
+            (one for one in places(person.page) if one.name not in seen), key=lambda one: rank(one.name), default=None
+        )
+        if place is not None and (adding is None or rank(place.name) > rank(adding.name)):
+            seen.add(place.name)
             yield from person.act(
                 f"Find where I can add something, perhaps under {place.name}",
                 f"A page about {place.name.lower()}",
                 "click",
                 place,
             )
-            adding = way_to_add(person.page)
-            if adding is None or adding.name in tried | avoid:
-                continue
-        tried.add(adding.name)
-        yield from person.act(
-            "Add something",
-            "A form to fill in",
-            "click",
-            adding,
-            judge=lambda page: None if page.is_form else (2, f"no form, but “{page.head}”"),
-        )
-        if not person.page.is_form or not chooses_from_nothing(person.page):
+            continue
+        if adding is None:
             return
+        yield from person.act("Add something", "A form to fill in", "click", adding, judge=_form_expected)
+        return
+
+
+def _form_expected(page: Page) -> Complaint:
+    return None if page.is_form else (2, f"no form, but “{page.head}”")
+
+
+def go_to_needed_form(person: Person, name: str) -> Doing:
+    """Find the form for adding what a list is to be chosen from, e.g. a room for the list "Room"."""
+    place = next((one for one in places(person.page) if _words(one.name) & _words(name)), None)
+    if place is None:
+        return
+    yield from person.act(
+        f"There is no {name.lower()} to choose yet, so add one first",
+        f"A page about {place.name.lower()}",
+        "click",
+        place,
+    )
+    adding = way_to_add(person.page)
+    if adding is not None:
+        yield from person.act(f"Add a {name.lower()}", "A form to fill in", "click", adding, judge=_form_expected)
+
+
+def nothing_to_choose(page: Page) -> list[str]:
+    """Lists that must be answered and offer nothing yet."""
+    return [
+        one.name for one in page.fields if one.role == "combobox" and "required" in one.states and not real_options(one)
+    ]
 
 
 def chooses_from_nothing(page: Page) -> bool:
     """Whether a list that must be answered offers nothing yet."""
-    return any(one.role == "combobox" and "required" in one.states and not real_options(one) for one in page.fields)
+    return bool(nothing_to_choose(page))
 
 
 def fill_in(
@@ -139,6 +178,7 @@ def enter(person: Person, entry: Entry, control: Control, number: int, *, hint: 
         )  # fmt: skip
         if not person.problem:
             entry.typed[control.name] = value
+            entry.chosen.add(value)
         return
     hint = hint or " ".join((person.learned.get(control.name, ""), person.page.notes(there))).strip()
     for value in _candidates(there, number, hint, entry.kind):
@@ -270,7 +310,11 @@ def go_to_list(person: Person, entry: Entry) -> Doing:
 
 def _words(text: str) -> set[str]:
     """Stems, so that "Category" is found under "Categories"."""
-    return {re.sub(r"(ies|es|s|y|e)$", "", word) for word in re.findall(r"[a-z]{3,}", text.casefold())}
+    return {_stem(word) for word in re.findall(r"[a-z]{3,}", text.casefold())}
+
+
+def _stem(word: str) -> str:
+    return re.sub(r"(ies|es|s|y|e)$", "", word)
 
 
 def listed(page: Page, entry: Entry) -> bool:
@@ -305,13 +349,11 @@ def missing(page: Page, entry: Entry) -> list[str]:
 
 def open_entry(person: Person, entry: Entry) -> Doing:
     """Open the record from the list and compare it with what was entered."""
-    link = next(
-        (one for one in person.page.controls if one.role == "link" and folded(one.name) == folded(entry.title)), None
-    )
-    if link is None:
+    links = [one for one in person.page.controls if one.role == "link" and folded(one.name) == folded(entry.title)]
+    if len(links) != 1:
         return
     yield from person.act(
-        f"Read “{entry.title}” in full", "A page with everything I entered", "click", link,
+        f"Read “{entry.title}” in full", "A page with everything I entered", "click", links[0],
         judge=lambda page: _not_shown(page, entry),
     )  # fmt: skip
 
