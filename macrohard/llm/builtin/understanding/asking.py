@@ -1,5 +1,6 @@
 """Fields that are asked for as questions: "who borrowed it", "when it's due back", "how much it cost"."""
 
+
 import re
 from functools import lru_cache
 

@@ -22,7 +22,7 @@ _START = (
     r"highlight|export|import|print)\b|no (?:double|duplicate|two|overlap|login|negative)|"
     r"(?:the )?(?:number|sum|total|count|average|amount) of|how many|how much|which (?:\w+ )?(?:are|is|have|"
     r"has)|who (?:is|has|have|are)|whose|with (?:a )?(?:search|filter|sort|export|total)|overdue|low[- ]stock|"
-    r"log ?in|save\b|never\b|don't|do not|not more|max(?:imum)?\b|at most|paginat\w*|paging)"
+    r"log ?in|save\b|never\b|don't|do not|not more|max(?:imum)?\b|at most|paginat\w*|paging|[\w-]+(?: [\w-]+)? (?:never|must|can't|cannot|may not|must not)\b|(?:former|past|inactive) \w+)"
 )
 _CUT = re.compile(
     rf"(?i)\s*(?:;|\s-\s|,\s*(?:and|but|then|also|plus|or)?\s*|\s+(?:and|but|then|plus|\+|&)\s+)(?:(?:also|"
@@ -154,7 +154,7 @@ _HABIT = re.compile(
 
 def is_habit(text: str) -> bool:
     """Whether the person tells what they do today: "We rent out bikes"."""
-    return bool(_HABIT.match(text)) and not re.search(
+    return bool(_HABIT.match(text)) and "(" not in text and not re.search(
         r"(?i)\b(?:want|need|would like|must|should|to (?:be able|see|know|do|have)|can't|no longer)\b", text
     )
 
@@ -211,12 +211,18 @@ def clauses_of(passage: Passage, text: str, draft: Draft, context: RecordDraft |
         or is_chatter(pieces[-1])
         or (is_wish(pieces[-1]) and len(pieces[-1].split()) <= 5)
     )
+    before = ""
     for piece in pieces:
+        verb = re.match(r"(?i)(.{2,40}?)\s+(?=(?:is|are|must|should|may|can|can't|cannot|has to|have to|needs to)\b)", piece)
+        if before and re.match(r"(?i)(?:must|should|may|can|can't|cannot|has to|have to|needs to|is|are)\b", piece):
+            piece = f"{before} {piece}"
+        elif verb:
+            before = verb[1]
         named = named_record(draft, piece)
         by_field = record_with_field(draft, piece)
         record = context or named or by_field or named_record(draft, text) or draft.main
         wish = soft and (len(pieces) == 1 or everywhere or is_wish(piece))
-        source = passage.source if len(pieces) == 1 else own_words(passage.source, piece)
+        source = passage.source if len(pieces) == 1 and len(text) * 5 > len(passage.text) * 4 else own_words(passage.source, piece)
         found.append(
             Clause(source, piece, Said(words=source, wish=wish), passage.headings, record, bool(named or by_field))
         )

@@ -310,7 +310,7 @@ def _open(text: str, record: RecordDraft) -> Selection | None:
     active = next((one for one in record.of_type("yes/no") if one.label.lower() == "active"), None)
     if active and re.search(r"\bactive\b", text):
         return None
-    if re.search(_OPEN, text) or re.search(_NOT_CLOSED, text):
+    if re.search(_OPEN, text) and not re.search(r"\bformer\b", text) or re.search(_NOT_CLOSED, text):
         return Selection(when, "", open_word(record))
     done = done_field(record)
     if (
@@ -320,11 +320,11 @@ def _open(text: str, record: RecordDraft) -> Selection | None:
     ):
         return Selection((condition(done.name, "equal", "yes"),), "", done.label)
     closing = closing_field(record)
-    if closing and when[0].field == closing.name and re.search(_CLOSED, text):
+    if closing and when[0].field == closing.name and re.search(rf"{_CLOSED}|\b(?:former|ex|past|gone|departed)\b", text):
         return Selection(
             (condition(closing.name, "not empty"),),
             "",
-            "Closed" if "return" not in closing.label.lower() else "Returned",
+            "Former" if "former" in text else "Closed" if "return" not in closing.label.lower() else "Returned",
         )
     return None
 

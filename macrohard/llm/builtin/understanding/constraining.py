@@ -243,6 +243,9 @@ def constraining(clause: Clause, draft: Draft) -> bool:
                 return True
     for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
         found = _subjects(record, text)
+        if not found and (start := re.match(r"(?i)(?:the |all |every |each )?([\w -]{2,40}?) (?=(?:is|are|must|should|can|may|has to|have to|can't|cannot)\b)", text)):
+            one = find_field(record, start[1])
+            found = [(one, start.start(1), start.end(1))] if one and one.type not in ("yes/no", "reference") else []
         if not found:
             continue
         changed = False

@@ -39,7 +39,7 @@ _WORD_TYPES: tuple[tuple[str, str], ...] = (
         r"(?:long ?text|multi-?line(?: text)?|text ?area|textarea|free text|(?:can|may|might) be (?:very |quite "
         r")?long|long|several lines|paragraphs?|memo)"
     ), "long text"),
-    (r"(?:integer|int|whole numbers?(?: only)?|number|numeric|bigint|serial)", "whole number"),
+    (r"(?:integer|int|whole numbers?(?: only)?|number|numeric|bigint|serial|year)", "whole number"),
     (r"(?:decimals?(?: number)?|float|double|numeric|real|with decimals)", "decimal number"),
     (r"(?:money|currency|monetary|amount of money)", "money"),
     (r"(?:e-?mail(?: address)?)", "e-mail"),
@@ -232,7 +232,7 @@ def choice_values(text: str) -> tuple[str, ...]:
     for piece in pieces:
         piece = re.sub(r"(?i)^(?:an? |the |either |one of |maybe |then )+", "", piece.strip(" .\"'*:()"))
         if piece and len(piece) <= 40 and re.search(r"\w", piece):
-            values.append(label(piece) if not re.fullmatch(r"[a-z]{1,2}\d|\d+\w*", piece) else piece)
+            values.append(label(piece) if not re.fullmatch(r"[a-z]{1,2}\d?|\d+\w*", piece) else piece)
     return tuple(dict.fromkeys(values))
 
 
@@ -334,7 +334,7 @@ def _ranges(one: FieldDraft, rest: Rest, said: Said) -> None:
     ):
         _number_range(one, said, minimum=match["a"], maximum="this year")
     if match := rest.take(
-        rf"\b(?:between|from|range:?|in the range(?: of| from)?|scale (?:of|from)|must be|is|value|"
+        rf"(?<![\w.-])(?:between|from|range:?|in the range(?: of| from)?|scale (?:of|from)|must be|is|value|"
         rf"values)?\s*{low}\s*(?:\.\.\.?|-|to|and|until|through)\s*{high}(?!\w)"
     ):
         _number_range(
@@ -420,6 +420,8 @@ def _type(one: FieldDraft, rest: Rest, said: Said) -> None:
                 break
             one.change("type", said, type=type_)
             break
+    if one.type == "yes/no" and rest.has(r"\b\d{4}\s*(?:\.\.\.?|-|to)\s*(?:\d{4}|current|now|today|this year)\b"):
+        one.value = one.value.model_copy(update={"type": "whole number", "default": None})
     if one.type == "choice" and not one.value.choices and rest.has("drop"):
         values, default = usual_choices(one.label.lower())
         one.value = one.value.model_copy(update={"choices": values, "default": default})

@@ -20,6 +20,7 @@ from macrohard.llm.builtin.understanding.phrases import (
     RULE,
     RULE_SECTION,
     balanced,
+    bare_name,
     bare_title,
     domain_is_record,
     end_of_list,
@@ -165,6 +166,8 @@ class Declarations(Records):
             return
         if passage.heading and passage.children:
             title = bare_title(passage.text)
+            if re.search(rf"(?i)\b{APP}$", title) and domain_of(title.lower()) is None:
+                title = ""
             if 0 < len(title.split()) <= 3 and not NOT_RECORDS.match(title) and self._children_are_fields(passage):
                 self.ensure(title, said)
             elif re.fullmatch(
@@ -198,7 +201,7 @@ class Declarations(Records):
             cut = end_of_list(rest)
             if is_record_line(name, rest[:cut], passage):
                 items = field_list(rest[:cut])
-                if record := self.ensure(name, said):
+                if record := self.ensure(bare_name(name), said):
                     self.add_items(record, items, passage)
                     self._report(rest[:cut], passage)
                     self.leave(passage, rest[cut:].strip(" .,;"))
@@ -378,6 +381,10 @@ class Declarations(Records):
                 and not any(record.of_type("date"))
             ):
                 self.add_items(record, [Item("date", "", passage.source)], passage)
+            if link:
+                for inner in re.findall(r"\(([^()]+)\)", text[: match.start("list")]):
+                    if looks_like_fields(inner):
+                        self.add_items(record, field_list(inner), passage)
             self._report(groups["list"][:cut], passage)
             before = "" if noun or link else text[: match.start()]
             self.leave(passage, (before + " " + groups["list"][cut:]).strip(" .,;"))

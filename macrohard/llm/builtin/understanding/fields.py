@@ -21,7 +21,7 @@ _LEAD = re.compile(
 )
 _TAIL = re.compile(
     r"(?i)\s+(?:etc|and so on|and stuff|too|as well|also|field|column|please|thanks|obviously|of course|for "
-    r"each|each|thingy|and more|or so|maybe|if possible|and all that|for now|to|at least|themselves|itself)$"
+    r"each|each|thingy|and more|or so|maybe|if possible|and all that|for now|at least|themselves|itself)$"
 )
 _FIELDLIKE = ("date", "time", "date-time", "e-mail", "phone", "money", "web address")
 _NAMING = re.compile(r"(?:.* )?(?:number|name|code|title|isbn|plate|sku)")
@@ -229,6 +229,10 @@ def parse_item(piece: str) -> Item | None:
         text = text.rstrip("* ")
     while (shorter := _TAIL.sub("", text)) != text:
         text = shorter
+    if text.lower().endswith(" to") and not re.search(r"(?i)(?:ed|en|nt|ld|up|ed out|given|sent|lent|sold|paid|belongs) to$", text):
+        text = text[:-3]
+    if relative := re.match(r"(?i)([a-z][\w -]*?) (?:that |which )?(?:i|we|you|they|he|she) [a-z]+(?: .*)?$", text):
+        text = relative[1]
     if name or (name := asked_for(text)):
         return Item(name, about, source, target, colon)
     if asked := re.fullmatch(

@@ -380,6 +380,13 @@ class Interpreter:
             for item in field_list(text):
                 self.records.add_items(clause.record, [item], _as_passage(clause))
             return True
+        whose = re.match(
+            r"(?i)^(?:the )?(?P<f>[a-z][\w -]{1,30}?) of (?:each|every|the|an?) (?P<r>[\w -]+?) (?P<rest>(?:is|are|must|should|can|may|has to)\b.+)$", clause.text
+        )
+        owner = self.records.find(whose["r"]) if whose else None
+        if whose and owner is not None and (late := parse_item(f"{whose['f']} ({whose['rest']})")):
+            self.records.add_items(owner, [late], _as_passage(clause))
+            return True
         if (
             match := re.match(
                 (

@@ -1,5 +1,6 @@
 """What people ask for that a record-keeping page cannot do: it is said, never dropped."""
 
+
 import re
 from functools import cache
 
@@ -11,7 +12,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
         r"passwords? for (?:each|every|users?|staff))\b"
     ), "Logging in with accounts and passwords"),
     ((
-        r"\b(?:roles?(?: and|,|/| &) (?:permissions|rights)|permissions?|user roles?|access (?:rights|control|"
+        r"\b(?:roles?(?: and|,|/| &) (?:permissions|rights)|permissions\b|permission (?:levels?|system|management)|user roles?|access (?:rights|control|"
         r"levels?)|admin(?:istrator)?s? (?:can|may|only|should|must)|only (?:the )?(?:admins?|administrators?|"
         r"managers?|bosses?|boss|owners?|teachers?|supervisors?|staff|hr|treasurer|board|librarians?|doctors?) "
         r"(?:can|may|should|must|is allowed|are allowed|sees?)|read[- ]only (?:users?|access)|different (?:users|"

@@ -71,6 +71,10 @@ def viewing(clause: Clause, draft: Draft) -> bool:
     named = named_record(draft, text)
     if named is not None:
         imply(clause, named)
+    undone = re.search(r"(?i)\b(?:hasn't|haven't|has not|have not|didn't|did not|not) (?:yet |been |already )*\w+(?:ed|id|nt|ne|wn)\b", text)
+    dated = select(text, clause.record)
+    if undone and dated and all(one.is_ in ("this month", "today", "within days", "before today") for one in dated.when):
+        return False
     for record in [named] if named is not None and select(text, named) else by_fitness(clause, draft):
         if selection := select(text, record):
             draft.add_view(view_of(selection, record), clause.said)

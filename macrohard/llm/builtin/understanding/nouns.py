@@ -1,5 +1,6 @@
 """What the name of a field tells about it: its type, its role, and what else is sensible."""
 
+
 import re
 from functools import cache
 from typing import Literal, NamedTuple
@@ -136,7 +137,7 @@ _ROLES: tuple[tuple[Role, str], ...] = (
         r"(?:.* )?(?:time out|out time|check-?ed? ?out(?: time| date| at)?|in[ -]date|date in|returned(?: on| at| "
         r"date)?|return(?:ed)? date|return|date returned|back on|closed(?: on| at| date)?|closing date|date closed|"
         r"resolved(?: on| at| date)?|completed(?: on| at| date)|completion date|finished(?: on| at| date)|date "
-        r"finished|left(?: on| at)?|leaving date|signed out(?: at)?|departed(?: at)?|departure(?: time)?|exit(?: "
+        r"finished|left(?: on| at)?|leaving date|exit date|date of (?:exit|leaving)|signed out(?: at)?|departed(?: at)?|departure(?: time)?|exit(?: "
         r"time)?|paid (?:on|date)|date paid|payment date|end(?: time| date)?|ended(?: at)?|leave time|time left|"
         r"date back|collected on|collection date|sold on|repaired on)"
     )),
@@ -183,6 +184,7 @@ class Kind(NamedTuple):
 @cache
 def kind_of(phrase: str) -> Kind:
     """The type of a field called `phrase` (lower case)."""
+    phrase = re.sub(r" (?:per|a|each) (?:month|year|week|day|hour|person|night|kg|unit|item|piece|share|lesson|km|litre)$", "", phrase)
     for type_, pattern in _compiled():
         if pattern.fullmatch(phrase):
             return Kind(type_, True)

@@ -151,7 +151,7 @@ def looks_like_record(inner: str, headings: tuple[str, ...]) -> bool:
 
 def is_record_line(name: str, rest: str, passage: Passage) -> bool:
     """Whether "name: rest" names a record type and its fields."""
-    bare = re.sub(rf"(?i)^{DETERMINERS}", "", name + " ").strip()
+    bare = bare_name(name)
     if (
         not bare
         or len(bare.split()) > 3
@@ -164,6 +164,8 @@ def is_record_line(name: str, rest: str, passage: Passage) -> bool:
         re.search(r"rule|view|feature|search|filter|validation|import|export|report", h) for h in passage.headings[-1:]
     ):
         return False
+    if any(re.search(r"^(?:entities|tables|records|objects|data model|record types|data types)$", h) for h in passage.headings[-1:]):
+        return True
     if kind_of(bare.lower()).type in ("choice", "yes/no") and not is_plural(bare.split()[-1]):
         return False
     if domain_of(singular(bare.lower())):
@@ -270,3 +272,9 @@ def end_of_list(text: str) -> int:
         if before.count("(") <= before.count(")") and before.count("[") <= before.count("]"):
             return match.start()
     return len(text)
+
+
+def bare_name(name: str) -> str:
+    """A name without what stands around it: "every payment too" → payment, "products are" → products."""
+    bare = re.sub(rf"(?i)^{DETERMINERS}", "", name + " ").strip()
+    return re.sub(r"(?i)\s+(?:too|as well|also|are|is|has|have|like this)$", "", bare)

@@ -16,7 +16,7 @@ from macrohard.llm.builtin.understanding.nouns import kind_of
 from macrohard.llm.builtin.understanding.phrases import FIELDS_WORD, NOT_RECORDS, PICTURES, without_verb
 from macrohard.llm.builtin.understanding.references import add_reference, reference_to
 from macrohard.llm.builtin.understanding.relations import linking, relations_in
-from macrohard.llm.builtin.understanding.subjects import APP, DETERMINERS, NOUN
+from macrohard.llm.builtin.understanding.subjects import APP, DETERMINERS, NOUN, WORD
 from macrohard.llm.builtin.understanding.text import Passage, wish_of
 from macrohard.llm.builtin.understanding.words import identifier, is_plural, singular
 
@@ -306,6 +306,8 @@ class Records:
         for one in self.draft.records:
             if re.search(rf"(?i)\b(?:{re.escape(one.label)}|{re.escape(one.plural)})\b", passage.text):
                 return one
+        if self.links and (child := self.draft.record(self.links[-1][0])):
+            return child
         if self.draft.records:
             return self.draft.records[0]
         if self.subject:
@@ -317,42 +319,32 @@ class Records:
 
     def _inline_records(self, passage: Passage, said: Said) -> bool:
         """ "Customers (name, phone) and invoices (number, customer, amount)"."""
+        if self._under_record(passage):
+            return False
         found = []
-        for match in re.finditer(
-            (
-                r"(?:^|,|;|\band\b|\bplus\b|\bof\b|\bmy\b|\bour\b|\bthe\b|:)\s*([A-Za-z][\w-]*(?: "
-                r"[A-Za-z][\w-]*)?)\s*\(([^()]{6,600})\)"
-            ),
-            passage.text,
-        ):
-            name = re.sub(
-                rf"(?i)^{DETERMINERS}(?:(?:and|plus|of|manage|track|with|keep) )?", "", match[1] + " "
-            ).strip()
-            if (
-                not name
-                or NOT_RECORDS.match(name)
-                or not is_plural(name.split()[-1])
-                or len(split_list(match[2])) < 2
-                or not looks_like_fields(match[2])
-            ):
+        for match in re.finditer(rf"((?:{WORD}\s+)?{WORD})\s*\(([^()]{{6,600}})\)", passage.text):
+            name = re.sub(rf"(?i)^{DETERMINERS}", "", match[1] + " ").strip()
+            inner = split_list(match[2])
+            if not name or NOT_RECORDS.match(name) or len(inner) < 2 or not looks_like_fields(match[2]):
                 continue
-            if kind_of(singular(name.lower())).type in ("choice", "yes/no", "long text"):
+            if kind_of(singular(name.lower())).type in ("choice", "yes/no", "long text", "e-mail", "phone"):
                 continue
             found.append((name, match[2], match.span()))
-        if (
-            not found
-            or (
-                len(found) == 1
-                and (domain_of(singular(found[0][0].lower())) is None or len(field_list(found[0][1])) < 3)
-            )
-            or self._under_record(passage)
-        ):
+        several = [one for one in found if is_plural(one[0].split()[-1])]
+        if len(found) < 2 or not several and any(kind_of(name.lower()).known and not domain_of(name.lower()) for name, _, _ in found):
+            found = [one for one in several if len(field_list(one[1])) >= 3 and domain_of(singular(one[0].lower()))]
+        if not found:
             return False
         text = passage.text
         for name, inner, (start, end) in reversed(found):
             if record := self.ensure(name, said):
                 self.add_items(record, field_list(inner), passage)
             text = f"{text[:start]} , {text[end:]}"
+        last = re.search(rf"(?i)(?:^|,|\band\b)\s*(?:{DETERMINERS})({WORD}(?:\s+{WORD})?):\s+(.+)$", text)
+        if last and len(field_list(last[2])) >= 2 and looks_like_fields(last[2]) and not NOT_RECORDS.match(last[1]):
+            if record := self.ensure(last[1], said):
+                self.add_items(record, field_list(last[2]), passage)
+            text = text[: last.start()]
         for word in re.split(r"(?i)\s*[,;:]\s*|\s+and\s+", text):
             bare = re.sub(rf"(?i)^{DETERMINERS}", "", word.strip() + " ").strip()
             if (

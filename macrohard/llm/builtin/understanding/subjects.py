@@ -22,7 +22,7 @@ DETERMINERS = (
     r"lightweight|private|shared|internal|custom|quick|following|kind of|sort of|type of|lot of|about|around|"
     r"exactly one|one of|one|which|what|"
     r"information about|information on|details of|details about|data about|data on|track of|upcoming|existing|"
-    r"old|current|important|\d+)\s+)*"
+    r"old|current|important|two|three|four|five|six|seven|eight|nine|ten|shared|\d+)\s+)*"
 )
 STOP = (
     r"(?:and|or|with|for|by|in|on|at|to|so|that|which|where|who|whose|from|including|because|when|if|is|are|"
@@ -88,7 +88,7 @@ _SUBJECTS: tuple[tuple[str, bool], ...] = (  # pattern, and whether an unknown s
     ), False),
     (rf"(?i)^(?:please |hi,? |hello,? |so )?{DOING}\s+(?:of\s+)?{DETERMINERS}{NOUN}", False),
     (rf"(?i)\b{APP}\b\s+(?:for|about|with|around|on)\s+{DETERMINERS}{NOUN}", False),
-    (rf"(?i)^{DETERMINERS}{NOUN}\s*(?:[:.,(-]|$)", False),
+    (rf"(?i)^{DETERMINERS}{NOUN}\s*(?:[:.,(-]|$|\s(?:of|in|at|from)\s+(?:my|our|the|a)\b)", False),
 )  # fmt: skip
 _NO_SUBJECT = re.compile(
     r"(?i)^(?:app|application|tool|thing|things|thingy|something|stuff|everything|anything|it|them|that|this|"

@@ -134,13 +134,26 @@ def passages(text: str) -> list[Passage]:
                 said[part] += 1
                 if said[part] > _MOST_REPEATED:
                     continue
-                here = Passage(part, correct(part).strip(), headings, False, bool(marker), indent, cells)
+                above, words = _sectioned(correct(part).strip(), headings, bullet=bool(marker))
+                here = Passage(part, words, above, False, bool(marker), indent, cells)
                 found.append(here)
                 if stack:
                     stack[-1].children.append(here)
                 if marker and position == 0 and len(part) < 80:
                     stack.append(here)
     return found
+
+
+_PREFIX = re.compile(
+    r"(?i)^(?P<p>must(?:[- ]haves?)?|should(?:[- ]haves?)?|could(?:[- ]haves?)?|won'?t(?:[- ]haves?)?|nice[- ]to[- ]haves?|(?:would|wld) be nice|optional|later|"
+    r"rules?|views?|features?|out of scope|not needed|bonus|wishes)\s*:\s+(?P<rest>\S.+)$"
+)
+
+
+def _sectioned(text: str, headings: tuple[str, ...], *, bullet: bool) -> tuple[tuple[str, ...], str]:
+    """A line such as "Should: colour them red" stands in a section of its own."""
+    match = None if bullet and "rule" in text[:5].lower() else _PREFIX.match(text)
+    return ((*headings, match["p"].lower()), match["rest"]) if match else (headings, text)
 
 
 def _unshout(text: str) -> str:
@@ -232,7 +245,7 @@ _WISH = re.compile(
     r"stretch goal|extra credit|cherry on)\b"
 )
 _WISH_HEADING = re.compile(
-    r"(?i)nice[- ]to|^should(?: have)?s?$|^could(?: have)?s?$|optional|later|bonus|wish|maybe|low prio|stretch|"
+    r"(?i)nice[- ]to|be nice|^should(?:[- ]have)?s?$|^could(?:[- ]have)?s?$|optional|later|bonus|wish|maybe|low prio|stretch|"
     r"phase 2|version 2"
 )
 _UNWANTED_HEADING = re.compile(

@@ -49,7 +49,7 @@ def totalling(clause: Clause, draft: Draft) -> bool:
     numbers = [
         one
         for one in record.of_type(*NUMERIC)
-        if not re.search(r"year|rating|phone|number$|minimum|page", one.name)
+        if not re.search(r"(?:^|_)year$|rating|phone|number$|minimum|page", one.name)
         or re.search(rf"\b{re.escape(one.label.lower())}s?\b", text)
     ]
     if (
@@ -61,7 +61,7 @@ def totalling(clause: Clause, draft: Draft) -> bool:
         record = with_numbers
         numbers = list(record.of_type(*NUMERIC))
     after = re.match(
-        r"\s*(?:(?:number|amount|value|cost|price)? ?of )?(?:the |all |my |our )?([a-z][\w-]*(?: [a-z][\w-]*)?)",
+        r"\s*(?:(?:number|amount|value|cost|price)? ?(?:of )+)?(?:the |all |my |our )*([a-z][\w-]*(?: [a-z][\w-]*)?)",
         text[match.end() :],
     )
     meant = (

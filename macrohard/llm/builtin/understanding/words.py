@@ -1,5 +1,6 @@
 """Words: inflection, labels, identifiers, numbers."""
 
+
 import re
 
 _IRREGULAR = {
