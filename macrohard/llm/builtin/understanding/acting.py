@@ -132,6 +132,20 @@ def steps(draft: Draft, record: RecordDraft, state: FieldDraft, values: tuple[st
             set_choice(draft, record, state, known[after.lower()], (known[before.lower()],), said)
 
 
+def starting(clause: Clause, draft: Draft) -> bool:
+    """ "a new ticket is open": how a state begins."""
+    match = re.match(r"(?i)^(?:an? |all |every |each |any )?(?:new|fresh) (?:\w+ )?(?:is|are|starts?|begins?|gets?)(?: always| first)?(?: (?:as|with|in|out))?(?: (?:the )?(?:status|state))? (?P<v>[\w ]+)$", clause.text.strip(" ."))
+    if match is None:
+        return False
+    for record in _candidates(clause, draft):
+        for one in record.of_type("choice"):
+            value = next((c for c in one.value.choices if c.lower() == match["v"].strip().lower()), None)
+            if value is not None:
+                one.change("default", clause.said, default=value)
+                return True
+    return False
+
+
 def choosing(clause: Clause, draft: Draft) -> bool:
     """ "members can be active, passive or honorary": a choice, whatever it is called."""
     match = re.match(

@@ -1,6 +1,7 @@
 """Fields that are asked for as questions: "who borrowed it", "when it's due back", "how much it cost"."""
 
 
+
 import re
 from functools import lru_cache
 
@@ -25,6 +26,7 @@ _FORMS: tuple[tuple[str, str], ...] = (
     (r"(?:to whom|who (?:it|they|this|that)(?:'s| is| was| were| are)? ?(?:for|to|lent to|given to))", "Recipient"),
     (r"(?:who is|who's|who was) (?:in charge|responsible|on duty|doing it|working on it|assigned)",
         "Responsible person"),
+    (r"who (?:does|did|has to do|will do|should do|takes care of) (?:it|this|that)", "Responsible person"),
     (r"who (?:came|was there|attended|took part|participated)", "Participants"),
     ((
         rf"(?:when|by when|until when) (?:{_PERSON} )?(?:have|has|must|should|need|needs|is|are|shall|will)(?: "

@@ -311,7 +311,7 @@ def _open(text: str, record: RecordDraft) -> Selection | None:
     if active and re.search(r"\bactive\b", text):
         return None
     if re.search(_OPEN, text) and not re.search(r"\bformer\b", text) or re.search(_NOT_CLOSED, text):
-        return Selection(when, "", open_word(record))
+        return Selection(when, "", "Current" if "current" in text and closing_field(record) else open_word(record))
     done = done_field(record)
     if (
         done

@@ -1,6 +1,7 @@
 """Whether a blueprint holds together: every name resolves and every claim is about something that is there."""
 
 
+
 import re
 from collections.abc import Iterable
 

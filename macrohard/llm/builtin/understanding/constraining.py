@@ -8,6 +8,8 @@ from macrohard.llm.builtin.understanding.conditions import plain_words, select
 from macrohard.llm.builtin.understanding.constraints import constrain
 from macrohard.llm.builtin.understanding.draft import TIMED, Draft, FieldDraft, RecordDraft
 from macrohard.llm.builtin.understanding.finding import mentioned
+from macrohard.llm.builtin.understanding.nouns import kind_of
+from macrohard.llm.builtin.understanding.references import ensure_field
 from macrohard.llm.builtin.understanding.roles import by_role, find_field, open_conditions
 from macrohard.llm.builtin.understanding.ruling import named_in
 from macrohard.llm.builtin.understanding.words import article, lower_label
@@ -175,6 +177,9 @@ def required_when(clause: Clause, draft: Draft) -> bool:
         selection = select(text, record)
         head = match["field2"] or clause.text[: match.start()]
         one = field_at_end(record, re.sub(r"(?i)\b(?:is|are|must be|becomes?|be)\s*$", "", head.strip().lower()))
+        noun = head.strip().rsplit(" ", 1)[-1].lower() if head.strip() else ""
+        if selection and one is None and noun and kind_of(noun).known:
+            one = ensure_field(record, noun, clause.said, type="text" if kind_of(noun).type == "choice" else kind_of(noun).type)
         if selection and one and one.name not in {c.field for c in selection.when}:
             draft.add_rule(
                 Rule(

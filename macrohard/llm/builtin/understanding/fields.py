@@ -16,7 +16,7 @@ _LEAD = re.compile(
     r"some|any|each|every|one|"
     r"his/her|possibly|ideally|of course|obviously|etc|simple|short|i need|i want|we need|we want|including|"
     r"include|includes|like|as well as|"
-    r"as well|too|well|just|only|probably|optional|mandatory|required|all|field|fields?:|has|have|needs?|must "
+    r"as well|too|well|just|only|probably|optional|mandatory|required|unique|all|field|fields?:|has|have|needs?|must "
     r"have|should have|there is|there should be)\s+)+"
 )
 _TAIL = re.compile(
@@ -26,7 +26,7 @@ _TAIL = re.compile(
 _FIELDLIKE = ("date", "time", "date-time", "e-mail", "phone", "money", "web address")
 _NAMING = re.compile(r"(?:.* )?(?:number|name|code|title|isbn|plate|sku)")
 _VERBISH = re.compile(
-    r"(?i)^(?:i|we|you|it|they|he|she|search|find|filter|sort|order by|show|display|list|see|print|export|"
+    r"(?i)^(?:colou?r the|colou?r them|tick|flag|i|we|you|it|they|he|she|search|find|filter|sort|order by|show|display|list|see|print|export|"
     r"import|download|upload|add|edit|delete|remove|"
     r"mark|highlight|warn|send|notify|remind|calculate|compute|be able|can|can't|must|should|shall|will|would|"
     r"need|want|make|allow|let|when|if|"
@@ -131,7 +131,7 @@ def _with_choices(pieces: list[str]) -> list[str]:
         if position <= until or (
             opener
             and plain
-            and kind_of(opener[1].strip().lower()).known
+            and (kind_of(opener[1].strip().lower()).known or re.match(r"[\w ]+:", merged[-1]))
             and kind_of(opener[1].strip().lower()).type in ("choice", "text")
             and not re.search(r"\bor\b", merged[-1].rpartition(",")[2])
             and (other.type == "yes/no" or not other.known)
@@ -223,6 +223,8 @@ def parse_item(piece: str) -> Item | None:
         about += " ; optional"
     if lead and re.search(r"(?i)\b(?:mandatory|required)\b", lead.group()):
         about += " ; required"
+    if lead and re.search(r"(?i)\bunique\b", lead.group()):
+        about += " ; unique"
     text = _LEAD.sub("", text + " ").strip()
     if text.endswith("*"):
         about += " ; required"
@@ -334,11 +336,11 @@ def _split_tail(text: str) -> tuple[str, str]:
             r"unique|if (?:known|any|available|given|there|applicable|needed)|not null|with (?:values?|default|"
             r"options?|choices|at least|at most|max|check|the (?:values|options|choices))|such as|like(?= \w+(?: "
             r"\w+)?(?:,| or))|e\.g\.?|for example|for when|so (?:that )?(?:i|we)|"
-            r"at least|at most|max(?:imum)? (?:of )?\d|min(?:imum)? (?:of )?\d|up to \d|never|no duplicates|as "
+            r"of the form|in the form(?:at)?|of the format|with the format|at least|at most|max(?:imum)? (?:of )?\d|min(?:imum)? (?:of )?\d|up to \d|never|no duplicates|as "
             r"(?:a|an|text|number|date|drop|check)|because|either|one of|from (?:a list|\d|the list)|\d+\s*(?:-|to|"
             r"\.\.)\s*\d+|\d+ (?:characters|chars|digits|stars)|"
             r"in (?:€|\$|£|eur\b|euros?\b|usd\b|dollars?\b|gbp\b|pounds\b|chf\b|kg\b|g\b|grams?\b|cm\b|mm\b|km\b|"
-            r"m\b|metres\b|meters\b|minutes\b|hours\b|days\b|litres\b|liters\b|miles\b|percent\b|%|°|the (?:future|"
+            r"m\b|metres\b|meters\b|minutes\b|hours\b|days\b|litres\b|liters\b|miles\b|percent\b|%|°[CFcf]?|the (?:future|"
             r"past)|euro cents|celsius|ml\b|feet\b|inches\b|lbs?\b)|not in the|only (?:numbers|digits)|when (?:it |"
             r"they )?(?:is |are |was )?(?:returned|paid|known|done|closed|sold|finished|given|handed)|>=?|<=?|\(|€|"
             r"\$|%|yes/no)(?=\W|$|\d)|(?:€|\$|£)\s*$))"

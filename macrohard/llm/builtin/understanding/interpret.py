@@ -35,7 +35,7 @@ from macrohard.llm.builtin.understanding.nouns import kind_of
 from macrohard.llm.builtin.understanding.references import ensure_field
 from macrohard.llm.builtin.understanding.roles import done_field, open_conditions
 from macrohard.llm.builtin.understanding.text import Passage, wish_of
-from macrohard.llm.builtin.understanding.words import listed, lower_label, vocabulary
+from macrohard.llm.builtin.understanding.words import listed, lower_label, plural, vocabulary
 
 Recogniser = Callable[[Clause, Draft], bool]
 
@@ -52,6 +52,7 @@ _RECOGNISERS: tuple[Recogniser, ...] = (
     constraining.required_when,
     acting.workflow,
     acting.choosing,
+    acting.starting,
     acting.extending,
     ruling.referring,
     finding.search,
@@ -361,9 +362,10 @@ class Interpreter:
             clause.text,
         )
         names = {
-            name
+            form
             for record in self.draft.records
-            for name in (record.label.lower(), record.plural.lower(), *record.aliases)
+            for name in (record.label.lower(), *record.aliases)
+            for form in (name, plural(name))
         }
         if re.search(r"(?i)\b(?:per|list of|total|sum of|average|monthly|weekly|each|at once|within)\b", text) or any(
             len(piece.split()) > 5 for piece in split_list(text)

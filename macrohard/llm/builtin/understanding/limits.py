@@ -1,6 +1,7 @@
 """What people ask for that a record-keeping page cannot do: it is said, never dropped."""
 
 
+
 import re
 from functools import cache
 

@@ -1,6 +1,7 @@
 """What the name of a field tells about it: its type, its role, and what else is sensible."""
 
 
+
 import re
 from functools import cache
 from typing import Literal, NamedTuple

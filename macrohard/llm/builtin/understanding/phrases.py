@@ -197,7 +197,7 @@ RULE = re.compile(
     r"^[\w -]{2,30} (?:can be|is either|are either|is one of|must be one of|could be|may be) [\w -]+(?:,[\w "
     r"-]+)* or [\w -]+\W*$|\b(?:should|must|can|could|to|is|are) be (?:shown|displayed|visible|calculated|"
     r"computed|highlighted|sorted|sortable|searchable|filtered|printed|printable|exported|counted|marked|"
-    r"listed)\b|^(?:the )?(?:totals?|sums?|average|count|number of [\w ]+?|how many)\b.*\b(?:per|by|of (?:all|"
+    r"listed)\b|^(?:an? |the )?(?:overview|list|report|summary) of\b|^(?:the )?(?:totals?|sums?|average|count|number of [\w ]+?|how many)\b.*\b(?:per|by|of (?:all|"
     r"the|everything)|for (?:each|every)|each|in stock)\b|\bmust be (?:after|before|later|earlier)|>=|"
     r"<=.*[a-z]_?date|\b(?:belongs?|assigned|assignable) to\b"
 )

@@ -322,7 +322,7 @@ class Records:
         if self._under_record(passage):
             return False
         found = []
-        for match in re.finditer(rf"((?:{WORD}\s+)?{WORD})\s*\(([^()]{{6,600}})\)", passage.text):
+        for match in re.finditer(rf"\b((?:{WORD}\s+)?{WORD})\s*\(([^()]{{6,600}})\)", passage.text):
             name = re.sub(rf"(?i)^{DETERMINERS}", "", match[1] + " ").strip()
             inner = split_list(match[2])
             if not name or NOT_RECORDS.match(name) or len(inner) < 2 or not looks_like_fields(match[2]):
@@ -332,7 +332,7 @@ class Records:
             found.append((name, match[2], match.span()))
         several = [one for one in found if is_plural(one[0].split()[-1])]
         if len(found) < 2 or not several and any(kind_of(name.lower()).known and not domain_of(name.lower()) for name, _, _ in found):
-            found = [one for one in several if len(field_list(one[1])) >= 3 and domain_of(singular(one[0].lower()))]
+            found = [one for one in several if len(field_list(one[1])) >= 3 and (domain_of(singular(one[0].lower())) or not passage.bullet)]
         if not found:
             return False
         text = passage.text

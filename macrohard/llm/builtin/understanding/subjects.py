@@ -57,9 +57,10 @@ _PLACES = (
     r"neighbou?rhood|street|kitchen|garden|fleet|library|"
     r"startup|start-up|charity|parish|hostel|bar|pub|factory|site|campus|secretariat|secretary|boss|wife|"
     r"husband|kids|friends|us|me|mum|mom|dad|bookshop|bookstore|"
-    r"meeting|colleagues|people|users?|employees|staff|members|volunteers|it department|side project|sports "
+    r"meeting|it department|side project|sports "
     r"club|dance school|music school|driving school|allotment|allotments)"
 )
+_PEOPLE = r"(?:members|volunteers|employees|staff|users?|people|colleagues|customers|clients|guests|students|team members)"
 _SUBJECTS: tuple[tuple[str, bool], ...] = (  # pattern, and whether an unknown singular noun may be the subject
     ((
         rf"(?i)^(?:app(?:lication)?|product|title|project|name of the app|system|software|program|"
@@ -130,7 +131,7 @@ def subject_of(text: str) -> str | None:
                 or _NO_SUBJECT.match(phrase)
                 or (
                     re.search(rf"(?i)\bfor\s+{DETERMINERS}{re.escape(phrase)}\b", text)
-                    and re.fullmatch(rf"(?i)(?:\w+ )?{_PLACES}", phrase)
+                    and re.fullmatch(rf"(?i)(?:\w+ )?(?:{_PLACES}|{_PEOPLE})", phrase)
                 )
             ):
                 continue

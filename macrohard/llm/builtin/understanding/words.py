@@ -1,6 +1,7 @@
 """Words: inflection, labels, identifiers, numbers."""
 
 
+
 import re
 
 _IRREGULAR = {
