@@ -11,6 +11,10 @@ from macrohard.llm.builtin.webapp.source.app.fields import NUMBERS
 WORDS = ("Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir", "Ginkgo", "Hazel", "Ivy", "Juniper", "Larch", "Maple")
 
 
+_BESIDE_FIVE = {"less": "45", "at most": "56", "more": "65", "at least": "54", "equal": "56", "not equal": "65"}
+"""For each comparison with 5: a digit for which it holds, and one for which it does not."""
+
+
 @dataclass(frozen=True)
 class Typed:
     """A text as it is typed, and as Python that gives it on any day."""
@@ -43,6 +47,11 @@ def on_day(days: int, *, time: str | None = None) -> Typed:
     if time is None:
         return Typed(date, f"day({days})")
     return Typed(f"{date}T{time}", f'minute({days}, "{time}")')
+
+
+def years_ago(years: int) -> Typed:
+    """This day so many years ago."""
+    return Typed(clock.later(clock.today(), -years, "y").isoformat(), f"years_ago({years})")
 
 
 def example(product: Product, record: Record, number: int = 0, *, full: bool = False, depth: int = 0) -> Texts:
@@ -127,7 +136,11 @@ def meeting(record: Record, conditions: Iterable[Condition], *, but_last: bool =
         field = record.field(condition.field)
         if not field.entered:
             continue
-        typed = _answer(record, field, condition, holds=not (but_last and place == len(listed) - 1))
+        holds = not (but_last and place == len(listed) - 1)
+        typed = _answer(record, field, condition, holds=holds)
+        if condition.other is not None and record.field(condition.other).entered and field.type in NUMBERS:
+            typed = plain(_BESIDE_FIVE[condition.test][0 if holds else 1])
+            chosen[condition.other] = plain("5")
         if typed is None:
             raise LookupError(f"{record.name}.{field.name} {condition.test}")
         chosen[field.name] = typed

@@ -24,6 +24,11 @@ def minute(days: int, time: str) -> str:
     return f"{day(days)}T{time}"
 
 
+def years_ago(years: int) -> str:
+    """This day so many years ago, as it is typed and shown."""
+    return clock.later(clock.today(), -years, "y").isoformat()
+
+
 class ProductCase(unittest.TestCase):
     """A test with a product of its own."""
 
