@@ -1,6 +1,7 @@
 """What stands beside the code: how to run and package the product, and the manual for its users."""
 
 import json
+import re
 
 from macrohard.llm.builtin.blueprint import Action, Blueprint, Condition, Field, Record, Total, View
 from macrohard.llm.builtin.webapp.addresses import record_address, view_address
@@ -36,6 +37,7 @@ _TYPES = {
     "web address": "a web address",
     "long text": "text of any length",
 }
+_UNITS = {"": "", "d": "days", "w": "weeks", "m": "months", "y": "years"}
 _COMPUTED = {
     "product": "the product of",
     "sum": "the sum of",
@@ -157,7 +159,7 @@ def _record_section(blueprint: Blueprint, record: Record) -> str:
     if record.import_csv:
         lines.append("- **Import CSV** adds the lines of a file; lines with mistakes are named and left out.")
     lines.append("\n| Field | What it takes |\n|---|---|")
-    lines.extend(f"| {field.label} | {_takes(blueprint, field)} |" for field in record.fields)
+    lines.extend(f"| {field.label} | {_takes(blueprint, record, field)} |" for field in record.fields)
     rules = [rule for rule in blueprint.rules if rule.record == record.name]
     if rules:
         lines.append("\nRules:\n")
@@ -165,9 +167,10 @@ def _record_section(blueprint: Blueprint, record: Record) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _takes(blueprint: Blueprint, field: Field) -> str:
+def _takes(blueprint: Blueprint, record: Record, field: Field) -> str:
     if field.computed:
-        operands = ", ".join(f"“{name.replace('_', ' ')}”" for name in field.computed.fields)
+        labels = {one.name: one.label for one in record.fields}
+        operands = ", ".join(f"“{labels.get(name, name.replace('_', ' '))}”" for name in field.computed.fields)
         words = _COMPUTED.get(field.computed.how, "from the records that belong to it:")
         if field.computed.how == "lookup":
             return "shown from the record it points to"
@@ -184,7 +187,7 @@ def _takes(blueprint: Blueprint, field: Field) -> str:
         parts.append(f"{'more than' if field.exclusive_minimum else 'from'} {field.minimum}")
     if field.maximum is not None:
         parts.append(f"up to {field.maximum}")
-    if field.min_length is not None:
+    if field.min_length is not None and field.min_length > 1:
         parts.append(f"at least {field.min_length} characters")
     if field.max_length is not None:
         parts.append(f"at most {field.max_length} characters")
@@ -193,15 +196,30 @@ def _takes(blueprint: Blueprint, field: Field) -> str:
     if field.checksum:
         parts.append("with a right check digit")
     if field.default is not None:
-        parts.append(f"{field.default} unless you change it")
+        parts.append(f"{_default(record, field.default)} unless you change it")
     return "; ".join(parts).replace("|", "\\|")
+
+
+def _default(record: Record, text: str) -> str:
+    matched = re.fullmatch(r"(\w+)\s*([+-])\s*(\d+)([dwmy])", text)
+    if not matched:
+        return text
+    start = next((one.label for one in record.fields if one.name == matched[1]), matched[1])
+    return f"{matched[3]} {_UNITS[matched[4]]} {'after' if matched[2] == '+' else 'before'} {start}"
 
 
 def _action_line(blueprint: Blueprint, action: Action) -> str:
     record = blueprint.record(action.record)
     while_ = f", offered while {_meant(record, action.when)}" if action.when else ""
-    changes = ", ".join(f"{record.field(name).label} to {value}" for name, value in action.sets.items())
-    return f"- **{action.label}** sets {changes}{while_}."
+    changes = ", ".join(_change(record.field(name).label, value) for name, value in action.sets.items())
+    return f"- **{action.label}** {changes}{while_}."
+
+
+def _change(label: str, value: str) -> str:
+    if matched := re.fullmatch(r"([+-])(\d+)([dwmy]?)", value):
+        amount = f"{matched[2]} {_UNITS[matched[3]]}".strip()
+        return f"adds {amount} to {label}" if matched[1] == "+" else f"takes {amount} from {label}"
+    return f"empties {label}" if value == "empty" else f"sets {label} to {value}"
 
 
 def _total_line(record: Record, total: Total) -> str:
@@ -224,7 +242,15 @@ def _meant(record: Record, conditions: tuple[Condition, ...]) -> str:
 def _condition(record: Record, condition: Condition) -> str:
     label = record.field(condition.field).label
     compared = record.field(condition.other).label if condition.other else condition.value
-    words = {"equal": "is", "not equal": "is not", "within days": "is within so many days:"}
+    words = {
+        "equal": "is",
+        "not equal": "is not",
+        "more": "is more than",
+        "less": "is less than",
+        "this month": "is in this month",
+        "anniversary this month": "comes round this month",
+        "within days": "is within so many days:",
+    }
     operator = words.get(condition.is_, f"is {condition.is_}")
     return f"{label} {operator} {compared}" if compared is not None else f"{label} {operator}"
 
