@@ -322,6 +322,9 @@ def _done(text: str, clause: Clause, draft: Draft) -> bool:
         text,
     ):
         return False
+    ticked = re.search(r"\b(?:tick(?:ed|ing)?(?: them| it| things| tasks)? off|check(?:ed|ing)?(?: them| it)? off|cross(?:ed|ing)? (?:them |it )?off|mark(?:ed)? (?:\w+ ){0,3}(?:as )?(?:done|complete[d]?|finished))\b", text)
+    if ticked and not any(done_field(record) or state_field(record) for record in draft.records):
+        clause.record.fields.append(FieldDraft(Field(name="done", label="Done", type="yes/no", default="no"), {"field": clause.said}, {"done"}))
     for record in _candidates(clause, draft):
         candidates = [one for one in (done_field(record),) if one] + list(record.of_type("yes/no"))
         for one in candidates:

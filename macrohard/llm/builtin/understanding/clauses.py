@@ -22,7 +22,7 @@ _START = (
     r"highlight|export|import|print)\b|no (?:double|duplicate|two|overlap|login|negative)|"
     r"(?:the )?(?:number|sum|total|count|average|amount) of|how many|how much|which (?:\w+ )?(?:are|is|have|"
     r"has)|who (?:is|has|have|are)|whose|with (?:a )?(?:search|filter|sort|export|total)|overdue|low[- ]stock|"
-    r"log ?in|save\b|never\b|don't|do not|not more|max(?:imum)?\b|at most|paginat\w*|paging|[\w-]+(?: [\w-]+)? (?:never|must|can't|cannot|may not|must not)\b|(?:former|past|inactive) \w+)"
+    r"log ?in|save\b|never\b|don't|do not|not more|max(?:imum)?\b|at most|paginat\w*|paging|the [\w-]+ of (?:each|every|a|an|all)\b|[\w-]+(?: [\w-]+)? (?:never|must|can't|cannot|may not|must not)\b|(?:former|past|inactive) \w+)"
 )
 _CUT = re.compile(
     rf"(?i)\s*(?:;|\s-\s|,\s*(?:and|but|then|also|plus|or)?\s*|\s+(?:and|but|then|plus|\+|&)\s+)(?:(?:also|"

@@ -87,28 +87,28 @@ def _without(text: str, found: Selection) -> str:
 
 def _choice_values(text: str, record: RecordDraft) -> Selection | None:
     for one in record.of_type("choice"):
+        found = []
+        rest = text
         for value in sorted(one.value.choices, key=len, reverse=True):
-            low = value.lower()
-            if len(low) < 2 or not re.search(
-                rf"(?<![\w-])(?:{re.escape(low)}|{re.escape(plural(low))})(?![\w-])", text
-            ):
-                continue
-            if re.search(rf"\b(?:not|non|isn't|aren't|except|un)[- ]?(?:yet |been )?{re.escape(low)}\b", text):
-                return Selection((condition(one.name, "not equal", value),), f"{record.plural} not {low}", f"Not {low}")
-            shown = value
-            bare = (
-                plural(value)
-                if singular(low) == low
-                and re.fullmatch(
-                    rf"\W*(?:only|just|all|the|show|list|of|me|my)*\W*{re.escape(plural(low))}\W*",
-                    re.sub(r"\b(?:only|just|all|the|show|list|of|me)\b", " ", text),
-                )
-                else ""
-            )
-            label = bare or (
-                f"{shown} {record.plural.lower()}" if "priority" not in one.label.lower() else f"{shown} priority"
-            )
-            return Selection((condition(one.name, "equal", value),), label, shown)
+            pattern = rf"(?<![\w-])(?:{re.escape(value.lower())}|{re.escape(plural(value.lower()))})(?![\w-])"
+            if len(value) > 1 and re.search(pattern, rest):
+                found.append(value)
+                rest = re.sub(pattern, " # ", rest)
+        if not found:
+            continue
+        if re.search(r"\b(?:not|non|isn't|aren't|hasn't|except|neither|other than|un)[-\s]*(?:yet |been |either )*\s*#", rest):
+            when = tuple(condition(one.name, "not equal", value) for value in found)
+            low = " or ".join(value.lower() for value in found)
+            return Selection(when, f"{record.plural} not {low}", f"Not {low}")
+        if len(found) > 1 and re.search(r"#\s*(?:,|or|and|/)\s*#", rest):
+            others = [value for value in one.value.choices if value not in found]
+            shown = " or ".join(value if index == 0 else value.lower() for index, value in enumerate(found))
+            return Selection(tuple(condition(one.name, "not equal", value) for value in others), f"{shown} {record.plural.lower()}", shown) if others else None
+        value = found[0]
+        many = plural(value)
+        alone = re.fullmatch(rf"\W*{re.escape(many.lower())}\W*", re.sub(r"\b(?:only|just|all|the|show|list|of|me)\b", " ", text))
+        label = many if alone and singular(value.lower()) == value.lower() else f"{value} priority" if "priority" in one.label.lower() else f"{value} {record.plural.lower()}"
+        return Selection((condition(one.name, "equal", value),), label, value)
     return None
 
 

@@ -2,6 +2,9 @@
 
 
 
+
+
+
 import re
 from collections.abc import Iterable
 

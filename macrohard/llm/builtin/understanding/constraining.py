@@ -3,21 +3,21 @@
 import re
 
 from macrohard.llm.builtin.blueprint import Rule
-from macrohard.llm.builtin.understanding.clauses import Clause
+from macrohard.llm.builtin.understanding.clauses import Clause, named_record
 from macrohard.llm.builtin.understanding.conditions import plain_words, select
 from macrohard.llm.builtin.understanding.constraints import constrain
 from macrohard.llm.builtin.understanding.draft import TIMED, Draft, FieldDraft, RecordDraft
 from macrohard.llm.builtin.understanding.finding import mentioned
 from macrohard.llm.builtin.understanding.nouns import kind_of
 from macrohard.llm.builtin.understanding.references import ensure_field
-from macrohard.llm.builtin.understanding.roles import by_role, find_field, open_conditions
+from macrohard.llm.builtin.understanding.roles import by_role, date_of, find_field, open_conditions
 from macrohard.llm.builtin.understanding.ruling import named_in
 from macrohard.llm.builtin.understanding.words import article, lower_label
 
 
 def ordering(clause: Clause, draft: Draft) -> bool:
     """ "end after start", "in_date >= out_date", "the due date can't be before the loan date"."""
-    text = re.sub(r"^(?:r|rule )?\d+[.:)]?\s+|^r\d+\s+", "", clause.low)
+    text = re.sub(r"^(?:r|rule )?\d+[.:)]?\s+|^r\d+\s+|\"", "", clause.low)
     for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
         match = re.search(r"^(?P<a>[\w -]+?)\s*(?P<op>>=|<=|>|<|=>|=<)\s*(?P<b>[a-z][\w -]+?)$", text)
         words = match or re.search(
@@ -223,6 +223,11 @@ def constraining(clause: Clause, draft: Draft) -> bool:
                     f"{lower_label(record.main_text.label)} is the same."
                 )
                 return True
+    named = named_record(draft, text)
+    if named and re.search(r"(?i)\b(?:be|lie|is|are) (?:dated )?in the (?:future|past)\b", text) and not _subjects(named, text) and (day := date_of(named)):
+        unchanged = day.value
+        constrain(day, text, clause.said)
+        return day.value != unchanged
     if len(text.split(",")) > 4 or re.match(
         r"(?i)(?:warn|show|highlight|list|mark|display|if|when|send|notify|remind|search|filter|print|export|alert)\b",
         text,

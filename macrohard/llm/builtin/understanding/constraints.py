@@ -267,14 +267,14 @@ def _dates(one: FieldDraft, rest: Rest, said: Said) -> None:
     dated = one.type in DATED
     if dated or one.type in ("text", "whole number"):
         if rest.take(
-            r"\b(?:(?:(?:must|can|may|should)?(?: ?not|n't)|can't) (?:be |lie )?(?:in (?:the )?|a )?future(?: "
+            r"\b(?:(?:(?:must|can|may|should)?(?: ?not|n't)|can't) (?:be |lie |be dated )?(?:in (?:the )?|a )?future(?: "
             r"dates?)?|no future dates?|never in the future|not (?:be )?(?:after|later than) (?:today|now)|"
             r"(?:only |must be )?(?:in the )?past(?: dates?)? or today|today or (?:earlier|before|in the past)|"
             r"up to today|(?:must be |only )in the past)\b"
         ):
             one.change("range", said, maximum="today" if dated else "this year")
         if rest.take(
-            r"\b(?:(?:(?:must|can|may|should)?(?: ?not|n't)|can't) (?:be |lie )?(?:in (?:the )?|a )?past(?: "
+            r"\b(?:(?:(?:must|can|may|should)?(?: ?not|n't)|can't) (?:be |lie |be dated )?(?:in (?:the )?|a )?past(?: "
             r"dates?)?|no past dates?|never in the past|not (?:be )?(?:before|earlier than) (?:today|now)|"
             r"today or (?:later|after|in the future)|from today(?: on)?|(?:must be |only )in the future|"
             r"(?:must be )?today or future)\b"
@@ -325,6 +325,8 @@ def _ranges(one: FieldDraft, rest: Rest, said: Said) -> None:
         and rest.has(r"^\W*(?:from |between )?\d+\s*(?:\.\.\.?|-|to|and)\s*\d+\b")
     ):
         one.value = one.value.model_copy(update={"type": "whole number"})
+    if one.type == "yes/no" and rest.has(r"\b\d{4}\s*(?:\.\.\.?|-|to)\s*(?:\d{4}|current|now|today|this year)\b"):
+        one.value = one.value.model_copy(update={"type": "whole number", "default": None})
     rangeable = one.type in NUMERIC or one.type == "text"
     if not rangeable:
         return

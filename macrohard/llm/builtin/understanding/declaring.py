@@ -33,7 +33,7 @@ from macrohard.llm.builtin.understanding.references import PARENTS
 from macrohard.llm.builtin.understanding.relations import linking
 from macrohard.llm.builtin.understanding.subjects import APP, NOUN, subject_of
 from macrohard.llm.builtin.understanding.text import Passage, wish_of
-from macrohard.llm.builtin.understanding.words import is_plural, label, singular
+from macrohard.llm.builtin.understanding.words import identifier, is_plural, label, singular
 
 
 class Declarations(Records):
@@ -268,10 +268,17 @@ class Declarations(Records):
             and len(head) > 3
             and not (len(split_list(head)) == 1 and (passage is self.opening or not self._plain_field(head)))
         ):
-            record = here or self._main(passage)
+            record = here or self._owner(head) or self._main(passage)
             if record is not None:
                 self.add_items(record, field_list(head), passage)
                 self.leave(passage, text[len(head) :].strip(" .,;"))
+
+    def _owner(self, text: str) -> RecordDraft | None:
+        """The record type that has the one field that a text is about: "Price at least 0"."""
+        items = field_list(text)
+        if len(items) != 1:
+            return None
+        return next((record for record in self.draft.records if record.get(identifier(items[0].name))), None)
 
     def _plain_field(self, text: str) -> bool:
         """Whether one word or two alone are the name of a field and not of something that is recorded."""

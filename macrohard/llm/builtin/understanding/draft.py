@@ -168,8 +168,11 @@ class Draft:
 
     def add_rule(self, rule: Rule, said: Said) -> None:
         key = rule.model_dump(exclude={"message"})
-        if all(one.model_dump(exclude={"message"}) != key for one, _ in self.rules):
-            self.rules.append((rule, said))
+        for index, (there, words) in enumerate(self.rules):
+            if there.model_dump(exclude={"message"}) == key:
+                self.rules[index] = (there, words if words.words else said)
+                return
+        self.rules.append((rule, said))
 
     def add_action(self, action: Action, said: Said) -> None:
         if not any(

@@ -198,7 +198,7 @@ def parse_item(piece: str) -> Item | None:
         head = text[: match.start()].strip()
         if head:
             inner = re.sub(r"^[\[({<]|[\])}>]\s*$", "", text[match.start() :].strip())
-            about, text, colon = re.sub(r"[\])}>]", " ", re.sub(r"\s[\[({<]", " ; ", inner)), head, True
+            about, text, colon = re.sub(r"[\])}]|>(?!\s*=?\s*\d)", " ", re.sub(r"\s(?:[\[({]|<(?!\s*=?\s*\d))", " ; ", inner)), head, True
     for separator in (r"\s*:\s+|:$", r"\s+[-–]+\s+", r"\s*=\s*", r"\s+(?=[<>]=?\s*\d)"):
         head, *rest = re.split(separator, text, maxsplit=1)
         if rest and head.strip() and len(head.split()) <= 6:
@@ -215,9 +215,6 @@ def parse_item(piece: str) -> Item | None:
     ):
         target = next(part for part in of.groups() if part)
         about = f"{about[: of.start()]} ; {about[of.end() :]}"
-    if not (name := asked_for(_LEAD.sub("", text + " ").strip()) or asked_for(text)):
-        text, tail = _split_tail(text)
-        about = f"{tail} ; {about}" if tail else about
     lead = _LEAD.match(text)
     if lead and re.search(r"(?i)\b(?:optional|optionally|maybe|perhaps|possibly)\b", lead.group()):
         about += " ; optional"
@@ -226,6 +223,9 @@ def parse_item(piece: str) -> Item | None:
     if lead and re.search(r"(?i)\bunique\b", lead.group()):
         about += " ; unique"
     text = _LEAD.sub("", text + " ").strip()
+    if not (name := asked_for(text)):
+        text, tail = _split_tail(text)
+        about = f"{tail} ; {about}" if tail else about
     if text.endswith("*"):
         about += " ; required"
         text = text.rstrip("* ")
@@ -295,6 +295,8 @@ def parse_item(piece: str) -> Item | None:
         ),
         text,
     ) or is_modifier(text):
+        return None
+    if re.search(r"(?i)\w\s(?:with|enters?|which|who|that|has|have|having|must|should|gets?|are|is)\s\w", text):
         return None
     known = kind_of(text.lower()).known and len(text.split()) <= 3 and not re.match(r"(?i)(?:is|are|has|was) ", text)
     if _VERBISH.match(text) and not (

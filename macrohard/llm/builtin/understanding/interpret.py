@@ -367,6 +367,13 @@ class Interpreter:
             for name in (record.label.lower(), *record.aliases)
             for form in (name, plural(name))
         }
+        whose = re.match(
+            r"(?i)^(?:the )?(?P<f>[a-z][\w -]{1,30}?) of (?:each|every|the|an?) (?P<r>[\w -]+?) (?P<rest>(?:is|are|must|should|can|may|has to)\b.+)$", clause.text
+        )
+        owner = self.records.find(whose["r"]) if whose else None
+        if whose and owner is not None and (late := parse_item(f"{whose['f']} ({whose['rest']})")):
+            self.records.add_items(owner, [late], _as_passage(clause))
+            return True
         if re.search(r"(?i)\b(?:per|list of|total|sum of|average|monthly|weekly|each|at once|within)\b", text) or any(
             len(piece.split()) > 5 for piece in split_list(text)
         ):
@@ -381,13 +388,6 @@ class Interpreter:
         if looks_like_fields(text) and not any(item.name.lower() in names and item.about for item in field_list(text)):
             for item in field_list(text):
                 self.records.add_items(clause.record, [item], _as_passage(clause))
-            return True
-        whose = re.match(
-            r"(?i)^(?:the )?(?P<f>[a-z][\w -]{1,30}?) of (?:each|every|the|an?) (?P<r>[\w -]+?) (?P<rest>(?:is|are|must|should|can|may|has to)\b.+)$", clause.text
-        )
-        owner = self.records.find(whose["r"]) if whose else None
-        if whose and owner is not None and (late := parse_item(f"{whose['f']} ({whose['rest']})")):
-            self.records.add_items(owner, [late], _as_passage(clause))
             return True
         if (
             match := re.match(

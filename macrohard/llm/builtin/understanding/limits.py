@@ -2,6 +2,9 @@
 
 
 
+
+
+
 import re
 from functools import cache
 

@@ -2,6 +2,9 @@
 
 
 
+
+
+
 import re
 from functools import cache
 from typing import Literal, NamedTuple
@@ -209,7 +212,7 @@ _TEXT = re.compile(
     r"nickname|initials|"
     r"venue|organi[sz]er|sponsor|item|product|article|service|activity|exercise|dish|meal|medication|medicine|"
     r"dose|dosage|nationality|"
-    r"language|region|area|address|field|plot|bed|parents?|guardian|emergency contact|allerg(?:y|ies)|source|"
+    r"group|division|section|league|language|region|area|address|field|plot|bed|parents?|guardian|emergency contact|allerg(?:y|ies)|source|"
     r"destination|from|to|"
     r"driver|passenger|route|vehicle|machine|device|tool|equipment|material|part|warehouse|bin|rack|box|"
     r"container|user|username|"

@@ -2,6 +2,9 @@
 
 
 
+
+
+
 import re
 from typing import NamedTuple
 

@@ -19,7 +19,7 @@ FIELDS_WORD = r"(?:fields?|columns?|attributes?|properties|details|data|informat
 
 
 NOT_RECORDS = re.compile(
-    r"(?i)^(?:(?:the |main |key |additional |other |more |business |some |my )?(?:fields?|tables?|entit(?:y|"
+    r"(?i)^(?:(?:also|additionally|further|besides) \w+|(?:the |main |key |additional |other |more |business |some |my )?(?:fields?|tables?|entit(?:y|"
     r"ies)|records?|data(?: model| fields)?|rules?|business rules|validations?|constraints?|views?|screens?|"
     r"pages?|lists?|features?|functions?|functionality|"
     r"requirements?|reports?|reporting|imports?|exports?|must(?:[- ]haves?)?|should(?:[- ]haves?)?|could(?:[- "

@@ -380,6 +380,9 @@ class Records:
 
 def tell_apart(record: RecordDraft) -> None:
     """A medicine log that notes a medicine each time keeps entries, not medicines."""
+    domain = domain_of(record.label.lower())
+    if domain is not None and domain.label == record.label:
+        return  # a task may well have a task
     if any(one.label.lower() == record.label.lower() and one.type == "text" for one in record.fields):
         fresh = new_record(f"{record.label.lower()} entry", record.said)
         record.name, record.label, record.plural = fresh.name, fresh.label, fresh.plural

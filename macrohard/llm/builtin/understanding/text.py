@@ -146,14 +146,17 @@ def passages(text: str) -> list[Passage]:
 
 _PREFIX = re.compile(
     r"(?i)^(?P<p>must(?:[- ]haves?)?|should(?:[- ]haves?)?|could(?:[- ]haves?)?|won'?t(?:[- ]haves?)?|nice[- ]to[- ]haves?|(?:would|wld) be nice|optional|later|"
-    r"rules?|views?|features?|out of scope|not needed|bonus|wishes)\s*:\s+(?P<rest>\S.+)$"
+    r"rules?|views?|features?|out of scope|not needed|bonus|wishes|(?:also )?(?:recorded|noted|stored|kept)(?: are| is)?|(?:other |more |further |additional )?fields)\s*:\s+(?P<rest>\S.+)$"
 )
 
 
 def _sectioned(text: str, headings: tuple[str, ...], *, bullet: bool) -> tuple[tuple[str, ...], str]:
     """A line such as "Should: colour them red" stands in a section of its own."""
     match = None if bullet and "rule" in text[:5].lower() else _PREFIX.match(text)
-    return ((*headings, match["p"].lower()), match["rest"]) if match else (headings, text)
+    if match is None:
+        return headings, text
+    name = "fields" if re.search(r"(?i)recorded|noted|stored|kept", match["p"]) else match["p"].lower()
+    return (*headings, name), match["rest"]
 
 
 def _unshout(text: str) -> str:

@@ -2,6 +2,9 @@
 
 
 
+
+
+
 import re
 
 _IRREGULAR = {
