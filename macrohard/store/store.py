@@ -205,7 +205,7 @@ def _recorded(row: EventRow) -> Recorded:
 def _summary(run: RunRow, lease: LeaseRow | None) -> tuple[RunSummary, str]:
     """The line of a list, and the run's problem."""
     status, problem = run.status, run.problem
-    if status == "running" and lease is not None and not is_held(lease):
+    if status == "running" and (lease is None or not is_held(lease)):
         status, problem = "paused", f"its process ended without finishing it; go on with: macrohard resume {run.id}"
     summary = RunSummary.model_validate(
         {
