@@ -5,6 +5,8 @@
 
 
 
+
+
 import re
 from collections.abc import Iterable
 

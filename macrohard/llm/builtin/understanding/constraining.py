@@ -177,7 +177,8 @@ def required_when(clause: Clause, draft: Draft) -> bool:
         selection = select(text, record)
         head = match["field2"] or clause.text[: match.start()]
         one = field_at_end(record, re.sub(r"(?i)\b(?:is|are|must be|becomes?|be)\s*$", "", head.strip().lower()))
-        noun = head.strip().rsplit(" ", 1)[-1].lower() if head.strip() else ""
+        bare = re.sub(r"(?i)\b(?:is|are|must be|becomes?|be)\s*$", "", head.strip()).strip()
+        noun = bare.rsplit(" ", 1)[-1].lower() if bare else ""
         if selection and one is None and noun and kind_of(noun).known:
             one = ensure_field(record, noun, clause.said, type="text" if kind_of(noun).type == "choice" else kind_of(noun).type)
         if selection and one and one.name not in {c.field for c in selection.when}:

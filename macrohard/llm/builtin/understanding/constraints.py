@@ -342,6 +342,11 @@ def _ranges(one: FieldDraft, rest: Rest, said: Said) -> None:
         _number_range(
             one, said, minimum=number(match["a"]), maximum=number(match["b"]), unit=match["ub"] or match["ua"]
         )
+    never = r"\b(?:(?:must|can|may|should|shall|is|are)?(?: ?not|n't)|can't|cannot|never|no)(?: be| get| go| exceed)*"
+    if match := rest.take(rf"{never} (?:more|higher|greater|larger|bigger|longer|over|above) (?:than )?{value}|{never} exceed {value.replace('<n>', '<n2>').replace('<u>', '<u2>')}"):
+        _number_range(one, said, maximum=number(match["n"] or match["n2"]), unit=match["u"] or match["u2"])
+    if match := rest.take(rf"{never} (?:less|lower|fewer|smaller|under|below) (?:than )?{value}"):
+        _number_range(one, said, minimum=number(match["n"]), unit=match["u"])
     if rest.take(
         r"\b(?:must be |only )?(?:positive(?: number| amount)?s?|greater than (?:zero|0)|more than (?:zero|0)|"
         r"above (?:zero|0)|over (?:zero|0)|bigger than (?:zero|0)|larger than (?:zero|0))\b|>\s*0(?![\d.])"

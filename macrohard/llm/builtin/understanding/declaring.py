@@ -432,7 +432,9 @@ class Declarations(Records):
             return False
         pieces = split_list(text)
         single = parse_item(text)
-        if (
+        if len(pieces) > 1 and looks_like_fields(text):
+            items = field_list(text)
+        elif (
             single
             and (kind_of(single.name.lower()).known or single.about or len(pieces) == 1)
             and len(single.name.split()) <= 5

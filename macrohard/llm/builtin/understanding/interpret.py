@@ -22,6 +22,7 @@ from macrohard.llm.builtin.understanding.clauses import (
     is_chatter,
     is_habit,
     is_quality,
+    named_record,
     reason_in,
 )
 from macrohard.llm.builtin.understanding.completion import complete
@@ -76,7 +77,7 @@ _PROPERTY = re.compile(
     r"least \w+ (?:characters|digits)|max|min|not (?:be )?(?:empty|negative|longer|required|mandatory|more|"
     r"less|in the)|empty|blank|left|positive|more than \d|less than \d|greater|negative|longer|shorter|in the "
     r"(?:future|past)|exactly \d|\d+ (?:digits|characters)|a valid|valid|a whole number|a number|a date|filled|"
-    r"given|entered|nullable|never)\b"
+    r"given|entered|nullable)\b"
 )
 _CHOOSING = (listing.printing, listing.highlighting, finding.filtering, totalling.totalling, listing.viewing)
 """Those that read which records are meant."""
@@ -335,6 +336,9 @@ class Interpreter:
     def _plain(self, clause: Clause) -> bool:
         """ "add, edit and delete tasks": what every product does, now in the person's words."""
         bare = clause.text
+        mentioned = [one for one in self.draft.records if named_record(Draft(records=[one]), bare)]
+        if len(mentioned) > 1 and re.search(r"(?i)\b(?:of|for|by|per|which|has|have)\b", bare):
+            return False
         for record in self.draft.records:
             for name in sorted({record.label, record.plural, *record.aliases}, key=len, reverse=True):
                 bare = re.sub(rf"(?i)(?<![\w-]){re.escape(name)}(?:s|'s)?(?![\w-])", " ", bare)

@@ -5,6 +5,8 @@
 
 
 
+
+
 import re
 from functools import cache
 from typing import Literal, NamedTuple

@@ -5,6 +5,8 @@
 
 
 
+
+
 import re
 from typing import NamedTuple
 

@@ -5,6 +5,8 @@
 
 
 
+
+
 import re
 
 _IRREGULAR = {
