@@ -71,8 +71,19 @@ def edit(blueprint: Blueprint, claim: Claim) -> Written:
 
 
 def delete(blueprint: Blueprint, claim: Claim) -> Written:
-    """Deleting asks first, and removes this record alone."""
+    """Deleting asks first, and removes this record alone; or it is offered nowhere."""
     script, record = Script(blueprint), blueprint.record(claim.record or "")
+    if not record.deletable:
+        kept = script.add(record.name)
+        script.open_detail(kept)
+        script.do(SeeControl(role="link", name="Edit"))
+        for role in ("link", "button"):
+            script.do(SeeControl(role=role, name="Delete", present=False))
+        script.open_list(record.name)
+        for role in ("link", "button"):
+            script.do(SeeControl(role=role, name="Delete", present=False, row=script.world.handle(kept)))
+        yield f"A {record.label.lower()} cannot be deleted: it is offered nowhere", script
+        return
     row, other = script.add(record.name), script.add(record.name)
     handle = script.world.handle(row)
     script.open_list(record.name)

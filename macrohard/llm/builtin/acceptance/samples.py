@@ -216,6 +216,8 @@ def _text(field: Field, number: int) -> str:
 def _matching(field: Field, number: int) -> str:
     if field.pattern_example is None:
         raise NoSample(f"no example for {field.label}")
+    if not matches(field, field.pattern_example):
+        raise NoSample(f"the example for {field.label} is none")
     for place, text in enumerate(_variants(field.pattern_example, field)):
         if place == number:
             return text

@@ -20,6 +20,7 @@ from macrohard.llm.builtin.users.ways import (
 )
 
 Reaching = Generator[Call, str, bool]
+_DATE_OR_TIME = re.compile(r"\d{4}-\d\d-\d\d|\d\d:\d\d")
 FURTHEST = 14
 """So many Tabs without getting there are too many."""
 
@@ -157,17 +158,21 @@ def _answer(person: Person, entry: Entry, field: Control, number: int, *, hint: 
 
 def _send(person: Person, entry: Entry) -> Generator[Call, str, None]:
     """Enter saves a form; where it does not, the button does."""
+    by_button = False
     for attempt in range(3):
         focused = person.page.focused
-        if focused is None or focused.role != "textbox":
+        # In a date, Enter is for its calendar.
+        is_text = focused is not None and focused.role == "textbox" and not _DATE_OR_TIME.match(focused.value)
+        if by_button or not is_text:
             reached = yield from _tab_to(person, lambda one: one.role == "button", "Get to the button that saves")
             if not reached:
                 person.notice(2, "I pressed Tab again and again and never reached a button to save")
                 return
         before = person.page
 
-        def judge(page: Page, before: Page = before) -> Complaint:
-            return (1, "nothing happened") if page.lines == before.lines else None
+        def judge(page: Page, before: Page = before, sure: bool = by_button) -> Complaint:
+            # In a text of several lines, Enter begins the next one.
+            return (2, "nothing happened") if sure and page.lines == before.lines else None
 
         yield from person.act(
             f"Save the {entry.kind} with Enter",
@@ -180,6 +185,7 @@ def _send(person: Person, entry: Entry) -> Generator[Call, str, None]:
             entry.saved = not person.page.is_form or not person.page.address.startswith(before.address)
             if entry.saved or attempt == 2:
                 return
+            by_button = True
             continue
         marked = [one for one in person.page.fields if "invalid" in one.states]
         if attempt == 2 or not marked:
