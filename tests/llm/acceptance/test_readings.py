@@ -19,12 +19,13 @@ REQUIREMENTS = {
     ),
     "stories": (
         "As a coach I want to add players with name, birthday, shirt number (1-99, unique) and position (goal, "
-        "defence, attack). As a coach I want to filter players by position. As a coach I want to export the list to CSV."
+        "defence, attack). As a coach I want to filter players by position. As a coach I want to export the list to "
+        "CSV."
     ),
     "rules": (
         "Tool lending for neighbours. Tools: name, deposit in euro. Loans: tool, borrower, from date, to date, "
-        "returned yes/no. A tool cannot be lent twice at the same time. The to date must not be before the from date. A tool "
-        "with loans must not be deleted."
+        "returned yes/no. A tool cannot be lent twice at the same time. The to date must not be before the from date. "
+        "A tool with loans must not be deleted."
     ),
 }
 
