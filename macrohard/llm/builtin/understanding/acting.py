@@ -189,6 +189,8 @@ def choosing(clause: Clause, draft: Draft) -> bool:
 def acting(clause: Clause, draft: Draft) -> bool:
     """ "mark as done/undone", "check out", "return a book", "extend by 7 days once", "approve or reject"."""
     text = clause.low
+    if re.search(r"\b(?:can't|cannot|can not|must not|may not|mustn't|never|not allowed|no longer|shouldn't)\b", text):
+        return False
     return (
         _in_and_out(text, clause, draft)
         or _done(text, clause, draft)
@@ -322,6 +324,9 @@ def _done(text: str, clause: Clause, draft: Draft) -> bool:
         text,
     ):
         return False
+    marked = re.search(r"\bmark(?:ed|ing)? (?:\w+ ){1,3}as (?P<w>[a-z]+(?:ed|id|nt|en))\b", text)
+    if marked and not open_conditions(clause.record) and clause.record.get(identifier(marked["w"])) is None:
+        clause.record.fields.append(FieldDraft(Field(name=identifier(marked["w"]), label=marked["w"].capitalize(), type="yes/no", default="no"), {"field": clause.said}, {marked["w"]}))
     ticked = re.search(r"\b(?:tick(?:ed|ing)?(?: them| it| things| tasks)? off|check(?:ed|ing)?(?: them| it)? off|cross(?:ed|ing)? (?:them |it )?off|mark(?:ed)? (?:\w+ ){0,3}(?:as )?(?:done|complete[d]?|finished))\b", text)
     if ticked and not any(done_field(record) or state_field(record) for record in draft.records):
         clause.record.fields.append(FieldDraft(Field(name="done", label="Done", type="yes/no", default="no"), {"field": clause.said}, {"done"}))

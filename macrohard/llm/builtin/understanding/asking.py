@@ -7,6 +7,7 @@
 
 
 
+
 import re
 from functools import lru_cache
 

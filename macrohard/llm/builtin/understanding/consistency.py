@@ -7,6 +7,7 @@
 
 
 
+
 import re
 from collections.abc import Iterable
 

@@ -342,6 +342,10 @@ def _ranges(one: FieldDraft, rest: Rest, said: Said) -> None:
         _number_range(
             one, said, minimum=number(match["a"]), maximum=number(match["b"]), unit=match["ub"] or match["ua"]
         )
+    if match := rest.take(r"(?P<n>\d+(?:[.,]\d+)?) (?:or|and) (?:more|higher|greater|above|up|over)\b"):
+        _number_range(one, said, minimum=number(match["n"]))
+    if match := rest.take(r"(?P<n>\d+(?:[.,]\d+)?) or (?:less|fewer|lower|below)\b"):
+        _number_range(one, said, maximum=number(match["n"]))
     never = r"\b(?:(?:must|can|may|should|shall|is|are)?(?: ?not|n't)|can't|cannot|never|no)(?: be| get| go| exceed)*"
     if match := rest.take(rf"{never} (?:more|higher|greater|larger|bigger|longer|over|above) (?:than )?{value}|{never} exceed {value.replace('<n>', '<n2>').replace('<u>', '<u2>')}"):
         _number_range(one, said, maximum=number(match["n"] or match["n2"]), unit=match["u"] or match["u2"])

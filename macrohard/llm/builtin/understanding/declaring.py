@@ -263,6 +263,13 @@ class Declarations(Records):
         ) and self._as_fields(here or self._main(passage), passage, text):
             return
         head = text[: end_of_list(text)]
+        first, comma, others = head.partition(",")
+        if passage is self.opening and comma and looks_like_fields(others) and len(split_list(others)) >= 2 and (subject_of(first) or re.search(rf"(?i)\b{APP}$", first.strip())):
+            record = here or self._main(passage)
+            if record is not None:
+                self.add_items(record, field_list(others), passage)
+                self.leave(passage, text[len(head) :].strip(" .,;"))
+                return
         if (
             looks_like_fields(head)
             and len(head) > 3
@@ -392,6 +399,9 @@ class Declarations(Records):
                 for inner in re.findall(r"\(([^()]+)\)", text[: match.start("list")]):
                     if looks_like_fields(inner):
                         self.add_items(record, field_list(inner), passage)
+            for parent in re.split(r"(?i)\s+and\s+|,\s*", groups.get("parents") or ""):
+                if parent and (there := self.find(parent)) and there is not record:
+                    self.links.append((record.name, there.name, Said(words=passage.source)))
             self._report(groups["list"][:cut], passage)
             before = "" if noun or link else text[: match.start()]
             self.leave(passage, (before + " " + groups["list"][cut:]).strip(" .,;"))

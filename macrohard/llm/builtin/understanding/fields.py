@@ -126,7 +126,7 @@ def _with_choices(pieces: list[str]) -> list[str]:
                 and all(":" not in one and "(" not in one for one in pieces[position : ahead + 1])
             ):
                 until = ahead
-        plain = ":" not in piece and "(" not in piece and len(piece.split()) <= 4
+        plain = ":" not in piece and ("(" not in piece or "(default" in piece) and len(piece.split()) <= 6
         other = kind_of(piece.lower())
         if position <= until or (
             opener
@@ -159,6 +159,12 @@ def _is_range(text: str, position: int, match: re.Match[str]) -> bool:
 
 def extract_either(text: str) -> tuple[str, list[Item]]:
     """Take "if they are a lead, a customer or former" out of a list: a choice that commas would tear apart."""
+    text = re.sub(
+        r"(?i)\b(answer|status|state|type|kind|result|category|priority|level|reply|vote|grade|mood|size|outcome) ((?:[a-z]+, )*[a-z]+,? or [a-z]+)(?=$|[,.;]| and )",
+        lambda m: f"{m[1]} ({re.sub(r',? or |, ', '/', m[2])})",
+        text,
+    )
+    text = re.sub(r"(?i)\bdate ?\+ ?time\b", "date and time", text)
     items = []
     match = re.search(
         (
@@ -229,6 +235,7 @@ def parse_item(piece: str) -> Item | None:
     if text.endswith("*"):
         about += " ; required"
         text = text.rstrip("* ")
+    text = re.sub(r"(?i)(?<=\w) (?:no|nr)\.?$", " number", text)
     while (shorter := _TAIL.sub("", text)) != text:
         text = shorter
     if text.lower().endswith(" to") and not re.search(r"(?i)(?:ed|en|nt|ld|up|ed out|given|sent|lent|sold|paid|belongs) to$", text):
@@ -342,10 +349,10 @@ def _split_tail(text: str) -> tuple[str, str]:
             r"(?:a|an|text|number|date|drop|check)|because|either|one of|from (?:a list|\d|the list)|\d+\s*(?:-|to|"
             r"\.\.)\s*\d+|\d+ (?:characters|chars|digits|stars)|"
             r"in (?:€|\$|£|eur\b|euros?\b|usd\b|dollars?\b|gbp\b|pounds\b|chf\b|kg\b|g\b|grams?\b|cm\b|mm\b|km\b|"
-            r"m\b|metres\b|meters\b|minutes\b|hours\b|days\b|litres\b|liters\b|miles\b|percent\b|%|°[CFcf]?|the (?:future|"
+            r"m\b|metres\b|meters\b|minutes\b|seconds\b|hours\b|days\b|weeks\b|months\b|years\b|square met(?:er|re)s\b|sqm\b|litres\b|liters\b|miles\b|percent\b|%|°[CFcf]?|the (?:future|"
             r"past)|euro cents|celsius|ml\b|feet\b|inches\b|lbs?\b)|not in the|only (?:numbers|digits)|when (?:it |"
             r"they )?(?:is |are |was )?(?:returned|paid|known|done|closed|sold|finished|given|handed)|>=?|<=?|\(|€|"
-            r"\$|%|yes/no)(?=\W|$|\d)|(?:€|\$|£)\s*$))"
+            r"\$|%|yes/no)(?=\W|$|\d)|(?:€|\$|£|EUR|USD|GBP|CHF)\s*$))"
         ),
         text,
     )

@@ -220,11 +220,11 @@ class Order(NamedTuple):
 
 
 _DOWN = (
-    r"(?i)\b(?:desc(?:ending)?|description|newest|latest|most recent|highest|biggest|largest|most|reverse\w*|down|"
+    r"(?i)\b(?:desc(?:ending)?|description|newest|latest|last|most recent|highest|biggest|largest|most|reverse\w*|down|"
     r"z-a)\b"
 )
 _SUPERLATIVE = re.compile(
-    r"(?i)\b(?P<w>newest|latest|most recent|oldest|earliest|soonest|highest|biggest|largest|lowest|smallest|"
+    r"(?i)\b(?P<w>newest|latest|last|most recent|oldest|earliest|soonest|highest|biggest|largest|lowest|smallest|"
     r"cheapest|most expensive|most urgent|best|closest|next|nearest)\b"
     r"(?P<rest>.{0,30}?)\b(?:first|on top|at the top)\b"
 )
@@ -275,7 +275,7 @@ def _best_for(word: str, record: RecordDraft) -> FieldDraft | None:
     if word in ("soonest", "closest", "next", "nearest", "most urgent", "earliest"):
         urgent = find_field(record, "priority") if word == "most urgent" else None
         return urgent or by_role(record, "due") or date_of(record)
-    if word in ("newest", "latest", "most recent", "oldest"):
+    if word in ("newest", "latest", "last", "most recent", "oldest"):
         return date_of(record)
     return next(iter(record.of_type("money", "whole number", "decimal number")), None)
 

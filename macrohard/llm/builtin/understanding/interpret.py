@@ -305,6 +305,7 @@ class Interpreter:
             for one in record.fields
             for alias in {one.label.lower(), *one.aliases}
         }
+        fields |= {form for record in self.draft.records for name in (record.label.lower(), *record.aliases) for form in (name, plural(name))}
         real = [(name, words) for name, words in found if words.lower() not in fields]
         for name, _ in real:
             self.draft.leave_uncovered(f"{name}: “{clause.source}”.", clause.said)

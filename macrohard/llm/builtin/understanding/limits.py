@@ -7,6 +7,7 @@
 
 
 
+
 import re
 from functools import cache
 
@@ -49,7 +50,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ), "Attaching files"),
     (r"\b(?:(?:as|to|a|into|generate|create|produce|print|export|download)\b[\w ]{0,20}\bpdfs?|pdfs?)\b", "PDF files"),
     ((
-        r"\b(?:charts?|graphs?|diagrams?|pie chart|bar chart|plot(?:s|ted)?\b(?! ?number| of land)|"
+        r"\b(?:charts?|graphs?|diagrams?|pie chart|bar chart|plotted\b|plot (?:the|a|data|my)\b|"
         r"visuali[sz]ation|sparklines?|trend lines?|heat ?maps?|gantt)\b"
     ), "Charts"),
     ((

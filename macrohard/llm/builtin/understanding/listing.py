@@ -64,7 +64,8 @@ def viewing(clause: Clause, draft: Draft) -> bool:
         return _out(clause, draft)
     in_views = bool(clause.headings) and bool(_VIEWS_SECTION.search(clause.headings[-1]))
     short = len(text.split()) <= 6 or bool(re.search(r"(?i)\b(?:list|overview|report|page)s?$", text.strip(" .")))
-    if not in_views and not short and not re.search(rf"(?i)\b{_SHOW}\b", text):
+    starts = named_record(draft, " ".join(text.split()[:2])) is not None
+    if not in_views and not short and not starts and not re.search(rf"(?i)\b{_SHOW}\b", text):
         return False
     if re.search(r"(?i)\b(?:all|history|every)\b", text) and not select(text, clause.record) and history(clause, draft):
         return True

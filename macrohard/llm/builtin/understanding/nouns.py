@@ -7,6 +7,7 @@
 
 
 
+
 import re
 from functools import cache
 from typing import Literal, NamedTuple
@@ -78,7 +79,7 @@ _TYPES: tuple[tuple[FieldType, str], ...] = (
         r"level| quantity)?|min(?:imum)? (?:stock|level|quantity|qty)|max(?:imum)? (?:participants|people|guests|"
         r"capacity|number)|reorder (?:level|point|quantity)|children|adults|people|bedrooms|bathrooms|episodes?|"
         r"seasons?|units|pieces|headcount|party size|group size|km|kilomet(?:er|re)s?|miles|odometer km|attempts|"
-        r"laps|calories|kcal|heart rate|bpm|votes|likes|goals?(?= scored)|goals scored|duration in minutes|"
+        r"laps|calories|kcal|heart rate|pulse|systolic(?: pressure)?|diastolic(?: pressure)?|blood sugar|bpm|votes|likes|goals?(?= scored)|goals scored|duration in minutes|"
         r"duration \(?min\w*\)?|prep(?:aration)? time|cook(?:ing)? time|queen year|vintage|players|min(?:imum)? "
         r"players|max(?:imum)? players|in stock quantity|on hand|stock on hand|size of group|sessions left|years? "
         r"of experience|warranty months|lead time|colonies|frames|litter size|credits|deposit bottles|spots|places "

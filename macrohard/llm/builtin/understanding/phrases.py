@@ -100,6 +100,8 @@ _HAVE = (
 
 
 DECLARATIONS = (
+    rf"(?i)\b(?:for|per|of) (?:each|every|an?|one) {NOUN}\s*:\s*(?P<sure>){_LIST}",
+    rf"(?i)^(?:and )?(?:an?|each|every|one) {NOUN} (?:per|for each|for every|for an?|of an?) (?P<parents>[\w ]+?) with (?P<sure>)(?:the |an? )?{_LIST}",
     (
         rf"(?i)\b(?:something|app|tool|list|thing|thingy|place) (?:to|for|where (?:i|we) (?:can )?)\s*(?:remember|"
         rf"know|see|note|track|record|write down|keep track of)(?:ing)?\s+(?=who|when|what|where|which|how|if|"
@@ -190,7 +192,7 @@ RULE = re.compile(
     r"\w+ open|\d+ \w+ per)|max(?:imum)?\.? (?:of )?\d+ (?:open |active )?(?!char|letter|digit|star|%|kg|euro|"
     r"minutes|hours)[a-z]+ (?:per|for each|at)|no more than \w+ \w+ (?:per|for each)|"
     r"ignore|(?:only )?once (?:per|for|a)|search\w*|filter\w*|sort(?:ed)? by|sortable|highlight\w*|export\w*|"
-    r"import|print\w*|overdue|remind\w*|notif\w*|log ?in|login)\b|"
+    r"import(?:s|ed|ing)?|print(?:able|ed|ing|s|out)?|overdue|remind\w*|notif\w*|log ?in|login)\b|"
     r"\b(?:can't|(?:can|may|must|should)(?:not|n't| not)) (?!be (?:empty|blank|in the|negative|longer|more|"
     r"less|left|below|before|after|null|missing))|\bis (?:only )?(?:possible|allowed)|\b(?:show|shows|display|"
     r"list|see|view|find|mark|tick|calculate|compute|warn|delete|edit|remove|check (?:in|out))\b|"

@@ -31,6 +31,7 @@ _HARMFUL: tuple[tuple[str, str], ...] = (
         "a page that imitates another company's login to collect people's credentials"
     )),
     ((
+        r"\bencrypt\w*\b.{0,60}\b(?:someone|somebody|victim|other people|their|his|her|another)\w*\b|\b(?:list of|our|the|new) victims\b|\bransom\b(?! notes? collection)|"
         r"\bkey ?-?logg?(?:er|ing)\b|\brecord (?:all |every )?(?:key ?strokes?|key presses)\b|\b(?:ransom|mal|spy|"
         r"stalker)ware\b(?! (?:incident|log|report|register|case|samples? (?:log|inventory))s?)|\bcomputer virus\b|"
         r"\bbotnet\b|\btrojan\b(?! horse collection)|\brootkit\b|\bddos\b|\bback ?door (?:into|to|for|on)\b|"

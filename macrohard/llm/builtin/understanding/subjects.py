@@ -123,7 +123,7 @@ def subject_of(text: str) -> str | None:
             phrase = re.sub(rf"(?i)^{DETERMINERS}", "", match["np"].strip() + " ").strip(" -'")
             full = phrase.lower()
             phrase = re.sub(rf"(?i)(?:[ -]{APP})+$", "", phrase)
-            if domain_of(full) and full != phrase.lower():
+            if domain_of(full) and full != phrase.lower() and domain_of(singular(phrase.lower())) is None:
                 return full
             words = phrase.split()
             if (

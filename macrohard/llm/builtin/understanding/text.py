@@ -146,7 +146,7 @@ def passages(text: str) -> list[Passage]:
 
 _PREFIX = re.compile(
     r"(?i)^(?P<p>must(?:[- ]haves?)?|should(?:[- ]haves?)?|could(?:[- ]haves?)?|won'?t(?:[- ]haves?)?|nice[- ]to[- ]haves?|(?:would|wld) be nice|optional|later|"
-    r"rules?|views?|features?|out of scope|not needed|bonus|wishes|(?:also )?(?:recorded|noted|stored|kept)(?: are| is)?|(?:other |more |further |additional )?fields)\s*:\s+(?P<rest>\S.+)$"
+    r"rules?|views?|features?|out of scope|not needed|bonus|wishes|(?:also )?(?:recorded|noted|stored|kept)(?: are| is)?|(?:other |more |further |additional )?fields|(?:what )?(?:we|i) (?:also )?(?:need|want|would like)(?: is| are)?|so|needed|wanted|functions)\s*:\s+(?P<rest>\S.+)$"
 )
 
 
@@ -155,6 +155,8 @@ def _sectioned(text: str, headings: tuple[str, ...], *, bullet: bool) -> tuple[t
     match = None if bullet and "rule" in text[:5].lower() else _PREFIX.match(text)
     if match is None:
         return headings, text
+    if match["p"].lower() == "so" or re.search(r"(?i)need|want|like", match["p"]):
+        return headings, match["rest"]
     name = "fields" if re.search(r"(?i)recorded|noted|stored|kept", match["p"]) else match["p"].lower()
     return (*headings, name), match["rest"]
 

@@ -41,7 +41,7 @@ def totalling(clause: Clause, draft: Draft) -> bool:
     per = re.search(
         (
             r"\b(?:per|by|for each|for every|each|every|grouped by|of each|a(?= (?:month|week|year|"
-            r"day)\b))\s+(?P<g>[\w -]+?)(?=$|[,.;)]|\s+(?:and|in|with|so|to|over|for|of|on|at|as)\b)"
+            r"day)\b))\s+(?P<g>[\w -]+?)(?=$|[,.;)]|\s+(?:and|in|with|so|to|over|for|of|on|at|as|this|that|which|is|please|thanks|too|also)\b)"
         ),
         text,
     )

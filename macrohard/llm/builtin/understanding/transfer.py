@@ -15,7 +15,7 @@ def exporting(clause: Clause, draft: Draft) -> bool:
         ),
         clause.text,
     )
-    if not match or re.search(r"(?i)\bimport|\bfrom (?:a )?(?:csv|excel|file|spreadsheet)|upload", clause.text):
+    if not match or re.search(r"(?i)\bimport(?!an)|\bfrom (?:a )?(?:csv|excel|file|spreadsheet)|upload", clause.text):
         return False
     if re.search(r"(?i)\b(?:pdf|word|json|xml|ical|ics|vcard|html)\b", clause.text) and not re.search(
         r"(?i)csv|excel|spreadsheet", clause.text
@@ -56,7 +56,7 @@ def importing(clause: Clause, draft: Draft) -> bool:
         return True
     if not re.search(
         (
-            r"(?i)\bimport\w*\b|\bupload (?:a |an |my |our |the )?(?:csv|excel|list|spreadsheet|file of)|\b(?:load|"
+            r"(?i)\bimport(?:s|ed|ing|able)?\b|\bupload (?:a |an |my |our |the )?(?:csv|excel|list|spreadsheet|file of)|\b(?:load|"
             r"read|take over|copy) .{0,30}\bfrom (?:a |an |my |our |the )?(?:old )?(?:csv|excel|spreadsheet)"
         ),
         clause.text,

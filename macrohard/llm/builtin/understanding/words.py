@@ -7,6 +7,7 @@
 
 
 
+
 import re
 
 _IRREGULAR = {
