@@ -20,7 +20,11 @@ _VERDICT_ON_RUN = {
 
 
 def as_json(overview: RunOverview) -> JsonObject:
-    """The object that `--json` prints; nothing else goes to standard output."""
+    """The object that `--json` prints; nothing else goes to standard output.
+
+    A criterion's status is "met", "unmet" or "stale": what is not covered is unmet like anything else that does not
+    hold; why it is so stands in `macrohard show --json` and in the report.
+    """
     return {
         "run": overview.summary.id,
         "outcome": overview.summary.status,
@@ -31,7 +35,7 @@ def as_json(overview: RunOverview) -> JsonObject:
                 "id": state.criterion.id,
                 "text": state.criterion.text,
                 "priority": state.criterion.priority,
-                "status": state.status,
+                "status": "unmet" if state.status == "not covered" else state.status,
             }
             for state in overview.criteria
         ],
