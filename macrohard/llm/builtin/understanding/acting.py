@@ -134,7 +134,13 @@ def steps(draft: Draft, record: RecordDraft, state: FieldDraft, values: tuple[st
 
 def starting(clause: Clause, draft: Draft) -> bool:
     """ "a new ticket is open": how a state begins."""
-    match = re.match(r"(?i)^(?:an? |all |every |each |any )?(?:new|fresh) (?:\w+ )?(?:is|are|starts?|begins?|gets?)(?: always| first)?(?: (?:as|with|in|out))?(?: (?:the )?(?:status|state))? (?P<v>[\w ]+)$", clause.text.strip(" ."))
+    match = re.match(
+        (
+            r"(?i)^(?:an? |all |every |each |any )?(?:new|fresh) (?:\w+ )?(?:is|are|starts?|begins?|gets?)(?: always| "
+            r"first)?(?: (?:as|with|in|out))?(?: (?:the )?(?:status|state))? (?P<v>[\w ]+)$"
+        ),
+        clause.text.strip(" ."),
+    )
     if match is None:
         return False
     for record in _candidates(clause, draft):
@@ -326,10 +332,24 @@ def _done(text: str, clause: Clause, draft: Draft) -> bool:
         return False
     marked = re.search(r"\bmark(?:ed|ing)? (?:\w+ ){1,3}as (?P<w>[a-z]+(?:ed|id|nt|en))\b", text)
     if marked and not open_conditions(clause.record) and clause.record.get(identifier(marked["w"])) is None:
-        clause.record.fields.append(FieldDraft(Field(name=identifier(marked["w"]), label=marked["w"].capitalize(), type="yes/no", default="no"), {"field": clause.said}, {marked["w"]}))
-    ticked = re.search(r"\b(?:tick(?:ed|ing)?(?: them| it| things| tasks)? off|check(?:ed|ing)?(?: them| it)? off|cross(?:ed|ing)? (?:them |it )?off|mark(?:ed)? (?:\w+ ){0,3}(?:as )?(?:done|complete[d]?|finished))\b", text)
+        clause.record.fields.append(
+            FieldDraft(
+                Field(name=identifier(marked["w"]), label=marked["w"].capitalize(), type="yes/no", default="no"),
+                {"field": clause.said},
+                {marked["w"]},
+            )
+        )
+    ticked = re.search(
+        (
+            r"\b(?:tick(?:ed|ing)?(?: them| it| things| tasks)? off|check(?:ed|ing)?(?: them| it)? off|cross(?:ed|"
+            r"ing)? (?:them |it )?off|mark(?:ed)? (?:\w+ ){0,3}(?:as )?(?:done|complete[d]?|finished))\b"
+        ),
+        text,
+    )
     if ticked and not any(done_field(record) or state_field(record) for record in draft.records):
-        clause.record.fields.append(FieldDraft(Field(name="done", label="Done", type="yes/no", default="no"), {"field": clause.said}, {"done"}))
+        clause.record.fields.append(
+            FieldDraft(Field(name="done", label="Done", type="yes/no", default="no"), {"field": clause.said}, {"done"})
+        )
     for record in _candidates(clause, draft):
         candidates = [one for one in (done_field(record),) if one] + list(record.of_type("yes/no"))
         for one in candidates:

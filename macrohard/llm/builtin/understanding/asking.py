@@ -1,13 +1,5 @@
 """Fields that are asked for as questions: "who borrowed it", "when it's due back", "how much it cost"."""
 
-
-
-
-
-
-
-
-
 import re
 from functools import lru_cache
 

@@ -22,7 +22,9 @@ _START = (
     r"highlight|export|import|print)\b|no (?:double|duplicate|two|overlap|login|negative)|"
     r"(?:the )?(?:number|sum|total|count|average|amount) of|how many|how much|which (?:\w+ )?(?:are|is|have|"
     r"has)|who (?:is|has|have|are)|whose|with (?:a )?(?:search|filter|sort|export|total)|overdue|low[- ]stock|"
-    r"log ?in|save\b|never\b|don't|do not|not more|max(?:imum)?\b|at most|paginat\w*|paging|the [\w-]+ of (?:each|every|a|an|all)\b|[\w-]+(?: [\w-]+)? (?:never|must|can't|cannot|may not|must not)\b|(?:former|past|inactive) \w+)"
+    r"log ?in|save\b|never\b|don't|do not|not more|max(?:imum)?\b|at most|paginat\w*|paging|the [\w-]+ of "
+    r"(?:each|every|a|an|all)\b|[\w-]+(?: [\w-]+)? (?:never|must|can't|cannot|may not|must not)\b|(?:former|"
+    r"past|inactive) \w+)"
 )
 _CUT = re.compile(
     rf"(?i)\s*(?:;|\s-\s|,\s*(?:and|but|then|also|plus|or)?\s*|\s+(?:and|but|then|plus|\+|&)\s+)(?:(?:also|"
@@ -154,13 +156,19 @@ _HABIT = re.compile(
 
 def is_habit(text: str) -> bool:
     """Whether the person tells what they do today: "We rent out bikes"."""
-    return bool(_HABIT.match(text)) and "(" not in text and not re.search(
-        r"(?i)\b(?:want|need|would like|must|should|to (?:be able|see|know|do|have)|can't|no longer)\b", text
+    return (
+        bool(_HABIT.match(text))
+        and "(" not in text
+        and not re.search(
+            r"(?i)\b(?:want|need|would like|must|should|to (?:be able|see|know|do|have)|can't|no longer)\b", text
+        )
     )
 
 
 def is_background(text: str) -> bool:
     """Whether it tells about the person's situation and asks for nothing."""
+    if re.match(r"(?i)^(?:our|the|my) [\w ]+? (?:has|have|is|are|owns?) (?:about |around |some )?\d+\b", text):
+        return True
     return bool(_BACKGROUND.match(text.strip()))
 
 
@@ -203,7 +211,7 @@ def clauses_of(passage: Passage, text: str, draft: Draft, context: RecordDraft |
     """The clauses of what a passage says beyond fields."""
     found = []
     soft = wish_of(passage) == "wish"
-    pieces = split_clauses(text)
+    pieces = split_clauses(re.sub(r"(?i),? (?:please|pls|thanks|thank you)\W*$", "", text))
     # "It would be nice to have a, b and c" and "a, b and c, but that is not important" soften all of it.
     everywhere = soft and (
         is_heading_wish(passage)
@@ -213,7 +221,9 @@ def clauses_of(passage: Passage, text: str, draft: Draft, context: RecordDraft |
     )
     before = ""
     for piece in pieces:
-        verb = re.match(r"(?i)(.{2,40}?)\s+(?=(?:is|are|must|should|may|can|can't|cannot|has to|have to|needs to)\b)", piece)
+        verb = re.match(
+            r"(?i)(.{2,40}?)\s+(?=(?:is|are|must|should|may|can|can't|cannot|has to|have to|needs to)\b)", piece
+        )
         if before and re.match(r"(?i)(?:must|should|may|can|can't|cannot|has to|have to|needs to|is|are)\b", piece):
             piece = f"{before} {piece}"
         elif verb:
@@ -222,7 +232,11 @@ def clauses_of(passage: Passage, text: str, draft: Draft, context: RecordDraft |
         by_field = record_with_field(draft, piece)
         record = context or named or by_field or named_record(draft, text) or draft.main
         wish = soft and (len(pieces) == 1 or everywhere or is_wish(piece))
-        source = passage.source if len(pieces) == 1 and len(text) * 5 > len(passage.text) * 4 else own_words(passage.source, piece)
+        source = (
+            passage.source
+            if len(pieces) == 1 and len(text) * 5 > len(passage.text) * 4
+            else own_words(passage.source, piece)
+        )
         found.append(
             Clause(source, piece, Said(words=source, wish=wish), passage.headings, record, bool(named or by_field))
         )

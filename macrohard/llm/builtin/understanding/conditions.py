@@ -70,17 +70,6 @@ def select(phrase: str, record: RecordDraft) -> Selection | None:
     )
 
 
-UNKNOWN_PERIOD = re.compile(
-    r"(?i)\b(?:this year|last (?:month|year|week)|next (?:year|quarter)|this quarter|tomorrow|yesterday|"
-    r"(?:last|past) \w+ (?:days|weeks|months|years)|in (?:january|february|march|april|may|june|july|august|"
-    r"september|october|november|december)|since \d{4}|older than \w+ \w+|for more than \w+ (?:days|weeks|"
-    r"months|years)|longer than \w+ \w+|(?:not|n't) \w+ (?:for|in|since) (?:more than )?\w+ (?:days|weeks|"
-    r"months))\b"
-)
-
-"""Times that no condition can ask for."""
-
-
 def _without(text: str, found: Selection) -> str:
     return re.sub(rf"\b{re.escape(found.word.lower())}\b", " ", text)
 
@@ -96,18 +85,36 @@ def _choice_values(text: str, record: RecordDraft) -> Selection | None:
                 rest = re.sub(pattern, " # ", rest)
         if not found:
             continue
-        if re.search(r"\b(?:not|non|isn't|aren't|hasn't|except|neither|other than|un)[-\s]*(?:yet |been |either )*\s*#", rest):
+        if re.search(
+            r"\b(?:not|non|isn't|aren't|hasn't|except|neither|other than|un)[-\s]*(?:yet |been |either )*\s*#", rest
+        ):
             when = tuple(condition(one.name, "not equal", value) for value in found)
             low = " or ".join(value.lower() for value in found)
             return Selection(when, f"{record.plural} not {low}", f"Not {low}")
         if len(found) > 1 and re.search(r"#\s*(?:,|or|and|/)\s*#", rest):
             others = [value for value in one.value.choices if value not in found]
             shown = " or ".join(value if index == 0 else value.lower() for index, value in enumerate(found))
-            return Selection(tuple(condition(one.name, "not equal", value) for value in others), f"{shown} {record.plural.lower()}", shown) if others else None
+            return (
+                Selection(
+                    tuple(condition(one.name, "not equal", value) for value in others),
+                    f"{shown} {record.plural.lower()}",
+                    shown,
+                )
+                if others
+                else None
+            )
         value = found[0]
         many = plural(value)
-        alone = re.fullmatch(rf"\W*{re.escape(many.lower())}\W*", re.sub(r"\b(?:only|just|all|the|show|list|of|me)\b", " ", text))
-        label = many if alone and singular(value.lower()) == value.lower() else f"{value} priority" if "priority" in one.label.lower() else f"{value} {record.plural.lower()}"
+        alone = re.fullmatch(
+            rf"\W*{re.escape(many.lower())}\W*", re.sub(r"\b(?:only|just|all|the|show|list|of|me)\b", " ", text)
+        )
+        label = (
+            many
+            if alone and singular(value.lower()) == value.lower()
+            else f"{value} priority"
+            if "priority" in one.label.lower()
+            else f"{value} {record.plural.lower()}"
+        )
         return Selection((condition(one.name, "equal", value),), label, value)
     return None
 
@@ -310,7 +317,7 @@ def _open(text: str, record: RecordDraft) -> Selection | None:
     active = next((one for one in record.of_type("yes/no") if one.label.lower() == "active"), None)
     if active and re.search(r"\bactive\b", text):
         return None
-    if re.search(_OPEN, text) and not re.search(r"\bformer\b", text) or re.search(_NOT_CLOSED, text):
+    if (re.search(_OPEN, text) and not re.search(r"\bformer\b", text)) or re.search(_NOT_CLOSED, text):
         return Selection(when, "", "Current" if "current" in text and closing_field(record) else open_word(record))
     done = done_field(record)
     if (
@@ -320,7 +327,11 @@ def _open(text: str, record: RecordDraft) -> Selection | None:
     ):
         return Selection((condition(done.name, "equal", "yes"),), "", done.label)
     closing = closing_field(record)
-    if closing and when[0].field == closing.name and re.search(rf"{_CLOSED}|\b(?:former|ex|past|gone|departed)\b", text):
+    if (
+        closing
+        and when[0].field == closing.name
+        and re.search(rf"{_CLOSED}|\b(?:former|ex|past|gone|departed)\b", text)
+    ):
         return Selection(
             (condition(closing.name, "not empty"),),
             "",

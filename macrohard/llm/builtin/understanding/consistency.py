@@ -1,13 +1,5 @@
 """Whether a blueprint holds together: every name resolves and every claim is about something that is there."""
 
-
-
-
-
-
-
-
-
 import re
 from collections.abc import Iterable
 

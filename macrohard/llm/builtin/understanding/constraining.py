@@ -139,6 +139,9 @@ def together(clause: Clause, draft: Draft) -> bool:
         record = next((r for r in draft.records if named_in(r, match["child"])), record)
     spec = re.sub(r"\b(?:on|for|in|at) the same\b|\bthe same\b", " and ", spec)
     fields, unknown = mentioned(record, spec)
+    for other in draft.records:
+        if unknown or len(fields) < 2:
+            record, (fields, unknown) = other, mentioned(other, spec)
     if match["per"]:
         before, _ = mentioned(record, text[: match.start()])
         fields = [*before[:1], *(one for one in fields if one not in before[:1])]
@@ -180,7 +183,9 @@ def required_when(clause: Clause, draft: Draft) -> bool:
         bare = re.sub(r"(?i)\b(?:is|are|must be|becomes?|be)\s*$", "", head.strip()).strip()
         noun = bare.rsplit(" ", 1)[-1].lower() if bare else ""
         if selection and one is None and noun and kind_of(noun).known:
-            one = ensure_field(record, noun, clause.said, type="text" if kind_of(noun).type == "choice" else kind_of(noun).type)
+            one = ensure_field(
+                record, noun, clause.said, type="text" if kind_of(noun).type == "choice" else kind_of(noun).type
+            )
         if selection and one and one.name not in {c.field for c in selection.when}:
             draft.add_rule(
                 Rule(
@@ -194,6 +199,12 @@ def required_when(clause: Clause, draft: Draft) -> bool:
             )
             return True
     return False
+
+
+_OPENING = re.compile(
+    r"(?i)(?:the |all |every |each )?([\w -]{2,40}?) "
+    r"(?=(?:is|are|must|should|can|may|has to|have to|can't|cannot)\b)"
+)
 
 
 def constraining(clause: Clause, draft: Draft) -> bool:
@@ -225,7 +236,12 @@ def constraining(clause: Clause, draft: Draft) -> bool:
                 )
                 return True
     named = named_record(draft, text)
-    if named and re.search(r"(?i)\b(?:be|lie|is|are) (?:dated )?in the (?:future|past)\b", text) and not _subjects(named, text) and (day := date_of(named)):
+    if (
+        named
+        and re.search(r"(?i)\b(?:be|lie|is|are) (?:dated )?in the (?:future|past)\b", text)
+        and not _subjects(named, text)
+        and (day := date_of(named))
+    ):
         unchanged = day.value
         constrain(day, text, clause.said)
         return day.value != unchanged
@@ -254,9 +270,11 @@ def constraining(clause: Clause, draft: Draft) -> bool:
                 return True
     for record in [clause.record, *(r for r in draft.records if r is not clause.record)]:
         found = _subjects(record, text)
-        if not found and (start := re.match(r"(?i)(?:the |all |every |each )?([\w -]{2,40}?) (?=(?:is|are|must|should|can|may|has to|have to|can't|cannot)\b)", text)):
-            one = find_field(record, start[1])
-            found = [(one, start.start(1), start.end(1))] if one and one.type not in ("yes/no", "reference") else []
+        opening = _OPENING.match(text)
+        if not found and opening:
+            meant = find_field(record, opening[1])
+            if meant and meant.type not in ("yes/no", "reference"):
+                found = [(meant, opening.start(1), opening.end(1))]
         if not found:
             continue
         changed = False

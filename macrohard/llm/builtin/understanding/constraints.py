@@ -267,7 +267,8 @@ def _dates(one: FieldDraft, rest: Rest, said: Said) -> None:
     dated = one.type in DATED
     if dated or one.type in ("text", "whole number"):
         if rest.take(
-            r"\b(?:(?:(?:must|can|may|should)?(?: ?not|n't)|can't) (?:be |lie |be dated )?(?:in (?:the )?|a )?future(?: "
+            r"\b(?:(?:(?:must|can|may|should)?(?: ?not|n't)|can't) (?:be |lie |be dated )?(?:in (?:the )?|a "
+            r")?future(?: "
             r"dates?)?|no future dates?|never in the future|not (?:be )?(?:after|later than) (?:today|now)|"
             r"(?:only |must be )?(?:in the )?past(?: dates?)? or today|today or (?:earlier|before|in the past)|"
             r"up to today|(?:must be |only )in the past)\b"
@@ -347,7 +348,10 @@ def _ranges(one: FieldDraft, rest: Rest, said: Said) -> None:
     if match := rest.take(r"(?P<n>\d+(?:[.,]\d+)?) or (?:less|fewer|lower|below)\b"):
         _number_range(one, said, maximum=number(match["n"]))
     never = r"\b(?:(?:must|can|may|should|shall|is|are)?(?: ?not|n't)|can't|cannot|never|no)(?: be| get| go| exceed)*"
-    if match := rest.take(rf"{never} (?:more|higher|greater|larger|bigger|longer|over|above) (?:than )?{value}|{never} exceed {value.replace('<n>', '<n2>').replace('<u>', '<u2>')}"):
+    if match := rest.take(
+        rf"{never} (?:more|higher|greater|larger|bigger|longer|over|above) (?:than )?{value}|{never} exceed "
+        rf"{value.replace('<n>', '<n2>').replace('<u>', '<u2>')}"
+    ):
         _number_range(one, said, maximum=number(match["n"] or match["n2"]), unit=match["u"] or match["u2"])
     if match := rest.take(rf"{never} (?:less|lower|fewer|smaller|under|below) (?:than )?{value}"):
         _number_range(one, said, minimum=number(match["n"]), unit=match["u"])

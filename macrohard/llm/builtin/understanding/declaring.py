@@ -31,7 +31,7 @@ from macrohard.llm.builtin.understanding.phrases import (
 from macrohard.llm.builtin.understanding.records import Records, first_mention, spoken_of, tell_apart
 from macrohard.llm.builtin.understanding.references import PARENTS
 from macrohard.llm.builtin.understanding.relations import linking
-from macrohard.llm.builtin.understanding.subjects import APP, NOUN, subject_of
+from macrohard.llm.builtin.understanding.subjects import APP, DETERMINERS, DOING, NOUN, subject_of
 from macrohard.llm.builtin.understanding.text import Passage, wish_of
 from macrohard.llm.builtin.understanding.words import identifier, is_plural, label, singular
 
@@ -227,6 +227,9 @@ class Declarations(Records):
         if id(passage) in self.handled or id(passage) in self.rest:
             return
         text = passage.text.strip()
+        summed = re.match(r"(?i)^(?:the |show )?(?:total|average|sum of|overall)\s+(?:of )?([\w -]+?)\W*$", text)
+        if summed and any(record.get(identifier(summed[1])) for record in self.draft.records):
+            return
         here = self.current(passage)
         in_fields = any(
             re.search(rf"(?i)\b{FIELDS_WORD}\b", h)
@@ -264,7 +267,13 @@ class Declarations(Records):
             return
         head = text[: end_of_list(text)]
         first, comma, others = head.partition(",")
-        if passage is self.opening and comma and looks_like_fields(others) and len(split_list(others)) >= 2 and (subject_of(first) or re.search(rf"(?i)\b{APP}$", first.strip())):
+        if (
+            passage is self.opening
+            and comma
+            and looks_like_fields(others)
+            and len(split_list(others)) >= 2
+            and (subject_of(first) or re.search(rf"(?i)\b{APP}$", first.strip()))
+        ):
             record = here or self._main(passage)
             if record is not None:
                 self.add_items(record, field_list(others), passage)
@@ -341,6 +350,10 @@ class Declarations(Records):
                 self.leave(passage, things["list"][end:].strip(" .,;"))
                 return True
         subject = self.subject[0] if self.subject and passage is self.opening else subject_of(line[1])
+        known = {one.label.lower() for one in self.draft.records}
+        object_ = re.search(rf"(?i)\b{DOING}\s+{DETERMINERS}{NOUN}", line[1])
+        if object_ and any(singular(item.name.lower()) in known for item in items) and not self.find(object_["np"]):
+            subject = object_["np"]  # "we also log the water meter: plot, date, reading"
         record = (self._named(subject, passage) if subject else None) or here or self._main(passage)
         if record is None:
             return False

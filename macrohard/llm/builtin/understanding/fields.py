@@ -7,7 +7,7 @@ from functools import lru_cache
 from macrohard.llm.builtin.blueprint import Field
 from macrohard.llm.builtin.understanding.asking import asked_for
 from macrohard.llm.builtin.understanding.constraints import choice_values, constrain
-from macrohard.llm.builtin.understanding.draft import FieldDraft, Said, re_space
+from macrohard.llm.builtin.understanding.draft import NUMERIC, FieldDraft, Said, re_space
 from macrohard.llm.builtin.understanding.nouns import is_skipped, kind_of
 from macrohard.llm.builtin.understanding.words import identifier, label, singular
 
@@ -26,7 +26,8 @@ _TAIL = re.compile(
 _FIELDLIKE = ("date", "time", "date-time", "e-mail", "phone", "money", "web address")
 _NAMING = re.compile(r"(?:.* )?(?:number|name|code|title|isbn|plate|sku)")
 _VERBISH = re.compile(
-    r"(?i)^(?:colou?r the|colou?r them|tick|flag|i|we|you|it|they|he|she|search|find|filter|sort|order by|show|display|list|see|print|export|"
+    r"(?i)^(?:colou?r the|colou?r them|tick|flag|i|we|you|it|they|he|she|search|find|filter|sort|order by|show|"
+    r"display|list|see|print|export|"
     r"import|download|upload|add|edit|delete|remove|"
     r"mark|highlight|warn|send|notify|remind|calculate|compute|be able|can|can't|must|should|shall|will|would|"
     r"need|want|make|allow|let|when|if|"
@@ -160,7 +161,10 @@ def _is_range(text: str, position: int, match: re.Match[str]) -> bool:
 def extract_either(text: str) -> tuple[str, list[Item]]:
     """Take "if they are a lead, a customer or former" out of a list: a choice that commas would tear apart."""
     text = re.sub(
-        r"(?i)\b(answer|status|state|type|kind|result|category|priority|level|reply|vote|grade|mood|size|outcome) ((?:[a-z]+, )*[a-z]+,? or [a-z]+)(?=$|[,.;]| and )",
+        (
+            r"(?i)\b(answer|status|state|type|kind|result|category|priority|level|reply|vote|grade|mood|size|"
+            r"outcome) ((?:[a-z]+, )*[a-z]+,? or [a-z]+)(?=$|[,.;]| and )"
+        ),
         lambda m: f"{m[1]} ({re.sub(r',? or |, ', '/', m[2])})",
         text,
     )
@@ -204,7 +208,11 @@ def parse_item(piece: str) -> Item | None:
         head = text[: match.start()].strip()
         if head:
             inner = re.sub(r"^[\[({<]|[\])}>]\s*$", "", text[match.start() :].strip())
-            about, text, colon = re.sub(r"[\])}]|>(?!\s*=?\s*\d)", " ", re.sub(r"\s(?:[\[({]|<(?!\s*=?\s*\d))", " ; ", inner)), head, True
+            about, text, colon = (
+                re.sub(r"[\])}]|>(?!\s*=?\s*\d)", " ", re.sub(r"\s(?:[\[({]|<(?!\s*=?\s*\d))", " ; ", inner)),
+                head,
+                True,
+            )
     for separator in (r"\s*:\s+|:$", r"\s+[-–]+\s+", r"\s*=\s*", r"\s+(?=[<>]=?\s*\d)"):
         head, *rest = re.split(separator, text, maxsplit=1)
         if rest and head.strip() and len(head.split()) <= 6:
@@ -238,7 +246,9 @@ def parse_item(piece: str) -> Item | None:
     text = re.sub(r"(?i)(?<=\w) (?:no|nr)\.?$", " number", text)
     while (shorter := _TAIL.sub("", text)) != text:
         text = shorter
-    if text.lower().endswith(" to") and not re.search(r"(?i)(?:ed|en|nt|ld|up|ed out|given|sent|lent|sold|paid|belongs) to$", text):
+    if text.lower().endswith(" to") and not re.search(
+        (r"(?i)(?:ed|en|nt|ld|up|ed out|given|sent|lent|sold|paid|belongs) to$"), text
+    ):
         text = text[:-3]
     if relative := re.match(r"(?i)([a-z][\w -]*?) (?:that |which )?(?:i|we|you|they|he|she) [a-z]+(?: .*)?$", text):
         text = relative[1]
@@ -306,8 +316,10 @@ def parse_item(piece: str) -> Item | None:
     if re.search(r"(?i)\w\s(?:with|enters?|which|who|that|has|have|having|must|should|gets?|are|is)\s\w", text):
         return None
     known = kind_of(text.lower()).known and len(text.split()) <= 3 and not re.match(r"(?i)(?:is|are|has|was) ", text)
-    if _VERBISH.match(text) and not (
-        known or re.fullmatch(r"(?i)(?:is|has)_?\w+|from|to|until|till|by|order|open|close", text)
+    if (
+        _VERBISH.match(text)
+        and "yes/no" not in about
+        and not (known or re.fullmatch(r"(?i)(?:is|has)_?\w+|from|to|until|till|by|order|open|close", text))
     ):
         return None
     return Item(text, about, source, target, colon)
@@ -340,18 +352,26 @@ def _split_tail(text: str) -> tuple[str, str]:
     """Cut plain-word properties off a name: "price in euro", "code unique", "rating from 1 to 5"."""
     match = re.search(
         (
-            r"(?i)\s+(?=(?:(?:is|are|must|should|has to|have to|can|may|can't|cannot|which|that|needs to|defaults?|"
+            r"(?i)\s+(?=(?:(?:is|are|must|should|has to|have to|can|may|can't|cannot|which|that|needs to|"
+            r"defaults?|"
             r"starting|starts|between|nullable|required|optional|optionally|mandatory|compulsory|"
             r"unique|if (?:known|any|available|given|there|applicable|needed)|not null|with (?:values?|default|"
-            r"options?|choices|at least|at most|max|check|the (?:values|options|choices))|such as|like(?= \w+(?: "
+            r"options?|choices|at least|at most|max|check|the (?:values|options|choices))|such as|like(?= "
+            r"\w+(?: "
             r"\w+)?(?:,| or))|e\.g\.?|for example|for when|so (?:that )?(?:i|we)|"
-            r"of the form|in the form(?:at)?|of the format|with the format|at least|at most|max(?:imum)? (?:of )?\d|min(?:imum)? (?:of )?\d|up to \d|never|no duplicates|as "
-            r"(?:a|an|text|number|date|drop|check)|because|either|one of|from (?:a list|\d|the list)|\d+\s*(?:-|to|"
+            r"of the form|in the form(?:at)?|of the format|with the format|at least|at most|max(?:imum)? (?:of "
+            r")?\d|min(?:imum)? (?:of )?\d|up to \d|never|no duplicates|as "
+            r"(?:a|an|text|number|date|drop|check)|because|either|one of|from (?:a list|\d|the list)|"
+            r"\d+\s*(?:-|to|"
             r"\.\.)\s*\d+|\d+ (?:characters|chars|digits|stars)|"
-            r"in (?:€|\$|£|eur\b|euros?\b|usd\b|dollars?\b|gbp\b|pounds\b|chf\b|kg\b|g\b|grams?\b|cm\b|mm\b|km\b|"
-            r"m\b|metres\b|meters\b|minutes\b|seconds\b|hours\b|days\b|weeks\b|months\b|years\b|square met(?:er|re)s\b|sqm\b|litres\b|liters\b|miles\b|percent\b|%|°[CFcf]?|the (?:future|"
-            r"past)|euro cents|celsius|ml\b|feet\b|inches\b|lbs?\b)|not in the|only (?:numbers|digits)|when (?:it |"
-            r"they )?(?:is |are |was )?(?:returned|paid|known|done|closed|sold|finished|given|handed)|>=?|<=?|\(|€|"
+            r"in (?:€|\$|£|eur\b|euros?\b|usd\b|dollars?\b|gbp\b|pounds\b|chf\b|kg\b|g\b|grams?\b|cm\b|mm\b|"
+            r"km\b|"
+            r"m\b|metres\b|meters\b|minutes\b|seconds\b|hours\b|days\b|weeks\b|months\b|years\b|square "
+            r"met(?:er|re)s\b|sqm\b|litres\b|liters\b|miles\b|percent\b|%|°[CFcf]?|the (?:future|"
+            r"past)|euro cents|celsius|ml\b|feet\b|inches\b|lbs?\b)|not in the|only (?:numbers|digits)|when "
+            r"(?:it |"
+            r"they )?(?:is |are |was )?(?:returned|paid|known|done|closed|sold|finished|given|handed)|>=?|<=?|"
+            r"\(|€|"
             r"\$|%|yes/no)(?=\W|$|\d)|(?:€|\$|£|EUR|USD|GBP|CHF)\s*$))"
         ),
         text,
@@ -387,8 +407,15 @@ def make_field(item: Item, said: Said) -> tuple[FieldDraft, str]:
     shown = re.sub(r" (?:no|nr)\.?$", " number", _USUAL_LABELS.get(shown, shown))
     one = FieldDraft(Field(name=identifier(name), label=shown, type=kind.type), {"field": said}, {lower, one_of_it})
     about = item.about
-    if item.colon and kind.type in ("text", "choice") and not item.target:
+    if (
+        item.colon
+        and (kind.type in ("text", "choice") or "/" in about)
+        and kind.type not in NUMERIC
+        and not item.target
+    ):
         values, rest = _offered(about, anything=kind.type == "choice")
+        if {value.lower() for value in values} <= {"yes", "no", "y", "n", "true", "false", "yes or no"}:
+            values = ()
         if len(values) >= (2 if kind.type == "choice" or kind.known else 3):
             one.change("choices", said, type="choice", choices=values)
             about = rest

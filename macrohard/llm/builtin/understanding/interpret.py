@@ -26,12 +26,11 @@ from macrohard.llm.builtin.understanding.clauses import (
     reason_in,
 )
 from macrohard.llm.builtin.understanding.completion import complete
-from macrohard.llm.builtin.understanding.conditions import UNKNOWN_PERIOD
 from macrohard.llm.builtin.understanding.declaring import Declarations
 from macrohard.llm.builtin.understanding.described import described
 from macrohard.llm.builtin.understanding.draft import Draft, Said
 from macrohard.llm.builtin.understanding.fields import field_list, looks_like_fields, make_field, parse_item, split_list
-from macrohard.llm.builtin.understanding.limits import beyond
+from macrohard.llm.builtin.understanding.limits import UNKNOWN_PERIOD, beyond
 from macrohard.llm.builtin.understanding.nouns import kind_of
 from macrohard.llm.builtin.understanding.references import ensure_field
 from macrohard.llm.builtin.understanding.roles import done_field, open_conditions
@@ -305,7 +304,12 @@ class Interpreter:
             for one in record.fields
             for alias in {one.label.lower(), *one.aliases}
         }
-        fields |= {form for record in self.draft.records for name in (record.label.lower(), *record.aliases) for form in (name, plural(name))}
+        fields |= {
+            form
+            for record in self.draft.records
+            for name in (record.label.lower(), *record.aliases)
+            for form in (name, plural(name))
+        }
         real = [(name, words) for name, words in found if words.lower() not in fields]
         for name, _ in real:
             self.draft.leave_uncovered(f"{name}: “{clause.source}”.", clause.said)
@@ -373,7 +377,11 @@ class Interpreter:
             for form in (name, plural(name))
         }
         whose = re.match(
-            r"(?i)^(?:the )?(?P<f>[a-z][\w -]{1,30}?) of (?:each|every|the|an?) (?P<r>[\w -]+?) (?P<rest>(?:is|are|must|should|can|may|has to)\b.+)$", clause.text
+            (
+                r"(?i)^(?:the )?(?P<f>[a-z][\w -]{1,30}?) of (?:each|every|the|an?) (?P<r>[\w -]+?) (?P<rest>(?:is|"
+                r"are|must|should|can|may|has to)\b.+)$"
+            ),
+            clause.text,
         )
         owner = self.records.find(whose["r"]) if whose else None
         if whose and owner is not None and (late := parse_item(f"{whose['f']} ({whose['rest']})")):

@@ -16,7 +16,8 @@ def deleting(clause: Clause, draft: Draft) -> bool:
     text = clause.low
     if not re.search(
         (
-            rf"{NOT} (?:be )?(?:delet|remov)|never (?:be )?(?:delet|remov)|no deleting|prevent .*delet|(?:delet|remov)\w* .*(?:not allowed|not "
+            rf"{NOT} (?:be )?(?:delet|remov)|never (?:be )?(?:delet|remov)|no deleting|prevent .*delet|"
+            rf"(?:delet|remov)\w* .*(?:not allowed|not "
             rf"possible|forbidden|refused|blocked|only (?:if|when))|{NOT} delete"
         ),
         text,

@@ -81,7 +81,11 @@ def lengths(one: FieldDraft, rest: Rest, said: Said) -> None:
                 pattern_hint=hint,
                 pattern_example=("ABCDEFGHIJ" * 4)[:size] + ("1234567890" * 4)[:digits],
             )
-    if one.type in TEXTS and kind_of(one.label.lower()).known and (match := rest.take(r"\bmax(?:imum)?\.?:? (?P<n>\d{1,5})(?![\d.])(?! ?[a-z€$£%])")):
+    if (
+        one.type in TEXTS
+        and kind_of(one.label.lower()).known
+        and (match := rest.take(r"\bmax(?:imum)?\.?:? (?P<n>\d{1,5})(?![\d.])(?! ?[a-z€$£%])"))
+    ):
         one.change("length", said, max_length=int(match["n"]))
     if match := rest.take(r"\b(?:only digits|digits only|only numbers|numbers only)\b"):
         one.change("pattern", said, pattern=r"[0-9]+", pattern_hint="digits only", pattern_example="12345")

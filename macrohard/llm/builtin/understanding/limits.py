@@ -1,13 +1,5 @@
 """What people ask for that a record-keeping page cannot do: it is said, never dropped."""
 
-
-
-
-
-
-
-
-
 import re
 from functools import cache
 
@@ -19,12 +11,17 @@ _TABLE: tuple[tuple[str, str], ...] = (
         r"passwords? for (?:each|every|users?|staff))\b"
     ), "Logging in with accounts and passwords"),
     ((
-        r"\b(?:roles?(?: and|,|/| &) (?:permissions|rights)|permissions\b|permission (?:levels?|system|management)|user roles?|access (?:rights|control|"
-        r"levels?)|admin(?:istrator)?s? (?:can|may|only|should|must)|only (?:the )?(?:admins?|administrators?|"
-        r"managers?|bosses?|boss|owners?|teachers?|supervisors?|staff|hr|treasurer|board|librarians?|doctors?) "
-        r"(?:can|may|should|must|is allowed|are allowed|sees?)|read[- ]only (?:users?|access)|different (?:users|"
-        r"rights)|multi[- ]tenant|private to (?:each|the) user|each user (?:sees|has) (?:only )?(?:his|her|their) "
-        r"own|see only their own|users? (?:can|may|should) only see (?:their|his|her) own)\b"
+        (
+            r"\b(?:roles?(?: and|,|/| &) (?:permissions|rights)|permissions\b|permission (?:levels?|system|"
+            r"management)|user roles?|access (?:rights|control|"
+            r"levels?)|admin(?:istrator)?s? (?:can|may|only|should|must)|only (?:the )?(?:admins?|administrators?|"
+            r"managers?|bosses?|boss|owners?|teachers?|supervisors?|staff|hr|treasurer|board|librarians?|doctors?) "
+            r"(?:can|may|should|must|is allowed|are allowed|sees?)|read[- ]only (?:users?|access)|different "
+            r"(?:users|"
+            r"rights)|multi[- ]tenant|private to (?:each|the) user|each user (?:sees|has) (?:only )?(?:his|her|"
+            r"their) "
+            r"own|see only their own|users? (?:can|may|should) only see (?:their|his|her) own)\b"
+        )
     ), "Different rights for different users"),
     ((
         r"\b(?:send(?:s|ing)?|sent|get(?:s)?|receiv\w+|write|trigger\w*|automatic|by|via|per|through|monthly|"
@@ -212,3 +209,14 @@ def beyond(text: str) -> list[tuple[str, str]]:
     if any(name.startswith("Sending") for name, _ in found):
         found = [one for one in found if not one[0].startswith("Notifications")]
     return found
+
+
+UNKNOWN_PERIOD = re.compile(
+    r"(?i)\b(?:this year|last (?:month|year|week)|next (?:year|quarter)|this quarter|tomorrow|yesterday|"
+    r"(?:last|past) \w+ (?:days|weeks|months|years)|in (?:january|february|march|april|may|june|july|august|"
+    r"september|october|november|december)|since \d{4}|older than \w+ \w+|for more than \w+ (?:days|weeks|"
+    r"months|years)|longer than \w+ \w+|(?:not|n't) \w+ (?:for|in|since) (?:more than )?\w+ (?:days|weeks|"
+    r"months))\b"
+)
+
+"""Times that no condition can ask for."""

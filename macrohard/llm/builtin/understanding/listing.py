@@ -10,7 +10,7 @@ from macrohard.llm.builtin.understanding.finding import view_of
 from macrohard.llm.builtin.understanding.nouns import Role, kind_of
 from macrohard.llm.builtin.understanding.references import ensure_field, reference_to
 from macrohard.llm.builtin.understanding.roles import by_role, closing_field, find_field, open_conditions
-from macrohard.llm.builtin.understanding.words import identifier
+from macrohard.llm.builtin.understanding.words import identifier, plural
 
 
 def printing(clause: Clause, draft: Draft) -> bool:
@@ -72,9 +72,19 @@ def viewing(clause: Clause, draft: Draft) -> bool:
     named = named_record(draft, text)
     if named is not None:
         imply(clause, named)
-    undone = re.search(r"(?i)\b(?:hasn't|haven't|has not|have not|didn't|did not|not) (?:yet |been |already )*\w+(?:ed|id|nt|ne|wn)\b", text)
+    undone = re.search(
+        (
+            r"(?i)\b(?:hasn't|haven't|has not|have not|didn't|did not|not) (?:yet |been |already )*\w+(?:ed|id|nt|ne|"
+            r"wn)\b"
+        ),
+        text,
+    )
     dated = select(text, clause.record)
-    if undone and dated and all(one.is_ in ("this month", "today", "within days", "before today") for one in dated.when):
+    if (
+        undone
+        and dated
+        and all(one.is_ in ("this month", "today", "within days", "before today") for one in dated.when)
+    ):
         return False
     for record in [named] if named is not None and select(text, named) else by_fitness(clause, draft):
         if selection := select(text, record):
@@ -227,6 +237,10 @@ def history(clause: Clause, draft: Draft) -> bool:
                 text,
             )
             if names_parent and _through(text, child, one, draft):
+                draft.add_history(child.name, one.name, clause.said)
+                return True
+            spoken = any(re.search(rf"\b{re.escape(plural(one_.label.lower()))}\b", text) for one_ in child.fields)
+            if names_parent and not names_child and spoken and re.search(r"\ball\b|\bof (?:a|each|every|the)\b", text):
                 draft.add_history(child.name, one.name, clause.said)
                 return True
             if names_parent and ("history" in text or names_child) and (names_child or "history" in text):

@@ -1,13 +1,5 @@
 """What the name of a field tells about it: its type, its role, and what else is sensible."""
 
-
-
-
-
-
-
-
-
 import re
 from functools import cache
 from typing import Literal, NamedTuple
@@ -72,18 +64,29 @@ _TYPES: tuple[tuple[FieldType, str], ...] = (
         r"allergic|fragile|hazardous|sterili[sz]ed|trained|dbs checked"
     )),
     ("whole number", (
-        r"(?:.* )(?:left|remaining|in stock)|(?:.* )?(?:quantity|quantities|qty|count|number of (?!.*(?:e-?mail|"
-        r"phone)).+|no\. of .+|amount of (?!money).+|how many .*|age|year|stock|stock level|copies|seats|capacity|"
-        r"pages|page count|minutes|mins|rating|stars|score|points|position|rank|reps|repetitions|sets|servings|"
-        r"portions|persons|guests|participants|attendees|floor|mileage|odometer(?: reading)?|minimum(?: stock| "
-        r"level| quantity)?|min(?:imum)? (?:stock|level|quantity|qty)|max(?:imum)? (?:participants|people|guests|"
-        r"capacity|number)|reorder (?:level|point|quantity)|children|adults|people|bedrooms|bathrooms|episodes?|"
-        r"seasons?|units|pieces|headcount|party size|group size|km|kilomet(?:er|re)s?|miles|odometer km|attempts|"
-        r"laps|calories|kcal|heart rate|pulse|systolic(?: pressure)?|diastolic(?: pressure)?|blood sugar|bpm|votes|likes|goals?(?= scored)|goals scored|duration in minutes|"
-        r"duration \(?min\w*\)?|prep(?:aration)? time|cook(?:ing)? time|queen year|vintage|players|min(?:imum)? "
-        r"players|max(?:imum)? players|in stock quantity|on hand|stock on hand|size of group|sessions left|years? "
-        r"of experience|warranty months|lead time|colonies|frames|litter size|credits|deposit bottles|spots|places "
-        r"available|max places|tickets|weeks|strength of hive)"
+
+            r"(?:.* )(?:left|remaining|in stock)|(?:.* )?(?:quantity|quantities|qty|count|number of "
+            r"(?!.*(?:e-?mail|"
+            r"phone)).+|no\. of .+|amount of (?!money).+|how many .*|age|year|stock|stock level|copies|seats|"
+            r"capacity|"
+            r"pages|page count|minutes|mins|rating|stars|score|points|position|rank|reps|repetitions|sets|servings|"
+            r"portions|persons|guests|participants|attendees|floor|mileage|odometer(?: reading)?|minimum(?: stock| "
+            r"level| quantity)?|min(?:imum)? (?:stock|level|quantity|qty)|max(?:imum)? (?:participants|people|"
+            r"guests|"
+            r"capacity|number)|reorder (?:level|point|quantity)|children|adults|people|bedrooms|bathrooms|"
+            r"episodes?|"
+            r"seasons?|units|pieces|headcount|party size|group size|km|kilomet(?:er|re)s?|miles|odometer km|"
+            r"attempts|"
+            r"laps|calories|kcal|heart rate|pulse|systolic(?: pressure)?|diastolic(?: pressure)?|blood sugar|bpm|"
+            r"votes|likes|goals?(?= scored)|goals scored|duration in minutes|"
+            r"duration \(?min\w*\)?|prep(?:aration)? time|cook(?:ing)? time|queen year|vintage|players|"
+            r"min(?:imum)? "
+            r"players|max(?:imum)? players|in stock quantity|on hand|stock on hand|size of group|sessions left|"
+            r"years? "
+            r"of experience|warranty months|lead time|colonies|frames|litter size|credits|deposit bottles|spots|"
+            r"places "
+            r"available|max places|tickets|weeks|strength of hive)"
+
     )),
     ("decimal number", (
         r"(?:.* )?(?:weight|height|length|width|depth|temperature|temp|percentage|percent|distance|hours|hours "
@@ -141,12 +144,18 @@ _ROLES: tuple[tuple[Role, str], ...] = (
     )),
     ("due", r".*(?:\bdue\b|deadline|return by|back by|respond by|reply by|target date|needed by|next ).*"),
     ("closing", (
-        r"(?:.* )?(?:time out|out time|check-?ed? ?out(?: time| date| at)?|in[ -]date|date in|returned(?: on| at| "
-        r"date)?|return(?:ed)? date|return|date returned|back on|closed(?: on| at| date)?|closing date|date closed|"
-        r"resolved(?: on| at| date)?|completed(?: on| at| date)|completion date|finished(?: on| at| date)|date "
-        r"finished|left(?: on| at)?|leaving date|exit date|date of (?:exit|leaving)|signed out(?: at)?|departed(?: at)?|departure(?: time)?|exit(?: "
-        r"time)?|paid (?:on|date)|date paid|payment date|end(?: time| date)?|ended(?: at)?|leave time|time left|"
-        r"date back|collected on|collection date|sold on|repaired on)"
+
+            r"(?:.* )?(?:time out|out time|check-?ed? ?out(?: time| date| at)?|in[ -]date|date in|returned(?: on| "
+            r"at| "
+            r"date)?|return(?:ed)? date|return|date returned|back on|closed(?: on| at| date)?|closing date|date "
+            r"closed|"
+            r"resolved(?: on| at| date)?|completed(?: on| at| date)|completion date|finished(?: on| at| date)|date "
+            r"finished|left(?: on| at)?|leaving date|exit date|date of (?:exit|leaving)|signed out(?: at)?|"
+            r"departed(?: at)?|departure(?: time)?|exit(?: "
+            r"time)?|paid (?:on|date)|date paid|payment date|end(?: time| date)?|ended(?: at)?|leave time|time "
+            r"left|"
+            r"date back|collected on|collection date|sold on|repaired on)"
+
     )),
     ("start", (
         r"(?:.* )?(?:time in|time (?:taken|given|fed|called|started)|in time|check-?ed? ?in(?: time| date| at)?|"
@@ -191,7 +200,11 @@ class Kind(NamedTuple):
 @cache
 def kind_of(phrase: str) -> Kind:
     """The type of a field called `phrase` (lower case)."""
-    phrase = re.sub(r" (?:per|a|each) (?:month|year|week|day|hour|person|night|kg|unit|item|piece|share|lesson|km|litre)$", "", phrase)
+    phrase = re.sub(
+        (r" (?:per|a|each) (?:month|year|week|day|hour|person|night|kg|unit|item|piece|share|lesson|km|litre)$"),
+        "",
+        phrase,
+    )
     for type_, pattern in _compiled():
         if pattern.fullmatch(phrase):
             return Kind(type_, True)
@@ -215,7 +228,8 @@ _TEXT = re.compile(
     r"nickname|initials|"
     r"venue|organi[sz]er|sponsor|item|product|article|service|activity|exercise|dish|meal|medication|medicine|"
     r"dose|dosage|nationality|"
-    r"group|division|section|league|language|region|area|address|field|plot|bed|parents?|guardian|emergency contact|allerg(?:y|ies)|source|"
+    r"group|division|section|league|language|region|area|address|field|plot|bed|parents?|guardian|emergency "
+    r"contact|allerg(?:y|ies)|source|"
     r"destination|from|to|"
     r"driver|passenger|route|vehicle|machine|device|tool|equipment|material|part|warehouse|bin|rack|box|"
     r"container|user|username|"

@@ -1,13 +1,5 @@
 """Regular expressions from ranges of codes, e.g. 5a..10d or A1..Z99."""
 
-
-
-
-
-
-
-
-
 import re
 from typing import NamedTuple
 

@@ -19,7 +19,8 @@ FIELDS_WORD = r"(?:fields?|columns?|attributes?|properties|details|data|informat
 
 
 NOT_RECORDS = re.compile(
-    r"(?i)^(?:(?:also|additionally|further|besides) \w+|(?:the |main |key |additional |other |more |business |some |my )?(?:fields?|tables?|entit(?:y|"
+    r"(?i)^(?:(?:also|additionally|further|besides) \w+|(?:the |main |key |additional |other |more |business |"
+    r"some |my )?(?:fields?|tables?|entit(?:y|"
     r"ies)|records?|data(?: model| fields)?|rules?|business rules|validations?|constraints?|views?|screens?|"
     r"pages?|lists?|features?|functions?|functionality|"
     r"requirements?|reports?|reporting|imports?|exports?|must(?:[- ]haves?)?|should(?:[- ]haves?)?|could(?:[- "
@@ -101,7 +102,10 @@ _HAVE = (
 
 DECLARATIONS = (
     rf"(?i)\b(?:for|per|of) (?:each|every|an?|one) {NOUN}\s*:\s*(?P<sure>){_LIST}",
-    rf"(?i)^(?:and )?(?:an?|each|every|one) {NOUN} (?:per|for each|for every|for an?|of an?) (?P<parents>[\w ]+?) with (?P<sure>)(?:the |an? )?{_LIST}",
+    (
+        rf"(?i)^(?:and )?(?:an?|each|every|one) {NOUN} (?:per|for each|for every|for an?|of an?) (?P<parents>[\w "
+        rf"]+?) with (?P<sure>)(?:the |an? )?{_LIST}"
+    ),
     (
         rf"(?i)\b(?:something|app|tool|list|thing|thingy|place) (?:to|for|where (?:i|we) (?:can )?)\s*(?:remember|"
         rf"know|see|note|track|record|write down|keep track of)(?:ing)?\s+(?=who|when|what|where|which|how|if|"
@@ -166,7 +170,10 @@ def is_record_line(name: str, rest: str, passage: Passage) -> bool:
         re.search(r"rule|view|feature|search|filter|validation|import|export|report", h) for h in passage.headings[-1:]
     ):
         return False
-    if any(re.search(r"^(?:entities|tables|records|objects|data model|record types|data types)$", h) for h in passage.headings[-1:]):
+    if any(
+        re.search(r"^(?:entities|tables|records|objects|data model|record types|data types)$", h)
+        for h in passage.headings[-1:]
+    ):
         return True
     if kind_of(bare.lower()).type in ("choice", "yes/no") and not is_plural(bare.split()[-1]):
         return False
@@ -194,12 +201,14 @@ RULE = re.compile(
     r"ignore|(?:only )?once (?:per|for|a)|search\w*|filter\w*|sort(?:ed)? by|sortable|highlight\w*|export\w*|"
     r"import(?:s|ed|ing)?|print(?:able|ed|ing|s|out)?|overdue|remind\w*|notif\w*|log ?in|login)\b|"
     r"\b(?:can't|(?:can|may|must|should)(?:not|n't| not)) (?!be (?:empty|blank|in the|negative|longer|more|"
-    r"less|left|below|before|after|null|missing))|\bis (?:only )?(?:possible|allowed)|\b(?:show|shows|display|"
+    r"less|left|below|before|after|null|missing))|\bis (?:only )?(?:possible|allowed)|\b(?:show|shows|(?<!on "
+    r")display|"
     r"list|see|view|find|mark|tick|calculate|compute|warn|delete|edit|remove|check (?:in|out))\b|"
     r"^[\w -]{2,30} (?:can be|is either|are either|is one of|must be one of|could be|may be) [\w -]+(?:,[\w "
     r"-]+)* or [\w -]+\W*$|\b(?:should|must|can|could|to|is|are) be (?:shown|displayed|visible|calculated|"
     r"computed|highlighted|sorted|sortable|searchable|filtered|printed|printable|exported|counted|marked|"
-    r"listed)\b|^(?:an? |the )?(?:overview|list|report|summary) of\b|^(?:the )?(?:totals?|sums?|average|count|number of [\w ]+?|how many)\b.*\b(?:per|by|of (?:all|"
+    r"listed)\b|^(?:an? |the )?(?:overview|list|report|summary) of\b|^(?:the )?(?:totals?|sums?|average|count|"
+    r"number of [\w ]+?|how many)\b.*\b(?:per|by|of (?:all|"
     r"the|everything)|for (?:each|every)|each|in stock)\b|\bmust be (?:after|before|later|earlier)|>=|"
     r"<=.*[a-z]_?date|\b(?:belongs?|assigned|assignable) to\b"
 )

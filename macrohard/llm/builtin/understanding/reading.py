@@ -16,11 +16,12 @@ from macrohard.llm.builtin.understanding.screening import (
     Finding,
     exclude,
     is_vague,
+    looks_like_code,
     not_a_requirement,
     out_of_scope,
     screen,
 )
-from macrohard.llm.builtin.understanding.spelling import correct
+from macrohard.llm.builtin.understanding.spelling import correct, known_share
 from macrohard.llm.builtin.understanding.subjects import subject_of
 from macrohard.llm.builtin.understanding.text import LONGEST_TEXT, Passage, fold, passages
 from macrohard.llm.builtin.understanding.words import article, identifier, label, listed, lower_label
@@ -58,9 +59,18 @@ def read(requirement: str, answers: Mapping[str, str] = NO_ANSWERS) -> Reading:
     vague = is_vague(text) and not _specific(found)
     if vague:
         return _asked(answers, exclusions)
+    if known_share(text) < 0.5:
+        return _refused(not_a_requirement(text), exclusions, text)
     draft = Interpreter().read(found)
     _prune(draft)
     if not draft.records or not _meant(found, draft):
+        if (
+            _WANTS.search(text)
+            and len(text.split()) <= 25
+            and not looks_like_code(text)
+            and not text.rstrip().endswith("?")
+        ):
+            return _asked(answers, exclusions, _UNSAID)
         return _refused(not_a_requirement(text), exclusions, text)
     if beyond_reach:
         draft.leave_uncovered(
@@ -130,7 +140,15 @@ def _refused(finding: Finding, exclusions: tuple[Exclusion, ...], text: str) -> 
     return Reading(decision="refuse", reason=finding.reason, title=f"Refused: {title}", exclusions=exclusions)
 
 
-def _asked(answers: Mapping[str, str], exclusions: tuple[Exclusion, ...]) -> Reading:
+_WANTS = re.compile(
+    r"(?i)\b(?:app|application|tool|program|system|software|web ?site|database|list|tracker|register|planner|"
+    r"organi[sz]er|build|make|create|develop|manage|stuff|something|keep track)\b"
+)
+_ELSEWHERE = "The text points to something that was said or built elsewhere, which I can't know."
+_UNSAID = "The text does not say what is to be recorded."
+
+
+def _asked(answers: Mapping[str, str], exclusions: tuple[Exclusion, ...], why: str = _ELSEWHERE) -> Reading:
     """A text that points to something never said here: ask once; unanswered, a plain list is built and says so."""
     questions = (
         Question(id="Q-1", text=_KEPT, default="Entries with a title, a note and whether they are done."),
@@ -163,7 +181,7 @@ def _asked(answers: Mapping[str, str], exclusions: tuple[Exclusion, ...]) -> Rea
     draft.records.append(record)
     toggle(draft, record, record.fields[2], Said(), back=True)
     draft.assume(
-        "Nothing is known here of an earlier conversation or an earlier app: this is a simple list with a "
+        f"{why} So this is a simple list with a "
         "button that marks an entry as done, built only so that there is something to look at."
     )
     for question in questions:
@@ -171,10 +189,10 @@ def _asked(answers: Mapping[str, str], exclusions: tuple[Exclusion, ...]) -> Rea
             draft.assume(f"{question.text} Answered: {answers[question.id].strip()[:200]}")
     return Reading(
         decision="ask",
-        reason=(
-            "The text points to something that was said or built elsewhere, which I can't know. Three short "
-            "answers are enough to build the right thing; without them I build a simple list and label it as such."
-        ),
+reason=(
+    f"{why} Three short answers are enough to build the right thing; without them I build a simple list and label "
+    f"it as such."
+),
         title="Simple list",
         summary=(
             "A simple list of entries with a button that marks them as done, because the text does not say what is "

@@ -290,8 +290,10 @@ class Records:
         noun = re.sub(rf"(?i)(?<=\w)[ -]{APP}$", "", noun) if domain_of(noun.lower()) is None else noun
         if not noun or re.fullmatch(
             (
-                r"(?i)(?:it|they|them|this|that|one|entry|entries|record|records|item|items|thing|things|list|app|"
-                r"row|line|form|page|system|i|we|you|there|who|which|each|person|people|card|\w+ entry|application|"
+                r"(?i)(?:it|they|them|this|that|one|entry|entries|record|records|item|items|thing|things|list|"
+                r"app|"
+                r"row|line|form|page|system|i|we|you|there|who|which|each|person|people|card|(?:new|each|every|"
+                r"list|log) entry|application|"
                 r"tool|program)"
             ),
             noun,
@@ -324,21 +326,26 @@ class Records:
         found = []
         for match in re.finditer(rf"\b((?:{WORD}\s+)?{WORD})\s*\(([^()]{{6,600}})\)", passage.text):
             name = re.sub(rf"(?i)^{DETERMINERS}", "", match[1] + " ").strip()
-            inner = split_list(match[2])
-            if not name or NOT_RECORDS.match(name) or len(inner) < 2 or not looks_like_fields(match[2]):
+            if not name or NOT_RECORDS.match(name) or len(split_list(match[2])) < 2 or not looks_like_fields(match[2]):
                 continue
             if kind_of(singular(name.lower())).type in ("choice", "yes/no", "long text", "e-mail", "phone"):
                 continue
             found.append((name, match[2], match.span()))
         several = [one for one in found if is_plural(one[0].split()[-1])]
-        if len(found) < 2 or not several and any(kind_of(name.lower()).known and not domain_of(name.lower()) for name, _, _ in found):
-            found = [one for one in several if len(field_list(one[1])) >= 3 and (domain_of(singular(one[0].lower())) or not passage.bullet)]
+        if len(found) < 2 or (
+            not several and any(kind_of(name.lower()).known and not domain_of(name.lower()) for name, _, _ in found)
+        ):
+            found = [
+                one
+                for one in several
+                if len(field_list(one[1])) >= 3 and (domain_of(singular(one[0].lower())) or not passage.bullet)
+            ]
         if not found:
             return False
         text = passage.text
-        for name, inner, (start, end) in reversed(found):
+        for name, fields, (start, end) in reversed(found):
             if record := self.ensure(name, said):
-                self.add_items(record, field_list(inner), passage)
+                self.add_items(record, field_list(fields), passage)
             text = f"{text[:start]} , {text[end:]}"
         last = re.search(rf"(?i)(?:^|,|\band\b)\s*(?:{DETERMINERS})({WORD}(?:\s+{WORD})?):\s+(.+)$", text)
         if last and len(field_list(last[2])) >= 2 and looks_like_fields(last[2]) and not NOT_RECORDS.match(last[1]):

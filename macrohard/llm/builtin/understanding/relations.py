@@ -41,7 +41,9 @@ _HAS_MANY = re.compile(
     rf"various)\s+(?P<child>{_NP})(?:\s*\((?P<details>[^)]*)\))?"
 )
 LINK_VERBS: tuple[tuple[str, str], ...] = (
-    ("booking", r"book"), ("reservation", r"reserve"), ("loan", r"(?:lend(?: out)?|borrow|loan|check out|give out|hand out|take out)"),
+    ("booking", r"book"), ("reservation", r"reserve"), ("loan", (
+        r"(?:lend(?: out)?|borrow|loan|check out|give out|hand out|take out)"
+    )),
     ("rental", r"(?:rent(?: out)?|hire)"),
     ("order", r"order"), ("registration", r"(?:register for|sign up for|enroll? (?:in|for|on)|attend)"),
     ("sale", r"sell"), ("donation", r"donate"),

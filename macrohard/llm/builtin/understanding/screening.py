@@ -31,13 +31,18 @@ _HARMFUL: tuple[tuple[str, str], ...] = (
         "a page that imitates another company's login to collect people's credentials"
     )),
     ((
-        r"\bencrypt\w*\b.{0,60}\b(?:someone|somebody|victim|other people|their|his|her|another)\w*\b|\b(?:list of|our|the|new) victims\b|\bransom\b(?! notes? collection)|"
-        r"\bkey ?-?logg?(?:er|ing)\b|\brecord (?:all |every )?(?:key ?strokes?|key presses)\b|\b(?:ransom|mal|spy|"
-        r"stalker)ware\b(?! (?:incident|log|report|register|case|samples? (?:log|inventory))s?)|\bcomputer virus\b|"
-        r"\bbotnet\b|\btrojan\b(?! horse collection)|\brootkit\b|\bddos\b|\bback ?door (?:into|to|for|on)\b|"
-        r"\bexploit (?:a |the )?(?:server|vulnerabilit|website|system)|\bhack (?:into|my|his|her|a|the|their|"
-        r"someone)\b|\bcrack (?:passwords?|wi-?fi|accounts?|software)\b|\bbrute[- ]?force\b|\bbypass (?:the "
-        r")?(?:login|security|authentication|paywall|drm|licen[cs]e)"
+        (
+            r"\bencrypt\w*\b.{0,60}\b(?:someone|somebody|victim|other people|their|his|her|another)\w*\b|\b(?:list "
+            r"of|our|the|new) victims\b|\bransom\b(?! notes? collection)|"
+            r"\bkey ?-?logg?(?:er|ing)\b|\brecord (?:all |every )?(?:key ?strokes?|key presses)\b|\b(?:ransom|mal|"
+            r"spy|"
+            r"stalker)ware\b(?! (?:incident|log|report|register|case|samples? (?:log|inventory))s?)|\bcomputer "
+            r"virus\b|"
+            r"\bbotnet\b|\btrojan\b(?! horse collection)|\brootkit\b|\bddos\b|\bback ?door (?:into|to|for|on)\b|"
+            r"\bexploit (?:a |the )?(?:server|vulnerabilit|website|system)|\bhack (?:into|my|his|her|a|the|their|"
+            r"someone)\b|\bcrack (?:passwords?|wi-?fi|accounts?|software)\b|\bbrute[- ]?force\b|\bbypass (?:the "
+            r")?(?:login|security|authentication|paywall|drm|licen[cs]e)"
+        )
     ), "software that attacks or spies on computers"),
     ((
         r"\b(?:spy|snoop|eavesdrop)(?:s|ing)? (?:on|after)\b|\b(?:track|follow|monitor|watch|locate|log|record|"
@@ -89,7 +94,8 @@ _ABOUT_RECORDS = re.compile(
     r"documentation of)\b"
 )
 _DOING_HARM = re.compile(
-    r"(?i)\b(?:steal|secretly|without (?:him|her|them|their)|phish|harvest|imitat|fake login|that (?:looks|"
+    r"(?i)\b(?:victims?|ransom|asks? for bitcoin|steal|secretly|without (?:him|her|them|their)|phish|harvest|"
+    r"imitat|fake login|that (?:looks|"
     r"captures|collects)|capture passwords|spy on|launder)\w*"
 )
 
@@ -99,8 +105,12 @@ _BUILD_VERB = (
 )
 _OUT_OF_SCOPE: tuple[tuple[str, str, str], ...] = (
     ((
-        r"\b(?:(?:linux |os |operating system )?kernel|operating system|device drivers?|drivers for|bootloader|"
-        r"boot loader|firmware|bios|hypervisor|file system(?! (?:inventory|list)))\b"
+        (
+            r"\b(?:(?:linux |os |operating system )?kernel|operating system|device drivers?|drivers for (?:all |my "
+            r"|the |our |any )?(?:\w+ )?(?:laptops?|printers?|hardware|windows|linux|graphics|devices?|usb|pcs?|"
+            r"gpus?|cards?)|bootloader|"
+            r"boot loader|firmware|bios|hypervisor|file system(?! (?:inventory|list)))\b"
+        )
     ), "an operating system, a kernel or drivers", "an app that records kernel builds, boots and test results"),
     ((
         r"\b(?:3d|first[- ]person|shooter|platformer|video ?game|mmorpg|multiplayer|rpg|game engine|unity|unreal|"
@@ -146,11 +156,17 @@ _OUT_OF_SCOPE: tuple[tuple[str, str, str], ...] = (
         r"workshop|course|kits?|flights?))"
     ), "devices and machines", "an app that keeps an inventory and a log of them"),
     ((
-        r"\b(?:(?:clone of|like|next|new|another|own) (?:facebook|youtube|twitter|instagram|tiktok|uber|airbnb|"
-        r"whatsapp|google|netflix|spotify|amazon|ebay|tinder|linkedin|reddit|wikipedia|photoshop|windows|excel)|"
-        r"social network|video streaming|streaming (?:service|platform)|dating app|ride[- ]sharing|video (?:call|"
-        r"conference|conferencing|chat)|live stream\w*|messenger|chat app|e-?mail (?:client|server)|file sharing|"
-        r"cloud storage)\b"
+        (
+            r"\b(?:(?:clone of|like|next|new|another|own|build me|make me|build|create|make) (?:a )?(?:facebook|"
+            r"youtube|twitter|instagram|tiktok|uber|airbnb|"
+            r"whatsapp|google|netflix|spotify|amazon|ebay|tinder|linkedin|reddit|wikipedia|photoshop|windows|"
+            r"excel)|"
+            r"social network|video streaming|streaming (?:service|platform)|dating app|ride[- ]sharing|video "
+            r"(?:call|"
+            r"conference|conferencing|chat)|live stream\w*|messenger|chat app|e-?mail (?:client|server)|file "
+            r"sharing|"
+            r"cloud storage)\b"
+        )
     ), "platforms for the public with media, chat or streaming",
     "an internal app that keeps the records such a service needs"),
     ((
@@ -246,7 +262,10 @@ _OTHER_LANGUAGES: tuple[tuple[str, str], ...] = (
         "eu uma com para quero preciso deve os as meus nosso do também mas todos pode é são lista gestão fazer ter "
         "criar aplicativo que onde e não"
     )),
-    ("Polish", "ja chcę potrzebuję aplikacja do z i oraz lista dla nie jest są moje które który powinna być na"),
+    ("Polish", (
+        "ja chcę potrzebuję aplikacja oraz lista dla nie jest są moje które który powinna być mojej książek "
+        "klientów"
+    )),
     ("Danish", "jeg vi en et med og til vil har brug skal ikke min vores liste over også eller men alle kan er der på"),
 )  # fmt: skip
 _ENGLISH = frozenset(
@@ -311,6 +330,8 @@ def screen(text: str, *, recordable: bool) -> Finding | None:
             ),
         )
     head = plain[:6000]
+    if re.search(r"(?i)\blorem ipsum\b|\bdolor sit amet\b", head[:400]):
+        return not_a_requirement(text)
     for pattern, what in _HARMFUL:
         if match := re.search(rf"(?i){pattern}", head):
             around = head[max(0, match.start() - 60) : match.end() + 60]

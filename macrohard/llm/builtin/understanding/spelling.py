@@ -200,6 +200,15 @@ _WORD = re.compile(r"(?<![\w@.\\:_-])[A-Za-z][a-z]*(?:['-][a-z]+)*(?![\w@\\:]*[\
 _PROTECTED = re.compile(r"https?://\S+|www\.\S+|\S+@\S+\.\S+|~?(?:/[\w.-]+){2,}|~/\S+|\S*\\\S+")
 
 
+def known_share(text: str) -> float:
+    """The share of the words of a text that English or record keeping knows, at most 200 looked at; 1 for few words."""
+    words = re.findall(r"[a-z]{3,}", text.lower())[:200]
+    if len(words) < 4:
+        return 1.0
+    known = [word for word in words if word in _SHORT_FORMS or _known(word) or _corrected(word) != word]
+    return len(known) / len(words)
+
+
 def correct(text: str) -> str:
     """The text with misspelt words corrected; names, code, addresses and words in capitals are left alone."""
     left = _MAXIMUM_CORRECTIONS

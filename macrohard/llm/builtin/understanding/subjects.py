@@ -32,7 +32,7 @@ STOP = (
     r"also|plus|but|between|without|please|based|not|never|no|only|all|any|each|every|some|my|our|your|their|"
     r"his|her|the|an?|you|he|she|this|"
     r"these|those|there|here|just|really|very|max|min|do|does|don't|belongs?|gets?|how|us|me|him|them|gives?|"
-    r"gave|makes?|goes|go|comes?|stays?)"
+    r"gave|makes?|goes|go|comes?|stays?|once|twice|daily|weekly|monthly|yearly|regularly)"
 )
 WORD = rf"(?!{STOP}\b)[A-Za-z][\w'-]*"
 NOUN = rf"(?P<np>{WORD}(?:\s+{WORD}){{0,3}})"
@@ -60,7 +60,10 @@ _PLACES = (
     r"meeting|it department|side project|sports "
     r"club|dance school|music school|driving school|allotment|allotments)"
 )
-_PEOPLE = r"(?:members|volunteers|employees|staff|users?|people|colleagues|customers|clients|guests|students|team members)"
+_PEOPLE = (
+    r"(?:members|volunteers|employees|staff|users?|people|colleagues|customers|clients|guests|students|team "
+    r"members)"
+)
 _SUBJECTS: tuple[tuple[str, bool], ...] = (  # pattern, and whether an unknown singular noun may be the subject
     ((
         rf"(?i)^(?:app(?:lication)?|product|title|project|name of the app|system|software|program|"
@@ -89,7 +92,7 @@ _SUBJECTS: tuple[tuple[str, bool], ...] = (  # pattern, and whether an unknown s
     ), False),
     (rf"(?i)^(?:please |hi,? |hello,? |so )?{DOING}\s+(?:of\s+)?{DETERMINERS}{NOUN}", False),
     (rf"(?i)\b{APP}\b\s+(?:for|about|with|around|on)\s+{DETERMINERS}{NOUN}", False),
-    (rf"(?i)^{DETERMINERS}{NOUN}\s*(?:[:.,(-]|$|\s(?:of|in|at|from)\s+(?:my|our|the|a)\b)", False),
+    (rf"(?i)^{DETERMINERS}{NOUN}\s*(?:[:.,(-]|$|\s(?:of|in|at|from|for)\s+(?:my|our|the|a)\b)", False),
 )  # fmt: skip
 _NO_SUBJECT = re.compile(
     r"(?i)^(?:app|application|tool|thing|things|thingy|something|stuff|everything|anything|it|them|that|this|"

@@ -145,8 +145,11 @@ def passages(text: str) -> list[Passage]:
 
 
 _PREFIX = re.compile(
-    r"(?i)^(?P<p>must(?:[- ]haves?)?|should(?:[- ]haves?)?|could(?:[- ]haves?)?|won'?t(?:[- ]haves?)?|nice[- ]to[- ]haves?|(?:would|wld) be nice|optional|later|"
-    r"rules?|views?|features?|out of scope|not needed|bonus|wishes|(?:also )?(?:recorded|noted|stored|kept)(?: are| is)?|(?:other |more |further |additional )?fields|(?:what )?(?:we|i) (?:also )?(?:need|want|would like)(?: is| are)?|so|needed|wanted|functions)\s*:\s+(?P<rest>\S.+)$"
+    r"(?i)^(?P<p>must(?:[- ]haves?)?|should(?:[- ]haves?)?|could(?:[- ]haves?)?|won'?t(?:[- ]haves?)?|nice[- "
+    r"]to[- ]haves?|(?:would|wld) be nice|optional|later|"
+    r"rules?|views?|features?|out of scope|not needed|bonus|wishes|(?:also )?(?:recorded|noted|stored|kept)(?: "
+    r"are| is)?|(?:other |more |further |additional )?fields|(?:what )?(?:we|i) (?:also )?(?:need|want|would "
+    r"like)(?: is| are)?|so|needed|wanted|functions)\s*:\s+(?P<rest>\S.+)$"
 )
 
 
@@ -250,7 +253,8 @@ _WISH = re.compile(
     r"stretch goal|extra credit|cherry on)\b"
 )
 _WISH_HEADING = re.compile(
-    r"(?i)nice[- ]to|be nice|^should(?:[- ]have)?s?$|^could(?:[- ]have)?s?$|optional|later|bonus|wish|maybe|low prio|stretch|"
+    r"(?i)nice[- ]to|be nice|^should(?:[- ]have)?s?$|^could(?:[- ]have)?s?$|optional|later|bonus|wish|maybe|"
+    r"low prio|stretch|"
     r"phase 2|version 2"
 )
 _UNWANTED_HEADING = re.compile(

@@ -41,7 +41,8 @@ def totalling(clause: Clause, draft: Draft) -> bool:
     per = re.search(
         (
             r"\b(?:per|by|for each|for every|each|every|grouped by|of each|a(?= (?:month|week|year|"
-            r"day)\b))\s+(?P<g>[\w -]+?)(?=$|[,.;)]|\s+(?:and|in|with|so|to|over|for|of|on|at|as|this|that|which|is|please|thanks|too|also)\b)"
+            r"day)\b))\s+(?P<g>[\w -]+?)(?=$|[,.;)]|\s+(?:and|in|with|so|to|over|for|of|on|at|as|this|that|"
+            r"which|is|please|thanks|too|also)\b)"
         ),
         text,
     )
@@ -130,6 +131,8 @@ def totalling(clause: Clause, draft: Draft) -> bool:
                 return False
     elif selection is None and re.search(r"\bmonthly\b", text):
         group = date_of(record)
+    if how == "count" and selection is None and group is None and named_record(draft, text) is None:
+        return False
     what = record.plural.lower() if how == "count" else lower_label(field.label) if field else ""
     only = f"{selection.word[0].lower()}{selection.word[1:]} " if selection and how == "count" else ""
     shown = {

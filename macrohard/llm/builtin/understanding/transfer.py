@@ -56,7 +56,8 @@ def importing(clause: Clause, draft: Draft) -> bool:
         return True
     if not re.search(
         (
-            r"(?i)\bimport(?:s|ed|ing|able)?\b|\bupload (?:a |an |my |our |the )?(?:csv|excel|list|spreadsheet|file of)|\b(?:load|"
+            r"(?i)\bimport(?:s|ed|ing|able)?\b|\bupload (?:a |an |my |our |the )?(?:csv|excel|list|spreadsheet|"
+            r"file of)|\b(?:load|"
             r"read|take over|copy) .{0,30}\bfrom (?:a |an |my |our |the )?(?:old )?(?:csv|excel|spreadsheet)"
         ),
         clause.text,

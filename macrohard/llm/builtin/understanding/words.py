@@ -1,13 +1,5 @@
 """Words: inflection, labels, identifiers, numbers."""
 
-
-
-
-
-
-
-
-
 import re
 
 _IRREGULAR = {
