@@ -1,8 +1,8 @@
 """How much of what people state becomes a claim: reads the examples, builds nothing, ends with one JSON line.
 
-Each line of `examples.jsonl` holds a requirement, the expected decision and the items it states. An item's `expect` says
-which claim it should have become: `kind` (one or several), and, as far as given, what that claim is about. Texts are
-regular expressions; names of records and fields are matched whole, everything else anywhere, ignoring case.
+Each line of `examples.jsonl` holds a requirement, the expected decision and the items it states. An item's `expect`
+says which claim it should have become: `kind` (one or several), and, as far as given, what that claim is about. Texts
+are regular expressions; names of records and fields are matched whole, everything else anywhere, ignoring case.
 """
 
 import json
