@@ -1,9 +1,11 @@
 """The built-in model at a desk: analyst, designer, planner, scenario writer, manager."""
 
+from collections.abc import Mapping
+
 from pydantic import JsonValue
 
 from macrohard.domain import Criterion, Design, JsonObject, Look, Plan, ScenarioSet, Specification, Task
-from macrohard.llm.builtin.acceptance import scenarios
+from macrohard.llm.builtin.acceptance import scenarios, written
 from macrohard.llm.builtin.blueprint import Blueprint, Claim, Reading
 from macrohard.llm.builtin.conversation import Call, Conversation, Turn, Unreadable
 from macrohard.llm.builtin.understanding import read
@@ -17,6 +19,8 @@ def analyst(conversation: Conversation) -> Turn:
     """Read the requirement into a specification."""
     reading = _read(conversation.material)
     claims = reading.blueprint.claims if reading.blueprint else ()
+    # What no scenario can be written for cannot be shown to hold: it is said now, not found out later.
+    untested = {each.criterion: each.reason for each in written(reading.blueprint).missing} if reading.blueprint else {}
     specification = Specification(
         decision=reading.decision,
         reason=reading.reason,
@@ -24,7 +28,7 @@ def analyst(conversation: Conversation) -> Turn:
         summary=reading.summary,
         kind="web",
         stories=reading.stories,
-        criteria=tuple(_criterion(number, claim) for number, claim in enumerate(claims, 1)),
+        criteria=tuple(_criterion(f"AC-{number}", claim, untested) for number, claim in enumerate(claims, 1)),
         assumptions=reading.assumptions,
         questions=reading.questions,
         exclusions=reading.exclusions,
@@ -32,13 +36,14 @@ def analyst(conversation: Conversation) -> Turn:
     return _finish(specification.model_dump(mode="json"))
 
 
-def _criterion(number: int, claim: Claim) -> Criterion:
+def _criterion(criterion: str, claim: Claim, untested: Mapping[str, str]) -> Criterion:
+    untold = f" (Built, but not checked: {untested[criterion]}.)" if criterion in untested else ""
     return Criterion(
-        id=f"AC-{number}",
-        text=claim.text,
+        id=criterion,
+        text=f"{claim.text}{untold}",
         priority=claim.priority,
         source=claim.source,
-        covered=claim.kind != "not covered",
+        covered=claim.kind != "not covered" and criterion not in untested,
     )
 
 
