@@ -109,7 +109,7 @@ def day_of(text: str) -> Day:
     Raises:
         ValueError: it is none of these.
     """
-    if matched := _RELATIVE.fullmatch(text.strip()):
+    if matched := _RELATIVE.fullmatch(text.replace(" ", "")):
         count, unit = int(matched[1] or 0), matched[2]
         if unit == "d":
             return Day(days=count)

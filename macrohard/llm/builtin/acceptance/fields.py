@@ -15,7 +15,7 @@ from macrohard.llm.builtin.acceptance.samples import (
     with_check_digit,
     with_wrong_check_digit,
 )
-from macrohard.llm.builtin.acceptance.script import Script
+from macrohard.llm.builtin.acceptance.script import Script, follows
 from macrohard.llm.builtin.acceptance.situations import situation, solutions
 from macrohard.llm.builtin.blueprint import Blueprint, Claim, Computed, Condition, Field
 
@@ -192,7 +192,7 @@ def default(blueprint: Blueprint, claim: Claim) -> Written:
     script.prepare(row)
     script.open_form(record.name)
     cell = script.world.value(row, one.name)
-    fixed = one.default is not None and one.default != "now" and " + " not in one.default
+    fixed = one.default is not None and one.default != "now" and not follows(one)
     if fixed and not one.automatic and one.type != "reference":
         shown = ("on" if cell else "off") if isinstance(cell, bool) else typed(one, cell)
         script.do(SeeValue(name=literal(one.label), value=shown))
@@ -270,8 +270,8 @@ def _range_message(one: Field, edge: Cell, direction: int) -> str:
 
 
 def _default_base(script: Script, record: str, one: Field) -> dict[str, Cell]:
-    base, sign, _ = (one.default or "").partition(" + ")
-    if not sign:
+    base = follows(one)
+    if not base:
         return {}
     field_ = script.blueprint.record(record).field(base)
     return {base: script.sample(field_, 2)}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from macrohard.domain.scenario import Choose, Click, Fill, Press, See, SeeControl, SeeOrder, SeeRow
 from macrohard.llm.builtin.acceptance.cells import EMPTY, Cell, Day, Moment, Row, literal
@@ -284,7 +284,9 @@ def _total(script: Script, record: Record, one: Total, rows: list[Row]) -> str:
         return literal(shown_number(field, sum(numbers, Decimal(0))))
     if not numbers:
         return EMPTY
-    return literal(shown_number(field, (sum(numbers, Decimal(0)) / len(numbers)).quantize(Decimal("0.01"))))
+    return literal(
+        shown_number(field, (sum(numbers, Decimal(0)) / len(numbers)).quantize(Decimal("0.01"), ROUND_HALF_UP))
+    )
 
 
 def _amount(script: Script, record: Record, name: str, number: int) -> Wanted:

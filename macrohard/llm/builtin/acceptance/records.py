@@ -6,6 +6,7 @@ from macrohard.domain.scenario import (
     Click,
     Download,
     Fill,
+    NewBrowser,
     Open,
     Press,
     Reload,
@@ -110,7 +111,7 @@ def survives_restart(blueprint: Blueprint, claim: Claim) -> Written:
     main = [row for row in rows if row.record == claim.record] or rows
     script.open_list(main[0].record)
     script.listed(main[0])
-    script.do(Restart())
+    script.do(Restart(), NewBrowser())
     for row in rows:
         script.open_detail(row)
         script.details(row, [one.name for one in script.world.type(row).fields])
@@ -139,7 +140,9 @@ def detail_history(blueprint: Blueprint, claim: Claim) -> Written:
         for target_ in (mine, other)
     )
     script.open_detail(mine)
-    script.do(SeeControl(role="heading", name=literal(child.plural)))
+    several = sum(one.references == target.name for one in child.fields) > 1
+    heading = f"{child.plural} ({link.label})" if several else child.plural
+    script.do(SeeControl(role="heading", name=literal(heading)))
     script.do(SeeControl(role="link", name=add_link(child)))
     own = _own_handle(script, here, there, link)
     script.do(SeeRow(texts=(own[0],)), SeeRow(texts=(own[1],), present=False))
@@ -219,9 +222,9 @@ def import_(blueprint: Blueprint, claim: Claim) -> Written:
 def phone_layout(blueprint: Blueprint, claim: Claim) -> Written:
     """On a phone a record can be added, found and read."""
     script, record = Script(blueprint), blueprint.record(claim.record or "")
-    script.do(PHONE)
     row = script.draft(record.name)
     script.prepare(row)
+    script.do(PHONE)
     script.open_list(record.name)
     script.do(SeeControl(role="link", name=add_link(record)))
     script.do(SeeFits())
@@ -238,7 +241,16 @@ def phone_layout(blueprint: Blueprint, claim: Claim) -> Written:
     script.open_detail(row)
     script.do(SeeControl(role="link", name="Edit"))
     script.do(SeeFits())
-    yield f"On a phone's screen a {record.label.lower()} can be added and found", script
+    for other in blueprint.records:
+        if other.name != record.name:
+            script.open_list(other.name)
+            script.do(SeeFits())
+            script.open_form(other.name)
+            script.do(SeeFits())
+    for view in blueprint.views:
+        script.open_view(view)
+        script.do(SeeFits())
+    yield f"On a phone's screen a {record.label.lower()} can be added and found, and no page is too wide", script
 
 
 def many(script: Script, record: Record, number: int) -> list[Row]:

@@ -357,6 +357,12 @@ class Script:
                 self.do(Fill(name=name, value=typed(field, cell)))
 
 
+def follows(field: Field) -> str:
+    """The field that the default counts from, e.g. "out_date" of "out_date + 21d"; empty if it counts from none."""
+    matched = _FOLLOWS.fullmatch(field.default or "")
+    return matched[1] if matched else ""
+
+
 def later(cell: Cell, distance: int, *, unit: str = "d") -> Cell:
     """So many days (or weeks, months, years), for times minutes, for numbers units, after the value."""
     match cell:
