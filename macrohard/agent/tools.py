@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import re
 import shlex
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import PurePosixPath
@@ -13,11 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, c
 from macrohard.agent.bench import Bench
 from macrohard.domain import JsonObject
 from macrohard.errors import ToolError
+from macrohard.product import repeated
 
 READ_LIMIT_BYTES = 2 << 20
-REPEATED = re.compile(r"\{(.)\*(\d{1,6})\}", re.S)
-"""How a model writes long input without writing it out: `{x*1000}`."""
-REPEATED_AT_MOST = 100_000
 ANSWER_LIMIT_CHARACTERS = 16_000
 """What one tool answer may take of the context; head and tail are kept."""
 
@@ -121,7 +118,7 @@ async def act(
     target: Annotated[
         str,
         Field(
-            description='A reference like e5 from the outline, or role "name"; for open a path; empty for press and type.'
+            description='e5, as the outline refers to it, or role "name"; for open a path; empty for press and type.'
         ),
     ] = "",
     value: Annotated[
@@ -141,13 +138,12 @@ async def act(
     remark: Annotated[str, Field(description="If you were surprised: what you did, expected and got.")] = "",
 ) -> str:
     """Do one thing on the page, as a person would, and see what changed."""
-    value = REPEATED.sub(lambda match: match[1] * min(int(match[2]), REPEATED_AT_MOST), value)
     return await bench.visit.act(
         intention=intention,
         expectation=expectation,
         action=action,
         target=target,
-        value=value,
+        value=repeated(value),
         surprise=surprise,
         remark=remark,
     )

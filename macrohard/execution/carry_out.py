@@ -87,7 +87,9 @@ async def carry_out(
             return str(path)
 
         async def end(outcome: RunOutcome, problem: str, commit: str | None = None) -> None:
-            await emit(RunEnded(outcome=outcome, problem=problem, commit=commit, product_path=placed.get("path") or None))
+            await emit(
+                RunEnded(outcome=outcome, problem=problem, commit=commit, product_path=placed.get("path") or None)
+            )
 
         await emit(
             RunStarted(

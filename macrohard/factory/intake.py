@@ -1,5 +1,7 @@
 """From a requirement to a contract and a plan: analyse, clarify, design, plan, write scenarios."""
 
+from datetime import UTC, datetime
+
 from langgraph.runtime import Runtime
 
 from macrohard.domain import Design, Plan, ScenarioSet, Specification
@@ -8,6 +10,7 @@ from macrohard.events import Designed, Planned, ScenariosWritten, Specified
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.phases import phase
 from macrohard.factory.state import State, TaskInput
+from macrohard.product import UnknownPlaceholder, filled_scenario
 
 
 def _reading(context: FactoryContext) -> str:
@@ -155,6 +158,11 @@ def _check_scenarios(report: ScenarioSet, specification: Specification) -> None:
     ids = [scenario.id for scenario in report.scenarios]
     if len(set(ids)) != len(ids):
         raise ToolError("two scenarios have the same id")
+    for scenario in report.scenarios:
+        try:
+            filled_scenario(scenario, now=datetime.now(UTC))
+        except UnknownPlaceholder as error:
+            raise ToolError(f"{scenario.id}: {error}") from error
     known = {criterion.id: criterion for criterion in specification.criteria}
     if strangers := sorted({s.criterion for s in report.scenarios} - set(known)):
         raise ToolError(f"no criteria {', '.join(strangers)}")

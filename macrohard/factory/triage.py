@@ -28,8 +28,10 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
         wanted = {criterion.id for criterion in specification.criteria if criterion.covered}
         failures = sorted(problem.id if problem.kind != "finding" else problem.title for problem in problems)
         ended = ""
-        if not problems and wanted <= now:
-            decision = "release"
+        if not problems:
+            # What could not be checked is nobody's to repair.
+            unknown = sorted(wanted - now)
+            decision, ended = "release", f"could not be checked: {', '.join(unknown)}" if unknown else ""
         elif iteration >= context.iterations:
             decision, ended = "release", f"the limit of {context.iterations} iterations is reached"
         elif failures == state.get("failures"):

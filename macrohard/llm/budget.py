@@ -15,4 +15,3 @@ class Ledger(Protocol):
 
     async def settle(self, reservation: str, *, actual_usd: float) -> None:
         """Replace the reservation by what was really spent; settling twice changes nothing."""
-

@@ -2,7 +2,7 @@
 
 from macrohard.product.checks import verify
 from macrohard.product.manifest import Manifest, read_manifest
-from macrohard.product.placeholders import UnknownPlaceholder, filled
+from macrohard.product.placeholders import UnknownPlaceholder, filled, filled_scenario, repeated
 from macrohard.product.preview import preview
 from macrohard.product.service import PORT, Service, checkout
 from macrohard.product.usage import UserVisit, VisitRecord, open_visit, reproduce
@@ -16,9 +16,11 @@ __all__ = [
     "VisitRecord",
     "checkout",
     "filled",
+    "filled_scenario",
     "open_visit",
     "preview",
     "read_manifest",
+    "repeated",
     "reproduce",
     "verify",
 ]

@@ -8,7 +8,8 @@
 | `{this month}` | 2026-11          | m months, y years                                   |
 | `{year}`       | 2026             | a bare number of years: `{year+1}`                  |
 
-`{{` and `}}` stand for the braces themselves. A day that the month does not have becomes its last one.
+`{x*1000}` stands for 1000 x, so that long input need not be written out. `{{` and `}}` stand for the braces themselves.
+A day that the month does not have becomes its last one.
 """
 
 import calendar
@@ -21,6 +22,8 @@ from macrohard.domain import Scenario
 from macrohard.domain.scenario import Step
 
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_REPEATED = re.compile(r"\{([^{}])\*(\d{1,6})\}")
+REPEATED_AT_MOST = 100_000
 _OFFSET = re.compile(r"([+-])(\d{1,4})(min|[dwmyh]?)")
 _FORMATS = {
     "today": ("%Y-%m-%d", frozenset({"d", "w", "m", "y"})),
@@ -34,6 +37,11 @@ _STEP: TypeAdapter[Step] = TypeAdapter(Step)
 
 class UnknownPlaceholder(ValueError):
     """Something in braces that is none of the placeholders; the text names it."""
+
+
+def repeated(text: str) -> str:
+    """`text` with every `{x*1000}` written out, up to `REPEATED_AT_MOST` characters each; nothing else is replaced."""
+    return _REPEATED.sub(lambda match: match[1] * min(int(match[2]), REPEATED_AT_MOST), text)
 
 
 def filled(text: str, *, now: datetime) -> str:
@@ -50,7 +58,7 @@ def filled(text: str, *, now: datetime) -> str:
             raise UnknownPlaceholder(f"a single {match[0]} in {text!r}; a brace itself is written twice")
         return _value(match[1], now.astimezone(UTC))
 
-    return _PIECE.sub(replace, text)
+    return _PIECE.sub(replace, repeated(text))
 
 
 def filled_scenario(scenario: Scenario, *, now: datetime) -> Scenario:

@@ -24,6 +24,7 @@ NOW = datetime(2026, 11, 22, 9, 30, 59, tzinfo=UTC)
         ("{time+45min}", "10:15"),
         ("{today} {time}", "2026-11-22 09:30"),
         ("{this month}", "2026-11"),
+        ("a{x*5}b{é*2}", "axxxxxbéé"),
         ("{this month+2m}", "2027-01"),
         ("{year}", "2026"),
         ("{year+1}", "2027"),
