@@ -1,5 +1,6 @@
 """Built-in products at work in sandboxes."""
 
+import asyncio
 import os
 import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,6 +15,8 @@ from macrohard.product.browser import Browser, open_browser
 from macrohard.product.scenarios import ScenarioResult, run_scenario
 from macrohard.product.service import Service, checkout
 from macrohard.sandbox import SandboxProvider, SandboxSpec
+
+MANY = 4
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,12 @@ async def pod(sandboxes: SandboxProvider, commit: Commit) -> AsyncIterator[tuple
 async def results(
     sandboxes: SandboxProvider, files: Mapping[str, str], scenarios: Sequence[Scenario]
 ) -> list[ScenarioResult]:
-    """How the scenarios go on a product of these files."""
-    async with pod(sandboxes, committed(files)) as (service, browser):
-        return [await run_scenario(browser, service, scenario) for scenario in scenarios]
+    """How the scenarios go on a product of these files; many are shared out to two pods."""
+    commit = committed(files)
+
+    async def run(share: Sequence[Scenario]) -> list[ScenarioResult]:
+        async with pod(sandboxes, commit) as (service, browser):
+            return [await run_scenario(browser, service, scenario) for scenario in share]
+
+    shares = (scenarios[::2], scenarios[1::2]) if len(scenarios) > MANY else (scenarios,)
+    return [result for done in await asyncio.gather(*map(run, shares)) for result in done]
