@@ -326,7 +326,7 @@ class Script:
     def _mend(self, row: Row, wanted: Mapping[str, Cell]) -> None:
         names = set(self._typed[row])
         for rule in self.blueprint.rules:
-            if rule.record != row.record or not self.world._broken(row, rule):
+            if rule.record != row.record or not self.world.breaks(row, rule):
                 continue
             if rule.kind == "order":
                 first, second = rule.fields[:2]

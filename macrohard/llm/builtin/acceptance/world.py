@@ -81,7 +81,7 @@ class World:
         record = self.type(row)
         found = [message for field in record.fields for message in self._field_problems(row, field)]
         return found + [
-            rule.message for rule in self.blueprint.rules if rule.record == row.record and self._broken(row, rule)
+            rule.message for rule in self.blueprint.rules if rule.record == row.record and self.breaks(row, rule)
         ]
 
     def after(self, row: Row, action: Action) -> dict[str, Cell]:
@@ -265,7 +265,8 @@ class World:
             if isinstance(highest, (int, Decimal)) and mine > highest:
                 yield f"{field.label} must be at most"
 
-    def _broken(self, row: Row, rule: Rule) -> bool:
+    def breaks(self, row: Row, rule: Rule) -> bool:
+        """Whether saving the record as it is would break the rule."""
         match rule.kind:
             case "order":
                 first, second = (self.plain(self.value(row, name)) for name in rule.fields[:2])
