@@ -89,7 +89,7 @@ async def test_messages_and_tools_go_out_as_they_are(server: Server, endpoint: E
 
 
 async def test_tool_calls_come_back_in_wire_form(server: Server, endpoint: Endpoint) -> None:
-    call = {"id": "c1", "type": "function", "function": {"name": "read", "arguments": '{"path": "a"}'}}
+    call: JsonObject = {"id": "c1", "type": "function", "function": {"name": "read", "arguments": '{"path": "a"}'}}
     server.body = completion({"content": None, "tool_calls": [call]})
     reply = await endpoint.complete(QUESTION, [])
     assert [(made.id, made.name, made.arguments) for made in reply.tool_calls] == [("c1", "read", '{"path": "a"}')]

@@ -126,7 +126,11 @@ async def test_two_links_to_the_same_place_are_one(make_commit: MakeCommit, open
 
 async def test_a_page_that_is_wider_than_the_phone_does_not_fit(make_commit: MakeCommit, open_pod: OpenPod) -> None:
     wide = make_commit("tasks", {"app.py": {"<h1>Tasks</h1>": '<h1>Tasks</h1><p style="width: 500px">Wide</p>'}})
-    steps = [{"do": "resize", "width": 375, "height": 667}, {"do": "open", "path": "/tasks"}, {"do": "see_fits"}]
+    steps: list[dict[str, Any]] = [
+        {"do": "resize", "width": 375, "height": 667},
+        {"do": "open", "path": "/tasks"},
+        {"do": "see_fits"},
+    ]
     async with open_pod(wide) as pod:
         result = await run(pod, *steps)
         assert (result.status, "pixels wider than the window" in result.summary) == ("failed", True)
