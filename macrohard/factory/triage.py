@@ -49,7 +49,7 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
         if not kept:
             problems = await _problems_of_the_good_commit(context, state, specification, lost)
         if decision == "implement":
-            made = await _next_plan(context, iteration, specification, problems, state["base"])
+            made = await _next_plan(context, state, specification, problems)
             if made.tasks:
                 update["plan"] = await context.keep(Plan(tasks=made.tasks))
                 await context.emit(Planned(iteration=iteration + 1, plan=Plan(tasks=made.tasks)))
@@ -101,8 +101,9 @@ async def _problems_of_the_good_commit(
 
 
 async def _next_plan(
-    context: FactoryContext, iteration: int, specification: Specification, problems: tuple[Problem, ...], commit: str
+    context: FactoryContext, state: State, specification: Specification, problems: tuple[Problem, ...]
 ) -> TriageReport:
+    iteration = state["iteration"]
     assignable = {agent.name: agent.description for agent in context.catalogue.assignable}
 
     def check(report: TriageReport) -> None:
@@ -113,7 +114,7 @@ async def _next_plan(
         if strangers := sorted(set_aside - findings):
             raise ToolError(f"only findings can be dismissed, not {', '.join(strangers)}")
         if not report.tasks and (left := [problem.id for problem in problems if problem.id not in set_aside]):
-            raise ToolError(f"no tasks, and yet {', '.join(left)} are neither dismissed nor worked on")
+            raise ToolError(f"no tasks, and yet these are neither dismissed nor worked on: {', '.join(left)}")
         try:
             Plan(tasks=report.tasks)
         except ValueError as error:
@@ -128,7 +129,8 @@ async def _next_plan(
         material={
             "specification": specification.model_dump(mode="json"),
             "problems": [problem.model_dump(mode="json") for problem in problems],
-            "files": list(await context.repository.files(commit)),
+            "files": list(await context.repository.files(state["base"])),
+            "colleagues": list(state.get("notes", [])),
             "agents": dict(assignable),
         },
         check=check,

@@ -34,7 +34,8 @@ _LANDMARKS = frozenset({
     "alertdialog", "group", "radiogroup", "tablist", "menu", "menubar", "toolbar", "article", "figure",
 })  # fmt: skip
 _ANNOUNCED = frozenset({"status", "alert", "log", "alertdialog"})
-_STATES = ("checked", "disabled", "expanded", "pressed", "selected", "invalid")
+_FIELDS = frozenset({"textbox", "searchbox", "spinbutton", "combobox"})
+_STATES = ("placeholder", "checked", "disabled", "expanded", "pressed", "selected", "invalid")
 
 
 @dataclass
@@ -277,9 +278,14 @@ def _node(item: Any) -> _Node:
         node.text = content
         return node
     for child in content or []:
-        if isinstance(child, dict) and next(iter(child)).startswith("/"):
+        if isinstance(child, dict) and (property_name := next(iter(child))).startswith("/"):
+            if property_name == "/placeholder":
+                node.states["placeholder"] = child[property_name]
             continue
         node.children.append(_node(child))
+    # A field with a placeholder tells its value in a line of its own.
+    if node.role in _FIELDS and node.children and all(child.role == "text" for child in node.children):
+        node.text, node.children = " ".join(child.text for child in node.children), []
     return node
 
 
@@ -307,7 +313,7 @@ def _listed(texts: Iterable[str]) -> str:
 
 def _cut(text: str) -> str:
     text = " ".join(readable(text).split())
-    return text if len(text) <= TEXT_CHARACTERS else f"{text[:TEXT_CHARACTERS]} … ({len(text)} characters)"
+    return text if len(text) <= TEXT_CHARACTERS else f"{text[:TEXT_CHARACTERS]} … (shortened here)"
 
 
 def _bounded(lines: list[str]) -> Iterator[str]:

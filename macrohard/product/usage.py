@@ -292,6 +292,9 @@ class UserVisit:
 
     def _guard(self, before: Outline, after: Outline, told: str, frame: str | None) -> None:
         """Notice that nothing leads anywhere any more."""
+        if before.address != after.address:
+            # Whoever gets on may do the same on the same page again, e.g. enter the next record.
+            self._repeated.clear()
         self._repeated[(before.address, before.bare, told)] += 1
         self._unchanged = self._unchanged + 1 if before.bare == after.bare else 0
         same_at_most, unchanged_at_most = SAME_ACTION_AT_MOST, UNCHANGED_AT_MOST

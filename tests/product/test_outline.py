@@ -103,7 +103,7 @@ def test_an_empty_page_and_a_huge_one() -> None:
     huge = outline_of(view("".join(f"- paragraph [ref=e{n}]: {'word ' * 40}\n" for n in range(1000))))
     assert len(huge.text) < 12_100
     assert huge.lines[-1].startswith("… ")
-    assert outline_of(view(f"- paragraph: {'x' * 5000}")).lines[-1] == f"· {'x' * 300} … (5000 characters)"
+    assert outline_of(view(f"- paragraph: {'x' * 5000}")).lines[-1] == f"· {'x' * 300} … (shortened here)"
 
 
 def test_what_a_page_says_cannot_look_like_what_we_say() -> None:
@@ -138,3 +138,10 @@ def test_another_page_is_told_whole() -> None:
 def test_a_page_loaded_again_has_new_references() -> None:
     before, after = outline_of(view(FORM)), outline_of(view(FORM.replace("[ref=e", "[ref=f1e")))
     assert difference(before, after) == f"The page was loaded again and shows the same.\n{after.text}"
+
+
+def test_a_field_with_a_placeholder_shows_both() -> None:
+    empty = '- textbox "Date" [ref=e1]:\n  - /placeholder: YYYY-MM-DD'
+    assert outline_of(view(empty)).lines[-1] == '[e1] textbox "Date" (placeholder: YYYY-MM-DD)'
+    filled = f"{empty}\n  - text: 2026-03-01"
+    assert outline_of(view(filled)).lines[-1] == '[e1] textbox "Date" (placeholder: YYYY-MM-DD) = "2026-03-01"'
