@@ -10,8 +10,6 @@ from macrohard.bundled import folder
 from macrohard.domain import Artifacts, RunOverview, RunSummary, Value
 from macrohard.errors import MacrohardError, RequestError
 from macrohard.events import Event, Progress
-from macrohard.execution import Surroundings, carry_out
-from macrohard.llm.endpoint import Endpoint
 from macrohard.report import render
 from macrohard.sandbox import SandboxProvider, build_images, choose_provider
 from macrohard.settings import SandboxChoice, Settings
@@ -68,6 +66,10 @@ class Factory:
             SandboxUnavailable: there is no sandbox on this machine; the text says how to get one.
             LeaseLost: another process carries the run out.
         """
+        # LangGraph and the model's client take two seconds to import, which a look at old runs need not wait for.
+        from macrohard.execution import Surroundings, carry_out
+        from macrohard.llm.endpoint import Endpoint
+
         overview = await self.overview(run_id)
         if overview.summary.status in ("delivered", "partial", "refused"):
             return overview
