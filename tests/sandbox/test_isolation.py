@@ -122,7 +122,7 @@ async def test_no_way_out_by_network(provider: Provider, sandbox: Sandbox) -> No
         async with provider.open(SandboxSpec(image="base", join=sandbox.id)) as joined:
             for each in (sandbox, joined):
                 result = await each.run(
-                    probe + "; cat /proc/net/route | wc -l; getent hosts deb.debian.org", timeout_seconds=20
+                    probe + "; cat /proc/net/route | wc -l; getent hosts example.com", timeout_seconds=20
                 )
                 assert result.stdout.splitlines() == [*(f"{address} 7" for address in addresses), "1"]
         with pytest.raises(BlockingIOError):
