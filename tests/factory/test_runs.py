@@ -107,8 +107,8 @@ def priced_model(repository_root: Path, tmp_path: Path) -> Iterator[dict[str, st
     server = subprocess.Popen([sys.executable, "-m", "tests.factory.priced", str(port)], cwd=repository_root)
     settings = tmp_path / "settings.toml"
     settings.write_text(
-        f'base_url = "http://127.0.0.1:{port}/v1"\nmodel = "priced"\nmax_output_tokens = 100\n'
-        "[prices.priced]\ninput = 1.0\ncached_input = 1.0\noutput = 1.0\n"
+        f'base_url = "http://127.0.0.1:{port}/v1"\nmodel = "priced"\nmax_output_tokens = 20_000\n'
+        "[prices.priced]\ninput = 1.0\ncached_input = 1.0\noutput = 0.1\n"
     )
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
