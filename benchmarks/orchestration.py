@@ -23,8 +23,9 @@ from macrohard.agent.definition import Limits
 from macrohard.domain import Assignment, JsonObject
 from macrohard.execution.carry_out import Transcripts
 from macrohard.factory.reports import WorkReport
-from macrohard.llm.endpoint import Endpoint, EndpointSettings
+from macrohard.llm.endpoint import Endpoint
 from macrohard.llm.gateway import Gateway
+from macrohard.llm.target import EndpointSettings, Target
 from macrohard.store import Store
 
 LENGTHS = (100, 200, 400)
@@ -60,7 +61,7 @@ async def desk(snapshot: str | None) -> AsyncIterator[Bench]:
 
 async def session_of(calls: int, *, base_url: str, home: Path) -> tuple[float, int]:
     """Processor milliseconds for each model call, and database bytes for each, over one session."""
-    settings = EndpointSettings(name="scripted", base_url=base_url, model=f"look-{calls}")
+    settings = Target(endpoint=EndpointSettings(name="scripted", base_url=base_url), model=f"look-{calls}")
     endpoint = Endpoint(settings)
     async with await Store.open(None, home=home) as store:
         run_id = await store.create_run("measure", options={}, model=settings.model)

@@ -76,7 +76,7 @@ class Factory:
         run_id = overview.summary.id
         options = await self._store.options(run_id)
         provider = await self._provider(lambda text: observe(Progress(text=text)))
-        endpoints = {role: Endpoint(given) for role, given in self._settings.endpoints(overview.summary.model).items()}
+        endpoints = {role: Endpoint(given[0]) for role, given in self._settings.targets(overview.summary.model).items()}
         notices = [notice for notice in (getattr(provider, "notice", ""),) if notice]
         if overview.summary.model.startswith("builtin"):
             notices.append(MODEL_NOTICE)
@@ -178,9 +178,9 @@ class Factory:
         except MacrohardError as error:
             rows.append(Diagnosis(check="agents", ok=False, detail=str(error), advice="mend the file"))
         try:
-            endpoint = self._settings.endpoints(self._settings.model)["strong"]
-            where = endpoint.base_url or "built in"
-            rows.append(Diagnosis(check="model", ok=True, detail=f"{endpoint.model} ({where})"))
+            target = self._settings.targets(self._settings.model)["strong"][0]
+            where = target.endpoint.base_url or "built in"
+            rows.append(Diagnosis(check="model", ok=True, detail=f"{target.model} ({where})"))
         except RequestError as error:
             rows.append(Diagnosis(check="model", ok=False, detail=f"{self._settings.model}", advice=str(error)))
         for row in await diagnose(home=self._settings.home):

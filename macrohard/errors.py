@@ -5,6 +5,7 @@
     ├── DefinitionError         the author: a file in agents/ or sandboxes/ is wrong
     ├── ToolError               the agent: shown to it as the tool's answer, the session goes on
     ├── LimitExceeded           nobody: an agreed budget ran out, the run pauses and asks
+    ├── ContextExceeded         the session: its conversation is longer than the model can read
     ├── AgentGaveUp             the person: an agent did not hand in what all else needs; try another model
     └── Unavailable             the operator: something Macrohard needs did not answer
         ├── ModelUnavailable
@@ -15,6 +16,7 @@
 Anything else that escapes is a bug and is left to crash loudly.
 """
 
+from datetime import datetime
 from pathlib import Path
 
 
@@ -46,6 +48,10 @@ class LimitExceeded(MacrohardError):
         self.limit, self.used, self.allowed = limit, used, allowed
 
 
+class ContextExceeded(MacrohardError):
+    """The conversation is longer than the model can read; the session makes it shorter and asks again."""
+
+
 class AgentGaveUp(MacrohardError):
     """An agent whose document everything else needs did not hand it in."""
 
@@ -55,7 +61,12 @@ class Unavailable(MacrohardError):
 
 
 class ModelUnavailable(Unavailable):
-    """The model endpoint did not answer, or refused the request."""
+    """No model endpoint answered, or all refused the request."""
+
+    def __init__(self, problem: str, *, wake_at: datetime | None = None) -> None:
+        """`wake_at`: when it is worth asking again without a person having done anything; None: a person must act."""
+        super().__init__(problem)
+        self.wake_at = wake_at
 
 
 class SandboxUnavailable(Unavailable):

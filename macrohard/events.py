@@ -1,5 +1,6 @@
 """What can happen in a run, as a discriminated union, and how it is told."""
 
+from datetime import datetime
 from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
@@ -36,6 +37,8 @@ class RunEnded(Value):
     problem: str
     commit: str | None
     product_path: str | None
+    wake_at: datetime | None = None
+    """Of a pause that a person need not end: from then on the run can be resumed as it is."""
 
 
 class PhaseStarted(Value):
@@ -104,11 +107,29 @@ class ModelCalled(Value):
 
     type: Literal["model called"] = "model called"
     session_id: str
+    endpoint: str = ""
     model: str
     input_tokens: int
+    cached_tokens: int = 0
     output_tokens: int
+    reasoning_tokens: int = 0
     cost_usd: float
     seconds: float
+
+
+class ModelTroubled(Value):
+    """An endpoint did not answer as it should, and the gateway does something about it."""
+
+    type: Literal["model troubled"] = "model troubled"
+    endpoint: str
+    problem: str
+    reaction: Literal["waits", "asks again", "asks another", "gives up", "well again"]
+    seconds: float = 0.0
+    """How long it waits."""
+    instead: str | None = None
+    """The endpoint that is asked instead."""
+    cost_usd: float = 0.0
+    """What the failed attempt is taken to have cost; it is in the budget, and in no session."""
 
 
 class ToolUsed(Value):
@@ -186,8 +207,8 @@ class Progress(Value):
 
 Event = Annotated[
     RunStarted | RunEnded | PhaseStarted | PhaseEnded | Specified | Designed | Planned | ScenariosWritten
-    | SessionStarted | ModelCalled | ToolUsed | SessionEnded | Integrated | Verified | Used | Found | IterationEnded
-    | Progress,
+    | SessionStarted | ModelCalled | ModelTroubled | ToolUsed | SessionEnded | Integrated | Verified | Used | Found
+    | IterationEnded | Progress,
     Field(discriminator="type"),
 ]  # fmt: skip
 

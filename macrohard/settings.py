@@ -19,7 +19,7 @@ from macrohard.errors import RequestError
 from macrohard.llm import FREE, KNOWN_PRICES, MODEL_ROLES, ModelPrice, ModelRole
 
 if TYPE_CHECKING:
-    from macrohard.llm.endpoint import EndpointSettings
+    from macrohard.llm.target import RoleTargets, Target
 
 PREFIX = "MACROHARD_"
 BUILTIN_MODELS = ("builtin", "builtin:careless")
@@ -131,23 +131,22 @@ class Settings(BaseSettings):
         }
         return chosen[role] or run_model
 
-    def endpoints(self, run_model: str) -> "dict[ModelRole, EndpointSettings]":
+    def targets(self, run_model: str) -> "RoleTargets":
         """Where each role's model answers.
 
         Raises:
             RequestError: a model is not known, has no key, or no price; says what to set and where.
         """
-        return {role: self._endpoint(self.model_of(role, run_model=run_model)) for role in MODEL_ROLES}
+        return {role: (self._target(self.model_of(role, run_model=run_model)),) for role in MODEL_ROLES}
 
-    def _endpoint(self, model: str) -> "EndpointSettings":
-        from macrohard.llm.endpoint import EndpointSettings
+    def _target(self, model: str) -> "Target":
+        from macrohard.llm.target import EndpointSettings, Target
 
         if model.partition(":")[0] == "builtin":
             if model not in BUILTIN_MODELS:
                 raise RequestError(f"no built-in model {model!r}; there are {', '.join(BUILTIN_MODELS)}")
-            return EndpointSettings(
-                name="built-in model",
-                base_url=None,
+            return Target(
+                endpoint=EndpointSettings(name="built-in model", base_url=None),
                 model=model,
                 price=FREE,
                 max_output_tokens=self.max_output_tokens,
@@ -171,10 +170,10 @@ class Settings(BaseSettings):
                 f"add it to {settings_file()} in US dollars per million tokens:\n"
                 f'[prices."{model}"]\ninput = 0.0\ncached_input = 0.0\noutput = 0.0'
             )
-        return EndpointSettings(
-            name="xAI" if variable == "XAI_API_KEY" else host,
-            base_url=base_url,
-            api_key=SecretStr(key),
+        return Target(
+            endpoint=EndpointSettings(
+                name="xAI" if variable == "XAI_API_KEY" else host, base_url=base_url, api_key=SecretStr(key)
+            ),
             model=model,
             price=price,
             max_output_tokens=self.max_output_tokens,

@@ -80,7 +80,7 @@ def build(settings: Settings, requirement: str, wish: Wish, *, model: str, budge
     Raises:
         RequestError: it cannot be begun like this; no run was made.
     """
-    settings.endpoints(model)  # A model without a key or a price is the person's to mend before a run exists.
+    settings.targets(model)  # A model without a key or a price is the person's to mend before a run exists.
     if wish.out is not None and wish.out.exists() and (not wish.out.is_dir() or any(wish.out.iterdir())):
         raise RequestError(f"--out {str(wish.out)!r} exists and is not an empty folder; name another one")
 

@@ -93,7 +93,7 @@ async def carry_out(
 
         await emit(
             RunStarted(
-                model=surroundings.endpoints["strong"].settings.model,
+                model=surroundings.endpoints["strong"].target.model,
                 sandbox_tier=surroundings.sandboxes.tier,
                 notices=surroundings.notices,
             )

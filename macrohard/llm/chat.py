@@ -23,20 +23,46 @@ class Usage(Value):
     """What one call took."""
 
     input_tokens: int
+    """Cached ones included."""
     cached_tokens: int
     output_tokens: int
+    """All that is billed as output, reasoning included."""
+    reasoning_tokens: int = 0
     cost_usd: float
+    exact: bool = False
+    """The provider stated the cost; else it is by the price table."""
+    estimated: bool = False
+    """The endpoint did not count: tokens are estimated from characters."""
     seconds: float
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output."""
+        return self.input_tokens + self.output_tokens
+
+
+Finish = Literal["stop", "tool_calls", "length", "refused"]
 
 
 class Reply(Value):
     """One answer of a model."""
 
+    endpoint: str
+    """Whose answer it is: after a failover not the role's first."""
     model: str
     message: JsonObject
-    """The assistant's message in wire form, to be sent back unchanged in the next request."""
+    """The assistant's message, to be sent back unchanged in the next request.
+
+    In the form of Chat Completions, whichever wire it came by. What only the provider understands (reasoning items of
+    the Responses wire, `reasoning_details`) is under the key "provider": {"endpoint": name, "model": model, …}; it goes
+    back unchanged to that endpoint and model, and to nobody else.
+    """
     text: str
+    reasoning: str = ""
+    """What the model let see of its thinking; for people, never sent back by us."""
     tool_calls: tuple[ToolCall, ...]
+    finish: Finish
+    """"length": the answer was cut off at the output limit."""
     usage: Usage
 
 
@@ -50,5 +76,9 @@ class ChatModel(Protocol):
 
         Raises:
             LimitExceeded: the run's budget does not allow the worst case of this call.
-            ModelUnavailable: the endpoint did not answer, or refused the request.
+            ContextExceeded: the conversation is longer than the model can read; make it shorter and ask again.
+            ModelUnavailable: no endpoint of this role answered in time, or all refused the request.
         """
+
+    def context_tokens(self, role: ModelRole) -> int:
+        """How many tokens a conversation of this role may have, its answer included: the smallest of its targets."""

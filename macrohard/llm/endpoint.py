@@ -5,12 +5,11 @@ from collections.abc import Sequence
 
 import httpx2
 import openai
-from pydantic import SecretStr
 
-from macrohard.domain import JsonObject, Value
+from macrohard.domain import JsonObject
 from macrohard.errors import ModelUnavailable
 from macrohard.llm.chat import Reply, ToolCall, Usage
-from macrohard.llm.price import FREE, ModelPrice
+from macrohard.llm.target import Target
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 900.0
@@ -21,24 +20,12 @@ TICKS_PER_USD = 1e10
 """Of `usage.cost_in_usd_ticks`, where the provider states the exact cost (xAI)."""
 
 
-class EndpointSettings(Value):
-    """Where a model is and what it is called there."""
-
-    name: str
-    """For people: "built-in model", "xAI", "localhost:8000", …"""
-    base_url: str | None
-    """None: the built-in model, in this process."""
-    api_key: SecretStr = SecretStr("")
-    model: str
-    price: ModelPrice = FREE
-    max_output_tokens: int = 16_000
-
-
 class Endpoint:
     """A chat completion client for one model; one per process and endpoint."""
 
-    def __init__(self, settings: EndpointSettings) -> None:
-        self.settings = settings
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        settings = target.endpoint
         timeout = httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
         if settings.base_url is None:
             from macrohard.llm.builtin.app import application
@@ -62,25 +49,27 @@ class Endpoint:
             ModelUnavailable: no answer after the retries, or the request was refused; the text says what to do.
         """
         # The SDK checks a typed history on every call, 25 ms for 200 messages; `extra_body` goes out as it is.
-        body: dict[str, object] = {"messages": list(messages), "max_tokens": self.settings.max_output_tokens}
+        body: dict[str, object] = {"messages": list(messages), "max_tokens": self.target.max_output_tokens}
         if tools:
             body["tools"] = list(tools)
         began = time.monotonic()
         try:
             completion = await self._client.chat.completions.create(
-                model=self.settings.model, messages=[], extra_body=body
+                model=self.target.model, messages=[], extra_body=body
             )
         except openai.APIStatusError as error:
             raise ModelUnavailable(self._advice(error)) from error
         except openai.APIConnectionError as error:
             cause = type(error.__cause__ or error).__name__
             raise ModelUnavailable(
-                f"{self.settings.name} at {self.settings.base_url} cannot be reached ({cause}). "
+                f"{self.target.endpoint.name} at {self.target.endpoint.base_url} cannot be reached ({cause}). "
                 "Check the address and the network, then resume the run."
             ) from error
         seconds = time.monotonic() - began
         if not completion.choices:
-            raise ModelUnavailable(f"{self.settings.name} answered without a choice; resume the run to ask again")
+            raise ModelUnavailable(
+                f"{self.target.endpoint.name} answered without a choice; resume the run to ask again"
+            )
         message = completion.choices[0].message
         calls = tuple(
             ToolCall(id=call.id or f"call_{number}", name=call.function.name, arguments=call.function.arguments or "{}")
@@ -94,7 +83,9 @@ class Endpoint:
                 for call in calls
             ]
         return Reply(
-            model=completion.model or self.settings.model,
+            endpoint=self.target.endpoint.name,
+            finish="tool_calls" if calls else "length" if completion.choices[0].finish_reason == "length" else "stop",
+            model=completion.model or self.target.model,
             message=wire,
             text=message.content or "",
             tool_calls=calls,
@@ -117,7 +108,7 @@ class Endpoint:
         cost = (
             ticks / TICKS_PER_USD
             if isinstance(ticks, int | float)
-            else self.settings.price.cost_usd(
+            else self.target.price.cost_usd(
                 input_tokens=input_tokens, cached_tokens=cached, output_tokens=output_tokens
             )
         )
@@ -127,14 +118,14 @@ class Endpoint:
 
     def worst_case_usd(self, messages: Sequence[JsonObject], tools: Sequence[JsonObject]) -> float:
         """More than any answer to this can cost by the price table."""
-        return self.settings.price.cost_usd(
+        return self.target.price.cost_usd(
             input_tokens=2 * estimated_tokens([*messages, *tools]),
             cached_tokens=0,
-            output_tokens=self.settings.max_output_tokens,
+            output_tokens=self.target.max_output_tokens,
         )
 
     def _advice(self, error: openai.APIStatusError) -> str:
-        where = f"{self.settings.name} ({self.settings.model})"
+        where = f"{self.target.endpoint.name} ({self.target.model})"
         said = str(error.body or error.message)[:500]
         if error.status_code in (401, 403):
             return f"{where} refused the key ({error.status_code}). Set MACROHARD_API_KEY or XAI_API_KEY: {said}"

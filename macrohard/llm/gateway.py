@@ -35,3 +35,7 @@ class Gateway:
             finally:
                 await asyncio.shield(self._ledger.settle(reservation, actual_usd=spent))
         return reply
+
+    def context_tokens(self, role: ModelRole) -> int:
+        """See `ChatModel.context_tokens`."""
+        return self._endpoints[role].target.context_tokens

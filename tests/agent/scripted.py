@@ -35,7 +35,15 @@ def says(text: str) -> Reply:
 
 def _reply(wire: JsonObject, text: str, tool_calls: tuple[ToolCall, ...]) -> Reply:
     usage = Usage(input_tokens=10, cached_tokens=0, output_tokens=5, cost_usd=0.25, seconds=0.0)
-    return Reply(model="scripted", message=wire, text=text, tool_calls=tool_calls, usage=usage)
+    return Reply(
+        endpoint="scripted",
+        model="scripted",
+        message=wire,
+        text=text,
+        tool_calls=tool_calls,
+        finish="tool_calls" if tool_calls else "stop",
+        usage=usage,
+    )
 
 
 class ScriptedModel:
@@ -53,6 +61,9 @@ class ScriptedModel:
         if isinstance(reply, BaseException):
             raise reply
         return reply
+
+    def context_tokens(self, role: ModelRole) -> int:
+        return 128_000
 
 
 class MemoryTranscripts:

@@ -25,7 +25,7 @@ def test_without_anything_the_built_in_model_and_sqlite_at_home_are_used(tmp_pat
     assert settings.model == "builtin"
     assert settings.home == tmp_path / ".local/share/macrohard"
     assert settings.database == f"sqlite+aiosqlite:///{tmp_path}/.local/share/macrohard/macrohard.db"
-    assert {endpoint.base_url for endpoint in settings.endpoints("builtin").values()} == {None}
+    assert {target.endpoint.base_url for (target,) in settings.targets("builtin").values()} == {None}
 
 
 def test_flags_go_before_variables_before_the_file_before_keys(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,9 +43,9 @@ def test_keys_come_from_files_and_are_never_shown(monkeypatch: pytest.MonkeyPatc
     (tmp_path / "key").write_text("xai-secret\n")
     monkeypatch.setenv("XAI_API_KEY_FILE", str(tmp_path / "key"))
     settings = load_settings(api_key=None)
-    endpoint = settings.endpoints(settings.model)["strong"]
-    assert (endpoint.model, endpoint.base_url) == ("grok-4.7", "https://api.x.ai/v1")
-    assert endpoint.api_key.get_secret_value() == "xai-secret"
+    (target,) = settings.targets(settings.model)["strong"]
+    assert (target.model, target.endpoint.base_url) == ("grok-4.7", "https://api.x.ai/v1")
+    assert target.endpoint.api_key.get_secret_value() == "xai-secret"
     monkeypatch.setenv("MACROHARD_API_KEY_FILE", str(tmp_path / "key"))
     monkeypatch.setenv("MACROHARD_DATABASE_URL", "postgresql+psycopg://ada:pass@db/macrohard")
     assert "xai-secret" not in repr(load_settings())
@@ -59,19 +59,19 @@ def test_roles_have_models_of_their_own_unless_the_run_was_given_one(bare: Path)
         "[prices.small]\ninput = 0\ncached_input = 0\noutput = 0\n"
     )
     settings = load_settings()
-    models = {role: endpoint.model for role, endpoint in settings.endpoints("big").items()}
+    models = {role: target.model for role, (target,) in settings.targets("big").items()}
     assert models == {"strong": "big", "fast": "small", "vision": "big", "judge": "big"}
-    assert {endpoint.model for endpoint in settings.endpoints("builtin").values()} == {"builtin"}
-    assert settings.endpoints("big")["strong"].price.output == 2
+    assert {target.model for (target,) in settings.targets("builtin").values()} == {"builtin"}
+    assert settings.targets("big")["strong"][0].price.output == 2
 
 
 def test_openai_variables_serve_other_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://proxy:4000/v1")
     monkeypatch.setenv("MACROHARD_PRICES", '{"some-model": {"input": 1, "cached_input": 1, "output": 1}}')
-    endpoint = load_settings().endpoints("some-model")["judge"]
-    assert (endpoint.name, endpoint.base_url) == ("proxy", "http://proxy:4000/v1")
-    assert endpoint.api_key.get_secret_value() == "sk-1"
+    (target,) = load_settings().targets("some-model")["judge"]
+    assert (target.endpoint.name, target.endpoint.base_url) == ("proxy", "http://proxy:4000/v1")
+    assert target.endpoint.api_key.get_secret_value() == "sk-1"
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,14 @@ def test_mistakes_in_variables_and_flags_are_named_as_such(monkeypatch: pytest.M
 )
 def test_a_model_that_cannot_be_used_is_refused_with_advice(model: str, complaint: str) -> None:
     with pytest.raises(RequestError) as raised:
-        load_settings().endpoints(model)
+        load_settings().targets(model)
     assert complaint in str(raised.value)
 
 
 def test_a_model_without_a_price_is_refused_with_the_lines_to_add(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MACROHARD_BASE_URL", "http://localhost:1234/v1")
     with pytest.raises(RequestError, match=r'\[prices."qwen"\]\ninput = 0.0'):
-        load_settings().endpoints("qwen")
+        load_settings().targets("qwen")
 
 
 def test_every_setting_is_documented() -> None:

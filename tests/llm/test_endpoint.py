@@ -12,8 +12,9 @@ import uvicorn
 from macrohard.domain import JsonObject
 from macrohard.errors import LimitExceeded, ModelUnavailable
 from macrohard.llm import MODEL_ROLES, ModelPrice
-from macrohard.llm.endpoint import Endpoint, EndpointSettings
+from macrohard.llm.endpoint import Endpoint
 from macrohard.llm.gateway import Gateway
+from macrohard.llm.target import EndpointSettings, Target
 
 PRICE = ModelPrice(input=2.0, cached_input=0.5, output=6.0, long_from_tokens=1000)
 QUESTION: list[JsonObject] = [{"role": "user", "content": "What now?"}]
@@ -70,7 +71,12 @@ async def server() -> AsyncIterator[Server]:
 @pytest.fixture
 async def endpoint(server: Server) -> AsyncIterator[Endpoint]:
     made = Endpoint(
-        EndpointSettings(name="test", base_url=server.base_url, model="m-1", price=PRICE, max_output_tokens=1000)
+        Target(
+            endpoint=EndpointSettings(name="test", base_url=server.base_url),
+            model="m-1",
+            price=PRICE,
+            max_output_tokens=1000,
+        )
     )
     yield made
     await made.close()
@@ -182,7 +188,9 @@ async def test_a_refused_call_costs_nothing(server: Server, endpoint: Endpoint) 
 
 
 async def test_an_endpoint_that_is_not_there_is_named() -> None:
-    endpoint = Endpoint(EndpointSettings(name="nowhere", base_url="http://127.0.0.1:9/v1", model="m", price=PRICE))
+    endpoint = Endpoint(
+        Target(endpoint=EndpointSettings(name="nowhere", base_url="http://127.0.0.1:9/v1"), model="m", price=PRICE)
+    )
     with pytest.raises(ModelUnavailable, match=r"nowhere at http://127\.0\.0\.1:9/v1 cannot be reached"):
         await endpoint.complete(QUESTION, [])
     await endpoint.close()

@@ -1,0 +1,66 @@
+"""Where a role's calls go: an endpoint, a model there, and what the two are known to understand."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import SecretStr
+
+from macrohard.domain import Value
+from macrohard.llm.chat import ModelRole
+from macrohard.llm.price import FREE, ModelPrice
+
+Wire = Literal["chat", "responses"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+
+
+class Capabilities(Value):
+    """What a model at an endpoint was seen to accept; the defaults are the subset that every server understands."""
+
+    tools: bool = True
+    parallel_tools: bool = False
+    json_schema: bool = False
+    vision: bool = False
+    streaming_usage: bool = True
+    """`stream_options.include_usage` is accepted."""
+    temperature: bool = True
+    efforts: tuple[Effort, ...] = ()
+    """Empty: the parameter is refused."""
+    output_limit: Literal["max_tokens", "max_completion_tokens", "none"] = "max_tokens"
+    """What the Chat Completions wire calls the limit of an answer."""
+    cache_key: bool = False
+    """`prompt_cache_key` is accepted."""
+    context_tokens: int | None = None
+
+
+class EndpointSettings(Value):
+    """Where models answer."""
+
+    name: str
+    """Short, unique among the endpoints: "xai", "openai", "ollama", "builtin", or the person's own."""
+    base_url: str | None
+    """None: the built-in model, in this process."""
+    api_key: SecretStr = SecretStr("")
+    wire: Wire = "chat"
+    conversation_header: str | None = None
+    """Carries the session's id, so that the provider keeps a conversation at one cache: "x-grok-conv-id" for xAI."""
+    requests_per_second: float | None = None
+    tokens_per_minute: int | None = None
+    parallel_calls: int = 64
+
+
+class Target(Value):
+    """A model at an endpoint, and how it is asked."""
+
+    endpoint: EndpointSettings
+    model: str
+    price: ModelPrice = FREE
+    effort: Effort | None = None
+    """None: the provider's own default."""
+    temperature: float | None = None
+    max_output_tokens: int = 16_000
+    context_tokens: int = 128_000
+    capabilities: Capabilities = Capabilities()
+
+
+RoleTargets = Mapping[ModelRole, tuple[Target, ...]]
+"""For each role the first is asked; the next ones are asked while the ones before them are not well."""
