@@ -149,9 +149,12 @@ class Session:
         await self._emit(
             ModelCalled(
                 session_id=self._assignment.session_id,
+                endpoint=reply.endpoint,
                 model=reply.model,
                 input_tokens=reply.usage.input_tokens,
+                cached_tokens=reply.usage.cached_tokens,
                 output_tokens=reply.usage.output_tokens,
+                reasoning_tokens=reply.usage.reasoning_tokens,
                 cost_usd=reply.usage.cost_usd,
                 seconds=reply.usage.seconds,
             )
