@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 
 from macrohard.errors import RequestError, StoreUnavailable
 
-HEAD = "0001"
+HEAD = "0002"
 """The schema that this code works with: the name of the last file in `migrations/versions/`."""
 
 _MIGRATION_LOCK = 0x6D616372

@@ -74,6 +74,10 @@ class RunRow(Table):
     model_calls: Mapped[int] = mapped_column(default=0)
     cost_ticks: Mapped[int] = mapped_column(BigInteger, default=0)
     product_path: Mapped[str | None]
+    wake_at: Mapped[datetime | None]
+    """When a run that was parked is to go on by itself."""
+    forecast: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What it will take, as far as that is known; the last word counts."""
 
 
 class EventRow(Table):
@@ -110,10 +114,14 @@ class SessionRow(Table):
     commit: Mapped[str | None]
     model_calls: Mapped[int] = mapped_column(default=0)
     input_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    cached_tokens: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     output_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    reasoning_tokens: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     cost_ticks: Mapped[int] = mapped_column(BigInteger, default=0)
     started_at: Mapped[datetime]
     seconds: Mapped[float] = mapped_column(default=0.0)
+    parent: Mapped[str | None]
+    """The session that started it; None: the factory did."""
 
 
 class MessageRow(Table):
@@ -152,16 +160,24 @@ class LeaseRow(Table):
 
 
 class BudgetRow(Table):
-    """What a run may spend and has spent; amounts are ticks of 1e-10 USD."""
+    """What a run may spend and has spent; amounts are ticks of 1e-10 USD, no cap is no limit."""
 
     __tablename__ = "budgets"
 
     run_id: Mapped[str] = mapped_column(ForeignKey(RunRow.id), primary_key=True)
     cap_ticks: Mapped[int | None] = mapped_column(BigInteger)
+    cap_tokens: Mapped[int | None] = mapped_column(BigInteger)
     cap_calls: Mapped[int | None] = mapped_column(BigInteger)
+    cap_seconds: Mapped[float | None]
+    cap_sessions: Mapped[int | None] = mapped_column(BigInteger)
+    cap_fan_out: Mapped[int | None] = mapped_column(BigInteger)
+    cap_depth: Mapped[int | None] = mapped_column(BigInteger)
     spent_ticks: Mapped[int] = mapped_column(BigInteger, default=0)
     reserved_ticks: Mapped[int] = mapped_column(BigInteger, default=0)
+    spent_tokens: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    reserved_tokens: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     calls: Mapped[int] = mapped_column(BigInteger, default=0)
+    sessions: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
 class ReservationRow(Table):
@@ -173,7 +189,51 @@ class ReservationRow(Table):
     run_id: Mapped[str] = mapped_column(ForeignKey(BudgetRow.run_id), index=True)
     session_id: Mapped[str]
     ticks: Mapped[int] = mapped_column(BigInteger)
+    tokens: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     created_at: Mapped[datetime]
+
+
+class AdmissionRow(Table):
+    """A session that the budget let begin; there is one row however often it is resumed."""
+
+    __tablename__ = "admissions"
+    __table_args__ = (Index(None, "run_id", "stage"),)
+
+    run_id: Mapped[str] = mapped_column(ForeignKey(BudgetRow.run_id), primary_key=True)
+    session_id: Mapped[str] = mapped_column(primary_key=True)
+    stage: Mapped[str]
+    """One phase in one iteration, `<run>/<iteration>/<phase>`: what a fan-out is counted in."""
+    parent: Mapped[str | None]
+    depth: Mapped[int]
+    """1: started by the factory."""
+
+
+class SpendingRow(Table):
+    """What the calls of one session took at one endpoint's model; of failed calls the session is "" (none)."""
+
+    __tablename__ = "spendings"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey(RunRow.id), primary_key=True)
+    session_id: Mapped[str] = mapped_column(primary_key=True)
+    endpoint: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(primary_key=True)
+    calls: Mapped[int] = mapped_column(BigInteger, default=0)
+    input_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    cached_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    output_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    reasoning_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    cost_ticks: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class CapabilityRow(Table):
+    """What a model at an endpoint was seen to accept."""
+
+    __tablename__ = "capabilities"
+
+    endpoint_url: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(primary_key=True)
+    probed_at: Mapped[datetime]
+    body: Mapped[dict[str, Any]]
 
 
 class AnswerRow(Table):

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, make_url, select, text
 
 from macrohard.errors import RequestError
 from macrohard.store import Store
 from macrohard.store.database import HEAD, Database, alembic_config
+from macrohard.store.tables import AdmissionRow, BudgetRow, RunRow, SpendingRow
+
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
 
 async def test_code_and_migrations_agree(store: Store) -> None:
@@ -30,6 +33,44 @@ async def test_a_database_of_a_newer_version_is_left_alone(url: str, tmp_path: P
     await database.close()
     with pytest.raises(RequestError, match="newer Macrohard"):
         await Database.open(url, home=tmp_path)
+
+
+OLD_ROWS = """
+INSERT INTO runs VALUES ('r-1', 'A list.', '{}', 'grok-9', 'A list', 'paused', '', '2026-11-01 10:00:00',
+    '2026-11-01 10:10:00', 600.0, 1, 3, 70, NULL);
+INSERT INTO budgets VALUES ('r-1', 100, 10, 70, 20, 4);
+INSERT INTO reservations VALUES ('x', 'r-1', 'r-1/1/code/t1', 20, '2026-11-01 10:09:00');
+INSERT INTO sessions VALUES ('r-1', 'r-1/1/plan/planner', 1, 'plan', 'planner', 'h', NULL, 'Plan.', '[]', 'done', '',
+    NULL, 2, 30, 10, 40, '2026-11-01 10:01:00', 9.0);
+INSERT INTO sessions VALUES ('r-1', 'r-1/1/code/t1', 1, 'code', 'coder', 'h', NULL, 'Code.', '["C1"]', NULL, '',
+    NULL, 1, 5, 5, 30, '2026-11-01 10:02:00', 0.0);
+"""
+
+
+async def test_runs_of_the_first_version_go_on(url: str, tmp_path: Path) -> None:
+    def make_old(connection: Connection) -> None:
+        command.upgrade(alembic_config(connection), "0001")
+        for statement in filter(str.strip, OLD_ROWS.split(";")):
+            connection.execute(text(statement))
+
+    old = Database(make_url(url).set(drivername=DRIVERS[make_url(url).drivername]))
+    async with old.write() as session:
+        await (await session.connection()).run_sync(make_old)
+    await old.close()
+
+    async with await Store.open(url, home=tmp_path) as store:
+        state = await store.budget("r-1").state()
+        assert (state.cap_usd, state.spent_usd, state.reserved_usd) == (100 / 1e10, 70 / 1e10, 20 / 1e10)
+        async with store._database.read() as session:
+            budget = await session.get_one(BudgetRow, "r-1")
+            assert (budget.sessions, budget.spent_tokens, budget.cap_tokens) == (2, 50, None)
+            spent = {row.session_id: row for row in await session.scalars(select(SpendingRow))}
+            admitted = {row.session_id: row.stage for row in await session.scalars(select(AdmissionRow))}
+            run = await session.get_one(RunRow, "r-1")
+            assert (run.wake_at, run.forecast) == (None, None)
+        assert sum(row.cost_ticks for row in spent.values()) == 70
+        assert {row.model for row in spent.values()} == {"grok-9"}
+        assert admitted == {"r-1/1/plan/planner": "r-1/1/plan", "r-1/1/code/t1": "r-1/1/code"}
 
 
 async def test_many_processes_may_open_a_new_database_at_once(url: str, tmp_path: Path) -> None:
