@@ -82,3 +82,9 @@ class ChatModel(Protocol):
 
     def context_tokens(self, role: ModelRole) -> int:
         """How many tokens a conversation of this role may have, its answer included: the smallest of its targets."""
+
+    def prompt_tokens(self, role: ModelRole) -> int:
+        """How many of them a request should have at most: see `macrohard.llm.window`."""
+
+    def sees(self, role: ModelRole) -> bool:
+        """Whether all targets of this role take images."""

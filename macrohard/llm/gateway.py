@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from macrohard.domain import JsonObject
 from macrohard.errors import ModelUnavailable
+from macrohard.llm import window
 from macrohard.llm.budget import Ledger
 from macrohard.llm.chat import ModelRole, Reply
 from macrohard.llm.endpoint import Endpoint
@@ -38,4 +39,12 @@ class Gateway:
 
     def context_tokens(self, role: ModelRole) -> int:
         """See `ChatModel.context_tokens`."""
-        return self._endpoints[role].target.context_tokens
+        return window.context_tokens((self._endpoints[role].target,))
+
+    def prompt_tokens(self, role: ModelRole) -> int:
+        """See `ChatModel.prompt_tokens`."""
+        return window.prompt_tokens((self._endpoints[role].target,))
+
+    def sees(self, role: ModelRole) -> bool:
+        """See `ChatModel.sees`."""
+        return window.sees((self._endpoints[role].target,))

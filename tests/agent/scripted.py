@@ -65,6 +65,12 @@ class ScriptedModel:
     def context_tokens(self, role: ModelRole) -> int:
         return 128_000
 
+    def prompt_tokens(self, role: ModelRole) -> int:
+        return 80_000
+
+    def sees(self, role: ModelRole) -> bool:
+        return False
+
 
 class MemoryTranscripts:
     """Entries by session."""
