@@ -68,7 +68,7 @@ class Factory:
         """
         # LangGraph and the model's client take two seconds to import, which a look at old runs need not wait for.
         from macrohard.execution import Surroundings, carry_out
-        from macrohard.llm.endpoint import Endpoint
+        from macrohard.llm.endpoint import open_endpoint
 
         overview = await self.overview(run_id)
         if overview.summary.status in ("delivered", "partial", "refused"):
@@ -76,7 +76,7 @@ class Factory:
         run_id = overview.summary.id
         options = await self._store.options(run_id)
         provider = await self._provider(lambda text: observe(Progress(text=text)))
-        endpoints = {role: Endpoint(given[0]) for role, given in self._settings.targets(overview.summary.model).items()}
+        endpoints = {role: open_endpoint(given[0]) for role, given in self._settings.targets(overview.summary.model).items()}
         notices = [notice for notice in (getattr(provider, "notice", ""),) if notice]
         if overview.summary.model.startswith("builtin"):
             notices.append(MODEL_NOTICE)

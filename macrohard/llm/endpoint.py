@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import httpx2
 import openai
+import orjson
 
 from macrohard.domain import JsonObject
-from macrohard.errors import ModelUnavailable
 from macrohard.llm.chat import Reply, ToolCall, Usage
-from macrohard.llm.target import Target
+from macrohard.llm.failures import Interrupted, Rejected, Throttled
+from macrohard.llm.target import EndpointSettings, Target
+from macrohard.llm.transport import Request, Transport
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 900.0
@@ -20,19 +23,34 @@ TICKS_PER_USD = 1e10
 """Of `usage.cost_in_usd_ticks`, where the provider states the exact cost (xAI)."""
 
 
-class Endpoint:
-    """A chat completion client for one model; one per process and endpoint."""
+@dataclass(frozen=True)
+class PreparedCall:
+    """A call encoded once: what may be reserved for it is known before it is sent, and it can be sent again as it is."""
 
-    def __init__(self, target: Target) -> None:
+    request: Request
+    messages: Sequence[JsonObject]
+    tools: Sequence[JsonObject]
+    worst_case_usd: float
+    """No answer to this costs more by the price table."""
+    worst_case_tokens: int
+    """Input and output at most."""
+    likely_tokens: int
+    """The input as it is usually counted: for limits of tokens a minute."""
+
+
+class Endpoint:
+    """One target: prepares calls, and makes one attempt at a time at them."""
+
+    def __init__(self, target: Target, transport: Transport | None = None) -> None:
         self.target = target
         settings = target.endpoint
         timeout = httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
         if settings.base_url is None:
             from macrohard.llm.builtin.app import application
 
-            transport = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=application), timeout=timeout)
+            client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=application), timeout=timeout)
             self._client = openai.AsyncOpenAI(
-                api_key="none", base_url="http://builtin/v1", http_client=transport, max_retries=0
+                api_key="none", base_url="http://builtin/v1", http_client=client, max_retries=0
             )
         else:
             self._client = openai.AsyncOpenAI(
@@ -42,12 +60,31 @@ class Endpoint:
                 max_retries=RETRIES,
             )
 
-    async def complete(self, messages: Sequence[JsonObject], tools: Sequence[JsonObject]) -> Reply:
-        """One answer, with what it cost.
+    def prepare(self, messages: Sequence[JsonObject], tools: Sequence[JsonObject], *, session_id: str) -> PreparedCall:
+        """Encode the conversation for this target; the messages must not change until the call is over."""
+        body = orjson.dumps({"messages": list(messages), "tools": list(tools)})
+        return PreparedCall(
+            request=Request(
+                endpoint=self.target.endpoint.name,
+                path="/chat/completions",
+                headers={},
+                body=body,
+                session_id=session_id,
+            ),
+            messages=messages,
+            tools=tools,
+            worst_case_usd=self.worst_case_usd(messages, tools),
+            worst_case_tokens=2 * estimated_tokens([*messages, *tools]) + self.target.max_output_tokens,
+            likely_tokens=estimated_tokens([*messages, *tools]),
+        )
+
+    async def complete(self, call: PreparedCall) -> Reply:
+        """Make one attempt; the same call may be attempted again.
 
         Raises:
-            ModelUnavailable: no answer after the retries, or the request was refused; the text says what to do.
+            CallFailed: see `macrohard.llm.failures`; its `spent` is what the attempt is taken to have cost.
         """
+        messages, tools = call.messages, call.tools
         # The SDK checks a typed history on every call, 25 ms for 200 messages; `extra_body` goes out as it is.
         body: dict[str, object] = {"messages": list(messages), "max_tokens": self.target.max_output_tokens}
         if tools:
@@ -58,18 +95,21 @@ class Endpoint:
                 model=self.target.model, messages=[], extra_body=body
             )
         except openai.APIStatusError as error:
-            raise ModelUnavailable(self._advice(error)) from error
+            problem = self._advice(error)
+            if error.status_code == 429:
+                raise Throttled(problem, retry_after_seconds=None) from error
+            if error.status_code >= 500:
+                raise Interrupted(problem) from error
+            raise Rejected(problem, status=error.status_code) from error
         except openai.APIConnectionError as error:
             cause = type(error.__cause__ or error).__name__
-            raise ModelUnavailable(
+            raise Interrupted(
                 f"{self.target.endpoint.name} at {self.target.endpoint.base_url} cannot be reached ({cause}). "
                 "Check the address and the network, then resume the run."
             ) from error
         seconds = time.monotonic() - began
         if not completion.choices:
-            raise ModelUnavailable(
-                f"{self.target.endpoint.name} answered without a choice; resume the run to ask again"
-            )
+            raise Interrupted(f"{self.target.endpoint.name} answered without a choice; resume the run to ask again")
         message = completion.choices[0].message
         calls = tuple(
             ToolCall(id=call.id or f"call_{number}", name=call.function.name, arguments=call.function.arguments or "{}")
@@ -143,3 +183,13 @@ class Endpoint:
 def estimated_tokens(messages: Sequence[JsonObject]) -> int:
     """About four characters a token, for endpoints that do not count and for reservations."""
     return sum(len(str(message)) for message in messages) // 4 + 1
+
+
+def open_transport(settings: EndpointSettings) -> Transport:
+    """The way in to an endpoint, shared by all who open it; each closes what it opened, the last one for all."""
+    raise NotImplementedError(settings.name)
+
+
+def open_endpoint(target: Target) -> Endpoint:
+    """The endpoint of a target, over a transport shared with other targets of the same endpoint settings."""
+    return Endpoint(target)

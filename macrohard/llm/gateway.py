@@ -9,6 +9,7 @@ from macrohard.llm import window
 from macrohard.llm.budget import Ledger
 from macrohard.llm.chat import ModelRole, Reply
 from macrohard.llm.endpoint import Endpoint
+from macrohard.llm.failures import CallFailed
 
 
 class Gateway:
@@ -24,15 +25,16 @@ class Gateway:
         """See `ChatModel.reply`."""
         endpoint = self._endpoints[role]
         async with self._slots:
-            worst = endpoint.worst_case_usd(messages, tools)
+            call = endpoint.prepare(messages, tools, session_id=session_id)
+            worst = call.worst_case_usd
             reservation = await self._ledger.reserve(session_id=session_id, worst_case_usd=worst)
             spent = worst  # A call that is cancelled half-way may have been billed: the cap must hold all the same.
             try:
-                reply = await endpoint.complete(messages, tools)
+                reply = await endpoint.complete(call)
                 spent = reply.usage.cost_usd
-            except ModelUnavailable:
-                spent = 0.0
-                raise
+            except CallFailed as failure:
+                spent = failure.spent.cost_usd if failure.spent else 0.0
+                raise ModelUnavailable(str(failure)) from failure
             finally:
                 await asyncio.shield(self._ledger.settle(reservation, actual_usd=spent))
         return reply

@@ -13,6 +13,7 @@ from macrohard.domain import JsonObject
 from macrohard.errors import LimitExceeded, ModelUnavailable
 from macrohard.llm import MODEL_ROLES, ModelPrice
 from macrohard.llm.endpoint import Endpoint
+from macrohard.llm.failures import Interrupted, Rejected
 from macrohard.llm.gateway import Gateway
 from macrohard.llm.target import EndpointSettings, Target
 
@@ -85,7 +86,7 @@ async def endpoint(server: Server) -> AsyncIterator[Endpoint]:
 async def test_messages_and_tools_go_out_as_they_are(server: Server, endpoint: Endpoint) -> None:
     server.body = completion({"content": "This."})
     tool: JsonObject = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
-    reply = await endpoint.complete(QUESTION, [tool])
+    reply = await endpoint.complete(endpoint.prepare(QUESTION, [tool], session_id="s"))
     assert reply.text == "This."
     assert reply.message == {"role": "assistant", "content": "This."}
     [sent] = server.requests
@@ -97,7 +98,7 @@ async def test_messages_and_tools_go_out_as_they_are(server: Server, endpoint: E
 async def test_tool_calls_come_back_in_wire_form(server: Server, endpoint: Endpoint) -> None:
     call: JsonObject = {"id": "c1", "type": "function", "function": {"name": "read", "arguments": '{"path": "a"}'}}
     server.body = completion({"content": None, "tool_calls": [call]})
-    reply = await endpoint.complete(QUESTION, [])
+    reply = await endpoint.complete(endpoint.prepare(QUESTION, [], session_id="s"))
     assert [(made.id, made.name, made.arguments) for made in reply.tool_calls] == [("c1", "read", '{"path": "a"}')]
     assert reply.message["tool_calls"] == [call]
 
@@ -128,7 +129,9 @@ async def test_tool_calls_come_back_in_wire_form(server: Server, endpoint: Endpo
 )
 async def test_what_a_call_cost(server: Server, endpoint: Endpoint, usage: JsonObject, cost: float) -> None:
     server.body = completion({"content": "ok"}, usage)
-    assert (await endpoint.complete(QUESTION, [])).usage.cost_usd == pytest.approx(cost)
+    assert (await endpoint.complete(endpoint.prepare(QUESTION, [], session_id="s"))).usage.cost_usd == pytest.approx(
+        cost
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,8 +146,8 @@ async def test_a_refusal_says_what_to_do(
     server: Server, endpoint: Endpoint, status: int, body: JsonObject, advice: str
 ) -> None:
     server.status, server.body = status, body
-    with pytest.raises(ModelUnavailable, match=advice):
-        await endpoint.complete(QUESTION, [])
+    with pytest.raises(Rejected, match=advice):
+        await endpoint.complete(endpoint.prepare(QUESTION, [], session_id="s"))
 
 
 class Cap:
@@ -166,7 +169,7 @@ class Cap:
 
 async def test_what_the_budget_does_not_allow_is_never_asked(server: Server, endpoint: Endpoint) -> None:
     server.body = completion({"content": "ok"}, {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20})
-    worst = endpoint.worst_case_usd(QUESTION, [])
+    worst = endpoint.prepare(QUESTION, [], session_id="s").worst_case_usd
     ledger = Cap(worst * 1.5)
     gateway = Gateway(dict.fromkeys(MODEL_ROLES, endpoint), ledger=ledger, parallel_calls=2)
     await gateway.reply(QUESTION, role="fast", tools=[], session_id="s")
@@ -191,6 +194,6 @@ async def test_an_endpoint_that_is_not_there_is_named() -> None:
     endpoint = Endpoint(
         Target(endpoint=EndpointSettings(name="nowhere", base_url="http://127.0.0.1:9/v1"), model="m", price=PRICE)
     )
-    with pytest.raises(ModelUnavailable, match=r"nowhere at http://127\.0\.0\.1:9/v1 cannot be reached"):
-        await endpoint.complete(QUESTION, [])
+    with pytest.raises(Interrupted, match=r"nowhere at http://127\.0\.0\.1:9/v1 cannot be reached"):
+        await endpoint.complete(endpoint.prepare(QUESTION, [], session_id="s"))
     await endpoint.close()
