@@ -2,11 +2,10 @@
 
 from macrohard.llm.budget import Ledger
 from macrohard.llm.chat import MODEL_ROLES, ChatModel, ModelRole, Reply, ToolCall, Usage
-from macrohard.llm.price import FREE, KNOWN_PRICES, ModelPrice
+from macrohard.llm.price import FREE, ModelPrice
 
 __all__ = [
     "FREE",
-    "KNOWN_PRICES",
     "MODEL_ROLES",
     "ChatModel",
     "Ledger",

@@ -1,9 +1,4 @@
-"""Price tables: US dollars per million tokens, with the step for long requests that xAI has.
-
-Figures: docs.x.ai/developers/pricing as read on 2026-11-22; settings override them.
-"""
-
-from collections.abc import Mapping
+"""What a call costs: US dollars per million tokens, with the step for long requests that xAI has."""
 
 from macrohard.domain import Value
 
@@ -26,11 +21,3 @@ class ModelPrice(Value):
 
 
 FREE = ModelPrice(input=0, cached_input=0, output=0)
-
-KNOWN_PRICES: Mapping[str, ModelPrice] = {
-    "grok-4.7": ModelPrice(input=2.0, cached_input=0.5, output=6.0, long_from_tokens=200_000),
-    "grok-4.6": ModelPrice(input=2.0, cached_input=0.5, output=6.0, long_from_tokens=200_000),
-    "grok-4.5": ModelPrice(input=2.0, cached_input=0.5, output=6.0, long_from_tokens=200_000),
-    "grok-4.3": ModelPrice(input=1.25, cached_input=0.2, output=2.5, long_from_tokens=200_000),
-    "grok-build-0.1": ModelPrice(input=1.0, cached_input=0.2, output=2.0, long_from_tokens=200_000),
-}

@@ -1,6 +1,7 @@
 """Where a role's calls go: an endpoint, a model there, and what the two are known to understand."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Literal
 
 from pydantic import SecretStr
@@ -14,8 +15,11 @@ Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 
 class Capabilities(Value):
-    """What a model at an endpoint was seen to accept; the defaults are the subset that every server understands."""
+    """What a model at an endpoint accepts; the defaults are the subset that every server understands."""
 
+    source: Literal["assumed", "known", "probed"] = "assumed"
+    """Known: by the provider's documentation. Probed: it was tried, at `probed_at`."""
+    probed_at: datetime | None = None
     tools: bool = True
     parallel_tools: bool = False
     json_schema: bool = False

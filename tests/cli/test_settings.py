@@ -1,8 +1,10 @@
+import traceback
 from pathlib import Path
 
 import pytest
 
 from macrohard.errors import RequestError
+from macrohard.llm.target import Capabilities
 from macrohard.settings import Settings, load_settings
 
 
@@ -70,7 +72,7 @@ def test_openai_variables_serve_other_models(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("OPENAI_BASE_URL", "http://proxy:4000/v1")
     monkeypatch.setenv("MACROHARD_PRICES", '{"some-model": {"input": 1, "cached_input": 1, "output": 1}}')
     (target,) = load_settings().targets("some-model")["judge"]
-    assert (target.endpoint.name, target.endpoint.base_url) == ("proxy", "http://proxy:4000/v1")
+    assert (target.endpoint.name, target.endpoint.base_url) == ("openai", "http://proxy:4000/v1")
     assert target.endpoint.api_key.get_secret_value() == "sk-1"
 
 
@@ -81,6 +83,18 @@ def test_openai_variables_serve_other_models(monkeypatch: pytest.MonkeyPatch) ->
         pytest.param('iteratons = "4"', "there is no setting 'iteratons'; there are api_key,", id="unknown"),
         pytest.param("iterations = ", "is not valid TOML", id="no TOML"),
         pytest.param("[prices.x]\ninput = 'cheap'", "prices.x.input: Input should be a valid number", id="nested"),
+        pytest.param(
+            '[endpoints.lab]\nurl = "x"', "no setting 'endpoints.lab.url'; there are base_url,", id="of a table"
+        ),
+        pytest.param('[roles.coder]\nmodel = "x"', "roles.coder: Input should be 'strong', 'fast',", id="role"),
+        pytest.param('[roles.fast]\neffort = "huge"', "roles.fast.effort: Input should be 'none',", id="effort"),
+        pytest.param("[roles.fast]\nfallback = [{}]", "roles.fast.fallback.0.model: Field required", id="in a list"),
+        pytest.param('[endpoints.Lab]\nkey = "LAB"', "endpoints.Lab: String should match", id="name of an endpoint"),
+        pytest.param('[endpoints.builtin]\nkey = "LAB"', "endpoints: 'builtin' is the model that", id="built-in"),
+        pytest.param('[endpoints.lab]\nbase_url = "lab"', "endpoints.lab.base_url: 'lab' is not a web", id="no URL"),
+        pytest.param(
+            'base_url = "localhost:80"', "base_url: 'localhost:80' is not a web address", id="no URL at the top"
+        ),
         pytest.param('sandbox = "podman"', "sandbox: Input should be 'auto', 'docker' or 'bubblewrap'", id="choice"),
     ],
 )
@@ -113,8 +127,8 @@ def test_mistakes_in_variables_and_flags_are_named_as_such(monkeypatch: pytest.M
     ("model", "complaint"),
     [
         ("builtin:perfect", "there are builtin, builtin:careless"),
-        ("grok-4.7", "needs a key: set XAI_API_KEY, or api_key in "),
-        ("gpt-9", "needs a key: set OPENAI_API_KEY, or api_key in "),
+        ("grok-4.7", "at xai needs a key: set XAI_API_KEY (or XAI_API_KEY_FILE"),
+        ("gpt-9", "or run `macrohard keys set openai`"),
     ],
 )
 def test_a_model_that_cannot_be_used_is_refused_with_advice(model: str, complaint: str) -> None:
@@ -127,6 +141,179 @@ def test_a_model_without_a_price_is_refused_with_the_lines_to_add(monkeypatch: p
     monkeypatch.setenv("MACROHARD_BASE_URL", "http://localhost:1234/v1")
     with pytest.raises(RequestError, match=r'\[prices."qwen"\]\ninput = 0.0'):
         load_settings().targets("qwen")
+
+
+SECRET = "A1b2C3d4-canary"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(f'api_key = "{SECRET}"', id="at the top"),
+        pytest.param(f'[endpoints.lab]\nbase_url = "http://lab/v1"\napi_key = "{SECRET}"', id="of an endpoint"),
+        pytest.param(f'[endpoints.lab]\nbase_url = "http://lab/v1"\nkey = "{SECRET}"', id="in the place of its name"),
+        pytest.param(f'[endpoints.lab]\nbase_url = "http://me:{SECRET}@lab/v1"', id="in an address"),
+        pytest.param(f'base_url = "http://lab/v1?key={SECRET}"', id="behind an address"),
+    ],
+)
+def test_a_key_in_the_file_is_refused_with_where_it_belongs_and_never_shown(bare: Path, content: str) -> None:
+    bare.write_text(content)
+    with pytest.raises(RequestError) as raised:
+        load_settings()
+    told = "".join(traceback.format_exception(raised.value))
+    assert str(bare) in told
+    assert "environment" in told or "MACROHARD_API_KEY" in told
+    assert SECRET not in told
+
+
+LAB = """
+model = "big@lab"
+[endpoints.lab]
+base_url = "http://lab:8000/v1/"
+key = "LAB_KEY"
+wire = "responses"
+requests_per_second = 2
+tokens_per_minute = 1000
+parallel_calls = 3
+conversation_header = "x-conversation"
+[endpoints.ollama]
+base_url = "http://10.0.0.5:11434/v1"
+[roles.strong]
+effort = "xhigh"
+temperature = 0.2
+max_output_tokens = 9000
+context_tokens = 50000
+fallback = [{model = "grok-4.7", endpoint = "xai", effort = "low"}, {model = "qwen3:8b@ollama"}]
+[roles.judge]
+model = "grok-4.3@xai"
+[prices."big@lab"]
+input = 1
+cached_input = 0.5
+output = 2
+[prices.big]
+input = 7
+cached_input = 7
+output = 7
+"""
+
+
+def test_roles_go_to_several_endpoints_with_keys_and_limits_of_their_own(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare.write_text(LAB)
+    monkeypatch.setenv("LAB_KEY", "lab-secret")
+    monkeypatch.setenv("XAI_API_KEY", "xai-secret")
+    settings = load_settings()
+    targets = settings.targets(settings.model)
+    lab, grok, qwen = targets["strong"]
+    assert lab.endpoint.model_dump(exclude={"api_key"}) == {
+        "name": "lab", "base_url": "http://lab:8000/v1", "wire": "responses", "conversation_header": "x-conversation",
+        "requests_per_second": 2, "tokens_per_minute": 1000, "parallel_calls": 3,
+    }  # fmt: skip
+    assert lab.endpoint.api_key.get_secret_value() == "lab-secret"
+    assert (lab.model, lab.effort, lab.temperature) == ("big", "xhigh", 0.2)
+    assert (lab.max_output_tokens, lab.context_tokens, lab.price.output) == (9000, 50000, 2)
+    assert lab.capabilities.efforts == ("xhigh",)
+    assert (grok.endpoint.wire, grok.effort, grok.endpoint.conversation_header) == (
+        "responses", "low", "x-grok-conv-id",
+    )  # fmt: skip
+    assert grok.endpoint.api_key.get_secret_value() == "xai-secret"
+    assert (qwen.model, qwen.endpoint.base_url) == ("qwen3:8b", "http://10.0.0.5:11434/v1")
+    assert qwen.endpoint.api_key.get_secret_value() == ""
+    assert (qwen.price.output, qwen.effort, qwen.temperature) == (0, None, None)
+    assert [target.model for target in targets["judge"]] == ["grok-4.3"]
+    (fast,) = targets["fast"]
+    assert (fast.model, fast.effort, fast.max_output_tokens) == ("big", None, 16_000)
+    # A run with a model of its own takes nothing from the tables.
+    (alone,) = settings.targets("grok-4.6@xai")["strong"]
+    assert (alone.model, alone.effort, alone.temperature) == ("grok-4.6", "high", 0.7)
+
+
+def test_grok_is_asked_as_xai_documents_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XAI_API_KEY", "xai-secret")
+    settings = load_settings()
+    targets = settings.targets(settings.model)
+    strong, fast = targets["strong"][0], targets["fast"][0]
+    assert (strong.endpoint.name, strong.endpoint.wire) == ("xai", "responses")
+    assert (strong.effort, fast.effort, strong.temperature) == ("high", "low", 0.7)
+    assert strong.capabilities.context_tokens == 500_000
+    # Beyond it every token would cost twice as much.
+    assert strong.context_tokens == strong.price.long_from_tokens == 200_000
+    build = settings.targets("grok-build-0.1")["strong"][0]
+    assert (build.effort, build.capabilities.efforts) == (None, ())
+    assert strong.price.cost_usd(input_tokens=199_999, cached_tokens=0, output_tokens=0) == pytest.approx(0.399998)
+    assert strong.price.cost_usd(input_tokens=200_000, cached_tokens=0, output_tokens=0) == pytest.approx(0.8)
+
+
+def test_the_key_without_a_name_goes_to_one_endpoint_only(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bare.write_text(
+        'base_url = "http://lab:8000/v1"\nmodel = "big"\n'
+        '[roles.fast]\nmodel = "small@other"\n[endpoints.other]\nbase_url = "http://other/v1"\n'
+        "[prices.big]\ninput = 1\ncached_input = 1\noutput = 1\n"
+        "[prices.small]\ninput = 1\ncached_input = 1\noutput = 1\n"
+    )
+    monkeypatch.setenv("MACROHARD_API_KEY", "mine")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
+    targets = load_settings().targets("big")
+    assert targets["strong"][0].endpoint.api_key.get_secret_value() == "mine"
+    assert targets["fast"][0].endpoint.api_key.get_secret_value() == ""
+    monkeypatch.delenv("MACROHARD_API_KEY")
+    assert load_settings().targets("big")["strong"][0].endpoint.api_key.get_secret_value() == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "endpoint"),
+    [
+        ("qwen3@ollama", "qwen3", "http://127.0.0.1:11434/v1"),
+        ("Qwen/Qwen3-8B@vllm", "Qwen/Qwen3-8B", "http://127.0.0.1:8000/v1"),
+        ("@cf/meta/llama@lmstudio", "@cf/meta/llama", "http://127.0.0.1:1234/v1"),
+        ("/models/a@b.gguf@llamacpp", "/models/a@b.gguf", "http://127.0.0.1:8080/v1"),
+        ("builtin:careless", "builtin:careless", None),
+        ("builtin@builtin", "builtin", None),
+    ],
+)
+def test_a_model_can_be_written_with_its_endpoint(name: str, model: str, endpoint: str | None) -> None:
+    (target,) = load_settings().targets(name)["strong"]
+    assert (target.model, target.endpoint.base_url, target.price.output) == (model, endpoint, 0)
+
+
+def test_an_endpoint_that_nobody_described_is_refused_with_the_lines_to_add(bare: Path) -> None:
+    with pytest.raises(RequestError) as raised:
+        load_settings().targets("big@lab")
+    assert f"Add it to {bare}:\n[endpoints.lab]\nbase_url = " in str(raised.value)
+    assert "builtin, llamacpp, lmstudio, ollama, openai, vllm, xai" in str(raised.value)
+
+
+def test_the_model_of_the_strong_role_names_the_run(bare: Path) -> None:
+    bare.write_text('[roles.strong]\nmodel = "qwen3"\nendpoint = "ollama"\n')
+    settings = load_settings()
+    assert settings.model == "qwen3@ollama"
+    assert settings.model_is_chosen
+    assert {target.endpoint.name for (target,) in settings.targets(settings.model).values()} == {"ollama"}
+
+
+def test_a_probe_goes_before_the_table_and_the_person_before_the_probe(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XAI_API_KEY", "xai-secret")
+    seen = Capabilities(source="probed", temperature=False, efforts=("low",), vision=False)
+    probed = {("https://api.x.ai/v1", "grok-4.7"): seen}
+    strong = load_settings().targets("grok-4.7", probed=probed)["strong"][0]
+    assert (strong.effort, strong.temperature, strong.capabilities.vision) == (None, None, False)
+    assert strong.capabilities.context_tokens == 500_000
+    bare.write_text('[roles.strong]\neffort = "high"\ntemperature = 0.5\ncontext_tokens = 300000\n')
+    strong = load_settings().targets("grok-4.7", probed=probed)["strong"][0]
+    assert (strong.effort, strong.temperature, strong.context_tokens) == ("high", 0.5, 300_000)
+    assert strong.capabilities.temperature
+    assert "high" in strong.capabilities.efforts
+
+
+def test_tables_can_be_given_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MACROHARD_ENDPOINTS", '{"lab": {"base_url": "http://lab/v1"}}')
+    assert load_settings().endpoints["lab"].base_url == "http://lab/v1"
+    monkeypatch.setenv("MACROHARD_ENDPOINTS", '{"lab": {"base_url": "lab"}}')
+    with pytest.raises(RequestError, match=r"environment variable MACROHARD_ENDPOINTS: lab.base_url: 'lab' is not a"):
+        load_settings()
 
 
 def test_every_setting_is_documented() -> None:
