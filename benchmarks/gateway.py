@@ -32,7 +32,7 @@ import aiohttp
 import openai
 import orjson
 
-from macrohard.domain import JsonObject
+from macrohard.domain import Caps, JsonObject
 from macrohard.llm import ModelPrice
 from macrohard.llm.endpoint import Endpoint
 from macrohard.llm.gateway import Gateway
@@ -70,7 +70,7 @@ async def gateway(base_url: str) -> AsyncIterator[Ask]:
     with tempfile.TemporaryDirectory() as folder:
         async with await Store.open(None, home=Path(folder)) as store:
             run_id = await store.create_run("measure", options={}, model=target.model)
-            await store.budget(run_id).open(cap_usd=1e6, cap_calls=None)
+            await store.budget(run_id).open(Caps(usd=1e6))
             ours = Gateway({"strong": endpoint}, ledger=store.budget(run_id), parallel_calls=1000)
 
             async def ask(messages: Sequence[JsonObject], session_id: str) -> str:

@@ -20,7 +20,7 @@ import openai
 
 from macrohard.agent import AgentDefinition, Bench, Session
 from macrohard.agent.definition import Limits
-from macrohard.domain import Assignment, JsonObject
+from macrohard.domain import Assignment, Caps, JsonObject
 from macrohard.execution.carry_out import Transcripts
 from macrohard.factory.reports import WorkReport
 from macrohard.llm.endpoint import Endpoint
@@ -65,7 +65,7 @@ async def session_of(calls: int, *, base_url: str, home: Path) -> tuple[float, i
     endpoint = Endpoint(settings)
     async with await Store.open(None, home=home) as store:
         run_id = await store.create_run("measure", options={}, model=settings.model)
-        await store.budget(run_id).open(cap_usd=1000.0, cap_calls=None)
+        await store.budget(run_id).open(Caps(usd=1000.0))
         agent = AgentDefinition(
             name="looker",
             description="Looks.",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from macrohard.agent import Catalogue, load_catalogue
 from macrohard.bundled import folder
-from macrohard.domain import Artifacts, RunOverview, RunSummary, Value
+from macrohard.domain import Artifacts, Caps, RunOverview, RunSummary, Value
 from macrohard.errors import MacrohardError, RequestError
 from macrohard.events import Event, Progress
 from macrohard.report import render
@@ -54,7 +54,7 @@ class Factory:
         run_id = await self._store.create_run(
             requirement, options={"iterations": iterations, "ask": ask, "budget_usd": budget_usd}, model=model
         )
-        await self._store.budget(run_id).open(cap_usd=budget_usd, cap_calls=None)
+        await self._store.budget(run_id).open(Caps(usd=budget_usd))
         return run_id
 
     async def carry_out(
@@ -116,7 +116,7 @@ class Factory:
 
     async def add_budget(self, run_id: str, usd: float) -> None:
         """Raise the run's cap."""
-        await self._store.budget(run_id).raise_cap(usd)
+        await self._store.budget(run_id).raise_caps(Caps(usd=usd))
 
     async def overview(self, run_id: str) -> RunOverview:
         """All of one run, by its id or a beginning of it that only one run has.

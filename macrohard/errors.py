@@ -43,9 +43,17 @@ class ToolError(MacrohardError):
 class LimitExceeded(MacrohardError):
     """An agreed limit ran out."""
 
-    def __init__(self, limit: str, *, used: float, allowed: float) -> None:
-        super().__init__(f"{limit}: used {used:g} of {allowed:g}")
+    def __init__(
+        self, limit: str, *, used: float, allowed: float, problem: str = "", remedy: str = "", passing: bool = False
+    ) -> None:
+        """`problem` says it in words with units; `remedy` is the command that raises the limit.
+
+        `passing`: it would fit without what is reserved for calls that are under way.
+        """
+        said = problem or f"{limit}: used {used:g} of {allowed:g}"
+        super().__init__(f"{said}. Go on with: {remedy}" if remedy else said)
         self.limit, self.used, self.allowed = limit, used, allowed
+        self.problem, self.remedy, self.passing = said, remedy, passing
 
 
 class ContextExceeded(MacrohardError):

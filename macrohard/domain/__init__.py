@@ -1,6 +1,19 @@
 """The nouns of the factory as frozen, strict values; no input or output."""
 
-from macrohard.domain.artifact import Artifacts
+from macrohard.domain.artifact import Artifacts, Picture
+from macrohard.domain.budget import (
+    ADD_OPTIONS,
+    CUT_OFF,
+    FAILED,
+    SHARED,
+    BudgetState,
+    Cap,
+    Caps,
+    Costs,
+    Forecast,
+    Share,
+    Spent,
+)
 from macrohard.domain.design import Control, Design, Look, Screen
 from macrohard.domain.overview import (
     CriterionState,
@@ -37,12 +50,20 @@ from macrohard.domain.value import JsonObject, Value
 from macrohard.domain.verdict import CheckKind, Finding, Severity, Verdict, VerdictStatus
 
 __all__ = [
+    "ADD_OPTIONS",
+    "CUT_OFF",
     "EXIT_CODES",
+    "FAILED",
     "PHASES",
+    "SHARED",
     "Artifacts",
     "Assignment",
+    "BudgetState",
+    "Cap",
+    "Caps",
     "CheckKind",
     "Control",
+    "Costs",
     "Criterion",
     "CriterionState",
     "CriterionStatus",
@@ -50,11 +71,13 @@ __all__ = [
     "Design",
     "Exclusion",
     "Finding",
+    "Forecast",
     "IterationSummary",
     "JsonObject",
     "Look",
     "Phase",
     "PhaseTime",
+    "Picture",
     "Plan",
     "Priority",
     "ProductKind",
@@ -70,7 +93,9 @@ __all__ = [
     "SessionResult",
     "SessionSummary",
     "Severity",
+    "Share",
     "Specification",
+    "Spent",
     "Step",
     "Task",
     "UserReport",

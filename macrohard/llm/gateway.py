@@ -26,17 +26,20 @@ class Gateway:
         endpoint = self._endpoints[role]
         async with self._slots:
             call = endpoint.prepare(messages, tools, session_id=session_id)
-            worst = call.worst_case_usd
-            reservation = await self._ledger.reserve(session_id=session_id, worst_case_usd=worst)
-            spent = worst  # A call that is cancelled half-way may have been billed: the cap must hold all the same.
+            spent, tokens = call.worst_case_usd, call.worst_case_tokens
+            reservation = await self._ledger.reserve(
+                session_id=session_id, worst_case_usd=spent, worst_case_tokens=tokens
+            )
+            # A call that is cancelled half-way may have been billed: what was reserved counts, unless we learn better.
             try:
                 reply = await endpoint.complete(call)
-                spent = reply.usage.cost_usd
+                spent, tokens = reply.usage.cost_usd, reply.usage.total_tokens
             except CallFailed as failure:
                 spent = failure.spent.cost_usd if failure.spent else 0.0
+                tokens = failure.spent.total_tokens if failure.spent else 0
                 raise ModelUnavailable(str(failure)) from failure
             finally:
-                await asyncio.shield(self._ledger.settle(reservation, actual_usd=spent))
+                await asyncio.shield(self._ledger.settle(reservation, actual_usd=spent, actual_tokens=tokens))
         return reply
 
     def context_tokens(self, role: ModelRole) -> int:

@@ -1,11 +1,11 @@
 """What is kept of runs: SQLite in a file by default, PostgreSQL by URL."""
 
 from macrohard.store.artifacts import ArtifactStore
-from macrohard.store.budget import BudgetLedger, BudgetState
+from macrohard.store.budget import BudgetLedger
 from macrohard.store.lease import Lease
 from macrohard.store.log import RunLog
 from macrohard.store.overview import Recorded
 from macrohard.store.store import Store
 from macrohard.store.transcripts import Transcripts
 
-__all__ = ["ArtifactStore", "BudgetLedger", "BudgetState", "Lease", "Recorded", "RunLog", "Store", "Transcripts"]
+__all__ = ["ArtifactStore", "BudgetLedger", "Lease", "Recorded", "RunLog", "Store", "Transcripts"]

@@ -1,30 +1,32 @@
 """What a run may spend: one durable budget for its whole tree of sessions, which parallel calls cannot overdraw."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from sqlalchemy import CursorResult, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from macrohard.domain import Value
+from macrohard.domain import ADD_OPTIONS, BudgetState, Cap, Caps
 from macrohard.errors import LimitExceeded
 from macrohard.store.database import Database
+from macrohard.store.lease import is_held
 from macrohard.store.money import to_ticks, to_usd
-from macrohard.store.tables import BudgetRow, ReservationRow
+from macrohard.store.tables import AdmissionRow, BudgetRow, LeaseRow, ReservationRow, RunRow
 
+ABANDONED_SECONDS = 3600.0
+"""Reservations so old, of a run that no process carries out, count as spent: no call takes that long."""
 
-class BudgetState(Value):
-    """Where a budget stands; amounts in USD."""
-
-    cap_usd: float | None
-    """None: no cap."""
-    cap_calls: int | None
-    spent_usd: float
-    reserved_usd: float
-    """For calls that are under way."""
-    calls: int
-    """Reservations made, whatever became of them."""
+COLUMNS: dict[Cap, str] = {
+    "usd": "cap_ticks",
+    "tokens": "cap_tokens",
+    "calls": "cap_calls",
+    "seconds": "cap_seconds",
+    "sessions": "cap_sessions",
+    "fan_out": "cap_fan_out",
+    "depth": "cap_depth",
+}
 
 
 class BudgetLedger:
@@ -33,68 +35,105 @@ class BudgetLedger:
     def __init__(self, database: Database, run_id: str) -> None:
         self._database, self._run_id = database, run_id
 
-    async def open(self, *, cap_usd: float | None, cap_calls: int | None) -> None:
+    async def open(self, caps: Caps) -> None:
         """Give the run a budget; a run that has one keeps it as it stands."""
-        cap = None if cap_usd is None else to_ticks(cap_usd)
+        columns = {COLUMNS[cap]: amount for cap, amount in _amounts(caps).items()}
         try:
             async with self._database.write() as session:
                 if await session.get(BudgetRow, self._run_id) is None:
-                    session.add(BudgetRow(run_id=self._run_id, cap_ticks=cap, cap_calls=cap_calls))
+                    session.add(BudgetRow(run_id=self._run_id, **columns))
         except IntegrityError:
             await self.state()  # Another process opened it in between; else the run itself is unknown.
 
-    async def reserve(self, *, session_id: str, worst_case_usd: float) -> str:
-        """Set the amount aside for one call and give the reservation's id.
+    async def reserve(self, *, session_id: str, worst_case_usd: float, worst_case_tokens: int) -> str:
+        """Set the worst case of one attempt at a call aside and give the reservation's id.
 
         Raises:
-            LimitExceeded: spent, reserved and this together are more than the cap; nothing was reserved.
+            LimitExceeded: a cap on money, tokens, calls or time leaves no room for it; nothing was reserved.
         """
-        ticks = to_ticks(worst_case_usd)
-        within_cap = BudgetRow.cap_ticks.is_(None) | (
-            BudgetRow.spent_ticks + BudgetRow.reserved_ticks + ticks <= BudgetRow.cap_ticks
-        )
-        within_calls = BudgetRow.cap_calls.is_(None) | (BudgetRow.calls < BudgetRow.cap_calls)
+        ticks, tokens = to_ticks(worst_case_usd), _tokens(worst_case_tokens)
+        worked = select(RunRow.worked_seconds).where(RunRow.id == self._run_id).scalar_subquery()
+        row = BudgetRow
         # One statement decides and books: whoever comes next sees it booked.
         booked = (
-            update(BudgetRow)
-            .where(BudgetRow.run_id == self._run_id, within_cap, within_calls)
-            .values(reserved_ticks=BudgetRow.reserved_ticks + ticks, calls=BudgetRow.calls + 1)
+            update(row)
+            .where(
+                row.run_id == self._run_id,
+                row.cap_ticks.is_(None) | (row.spent_ticks + row.reserved_ticks + ticks <= row.cap_ticks),
+                row.cap_tokens.is_(None) | (row.spent_tokens + row.reserved_tokens + tokens <= row.cap_tokens),
+                row.cap_calls.is_(None) | (row.calls < row.cap_calls),
+                row.cap_seconds.is_(None) | (worked < row.cap_seconds),
+            )
+            .values(
+                reserved_ticks=row.reserved_ticks + ticks,
+                reserved_tokens=row.reserved_tokens + tokens,
+                calls=row.calls + 1,
+            )
         )
         reservation = uuid.uuid4().hex
-        async with self._database.write() as session:
-            done = cast(CursorResult[object], await session.execute(booked))
-            if done.rowcount == 1:
-                session.add(
-                    ReservationRow(
-                        id=reservation, run_id=self._run_id, session_id=session_id, ticks=ticks,
-                        created_at=datetime.now(UTC),
-                    )
-                )  # fmt: skip
-                return reservation
-        state = await self.state()
-        if state.cap_calls is not None and state.calls >= state.cap_calls:
-            raise LimitExceeded("model calls", used=state.calls, allowed=state.cap_calls)
-        used = state.spent_usd + state.reserved_usd + worst_case_usd
-        raise LimitExceeded("budget in USD, the next call at its worst included", used=used, allowed=state.cap_usd or 0)
+        while True:
+            async with self._database.write() as session:
+                if cast(CursorResult[object], await session.execute(booked)).rowcount == 1:
+                    session.add(
+                        ReservationRow(
+                            id=reservation, run_id=self._run_id, session_id=session_id, ticks=ticks, tokens=tokens,
+                            created_at=datetime.now(UTC),
+                        )
+                    )  # fmt: skip
+                    return reservation
+            state = await self.state()
+            if (refusal := _refusal(self._run_id, state, ticks=ticks, tokens=tokens)) is not None:
+                raise refusal
+            # Others settled in between, so there may be room by now.
 
-    async def settle(self, reservation: str, *, actual_usd: float) -> None:
-        """Replace the reservation by what was really spent.
+    async def settle(self, reservation: str, *, actual_usd: float, actual_tokens: int) -> None:
+        """Replace the reservation by what was really spent, be it more or less.
 
         Settling twice, or after the reservation was released, changes nothing.
         """
-        spent = to_ticks(actual_usd)
+        spent, tokens = to_ticks(actual_usd), _tokens(actual_tokens)
         async with self._database.write() as session:
             mine = (ReservationRow.id == reservation, ReservationRow.run_id == self._run_id)
-            ticks = await session.scalar(delete(ReservationRow).where(*mine).returning(ReservationRow.ticks))
-            if ticks is None:
+            held = delete(ReservationRow).where(*mine).returning(ReservationRow.ticks, ReservationRow.tokens)
+            if (row := (await session.execute(held)).one_or_none()) is None:
                 return
-            await session.execute(
-                update(BudgetRow)
-                .where(BudgetRow.run_id == self._run_id)
-                .values(
-                    reserved_ticks=BudgetRow.reserved_ticks - ticks,
-                    spent_ticks=BudgetRow.spent_ticks + spent,
-                )
+            await _book(
+                session, self._run_id, freed_ticks=row.ticks, freed_tokens=row.tokens, ticks=spent, tokens=tokens
+            )
+
+    async def begin_session(self, session_id: str, *, parent: str | None) -> None:
+        """Count a session that begins, once, however often it goes on after that.
+
+        Its depth is one more than that of the session that starts it, its fan-out the sessions of its phase in its
+        iteration (`<run>/<iteration>/<phase>`).
+
+        Raises:
+            LimitExceeded: a cap on sessions, fan-out or depth leaves no room for it; nothing was counted.
+        """
+        stage = session_id.rpartition("/")[0]
+        async with self._database.write() as session:
+            # Locked first: whoever begins a session at the same time counts after us.
+            budget = await session.get(BudgetRow, self._run_id, with_for_update=True)
+            if budget is None:
+                raise KeyError(self._run_id)
+            if await session.get(AdmissionRow, (self._run_id, session_id)) is not None:
+                return
+            above = None if parent is None else await session.get(AdmissionRow, (self._run_id, parent))
+            depth = 1 if parent is None else 2 if above is None else above.depth + 1
+            beside = select(func.count()).where(AdmissionRow.run_id == self._run_id, AdmissionRow.stage == stage)
+            fan_out = int(await session.scalar(beside) or 0)
+            _check(self._run_id, "sessions", used=budget.sessions, allowed=budget.cap_sessions, what="sessions began")
+            _check(
+                self._run_id, "fan_out", used=fan_out, allowed=budget.cap_fan_out,
+                what=f"sessions of {' in iteration '.join(reversed(stage.split('/')[1:]))} began",
+            )  # fmt: skip
+            _check(
+                self._run_id, "depth", used=depth - 1, allowed=budget.cap_depth,
+                what="levels of sessions that start sessions are taken",
+            )  # fmt: skip
+            budget.sessions += 1
+            session.add(
+                AdmissionRow(run_id=self._run_id, session_id=session_id, stage=stage, parent=parent, depth=depth)
             )
 
     async def release_all(self) -> int:
@@ -103,36 +142,157 @@ class BudgetLedger:
         What these calls cost is not known any more. They count as spent in full: the cap holds in any case.
         """
         async with self._database.write() as session:
-            held = select(func.count(), func.coalesce(func.sum(ReservationRow.ticks), 0))
-            count, ticks = (await session.execute(held.where(ReservationRow.run_id == self._run_id))).one()
-            await session.execute(delete(ReservationRow).where(ReservationRow.run_id == self._run_id))
-            await session.execute(
-                update(BudgetRow)
-                .where(BudgetRow.run_id == self._run_id)
-                .values(reserved_ticks=0, spent_ticks=BudgetRow.spent_ticks + int(ticks))
-            )
-        return int(count)
+            return await _release(session, self._run_id)
 
-    async def raise_cap(self, add_usd: float) -> None:
-        """Allow so much more; a budget without a cap stays without one."""
+    async def raise_caps(self, more: Caps) -> None:
+        """Allow so much more of each; what has no cap stays without one."""
+        added = {COLUMNS[cap]: amount for cap, amount in _amounts(more).items()}
         async with self._database.write() as session:
-            await session.execute(
-                update(BudgetRow)
-                .where(BudgetRow.run_id == self._run_id)
-                .values(cap_ticks=BudgetRow.cap_ticks + to_ticks(add_usd))
-            )
+            if added:
+                raised = {name: getattr(BudgetRow, name) + amount for name, amount in added.items()}
+                await session.execute(update(BudgetRow).where(BudgetRow.run_id == self._run_id).values(raised))
         await self.state()
 
     async def state(self) -> BudgetState:
         """Where it stands."""
         async with self._database.read() as session:
-            row = await session.get(BudgetRow, self._run_id)
-        if row is None:
+            state = await read_state(session, self._run_id)
+        if state is None:
             raise KeyError(self._run_id)
-        return BudgetState(
-            cap_usd=None if row.cap_ticks is None else to_usd(row.cap_ticks),
-            cap_calls=row.cap_calls,
-            spent_usd=to_usd(row.spent_ticks),
-            reserved_usd=to_usd(row.reserved_ticks),
-            calls=row.calls,
+        return state
+
+
+async def read_state(session: AsyncSession, run_id: str) -> BudgetState | None:
+    """Where the run's budget stands; None if it has none."""
+    row, run = await session.get(BudgetRow, run_id), await session.get(RunRow, run_id)
+    if row is None or run is None:
+        return None
+    lease = await session.get(LeaseRow, run_id)
+    reserved = to_usd(row.reserved_ticks)
+    caps = {cap: getattr(row, name) for cap, name in COLUMNS.items() if cap != "usd"}
+    return BudgetState(
+        caps=Caps(usd=None if row.cap_ticks is None else to_usd(row.cap_ticks), **caps),
+        spent_usd=to_usd(row.spent_ticks),
+        reserved_usd=reserved,
+        lost_usd=0.0 if lease is not None and is_held(lease) else reserved,
+        spent_tokens=row.spent_tokens,
+        reserved_tokens=row.reserved_tokens,
+        calls=row.calls,
+        sessions=row.sessions,
+        worked_seconds=run.worked_seconds,
+    )
+
+
+async def release_abandoned(database: Database) -> int:
+    """Count as spent what processes that died had reserved for runs that nobody took over; gives how many calls."""
+    before = datetime.now(UTC) - timedelta(seconds=ABANDONED_SECONDS)
+    old = (
+        select(ReservationRow.run_id, LeaseRow)
+        .outerjoin(LeaseRow, LeaseRow.run_id == ReservationRow.run_id)
+        .group_by(ReservationRow.run_id, *LeaseRow.__table__.columns)
+        .having(func.max(ReservationRow.created_at) < before)
+    )
+    async with database.read() as session:
+        found = (await session.execute(old)).tuples().all()
+    released = 0
+    for run_id, lease in found:
+        if lease is None or not is_held(lease):
+            async with database.write() as session:
+                released += await _release(session, run_id)
+    return released
+
+
+async def _release(session: AsyncSession, run_id: str) -> int:
+    held = delete(ReservationRow).where(ReservationRow.run_id == run_id)
+    rows = (await session.execute(held.returning(ReservationRow.ticks, ReservationRow.tokens))).all()
+    ticks, tokens = sum(row.ticks for row in rows), sum(row.tokens for row in rows)
+    await _book(session, run_id, freed_ticks=ticks, freed_tokens=tokens, ticks=ticks, tokens=tokens)
+    return len(rows)
+
+
+async def _book(
+    session: AsyncSession, run_id: str, *, freed_ticks: int, freed_tokens: int, ticks: int, tokens: int
+) -> None:
+    await session.execute(
+        update(BudgetRow)
+        .where(BudgetRow.run_id == run_id)
+        .values(
+            reserved_ticks=BudgetRow.reserved_ticks - freed_ticks,
+            reserved_tokens=BudgetRow.reserved_tokens - freed_tokens,
+            spent_ticks=BudgetRow.spent_ticks + ticks,
+            spent_tokens=BudgetRow.spent_tokens + tokens,
         )
+    )
+
+
+def _refusal(run_id: str, state: BudgetState, *, ticks: int, tokens: int) -> LimitExceeded | None:
+    """Why such a call is refused; for good, if it would be without the calls that are under way, too."""
+    caps, worst = state.caps, to_usd(ticks)
+    spent, reserved = to_ticks(state.spent_usd), to_ticks(state.reserved_usd)
+    cap = None if caps.usd is None else to_ticks(caps.usd)
+    found = []
+    if caps.calls is not None and state.calls >= caps.calls:
+        found.append(_exceeded(run_id, "calls", state.calls, caps.calls, f"{state.calls:,} of {caps.calls:,} calls"))
+    if caps.seconds is not None and state.worked_seconds >= caps.seconds:
+        said = f"{state.worked_seconds / 60:,.1f} of {caps.seconds / 60:,.1f} minutes at work"
+        found.append(_exceeded(run_id, "seconds", state.worked_seconds, caps.seconds, said))
+    if cap is not None and spent + reserved + ticks > cap:
+        under_way = f", {_dollars(state.reserved_usd)} reserved for calls under way" if reserved else ""
+        said = (
+            f"{_dollars(state.spent_usd)} of {_dollars(to_usd(cap))} spent{under_way}, "
+            f"and the next call may cost up to {_dollars(worst)}"
+        )
+        used = to_usd(spent + reserved + ticks)
+        found.append(_exceeded(run_id, "usd", used, to_usd(cap), said, passing=spent + ticks <= cap))
+    if caps.tokens is not None and state.spent_tokens + state.reserved_tokens + tokens > caps.tokens:
+        said = (
+            f"{state.spent_tokens:,} of {caps.tokens:,} tokens used, {state.reserved_tokens:,} reserved, "
+            f"and the next call may take up to {tokens:,}"
+        )
+        used = state.spent_tokens + state.reserved_tokens + tokens
+        fits = state.spent_tokens + tokens <= caps.tokens
+        found.append(_exceeded(run_id, "tokens", used, caps.tokens, said, passing=fits))
+    return min(found, key=lambda error: error.passing, default=None)
+
+
+LIMIT_NAMES: dict[Cap, str] = {
+    "usd": "the budget",
+    "tokens": "the limit on tokens",
+    "calls": "the limit on model calls",
+    "seconds": "the limit on time",
+    "sessions": "the limit on sessions",
+    "fan_out": "the limit on fan-out",
+    "depth": "the limit on depth",
+}
+
+
+def _exceeded(run_id: str, cap: Cap, used: float, allowed: float, said: str, *, passing: bool = False) -> LimitExceeded:
+    more = {"usd": max(1, round(allowed / 2)), "seconds": "1h", "tokens": max(1, round(allowed / 2))}
+    amount = more.get(cap, max(1, round(allowed / 2)))
+    return LimitExceeded(
+        LIMIT_NAMES[cap], used=used, allowed=allowed, problem=f"{LIMIT_NAMES[cap]} is reached: {said}",
+        remedy=f"macrohard resume {run_id} {ADD_OPTIONS[cap]} {amount}", passing=passing,
+    )  # fmt: skip
+
+
+def _check(run_id: str, cap: Cap, *, used: int, allowed: int | None, what: str) -> None:
+    if allowed is not None and used >= allowed:
+        raise _exceeded(run_id, cap, used, allowed, f"{used} of {allowed} {what}")
+
+
+def _amounts(caps: Caps) -> dict[Cap, float]:
+    """The amounts that are given, as the database holds them."""
+    given = {cap: amount for cap in COLUMNS if (amount := getattr(caps, cap)) is not None}
+    if "usd" in given:
+        given["usd"] = to_ticks(given["usd"])
+    return given
+
+
+def _tokens(number: int) -> int:
+    if number < 0:
+        raise ValueError(f"not a number of tokens: {number!r}")
+    return number
+
+
+def _dollars(amount: float) -> str:
+    return f"${amount:,.4f}" if 0 < amount < 0.1 else f"${amount:,.2f}"

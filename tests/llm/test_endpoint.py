@@ -157,13 +157,13 @@ class Cap:
         self.cap, self.spent = cap_usd, 0.0
         self.reserved: dict[str, float] = {}
 
-    async def reserve(self, *, session_id: str, worst_case_usd: float) -> str:
+    async def reserve(self, *, session_id: str, worst_case_usd: float, worst_case_tokens: int) -> str:
         if self.spent + sum(self.reserved.values()) + worst_case_usd > self.cap:
             raise LimitExceeded("USD", used=self.spent, allowed=self.cap)
         self.reserved[key := f"{session_id}-{len(self.reserved)}"] = worst_case_usd
         return key
 
-    async def settle(self, reservation: str, *, actual_usd: float) -> None:
+    async def settle(self, reservation: str, *, actual_usd: float, actual_tokens: int) -> None:
         self.spent += actual_usd if self.reserved.pop(reservation, None) is not None else 0.0
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from macrohard.domain import Caps
 from macrohard.errors import LimitExceeded
 from macrohard.store import BudgetLedger, Store
 from macrohard.store.money import to_ticks, to_usd
@@ -16,7 +17,7 @@ from macrohard.store.money import to_ticks, to_usd
 @pytest.fixture
 async def ledger(store: Store, run_id: str) -> BudgetLedger:
     ledger = store.budget(run_id)
-    await ledger.open(cap_usd=1.0, cap_calls=None)
+    await ledger.open(Caps(usd=1.0))
     return ledger
 
 
@@ -27,13 +28,13 @@ async def test_200_callers_at_once_never_exceed_the_cap(ledger: BudgetLedger) ->
     async def call(number: int) -> bool:
         worst = dice.choice([0.01, 0.02, 0.05])
         try:
-            reservation = await ledger.reserve(session_id=f"s{number}", worst_case_usd=worst)
+            reservation = await ledger.reserve(session_id=f"s{number}", worst_case_usd=worst, worst_case_tokens=0)
         except LimitExceeded:
             return False
         state = await ledger.state()
         if state.spent_usd + state.reserved_usd > 1.0:
             over.append(state)
-        await ledger.settle(reservation, actual_usd=worst * dice.random())
+        await ledger.settle(reservation, actual_usd=worst * dice.random(), actual_tokens=0)
         return True
 
     done = await asyncio.gather(*(call(number) for number in range(200)))
@@ -47,7 +48,7 @@ async def test_200_callers_at_once_never_exceed_the_cap(ledger: BudgetLedger) ->
 async def test_exactly_what_fits_is_reserved(ledger: BudgetLedger) -> None:
     async def attempt() -> bool:
         try:
-            await ledger.reserve(session_id="s", worst_case_usd=0.1)
+            await ledger.reserve(session_id="s", worst_case_usd=0.1, worst_case_tokens=0)
         except LimitExceeded:
             return False
         return True
@@ -63,7 +64,8 @@ async def test_two_processes_share_one_cap(
     async with await Store.open(url, home=tmp_path / "home") as other:
         ledgers = [ledger, other.budget(run_id)]
         results = await asyncio.gather(
-            *(ledgers[n % 2].reserve(session_id="s", worst_case_usd=0.1) for n in range(40)), return_exceptions=True
+            *(ledgers[n % 2].reserve(session_id="s", worst_case_usd=0.1, worst_case_tokens=0) for n in range(40)),
+            return_exceptions=True,
         )
     assert sum(isinstance(result, str) for result in results) == 10
     assert sum(isinstance(result, LimitExceeded) for result in results) == 30
@@ -90,25 +92,25 @@ class Model:
 async def test_it_follows_the_model(store: Store, steps: list[tuple[str, int]]) -> None:
     run_id = await store.create_run("x", options={}, model="builtin")
     ledger, model = store.budget(run_id), Model(10**10)
-    await ledger.open(cap_usd=1.0, cap_calls=None)
+    await ledger.open(Caps(usd=1.0))
     settled: list[str] = []
     for step, ticks in steps:
         if step == "reserve":
             try:
-                reservation = await ledger.reserve(session_id="s", worst_case_usd=to_usd(ticks))
+                reservation = await ledger.reserve(session_id="s", worst_case_usd=to_usd(ticks), worst_case_tokens=0)
                 assert model.used + ticks <= model.cap
                 model.open[reservation] = ticks
             except LimitExceeded:
                 assert model.used + ticks > model.cap
         elif step == "settle" and model.open:
             reservation, _ = model.open.popitem()
-            await ledger.settle(reservation, actual_usd=to_usd(ticks))
+            await ledger.settle(reservation, actual_usd=to_usd(ticks), actual_tokens=0)
             model.spent += ticks
             settled.append(reservation)
         elif step == "again" and settled:
-            await ledger.settle(settled[-1], actual_usd=to_usd(ticks))
+            await ledger.settle(settled[-1], actual_usd=to_usd(ticks), actual_tokens=0)
         elif step == "raise":
-            await ledger.raise_cap(to_usd(ticks))
+            await ledger.raise_caps(Caps(usd=to_usd(ticks)))
             model.cap += ticks
         elif step == "take over":
             assert await ledger.release_all() == len(model.open)
@@ -122,26 +124,32 @@ async def test_it_follows_the_model(store: Store, steps: list[tuple[str, int]]) 
 
 async def test_a_limit_on_calls(store: Store, run_id: str) -> None:
     ledger = store.budget(run_id)
-    await ledger.open(cap_usd=None, cap_calls=2)
+    await ledger.open(Caps(calls=2))
     for _ in range(2):
-        await ledger.settle(await ledger.reserve(session_id="s", worst_case_usd=1e6), actual_usd=1e6)
-    with pytest.raises(LimitExceeded, match="model calls: used 2 of 2"):
-        await ledger.reserve(session_id="s", worst_case_usd=0.0)
+        await ledger.settle(
+            await ledger.reserve(session_id="s", worst_case_usd=1e6, worst_case_tokens=0),
+            actual_usd=1e6,
+            actual_tokens=0,
+        )
+    with pytest.raises(LimitExceeded, match="limit on model calls is reached: 2 of 2 calls"):
+        await ledger.reserve(session_id="s", worst_case_usd=0.0, worst_case_tokens=0)
 
 
 async def test_opening_it_again_keeps_what_was_spent(ledger: BudgetLedger) -> None:
-    await ledger.settle(await ledger.reserve(session_id="s", worst_case_usd=0.5), actual_usd=0.25)
-    await ledger.open(cap_usd=9.0, cap_calls=1)
+    await ledger.settle(
+        await ledger.reserve(session_id="s", worst_case_usd=0.5, worst_case_tokens=0), actual_usd=0.25, actual_tokens=0
+    )
+    await ledger.open(Caps(usd=9.0, calls=1))
     state = await ledger.state()
-    assert (state.cap_usd, state.cap_calls, state.spent_usd) == (1.0, None, 0.25)
+    assert (state.cap_usd, state.caps.calls, state.spent_usd) == (1.0, None, 0.25)
 
 
 async def test_a_run_goes_on_after_its_cap_is_raised(ledger: BudgetLedger) -> None:
     with pytest.raises(LimitExceeded) as caught:
-        await ledger.reserve(session_id="s", worst_case_usd=1.5)
+        await ledger.reserve(session_id="s", worst_case_usd=1.5, worst_case_tokens=0)
     assert (caught.value.used, caught.value.allowed) == (1.5, 1.0)
-    await ledger.raise_cap(0.5)
-    await ledger.reserve(session_id="s", worst_case_usd=1.5)
+    await ledger.raise_caps(Caps(usd=0.5))
+    await ledger.reserve(session_id="s", worst_case_usd=1.5, worst_case_tokens=0)
 
 
 async def test_the_overview_shows_the_cap(store: Store, ledger: BudgetLedger, run_id: str) -> None:
@@ -150,10 +158,10 @@ async def test_the_overview_shows_the_cap(store: Store, ledger: BudgetLedger, ru
 
 async def test_a_run_without_a_budget_can_spend_nothing(store: Store, run_id: str) -> None:
     for attempt in (
-        store.budget(run_id).reserve(session_id="s", worst_case_usd=0.0),
-        store.budget(run_id).raise_cap(1.0),
+        store.budget(run_id).reserve(session_id="s", worst_case_usd=0.0, worst_case_tokens=0),
+        store.budget(run_id).raise_caps(Caps(usd=1.0)),
         store.budget(run_id).state(),
-        store.budget("r-1").open(cap_usd=1.0, cap_calls=None),
+        store.budget("r-1").open(Caps(usd=1.0)),
     ):
         with pytest.raises(KeyError):
             await attempt
@@ -162,7 +170,7 @@ async def test_a_run_without_a_budget_can_spend_nothing(store: Store, run_id: st
 @pytest.mark.parametrize("amount", [-0.1, float("nan"), float("inf"), 1e9])
 async def test_what_is_no_amount(ledger: BudgetLedger, amount: float) -> None:
     with pytest.raises(ValueError, match="not an amount"):
-        await ledger.reserve(session_id="s", worst_case_usd=amount)
+        await ledger.reserve(session_id="s", worst_case_usd=amount, worst_case_tokens=0)
 
 
 @given(st.integers(0, 10**15))

@@ -1,0 +1,121 @@
+"""What a run may take, what it has taken of that, what it went into, and what it is expected to take."""
+
+from datetime import datetime
+from typing import Literal
+
+from macrohard.domain.value import Value
+
+Cap = Literal["usd", "tokens", "calls", "seconds", "sessions", "fan_out", "depth"]
+
+ADD_OPTIONS: dict[Cap, str] = {
+    "usd": "--add-budget",
+    "tokens": "--add-tokens",
+    "calls": "--add-calls",
+    "seconds": "--add-time",
+    "sessions": "--add-sessions",
+    "fan_out": "--add-fan-out",
+    "depth": "--add-depth",
+}
+"""What raises each cap, at `macrohard resume`."""
+
+
+class Caps(Value):
+    """Limits of one run, or what is added to them; None: none."""
+
+    usd: float | None = None
+    tokens: int | None = None
+    """Input and output of all calls."""
+    calls: int | None = None
+    """Of models, failed attempts included."""
+    seconds: float | None = None
+    """At work; the time a run is paused does not count."""
+    sessions: int | None = None
+    """Assignments of agents, in all."""
+    fan_out: int | None = None
+    """Sessions of one phase in one iteration."""
+    depth: int | None = None
+    """How far sessions may be started by sessions; 1: by the factory only."""
+
+
+class BudgetState(Value):
+    """Where a run's budget stands."""
+
+    caps: Caps
+    spent_usd: float
+    reserved_usd: float
+    """For calls that are under way."""
+    lost_usd: float = 0.0
+    """The part of it whose calls nobody waits for any more, because their process ended: it counts as spent as soon as
+    the run is taken up again, or after an hour."""
+    spent_tokens: int = 0
+    reserved_tokens: int = 0
+    calls: int
+    """Reservations made, whatever became of them."""
+    sessions: int = 0
+    worked_seconds: float = 0.0
+
+    @property
+    def cap_usd(self) -> float | None:
+        """None: no cap."""
+        return self.caps.usd
+
+    @property
+    def share(self) -> float | None:
+        """Spent and reserved as a part of the cap on money; None: there is no such cap."""
+        return (self.spent_usd + self.reserved_usd) / self.caps.usd if self.caps.usd else None
+
+
+class Share(Value):
+    """What one phase, agent, criterion or model took of what the run spent."""
+
+    name: str
+    calls: int
+    input_tokens: int
+    """Cached ones included."""
+    cached_tokens: int
+    output_tokens: int
+    """Reasoning included."""
+    reasoning_tokens: int
+    cost_usd: float
+
+
+class Spent(Value):
+    """What was spent in one stretch of the run's time at work."""
+
+    until_seconds: float
+    name: str
+    """The phase, or "failed calls"."""
+    cost_usd: float
+
+
+class Costs(Value):
+    """The same sum, taken apart in four ways; each adds up to all that the ledger counts as spent."""
+
+    by_phase: tuple[Share, ...] = ()
+    by_agent: tuple[Share, ...] = ()
+    by_criterion: tuple[Share, ...] = ()
+    """A session's cost is divided equally among its criteria."""
+    by_model: tuple[Share, ...] = ()
+    """Named "model at endpoint"."""
+    over_time: tuple[Spent, ...] = ()
+    """Without calls that were cut off: when they were is not known."""
+
+
+FAILED, CUT_OFF, SHARED = "failed calls", "calls cut off", "shared"
+"""Names of shares that belong to nobody: attempts that gave no answer; calls that were cancelled, or whose process died
+(both count at what they may have cost at worst); sessions that worked for no criterion in particular."""
+
+
+class Forecast(Value):
+    """What a run is expected to take in all."""
+
+    at: datetime
+    after: Literal["requirement", "plan"]
+    """What was known of the run when this was computed."""
+    runs: int
+    """How many finished runs it is computed from; 0: none was similar, and the figures are the caps."""
+    cost_usd_low: float
+    cost_usd_high: float | None
+    """None: nothing is known and there is no cap."""
+    seconds_low: float
+    seconds_high: float | None
