@@ -72,6 +72,19 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "runs" / "r-20261122-abcd" / "traffic.jsonl"
 
 
+def text_of(path: Path) -> str:
+    return path.read_text()
+
+
+def state_of(path: Path) -> os.stat_result:
+    return path.stat()
+
+
+def tear(path: Path) -> None:
+    """What a kill in the middle of writing leaves."""
+    path.write_bytes(path.read_bytes()[:-40])
+
+
 async def recorded(path: Path, *requests: Request, inner: Canned | None = None, keys: Sequence[str] = ()) -> Cassette:
     traffic = Traffic(path, redactor=Redactor(keys))
     recording = Recording(inner or Canned(), traffic)
@@ -88,9 +101,9 @@ async def test_a_conversation_is_written_once_and_read_whole(path: Path) -> None
     assert [each.exchange.call for each in cassette.exchanges] == [0, 1, 2, 3]
     assert {each.settings["temperature"] for each in cassette.exchanges} == {0.7}
     assert all(each.tools == [{"name": "read"}] for each in cassette.exchanges)
-    text = path.read_text()
+    text = text_of(path)
     assert text.count("Be brief.") == text.count("answer 0") == text.count('"temperature"') == 1
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert state_of(path).st_mode & 0o777 == 0o600
 
 
 async def test_what_came_back_is_kept_to_the_byte_with_its_chunks_and_chosen_headers(path: Path) -> None:
@@ -177,7 +190,7 @@ async def test_attempts_are_told_apart_and_so_is_how_they_ended(path: Path) -> N
 async def test_keys_do_not_reach_the_recording(path: Path, answer: bytes) -> None:
     told: JsonObject = {"role": "user", "content": f"My key is {KEY} and another xai-abcdefghij0123456789."}
     cassette = await recorded(path, request([told]), inner=Canned(answer), keys=[KEY])
-    text = path.read_text()
+    text = text_of(path)
     assert KEY not in text
     assert "xai-abcdefghij" not in text
     assert MARK in text
@@ -191,8 +204,7 @@ async def test_keys_do_not_reach_the_recording(path: Path, answer: bytes) -> Non
 
 async def test_a_line_cut_off_by_a_kill_is_left_out_and_the_next_one_stands_by_itself(path: Path) -> None:
     await recorded(path, request(conversation(0)), request(conversation(1)))
-    content = path.read_bytes()
-    path.write_bytes(content[:-40])
+    tear(path)
     cassette = await recorded(path, request(conversation(1)))
     assert cassette.torn == 1
     assert [each.exchange.call for each in cassette.exchanges] == [0, 1]
@@ -238,12 +250,12 @@ async def test_recording_a_long_conversation_does_not_encode_or_parse_it_again(p
     traffic = Traffic(path, redactor=Redactor([KEY]))
     recording = Recording(Canned(), traffic)
     await ask(recording, request(long))
-    before = path.stat().st_size
-    more = [*long, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "go on"}]
+    before = state_of(path).st_size
+    more: list[JsonObject] = [*long, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "go on"}]
     await ask(recording, request(more))
     traffic.close()
     assert before > 300_000
-    assert path.stat().st_size - before < 2_000
+    assert state_of(path).st_size - before < 2_000
     assert list(read_cassette(path).exchanges[1].messages) == more
 
 
@@ -253,7 +265,7 @@ async def test_sessions_side_by_side_do_not_mix(path: Path) -> None:
 
     async def session(name: str) -> None:
         for answers in range(5):
-            messages = [*conversation(answers), {"role": "user", "content": name}]
+            messages: list[JsonObject] = [*conversation(answers), {"role": "user", "content": name}]
             await ask(recording, request(messages, session=f"r-20261122-abcd/1/implement/{name}"))
             await asyncio.sleep(0)
 
