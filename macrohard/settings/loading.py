@@ -97,6 +97,11 @@ class Settings(BaseSettings):
     """How often at most a run implements, verifies and is used."""
     parallel_sessions: int = Field(default=4, ge=1, le=64)
     """Agents of one run at work at the same time."""
+    patience_seconds: float = Field(default=120.0, gt=0)
+    """So long a call to a model waits for an endpoint that has no room or does not answer, before another one is asked
+    or the run is parked."""
+    auto_resume: bool = False
+    """Wait for the hour at which a parked run can go on, and go on; else somebody resumes it."""
     sandbox: SandboxChoice = "auto"
     """Auto: Docker where an engine answers, else bubblewrap, and said so."""
 
