@@ -2,6 +2,18 @@
 
 from typing import Protocol
 
+from macrohard.domain.value import Value
+
+
+class Picture(Value):
+    """An image that is kept as an artifact, small enough for a model to look at."""
+
+    artifact: str
+    media_type: str
+    width: int
+    height: int
+    """In pixels."""
+
 
 class Artifacts(Protocol):
     """Where blobs are kept for good; putting the same bytes twice keeps one copy."""
