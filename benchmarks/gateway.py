@@ -36,6 +36,7 @@ from macrohard.domain import Caps, JsonObject
 from macrohard.llm import ModelPrice
 from macrohard.llm.endpoint import Endpoint
 from macrohard.llm.gateway import Gateway
+from macrohard.llm.limiter import Limiters
 from macrohard.llm.target import EndpointSettings, Target
 from macrohard.store import Store
 
@@ -71,13 +72,20 @@ async def gateway(base_url: str) -> AsyncIterator[Ask]:
         async with await Store.open(None, home=Path(folder)) as store:
             run_id = await store.create_run("measure", options={}, model=target.model)
             await store.budget(run_id).open(Caps(usd=1e6))
-            ours = Gateway({"strong": endpoint}, ledger=store.budget(run_id), parallel_calls=1000)
+            async with store.hold(run_id) as lease:
+                ours = Gateway(
+                    {"strong": (endpoint,)},
+                    run_id=run_id,
+                    ledger=store.budget(run_id),
+                    limiters=Limiters(),
+                    tell=await store.log(lease),
+                )
 
-            async def ask(messages: Sequence[JsonObject], session_id: str) -> str:
-                reply = await ours.reply(messages, role="strong", tools=(), session_id=f"{run_id}/1/use/{session_id}")
-                return reply.text
+                async def ask(messages: Sequence[JsonObject], session_id: str) -> str:
+                    session = f"{run_id}/1/use/{session_id}"
+                    return (await ours.reply(messages, role="strong", tools=(), session_id=session)).text
 
-            yield ask
+                yield ask
             await endpoint.close()
 
 

@@ -23,8 +23,10 @@ from macrohard.agent.definition import Limits
 from macrohard.domain import Assignment, Caps, JsonObject
 from macrohard.execution.carry_out import Transcripts
 from macrohard.factory.reports import WorkReport
+from macrohard.llm import MODEL_ROLES
 from macrohard.llm.endpoint import Endpoint
 from macrohard.llm.gateway import Gateway
+from macrohard.llm.limiter import Limiters
 from macrohard.llm.target import EndpointSettings, Target
 from macrohard.store import Store
 
@@ -78,9 +80,11 @@ async def session_of(calls: int, *, base_url: str, home: Path) -> tuple[float, i
         async with store.hold(run_id) as lease:
             log = await store.log(lease)
             gateway = Gateway(
-                dict.fromkeys(("strong", "fast", "vision", "judge"), endpoint),
+                dict.fromkeys(MODEL_ROLES, (endpoint,)),
+                run_id=run_id,
                 ledger=store.budget(run_id),
-                parallel_calls=4,
+                limiters=Limiters(),
+                tell=log,
             )
             assignment = Assignment(
                 session_id=f"{run_id}/1/use/looker", agent="looker", phase="use", task="Look", material={}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain
 from pathlib import Path
 
 from macrohard.agent import Catalogue, load_catalogue
@@ -10,6 +11,7 @@ from macrohard.bundled import folder
 from macrohard.domain import Artifacts, Caps, RunOverview, RunSummary, Value
 from macrohard.errors import MacrohardError, RequestError
 from macrohard.events import Event, Progress
+from macrohard.llm.limiter import Limiters
 from macrohard.report import render
 from macrohard.sandbox import SandboxProvider, build_images, choose_provider
 from macrohard.settings import SandboxChoice, Settings
@@ -41,6 +43,7 @@ class Factory:
 
     def __init__(self, settings: Settings, store: Store, *, sandbox: SandboxChoice, stack: AsyncExitStack) -> None:
         self._settings, self._store, self._sandbox, self._stack = settings, store, sandbox, stack
+        self._limiters = Limiters()
 
     @property
     def artifacts(self) -> Artifacts:
@@ -76,7 +79,8 @@ class Factory:
         run_id = overview.summary.id
         options = await self._store.options(run_id)
         provider = await self._provider(lambda text: observe(Progress(text=text)))
-        endpoints = {role: open_endpoint(given[0]) for role, given in self._settings.targets(overview.summary.model).items()}
+        targets = self._settings.targets(overview.summary.model)
+        endpoints = {role: [open_endpoint(target) for target in given] for role, given in targets.items()}
         notices = [notice for notice in (getattr(provider, "notice", ""),) if notice]
         if overview.summary.model.startswith("builtin"):
             notices.append(MODEL_NOTICE)
@@ -86,8 +90,10 @@ class Factory:
             catalogue=catalogue(),
             sandboxes=provider,
             endpoints=endpoints,
+            limiters=self._limiters,
             notices=tuple(notices),
             parallel_sessions=self._settings.parallel_sessions,
+            patience_seconds=self._settings.patience_seconds,
         )
 
         def place(title: str) -> Path:
@@ -103,7 +109,7 @@ class Factory:
                 observe=observe,
             )
         finally:
-            for endpoint in endpoints.values():
+            for endpoint in chain(*endpoints.values()):
                 await endpoint.close()
         finished = await self.overview(run_id)
         if finished.product_path:

@@ -12,8 +12,10 @@ from macrohard.events import Event, RunEnded, RunStarted
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.graph import advance, open_graph
 from macrohard.llm import ModelRole
+from macrohard.llm.budget import Budget
 from macrohard.llm.endpoint import Endpoint
-from macrohard.llm.gateway import Gateway
+from macrohard.llm.gateway import Gateway, Persistence
+from macrohard.llm.limiter import Limiters
 from macrohard.sandbox import SandboxProvider
 from macrohard.store import Store
 from macrohard.workspace import Repository
@@ -30,9 +32,11 @@ class Surroundings:
     home: Path
     catalogue: Catalogue
     sandboxes: SandboxProvider
-    endpoints: Mapping[ModelRole, Endpoint]
+    endpoints: Mapping[ModelRole, Sequence[Endpoint]]
+    limiters: Limiters
     notices: tuple[str, ...]
     parallel_sessions: int
+    patience_seconds: float
 
 
 class Transcripts:
@@ -93,7 +97,7 @@ async def carry_out(
 
         await emit(
             RunStarted(
-                model=surroundings.endpoints["strong"].target.model,
+                model=surroundings.endpoints["strong"][0].target.model,
                 sandbox_tier=surroundings.sandboxes.tier,
                 notices=surroundings.notices,
             )
@@ -108,8 +112,11 @@ async def carry_out(
             catalogue=surroundings.catalogue,
             model=Gateway(
                 surroundings.endpoints,
-                ledger=store.budget(run_id),
-                parallel_calls=surroundings.parallel_sessions,
+                run_id=run_id,
+                ledger=Budget(store.budget(run_id)),
+                limiters=surroundings.limiters,
+                tell=emit,
+                persistence=Persistence(patience_seconds=surroundings.patience_seconds),
             ),
             sandboxes=surroundings.sandboxes,
             repository=repository,

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -25,10 +25,13 @@ RETURN_SECONDS = 2.0
 class NotNow(Exception):
     """The endpoint may not be asked for longer than the caller would wait."""
 
-    def __init__(self, problem: str, *, seconds: float, promised: bool) -> None:
-        """`seconds` from now it may be; `promised` by the endpoint itself, in a Retry-After."""
+    def __init__(self, problem: str, *, seconds: float, promised: bool, elsewhere: bool) -> None:
+        """`seconds` from now it may be; `promised` by the endpoint itself, in a Retry-After.
+
+        `elsewhere`: the call might have waited, had it not another endpoint to go to.
+        """
         super().__init__(problem)
-        self.seconds, self.promised = seconds, promised
+        self.seconds, self.promised, self.elsewhere = seconds, promised, elsewhere
 
 
 @dataclass(eq=False)
@@ -321,16 +324,30 @@ class Limiter:
                 self._reject(waiter, refusal)
 
     def _refusal(self, waiter: _Waiter) -> NotNow | None:
-        seconds = self.closed_seconds
+        away = waiter.elsewhere and not self.is_well
         longest = self._trouble.at(self._trouble.until) - waiter.began
-        if longest > waiter.patience_seconds or (waiter.elsewhere and not self.is_well):
-            return NotNow(self._problem, seconds=seconds, promised=self._promised)
-        return None
+        if not away and longest <= waiter.patience_seconds:
+            return None
+        return NotNow(self._problem, seconds=self.closed_seconds, promised=self._promised, elsewhere=away)
 
     def _reject(self, waiter: _Waiter, error: BaseException) -> None:
         self._queue.remove(waiter, run=waiter.run, session=waiter.session)
         if not waiter.granted.done():
             waiter.granted.set_exception(error)
+
+
+class Limiters:
+    """One limiter for each endpoint, made when it is first asked for; one of these for all runs of a process."""
+
+    def __init__(self, make: Callable[[EndpointSettings], Limiter] = Limiter.of) -> None:
+        self._make = make
+        self._by_name: dict[str, Limiter] = {}
+
+    def of(self, endpoint: EndpointSettings) -> Limiter:
+        """The limiter of the endpoint with this name."""
+        if endpoint.name not in self._by_name:
+            self._by_name[endpoint.name] = self._make(endpoint)
+        return self._by_name[endpoint.name]
 
 
 def _now() -> float:

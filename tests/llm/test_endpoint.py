@@ -1,4 +1,4 @@
-"""Endpoints and the gateway against a real HTTP server that answers what the test wrote."""
+"""Endpoints against a real HTTP server that answers what the test wrote."""
 
 import asyncio
 import json
@@ -10,11 +10,9 @@ import pytest
 import uvicorn
 
 from macrohard.domain import JsonObject
-from macrohard.errors import LimitExceeded, ModelUnavailable
-from macrohard.llm import MODEL_ROLES, ModelPrice
+from macrohard.llm import ModelPrice
 from macrohard.llm.endpoint import Endpoint
 from macrohard.llm.failures import Interrupted, Rejected
-from macrohard.llm.gateway import Gateway
 from macrohard.llm.target import EndpointSettings, Target
 
 PRICE = ModelPrice(input=2.0, cached_input=0.5, output=6.0, long_from_tokens=1000)
@@ -148,46 +146,6 @@ async def test_a_refusal_says_what_to_do(
     server.status, server.body = status, body
     with pytest.raises(Rejected, match=advice):
         await endpoint.complete(endpoint.prepare(QUESTION, [], session_id="s"))
-
-
-class Cap:
-    """A ledger in memory."""
-
-    def __init__(self, cap_usd: float) -> None:
-        self.cap, self.spent = cap_usd, 0.0
-        self.reserved: dict[str, float] = {}
-
-    async def reserve(self, *, session_id: str, worst_case_usd: float, worst_case_tokens: int) -> str:
-        if self.spent + sum(self.reserved.values()) + worst_case_usd > self.cap:
-            raise LimitExceeded("USD", used=self.spent, allowed=self.cap)
-        self.reserved[key := f"{session_id}-{len(self.reserved)}"] = worst_case_usd
-        return key
-
-    async def settle(self, reservation: str, *, actual_usd: float, actual_tokens: int) -> None:
-        self.spent += actual_usd if self.reserved.pop(reservation, None) is not None else 0.0
-
-
-async def test_what_the_budget_does_not_allow_is_never_asked(server: Server, endpoint: Endpoint) -> None:
-    server.body = completion({"content": "ok"}, {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20})
-    worst = endpoint.prepare(QUESTION, [], session_id="s").worst_case_usd
-    ledger = Cap(worst * 1.5)
-    gateway = Gateway(dict.fromkeys(MODEL_ROLES, endpoint), ledger=ledger, parallel_calls=2)
-    await gateway.reply(QUESTION, role="fast", tools=[], session_id="s")
-    assert ledger.spent == pytest.approx(80e-6)
-    assert ledger.reserved == {}
-    ledger.cap = worst / 2
-    with pytest.raises(LimitExceeded):
-        await gateway.reply(QUESTION, role="fast", tools=[], session_id="s")
-    assert len(server.requests) == 1
-
-
-async def test_a_refused_call_costs_nothing(server: Server, endpoint: Endpoint) -> None:
-    server.status, server.body = 401, {"error": {"message": "bad key"}}
-    ledger = Cap(1.0)
-    gateway = Gateway(dict.fromkeys(MODEL_ROLES, endpoint), ledger=ledger, parallel_calls=2)
-    with pytest.raises(ModelUnavailable):
-        await gateway.reply(QUESTION, role="fast", tools=[], session_id="s")
-    assert (ledger.spent, ledger.reserved) == (0.0, {})
 
 
 async def test_an_endpoint_that_is_not_there_is_named() -> None:
