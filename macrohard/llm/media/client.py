@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
-from urllib.request import getproxies
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import orjson
@@ -116,7 +116,10 @@ class MediaClient:
             self._check(url)
             try:
                 async with self._opened().get(
-                    url, allow_redirects=False, timeout=aiohttp.ClientTimeout(DOWNLOAD_SECONDS)
+                    url,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(DOWNLOAD_SECONDS),
+                    proxy=_proxy(url),
                 ) as answer:
                     if answer.status in (301, 302, 303, 307, 308) and (target := answer.headers.get("Location")):
                         url = urljoin(url, target)
@@ -158,6 +161,7 @@ class MediaClient:
                 headers=headers,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(ANSWER_SECONDS, sock_connect=CONNECT_SECONDS),
+                proxy=_proxy(self._base),
             ) as answer:
                 sent = True
                 content = await _limited(answer, ANSWER_LIMIT_BYTES)
@@ -181,9 +185,17 @@ class MediaClient:
             proxies = {urlsplit(address).hostname or "" for address in getproxies().values()}
             resolver = PublicResolver(frozenset({self._host, *proxies}))
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(resolver=resolver), trust_env=True, auto_decompress=True
+                connector=aiohttp.TCPConnector(resolver=resolver), cookie_jar=aiohttp.DummyCookieJar()
             )
         return self._session
+
+
+def _proxy(url: str) -> str | None:
+    """By the environment; aiohttp's own way would also send what ~/.netrc has for the host."""
+    parts = urlsplit(url)
+    if not parts.hostname or proxy_bypass(parts.hostname):
+        return None
+    return getproxies().get(parts.scheme)
 
 
 async def _limited(answer: aiohttp.ClientResponse, limit_bytes: int) -> bytes:

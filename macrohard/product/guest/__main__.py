@@ -14,6 +14,7 @@ from typing import Any
 from playwright.async_api import Browser, Error, async_playwright
 
 from macrohard.product.guest.acts import act
+from macrohard.product.guest.drawing import draw
 from macrohard.product.guest.steps import STEPS
 from macrohard.product.guest.visit import LOAD_SECONDS, Failed, Malformed, Visit, first_line
 
@@ -52,6 +53,8 @@ class Program:
         what = request["do"]
         if what == "begin":
             return await self._begin(request)
+        if what == "draw":
+            return await draw(self._browser, request)
         if visit is None:
             raise Malformed(f"no visit {request.get('visit')!r}")
         if what == "end":
