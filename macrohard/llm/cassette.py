@@ -76,8 +76,8 @@ class Cassette:
     def that_counted(self) -> dict[str, list[Recorded]]:
         """Of each session the attempts that the run heard to their end, in order.
 
-        Left out are calls that were cut off, and answers that a killed process did not live to make use of: the same
-        was asked again.
+        Left out are attempts that were cancelled, and answers that a killed process did not live to make use of: the
+        next process asked the same again.
         """
         sessions: dict[str, list[Recorded]] = {}
         for recorded in self.exchanges:
@@ -87,13 +87,20 @@ class Cassette:
             session: [
                 one
                 for one, following in zip(attempts, [*attempts[1:], None], strict=True)
-                if not (one.succeeded and following is not None and _same_call(one, following))
+                if not (one.succeeded and following is not None and _asked_anew(one, following))
             ]
             for session, attempts in sessions.items()
         }
 
 
-def _same_call(one: Recorded, other: Recorded) -> bool:
+def _asked_anew(one: Recorded, other: Recorded) -> bool:
+    if other.exchange.attempt > one.exchange.attempt:
+        return False  # by the same process, which could not read the answer
+    return same_call(one, other)
+
+
+def same_call(one: Recorded, other: Recorded) -> bool:
+    """Whether both are attempts at the same call."""
     if one.exchange.call != other.exchange.call:
         return False
     # Asked at another endpoint, in its words, it is the same call all the same.

@@ -28,6 +28,9 @@ REMEMBERED_BYTES = 64 << 20
 """Of last requests; a session that is forgotten is recorded in full again."""
 _MODEL_MADE = frozenset({"reasoning", "function_call"})
 
+Ending = Literal["complete", "broken", "cancelled"]
+"""Complete: as far as the reader wanted it. Cancelled: nobody waited for it any more."""
+
 
 @dataclass(frozen=True)
 class Exchange:
@@ -60,8 +63,10 @@ class Exchange:
     silence_seconds: float
     """The longest wait between two chunks."""
     seconds: float
-    ended: Literal["complete", "broken", "cancelled"]
+    ended: Ending
     problem: str
+    reply: JsonObject | None = None
+    """How the answer is to be read, in cassettes that are written by hand: the assistant's message."""
     type: Literal["exchange"] = "exchange"
 
 
@@ -140,17 +145,22 @@ class Recording:
     async def _post(self, request: Request) -> AsyncIterator[Answer]:
         asked = self._traffic.sessions.take(request)
         heard = _Heard(began=time.monotonic())
+        ended: Ending = "cancelled"
         try:
             async with self._inner.post(request) as answer:
                 heard.status, heard.headers = answer.status, answer.headers
                 yield Answer(status=answer.status, headers=answer.headers, chunks=heard.through(answer.chunks))
+            ended = "complete"
         except TransportFailed as error:
-            heard.ended, heard.problem = "broken", str(error)
+            ended, heard.problem = "broken", str(error)
+            raise
+        except Exception:
+            ended = "complete"  # It came, and the reader made nothing of it.
             raise
         finally:
-            self._traffic.append(self._exchange(request, asked, heard))
+            self._traffic.append(self._exchange(request, asked, heard, ended))
 
-    def _exchange(self, request: Request, asked: "Asked", heard: "_Heard") -> Exchange:
+    def _exchange(self, request: Request, asked: "Asked", heard: "_Heard", ended: Ending) -> Exchange:
         answer, encoded = self._text(b"".join(heard.chunks), asked)
         return Exchange(
             session=request.session_id,
@@ -175,7 +185,7 @@ class Recording:
             first_seconds=round(heard.first, 4),
             silence_seconds=round(heard.silence, 4),
             seconds=round(time.monotonic() - heard.began, 4),
-            ended=heard.ended,
+            ended=ended,
             problem=heard.problem,
         )
 
@@ -212,8 +222,6 @@ class _Heard:
         self.headers: Mapping[str, str] = {}
         self.chunks: list[bytes] = []
         self.first = self.silence = 0.0
-        self.ended: Literal["complete", "broken", "cancelled"] = "cancelled"
-        """Until the last chunk is read."""
         self.problem = ""
 
     async def through(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -226,7 +234,6 @@ class _Heard:
             self._last = now
             self.chunks.append(chunk)
             yield chunk
-        self.ended = "complete"
 
 
 class Asked:
