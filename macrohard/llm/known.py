@@ -14,6 +14,8 @@ from macrohard.llm.target import Capabilities, Effort, Wire
 
 BUILTIN = "builtin"
 BUILTIN_MODELS = ("builtin", "builtin:careless")
+BUILTIN_CAPABILITIES = Capabilities(source="known", context_tokens=128_000)
+"""It reads any length; conversations are kept as long as a real model's would be."""
 DEFAULT_MODEL = "grok-4.7"
 """Of those who have a key of xAI and named no model."""
 

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from macrohard.errors import RequestError
 from macrohard.llm.chat import MODEL_ROLES, ModelRole
-from macrohard.llm.known import BUILTIN, BUILTIN_MODELS, KNOWN_ENDPOINTS, KNOWN_MODELS, KnownModel
+from macrohard.llm.known import BUILTIN, BUILTIN_CAPABILITIES, BUILTIN_MODELS, KNOWN_ENDPOINTS, KNOWN_MODELS, KnownModel
 from macrohard.llm.price import FREE, ModelPrice
 from macrohard.llm.target import Capabilities, EndpointSettings, RoleTargets, Target
 from macrohard.settings.keys import find_key, variable_of
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 UNKNOWN_CONTEXT_TOKENS = 32_000
 """Assumed of a model that neither a table, nor a probe, nor the person says anything about."""
-BUILTIN_CONTEXT_TOKENS = 128_000
-"""It reads any length; conversations are kept as long as a real model's would be."""
-
 Probed = Mapping[tuple[str, str], Capabilities]
 """What was found out, by the endpoint's base URL and the model."""
 
@@ -69,7 +66,7 @@ class Resolver:
         known = KNOWN_MODELS.get(model) if endpoint_name not in _LOCAL else None
         capabilities = self._capabilities(endpoint, model, known)
         price = self._price(model, endpoint_name, known)
-        context = choice.context_tokens or _context(endpoint, capabilities, price)
+        context = choice.context_tokens or capabilities.context_tokens or UNKNOWN_CONTEXT_TOKENS
         limit = choice.max_output_tokens or min(self._settings.max_output_tokens, context // 2)
         effort = choice.effort or (known.effort(role) if known else None)
         temperature = choice.temperature if choice.temperature is not None else known and known.temperature
@@ -173,6 +170,8 @@ class Resolver:
         if endpoint.base_url and (probed := self._probed.get((endpoint.base_url, model))):
             context = probed.context_tokens or (known.capabilities.context_tokens if known else None)
             return probed.model_copy(update={"context_tokens": context})
+        if endpoint.base_url is None:
+            return BUILTIN_CAPABILITIES
         # What a provider says of a model holds at the provider: others serve it through other programs.
         if known and endpoint.name == "xai":
             return known.capabilities
@@ -195,11 +194,3 @@ class Resolver:
 
 _LOCAL = frozenset(name for name, known in KNOWN_ENDPOINTS.items() if known.local)
 _HOSTED = frozenset(KNOWN_ENDPOINTS) - _LOCAL
-
-
-def _context(endpoint: EndpointSettings, capabilities: Capabilities, price: ModelPrice) -> int:
-    if endpoint.base_url is None:
-        return BUILTIN_CONTEXT_TOKENS
-    window = capabilities.context_tokens or UNKNOWN_CONTEXT_TOKENS
-    # Beyond the step every token of the request costs twice as much; whoever wants that says so by context_tokens.
-    return min(window, price.long_from_tokens or window)

@@ -17,6 +17,7 @@ from macrohard.errors import RequestError, StoreUnavailable
 from macrohard.events import Event, ModelCalled, Progress, ToolUsed
 from macrohard.store.artifacts import ArtifactStore
 from macrohard.store.budget import BudgetLedger
+from macrohard.store.capabilities import CapabilityStore
 from macrohard.store.database import Database
 from macrohard.store.lease import Lease, hold, is_held
 from macrohard.store.log import RunLog
@@ -41,6 +42,7 @@ class Store:
         self._database = database
         self.transcripts = Transcripts(database)
         self.artifacts = ArtifactStore(database, home / "artifacts")
+        self.capabilities = CapabilityStore(database)
 
     @classmethod
     async def open(cls, url: str | None, *, home: Path) -> "Store":
