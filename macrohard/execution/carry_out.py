@@ -8,10 +8,10 @@ from pathlib import Path
 from macrohard.agent import Catalogue, Entry
 from macrohard.domain import RunOutcome
 from macrohard.errors import AgentGaveUp, LeaseLost, LimitExceeded, Unavailable
-from macrohard.events import Event, RunEnded, RunStarted
+from macrohard.events import Event, ModelCalled, RunEnded, RunStarted
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.graph import advance, open_graph
-from macrohard.llm import ModelRole
+from macrohard.llm import ChatModel, ModelRole
 from macrohard.llm.budget import Budget
 from macrohard.llm.endpoint import Endpoint
 from macrohard.llm.gateway import Gateway, Persistence
@@ -60,9 +60,11 @@ async def carry_out(
     iterations: int,
     place: Callable[[str], Path],
     observe: Callable[[Event], None],
+    recorded: ChatModel | None = None,
 ) -> None:
     """Go on with the run until it ends or pauses; `place` names the folder for a product of this title.
 
+    `recorded`: answers in the place of the endpoints, and nothing is booked for what it says.
     However it stops, the run can be taken up again: its state is in the store, the repository and the checkpoints.
 
     Raises:
@@ -71,13 +73,17 @@ async def carry_out(
     store = surroundings.store
     async with store.hold(run_id) as lease:
         log = await store.log(lease)
+        budget = Budget(store.budget(run_id))
         await store.budget(run_id).release_all()
+        await store.release_abandoned()
         folder = surroundings.home / "runs" / run_id
         folder.mkdir(parents=True, exist_ok=True)
         repository = await Repository.create(folder / "repository.git")
         chosen, placed = folder / "product-folder", dict[str, str]()
 
         async def emit(event: Event) -> None:
+            if recorded is not None and isinstance(event, ModelCalled):
+                event = event.model_copy(update={"cost_usd": 0.0})
             await log(event)
             observe(event)
 
@@ -110,14 +116,16 @@ async def carry_out(
             iterations=iterations,
             personas=PERSONAS,
             catalogue=surroundings.catalogue,
-            model=Gateway(
+            model=recorded
+            or Gateway(
                 surroundings.endpoints,
                 run_id=run_id,
-                ledger=Budget(store.budget(run_id)),
+                ledger=budget,
                 limiters=surroundings.limiters,
                 tell=emit,
                 persistence=Persistence(patience_seconds=surroundings.patience_seconds),
             ),
+            budget=budget,
             sandboxes=surroundings.sandboxes,
             repository=repository,
             transcripts=Transcripts(store),
@@ -130,7 +138,7 @@ async def carry_out(
             async with open_graph(folder / "checkpoints.db") as graph:
                 state = await advance(graph, context)
         except LimitExceeded as error:
-            await end("paused", f"budget: {error}. Go on with: macrohard resume {run_id} --add-budget 5")
+            await end("paused", at_the_cap(error, await store.overview(run_id)))
         except LeaseLost:
             raise
         except Unavailable as error:

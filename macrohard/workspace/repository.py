@@ -198,6 +198,12 @@ class Repository:
         answer = await self._git("ls-tree", "-r", "-z", "--name-only", await self._commit(commit))
         return tuple(answer.output.decode().split("\0")[:-1])
 
+    async def hashes(self, commit: str) -> dict[str, str]:
+        """The git hash of the content of each file of a commit, by path, in order of name."""
+        answer = await self._git("ls-tree", "-r", "-z", await self._commit(commit))
+        entries = (entry.partition("\t") for entry in answer.output.decode().split("\0")[:-1])
+        return {path: entry.rpartition(" ")[2] for entry, _, path in entries}
+
     async def read(self, commit: str, path: str, *, limit_bytes: int = 32 << 20) -> bytes:
         """The content of a file at a commit; for a link the path it leads to.
 
