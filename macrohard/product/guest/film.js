@@ -1,0 +1,25 @@
+// Lays one card of the film out; all texts come in as texts, never as markup.
+async (card) => {
+  const put = (id, text) => {
+    const element = document.getElementById(id);
+    element.textContent = text ?? "";
+    element.hidden = !text;
+  };
+  document.body.className = `${card.kind} ${card.mood ?? ""}`;
+  for (const id of ["eyebrow", "heading", "text", "who", "intention", "action", "outcome"]) put(id, card[id]);
+  const list = document.getElementById("lines");
+  list.replaceChildren(...(card.lines ?? []).map((line) => {
+    const item = document.createElement("li");
+    item.textContent = line;
+    return item;
+  }));
+  const picture = document.getElementById("picture");
+  picture.hidden = !card.picture;
+  document.getElementById("missing").hidden = card.kind !== "step" || Boolean(card.picture);
+  if (card.picture) {
+    picture.src = card.picture;
+    await picture.decode();
+  } else {
+    picture.removeAttribute("src");
+  }
+}
