@@ -18,6 +18,10 @@ Anything else that escapes is a bug and is left to crash loudly.
 
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
+
+Cap = Literal["usd", "tokens", "calls", "seconds", "sessions", "fan_out", "depth"]
+"""What a run can have a limit on."""
 
 
 class MacrohardError(Exception):
@@ -44,16 +48,24 @@ class LimitExceeded(MacrohardError):
     """An agreed limit ran out."""
 
     def __init__(
-        self, limit: str, *, used: float, allowed: float, problem: str = "", remedy: str = "", passing: bool = False
+        self,
+        limit: str,
+        *,
+        used: float,
+        allowed: float,
+        cap: Cap | None = None,
+        problem: str = "",
+        remedy: str = "",
+        passing: bool = False,
     ) -> None:
-        """`problem` says it in words with units; `remedy` is the command that raises the limit.
+        """`problem` says it in words with units; `remedy` is the command that raises the run's `cap`.
 
         `passing`: it would fit without what is reserved for calls that are under way.
         """
         said = problem or f"{limit}: used {used:g} of {allowed:g}"
         super().__init__(f"{said}. Go on with: {remedy}" if remedy else said)
         self.limit, self.used, self.allowed = limit, used, allowed
-        self.problem, self.remedy, self.passing = said, remedy, passing
+        self.cap, self.problem, self.remedy, self.passing = cap, said, remedy, passing
 
 
 class ContextExceeded(MacrohardError):

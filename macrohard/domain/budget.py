@@ -4,8 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from macrohard.domain.value import Value
-
-Cap = Literal["usd", "tokens", "calls", "seconds", "sessions", "fan_out", "depth"]
+from macrohard.errors import Cap
 
 ADD_OPTIONS: dict[Cap, str] = {
     "usd": "--add-budget",
@@ -119,3 +118,19 @@ class Forecast(Value):
     """None: nothing is known and there is no cap."""
     seconds_low: float
     seconds_high: float | None
+
+    @property
+    def words(self) -> str:
+        """E.g. "about $0.80–2.10, 12–25 min, from 7 similar runs"."""
+        if self.runs:
+            money = f"about ${self.cost_usd_low:,.2f}–{self.cost_usd_high or 0:,.2f}"
+            return f"{money}, {_span(self.seconds_low, self.seconds_high or 0)}, from {self.runs} similar runs"
+        if self.cost_usd_high is None:
+            return "no similar runs yet to forecast from, and no budget"
+        return f"no similar runs yet to forecast from; at most ${self.cost_usd_high:,.2f}, its budget"
+
+
+def _span(low: float, high: float) -> str:
+    if high < 100:
+        return f"{low:.0f}–{high:.0f} s"
+    return f"{low / 60:.0f}–{high / 60:.0f} min" if high < 7200 else f"{low / 3600:.1f}–{high / 3600:.1f} h"

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from macrohard.domain.budget import BudgetState, Costs, Forecast
 from macrohard.domain.design import Design
 from macrohard.domain.plan import Task
 from macrohard.domain.run import CriterionStatus, Phase, RunStatus, SessionOutcome
@@ -25,6 +26,7 @@ class RunSummary(Value):
     """At work, without the time it was paused."""
     iterations: int
     cost_usd: float
+    """All that the ledger counts as spent, failed and cut off calls included."""
 
 
 class SessionSummary(Value):
@@ -43,10 +45,14 @@ class SessionSummary(Value):
     commit: str | None
     model_calls: int
     input_tokens: int
+    cached_tokens: int = 0
     output_tokens: int
+    reasoning_tokens: int = 0
     cost_usd: float
     started_at: datetime
     seconds: float
+    parent: str | None = None
+    """The session that started it; None: the factory did."""
 
 
 class CriterionState(Value):
@@ -104,5 +110,9 @@ class RunOverview(Value):
     model_calls: int
     cost_usd: float
     budget_usd: float | None
+    budget: BudgetState | None = None
+    """None: it has none."""
+    costs: Costs = Costs()
+    forecast: Forecast | None = None
     product_commit: str | None
     product_path: str | None

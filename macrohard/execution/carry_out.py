@@ -8,7 +8,8 @@ from pathlib import Path
 from macrohard.agent import Catalogue, Entry
 from macrohard.domain import RunOutcome
 from macrohard.errors import AgentGaveUp, LeaseLost, LimitExceeded, Unavailable
-from macrohard.events import Event, ModelCalled, RunEnded, RunStarted
+from macrohard.events import Event, ModelCalled, Planned, Progress, RunEnded, RunStarted
+from macrohard.execution.question import at_the_cap
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.graph import advance, open_graph
 from macrohard.llm import ChatModel, ModelRole
@@ -86,6 +87,8 @@ async def carry_out(
                 event = event.model_copy(update={"cost_usd": 0.0})
             await log(event)
             observe(event)
+            if isinstance(event, Planned) and event.iteration == 1:
+                await emit(Progress(text=f"forecast: {(await store.forecast(run_id)).words}"))
 
         async def put(commit: str, title: str) -> str:
             # Chosen once: a release that was cut off goes on in the same folder.

@@ -11,6 +11,7 @@ from macrohard.domain import Artifacts, Assignment, JsonObject, Phase, SessionRe
 from macrohard.errors import AgentGaveUp
 from macrohard.events import Emit
 from macrohard.llm import ChatModel
+from macrohard.llm.budget import Budget
 from macrohard.sandbox import SandboxProvider
 from macrohard.workspace import Repository
 
@@ -39,6 +40,7 @@ class FactoryContext:
     personas: tuple[str, ...]
     catalogue: Catalogue
     model: ChatModel
+    budget: Budget
     sandboxes: SandboxProvider
     repository: Repository
     transcripts: TranscriptLog
@@ -96,7 +98,8 @@ class FactoryContext:
             emit=self.emit,
             check=check,
         )
-        return await session.run(open_bench)
+        async with self.budget.session(assignment.session_id):
+            return await session.run(open_bench)
 
     async def document(
         self,

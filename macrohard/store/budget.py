@@ -8,8 +8,8 @@ from sqlalchemy import CursorResult, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from macrohard.domain import ADD_OPTIONS, BudgetState, Cap, Caps
-from macrohard.errors import LimitExceeded
+from macrohard.domain import ADD_OPTIONS, BudgetState, Caps
+from macrohard.errors import Cap, LimitExceeded
 from macrohard.store.database import Database
 from macrohard.store.lease import is_held
 from macrohard.store.money import to_ticks, to_usd
@@ -270,7 +270,7 @@ def _exceeded(run_id: str, cap: Cap, used: float, allowed: float, said: str, *, 
     more = {"usd": max(1, round(allowed / 2)), "seconds": "1h", "tokens": max(1, round(allowed / 2))}
     amount = more.get(cap, max(1, round(allowed / 2)))
     return LimitExceeded(
-        LIMIT_NAMES[cap], used=used, allowed=allowed, problem=f"{LIMIT_NAMES[cap]} is reached: {said}",
+        LIMIT_NAMES[cap], used=used, allowed=allowed, cap=cap, problem=f"{LIMIT_NAMES[cap]} is reached: {said}",
         remedy=f"macrohard resume {run_id} {ADD_OPTIONS[cap]} {amount}", passing=passing,
     )  # fmt: skip
 

@@ -10,11 +10,20 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from macrohard.errors import LeaseLost, MacrohardError
-from macrohard.events import Event, ModelCalled, RunEnded, RunStarted, SessionEnded, SessionStarted, Specified
+from macrohard.events import (
+    Event,
+    ModelCalled,
+    ModelTroubled,
+    RunEnded,
+    RunStarted,
+    SessionEnded,
+    SessionStarted,
+    Specified,
+)
 from macrohard.store.database import Database
 from macrohard.store.lease import Lease
 from macrohard.store.money import to_ticks
-from macrohard.store.tables import EventRow, RunRow, SessionRow
+from macrohard.store.tables import AdmissionRow, EventRow, RunRow, SessionRow, SpendingRow
 
 BATCH = 500
 """Events written in one transaction at most."""
@@ -140,7 +149,8 @@ async def _project(session: AsyncSession, run_id: str, batch: Sequence[_Entry], 
                 run.title = event.specification.title
             case SessionStarted():
                 if event.session_id not in sessions:
-                    sessions[event.session_id] = _begun(run_id, event, entry.at)
+                    admitted = await session.get(AdmissionRow, (run_id, event.session_id))
+                    sessions[event.session_id] = _begun(run_id, event, entry.at, admitted.parent if admitted else None)
                     session.add(sessions[event.session_id])
                 elif event.resumed:
                     sessions[event.session_id].outcome = None
@@ -150,8 +160,22 @@ async def _project(session: AsyncSession, run_id: str, batch: Sequence[_Entry], 
                 if (row := sessions.get(event.session_id)) is not None:
                     row.model_calls += 1
                     row.input_tokens += event.input_tokens
+                    row.cached_tokens += event.cached_tokens
                     row.output_tokens += event.output_tokens
+                    row.reasoning_tokens += event.reasoning_tokens
                     row.cost_ticks += to_ticks(event.cost_usd)
+                spending = await _spending(session, run_id, event.session_id, event.endpoint, event.model)
+                spending.calls += 1
+                spending.input_tokens += event.input_tokens
+                spending.cached_tokens += event.cached_tokens
+                spending.output_tokens += event.output_tokens
+                spending.reasoning_tokens += event.reasoning_tokens
+                spending.cost_ticks += to_ticks(event.cost_usd)
+            case ModelTroubled() if event.cost_usd > 0:
+                run.cost_ticks += to_ticks(event.cost_usd)
+                spending = await _spending(session, run_id, "", event.endpoint, "")
+                spending.calls += 1
+                spending.cost_ticks += to_ticks(event.cost_usd)
             case SessionEnded():
                 if (row := sessions.get(event.session_id)) is not None:
                     row.outcome, row.problem, row.commit = event.outcome, event.problem, event.commit
@@ -161,10 +185,22 @@ async def _project(session: AsyncSession, run_id: str, batch: Sequence[_Entry], 
                 continue  # it concerns no row; views read it from the events
 
 
-def _begun(run_id: str, event: SessionStarted, at: datetime) -> SessionRow:
+async def _spending(session: AsyncSession, run_id: str, session_id: str, endpoint: str, model: str) -> SpendingRow:
+    key = {"run_id": run_id, "session_id": session_id, "endpoint": endpoint, "model": model}
+    if (row := await session.get(SpendingRow, key)) is None:
+        row = SpendingRow(
+            **key, calls=0, input_tokens=0, cached_tokens=0, output_tokens=0, reasoning_tokens=0, cost_ticks=0
+        )
+        session.add(row)
+        # Else a second look in this transaction would not find it.
+        await session.flush()
+    return row
+
+
+def _begun(run_id: str, event: SessionStarted, at: datetime, parent: str | None) -> SessionRow:
     return SessionRow(
         id=event.session_id, run_id=run_id, iteration=event.iteration, phase=event.phase, agent=event.agent,
         agent_hash=event.agent_hash, persona=event.persona, task=event.task, criteria=list(event.criteria),
-        outcome=None, problem="", commit=None, model_calls=0, input_tokens=0, output_tokens=0, cost_ticks=0,
-        started_at=at, seconds=0.0,
+        outcome=None, problem="", commit=None, model_calls=0, input_tokens=0, cached_tokens=0,
+        output_tokens=0, reasoning_tokens=0, cost_ticks=0, started_at=at, seconds=0.0, parent=parent,
     )  # fmt: skip

@@ -6,11 +6,14 @@ from typing import NamedTuple
 
 from macrohard.domain import (
     PHASES,
+    BudgetState,
+    Costs,
     Criterion,
     CriterionState,
     CriterionStatus,
     Design,
     Finding,
+    Forecast,
     IterationSummary,
     Phase,
     PhaseTime,
@@ -187,7 +190,7 @@ class Fold:
 
     def overview(
         self, summary: RunSummary, *, problem: str, sessions: Sequence[SessionSummary], model_calls: int,
-        budget_usd: float | None,
+        budget: BudgetState | None, costs: Costs, forecast: Forecast | None,
     ) -> RunOverview:  # fmt: skip
         """All of the run."""
         return RunOverview(
@@ -203,7 +206,10 @@ class Fold:
             phases=self.phases(),
             model_calls=model_calls,
             cost_usd=summary.cost_usd,
-            budget_usd=budget_usd,
+            budget_usd=budget.caps.usd if budget else None,
+            budget=budget,
+            costs=costs,
+            forecast=forecast,
             product_commit=self.product,
             product_path=self.product_path,
         )

@@ -12,23 +12,26 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from macrohard.domain import JsonObject, RunOverview, RunStatus, RunSummary, SessionSummary
+from macrohard.domain import Caps, Forecast, JsonObject, RunOverview, RunStatus, RunSummary, SessionSummary
 from macrohard.errors import RequestError, StoreUnavailable
-from macrohard.events import Event, ModelCalled, Progress, ToolUsed
+from macrohard.events import Event, ModelCalled, ModelTroubled, Progress, ToolUsed
 from macrohard.store.artifacts import ArtifactStore
-from macrohard.store.budget import BudgetLedger
+from macrohard.store.budget import BudgetLedger, read_state, release_abandoned
 from macrohard.store.capabilities import CapabilityStore
+from macrohard.store.costs import Call, costs
 from macrohard.store.database import Database
+from macrohard.store.forecast import forecast
 from macrohard.store.lease import Lease, hold, is_held
 from macrohard.store.log import RunLog
-from macrohard.store.money import to_usd
+from macrohard.store.money import to_ticks, to_usd
 from macrohard.store.overview import Fold, Recorded
-from macrohard.store.tables import AnswerRow, BudgetRow, EventRow, LeaseRow, RunRow, SessionRow
+from macrohard.store.tables import AnswerRow, BudgetRow, EventRow, LeaseRow, RunRow, SessionRow, SpendingRow
 from macrohard.store.transcripts import Transcripts
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
-_UNSEEN = tuple(kind.model_fields["type"].default for kind in (ModelCalled, ToolUsed, Progress))
+_UNSEEN = tuple(kind.model_fields["type"].default for kind in (ModelCalled, ModelTroubled, ToolUsed, Progress))
 """Types of events that are counted, or shown as they come, but say nothing in an overview."""
+_PRICED = tuple(kind.model_fields["type"].default for kind in (ModelCalled, ModelTroubled))
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 
 
@@ -107,13 +110,17 @@ class Store:
 
     async def runs(self, *, limit: int, before: str | None = None) -> tuple[RunSummary, ...]:
         """The latest runs first; with `before`, those that were made before that one."""
-        wanted = select(RunRow, LeaseRow).outerjoin(LeaseRow, LeaseRow.run_id == RunRow.id)
+        wanted = (
+            select(RunRow, LeaseRow, BudgetRow)
+            .outerjoin(LeaseRow, LeaseRow.run_id == RunRow.id)
+            .outerjoin(BudgetRow, BudgetRow.run_id == RunRow.id)
+        )
         async with self._database.read() as session:
             if before is not None:
                 start = _known(await session.get(RunRow, before), before)
                 wanted = wanted.where(tuple_(RunRow.created_at, RunRow.id) < (start.created_at, start.id))
             rows = await session.execute(wanted.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit))
-            return tuple(_summary(run, lease)[0] for run, lease in rows)
+            return tuple(_summary(run, lease, budget.spent_ticks if budget else None)[0] for run, lease, budget in rows)
 
     async def overview(self, run_id: str) -> RunOverview:
         """All of one run, as it stands now; its id may be cut short as long as only one run begins like that.
@@ -124,19 +131,23 @@ class Store:
             run = await _found(session, run_id)
             run_id = run.id
             lease = await session.get(LeaseRow, run_id)
-            budget = await session.get(BudgetRow, run_id)
+            budget = await read_state(session, run_id)
             told = select(EventRow).where(EventRow.run_id == run_id, EventRow.type.not_in(_UNSEEN))
             events = [_recorded(row) for row in await session.scalars(told.order_by(EventRow.number))]
             at_work = select(SessionRow).where(SessionRow.run_id == run_id)
-            sessions = await session.scalars(at_work.order_by(SessionRow.started_at, SessionRow.id))
-            summaries = [_session(row) for row in sessions]
-        summary, problem = _summary(run, lease)
+            sessions = list(await session.scalars(at_work.order_by(SessionRow.started_at, SessionRow.id)))
+            spendings = list(await session.scalars(select(SpendingRow).where(SpendingRow.run_id == run_id)))
+            calls = await _calls(session, run_id)
+        total = run.cost_ticks if budget is None else to_ticks(budget.spent_usd)
+        summary, problem = _summary(run, lease, total)
         return Fold(events).overview(
             summary,
             problem=problem,
-            sessions=summaries,
+            sessions=[_session(row) for row in sessions],
             model_calls=run.model_calls,
-            budget_usd=None if budget is None or budget.cap_ticks is None else to_usd(budget.cap_ticks),
+            budget=budget,
+            costs=costs(spendings, sessions, calls, total_ticks=total),
+            forecast=None if run.forecast is None else Forecast.model_validate(run.forecast),
         )
 
     async def events(self, run_id: str, *, after: int = 0, limit: int = 1000) -> tuple[Recorded, ...]:
@@ -167,6 +178,28 @@ class Store:
     def budget(self, run_id: str) -> BudgetLedger:
         """What the run may spend."""
         return BudgetLedger(self._database, run_id)
+
+    async def forecast(self, run_id: str) -> Forecast:
+        """What the run is likely to take in all, by what is known of it now; kept with the run."""
+        async with self._database.write() as session:
+            run = _known(await session.get(RunRow, run_id), run_id)
+            budget = await read_state(session, run_id)
+            found = await forecast(
+                session,
+                model=run.model,
+                requirement=run.requirement,
+                caps=budget.caps if budget else Caps(),
+                run_id=run_id,
+            )
+            run.forecast = found.model_dump(mode="json")
+        return found
+
+    async def release_abandoned(self) -> int:
+        """Count as spent what dead processes had reserved an hour ago for runs that nobody took over; how many calls.
+
+        A run that is taken over does this for itself at once; see `BudgetLedger.release_all`.
+        """
+        return await release_abandoned(self._database)
 
     async def save_answers(self, run_id: str, answers: Mapping[str, str]) -> None:
         """Keep what the person said, by question; a later answer replaces an earlier one."""
@@ -204,7 +237,18 @@ def _recorded(row: EventRow) -> Recorded:
     return Recorded(row.number, row.at, row.worked_seconds, _EVENT.validate_python(row.body))
 
 
-def _summary(run: RunRow, lease: LeaseRow | None) -> tuple[RunSummary, str]:
+async def _calls(session: AsyncSession, run_id: str) -> list[Call]:
+    """Every call that cost something, in order."""
+    told = select(EventRow).where(EventRow.run_id == run_id, EventRow.type.in_(_PRICED))
+    rows = await session.scalars(told.order_by(EventRow.number))
+    return [
+        Call(row.worked_seconds, row.body.get("session_id"), to_ticks(row.body["cost_usd"]))
+        for row in rows
+        if row.body["cost_usd"]
+    ]
+
+
+def _summary(run: RunRow, lease: LeaseRow | None, spent_ticks: int | None) -> tuple[RunSummary, str]:
     """The line of a list, and the run's problem."""
     status, problem = run.status, run.problem
     if status == "running" and (lease is None or not is_held(lease)):
@@ -219,7 +263,7 @@ def _summary(run: RunRow, lease: LeaseRow | None) -> tuple[RunSummary, str]:
             "created_at": run.created_at,
             "seconds": run.worked_seconds,
             "iterations": run.iterations,
-            "cost_usd": to_usd(run.cost_ticks),
+            "cost_usd": to_usd(run.cost_ticks if spent_ticks is None else spent_ticks),
         }
     )
     return summary, problem
@@ -240,9 +284,12 @@ def _session(row: SessionRow) -> SessionSummary:
             "commit": row.commit,
             "model_calls": row.model_calls,
             "input_tokens": row.input_tokens,
+            "cached_tokens": row.cached_tokens,
             "output_tokens": row.output_tokens,
+            "reasoning_tokens": row.reasoning_tokens,
             "cost_usd": to_usd(row.cost_ticks),
             "started_at": row.started_at,
             "seconds": row.seconds,
+            "parent": row.parent,
         }
     )
