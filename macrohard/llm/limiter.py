@@ -231,8 +231,10 @@ class Limiter:
                         continue
                 if delay > 0:
                     await self._change_within(delay)
-                else:
-                    self._grant(self._queue.pop())
+                elif not (waiter := self._queue.pop()).granted.cancelled():
+                    self._grant(waiter)
+                elif self._pace is not None:
+                    self._pace.correct(-waiter.tokens)
         except BaseException as error:
             for waiter in [*self._queue]:
                 self._reject(waiter, error)

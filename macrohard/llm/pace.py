@@ -25,7 +25,7 @@ class Pace:
         self._owed = 0
         """Tokens that were used beyond what was booked, or not used after all (negative): the next call's to book."""
         if requests_per_second is not None:
-            self._requests = _per_seconds(requests_per_second)
+            self._requests = per_seconds(requests_per_second)
         if tokens_per_minute is not None:
             self._portion = max(1, math.ceil(tokens_per_minute / PORTIONS))
             self._tokens = RateLimitItemPerMinute(max(tokens_per_minute // self._portion, 1))
@@ -53,7 +53,7 @@ class Pace:
         self._owed += difference
 
 
-def _per_seconds(rate: float) -> RateLimitItem:
+def per_seconds(rate: float) -> RateLimitItem:
     """Whole requests in whole seconds, never more than the rate: 2.5 is 5 in 2 s, 0.3 is 1 in 4 s."""
     if rate < 1:
         return RateLimitItemPerSecond(1, math.ceil(1 / rate))
