@@ -44,8 +44,6 @@ class Likeness:
 
     def difference(self, recorded: JsonValue, now: JsonValue, place: str = "") -> Difference | None:
         """The first difference that is not to be expected; None: there is none."""
-        if recorded == now and type(recorded) is type(now):
-            return None
         if isinstance(recorded, dict) and isinstance(now, dict):
             for name in [*recorded, *(name for name in now if name not in recorded)]:
                 if name not in recorded or name not in now:
@@ -61,7 +59,9 @@ class Likeness:
                 return Difference(place, f"{len(recorded)} of them", f"{len(now)} of them")
             return None
         if isinstance(recorded, str) and isinstance(now, str):
-            return self._of_texts(recorded, now, place)
+            return None if recorded == now else self._of_texts(recorded, now, place)
+        if recorded == now and type(recorded) is type(now):
+            return None
         return Difference(place, _shown(recorded), _shown(now))
 
     def renewed(self, text: str) -> list[tuple[int, int, str]]:
@@ -88,7 +88,7 @@ class Likeness:
                 return _excerpts(recorded, at + same, now, other_at + same, place)
             if one is None or other is None:
                 break
-            if one[0] != other[0] and not self._go_together(one, other):
+            if not self._go_together(one, other):
                 return _excerpts(recorded, one.start(), now, other.start(), place)
             at, other_at = one.end(), other.end()
         if len(ones) != len(others):
@@ -96,18 +96,21 @@ class Likeness:
         return None
 
     def _go_together(self, one: re.Match[str], other: re.Match[str]) -> bool:
-        kind = str(one.lastgroup)
+        kind, same = str(one.lastgroup), one[0] == other[0]
         if kind != other.lastgroup:
             return False
-        if kind in self._known:
-            if kind == "commit" and (len(one[0]) != len(other[0]) or not (_mixed(one[0]) or _mixed(other[0]))):
-                return False
+        if kind == "commit" and not (_mixed(one[0]) or _mixed(other[0])):
+            return same
+        if kind in _IDS or (kind == "day" and not same):
             counterpart = self._counterpart(kind, one[0])
+            if len(one[0]) != len(other[0]) and kind == "commit":
+                return False
             if counterpart is None:
                 self._known[kind][one[0]] = other[0]
             elif counterpart != other[0]:
                 return False
-        self.taken_as_equal[kind] += 1
+        if not same:
+            self.taken_as_equal[kind] += 1
         return True
 
     def _counterpart(self, kind: str, recorded: str) -> str | None:

@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -32,39 +32,42 @@ Ending = Literal["complete", "broken", "cancelled"]
 """Complete: as far as the reader wanted it. Cancelled: nobody waited for it any more."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """One attempt at one call: what was asked, as far as it is new, and what came back."""
+    """One attempt at one call: what was asked, as far as it is new, and what came back.
+
+    Cassettes that are written by hand may leave out what has a default.
+    """
 
     session: str
-    call: int
-    """How many answers the conversation held already: the same when a killed run asks again."""
-    attempt: int
-    """From 1, of this call in this process."""
     endpoint: str
     model: str
     path: str
-    earlier: int
-    """So many messages are those of the session's exchange before; `messages` follow them."""
-    messages: list[JsonValue]
-    settings: JsonObject | None
-    """The rest of the body but `tools`; None: as in the session's exchange before, like `tools`."""
-    tools: list[JsonValue] | None
-    status: int | None
-    """None: nothing came back."""
-    headers: dict[str, str]
     answer: str
-    encoded: bool
+    encoded: bool = False
     """`answer` is base64, because it was no text."""
-    sizes: list[int]
+    call: int = 0
+    """How many answers the conversation held already: the same when a killed run asks again."""
+    attempt: int = 1
+    """Of this call in this process."""
+    earlier: int = 0
+    """So many messages are those of the session's exchange before; `messages` follow them."""
+    messages: list[JsonValue] = field(default_factory=list)
+    settings: JsonObject | None = field(default_factory=dict)
+    """The rest of the body but `tools`; None: as in the session's exchange before, like `tools`."""
+    tools: list[JsonValue] | None = field(default_factory=list)
+    status: int | None = 200
+    """None: nothing came back."""
+    headers: dict[str, str] = field(default_factory=lambda: {"content-type": "text/event-stream"})
+    sizes: list[int] = field(default_factory=list)
     """Bytes of each chunk."""
-    first_seconds: float
+    first_seconds: float = 0.0
     """Until the first chunk."""
-    silence_seconds: float
+    silence_seconds: float = 0.0
     """The longest wait between two chunks."""
-    seconds: float
-    ended: Ending
-    problem: str
+    seconds: float = 0.0
+    ended: Ending = "complete"
+    problem: str = ""
     reply: JsonObject | None = None
     """How the answer is to be read, in cassettes that are written by hand: the assistant's message."""
     type: Literal["exchange"] = "exchange"
@@ -150,12 +153,13 @@ class Recording:
             async with self._inner.post(request) as answer:
                 heard.status, heard.headers = answer.status, answer.headers
                 yield Answer(status=answer.status, headers=answer.headers, chunks=heard.through(answer.chunks))
-            ended = "complete"
+            ended = "broken" if heard.problem else "complete"
         except TransportFailed as error:
             ended, heard.problem = "broken", str(error)
             raise
         except Exception:
-            ended = "complete"  # It came, and the reader made nothing of it.
+            # It came, and the reader made nothing of it.
+            ended = "broken" if heard.problem else "complete"
             raise
         finally:
             self._traffic.append(self._exchange(request, asked, heard, ended))
@@ -225,15 +229,19 @@ class _Heard:
         self.problem = ""
 
     async def through(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        async for chunk in chunks:
-            now = time.monotonic()
-            if self.chunks:
-                self.silence = max(self.silence, now - self._last)
-            else:
-                self.first = now - self.began
-            self._last = now
-            self.chunks.append(chunk)
-            yield chunk
+        try:
+            async for chunk in chunks:
+                now = time.monotonic()
+                if self.chunks:
+                    self.silence = max(self.silence, now - self._last)
+                else:
+                    self.first = now - self.began
+                self._last = now
+                self.chunks.append(chunk)
+                yield chunk
+        except TransportFailed as error:
+            self.problem = str(error)  # The reader may be content with what it has.
+            raise
 
 
 class Asked:
