@@ -2,16 +2,21 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
 
 from macrohard.agent import Catalogue, load_catalogue
 from macrohard.bundled import folder
 from macrohard.domain import Artifacts, Caps, RunOverview, RunSummary, Value
 from macrohard.errors import MacrohardError, RequestError
 from macrohard.events import Event, Progress
+from macrohard.llm import FREE
 from macrohard.llm.limiter import Limiters
+from macrohard.llm.target import ProbeResult, RoleTargets, Target
 from macrohard.report import render
 from macrohard.sandbox import SandboxProvider, build_images, choose_provider
 from macrohard.settings import SandboxChoice, Settings
@@ -36,6 +41,14 @@ class Diagnosis(Value):
     detail: str
     advice: str = ""
     """What to do if it is not well."""
+
+
+class Probe(Value):
+    """A model of the settings, and what it was seen to understand."""
+
+    target: Target
+    result: ProbeResult | None
+    """None: nobody asked it; so it is with the built-in model, which is known."""
 
 
 class Factory:
@@ -79,10 +92,10 @@ class Factory:
         run_id = overview.summary.id
         options = await self._store.options(run_id)
         provider = await self._provider(lambda text: observe(Progress(text=text)))
-        targets = self._settings.targets(overview.summary.model)
+        targets = await self.targets(overview.summary.model)
         endpoints = {role: [open_endpoint(target) for target in given] for role, given in targets.items()}
         notices = [notice for notice in (getattr(provider, "notice", ""),) if notice]
-        if overview.summary.model.startswith("builtin"):
+        if any(target.endpoint.base_url is None for target in chain(*targets.values())):
             notices.append(MODEL_NOTICE)
         surroundings = Surroundings(
             store=self._store,
@@ -184,15 +197,63 @@ class Factory:
         except MacrohardError as error:
             rows.append(Diagnosis(check="agents", ok=False, detail=str(error), advice="mend the file"))
         try:
-            target = self._settings.targets(self._settings.model)["strong"][0]
-            where = target.endpoint.base_url or "built in"
-            rows.append(Diagnosis(check="model", ok=True, detail=f"{target.model} ({where})"))
+            await self.targets(self._settings.model)
         except RequestError as error:
-            rows.append(Diagnosis(check="model", ok=False, detail=f"{self._settings.model}", advice=str(error)))
+            rows.append(Diagnosis(check="models", ok=False, detail=self._settings.model, advice=str(error)))
         for row in await diagnose(home=self._settings.home):
             needed = row.check == "a sandbox can be had"
             rows.append(Diagnosis(check=row.check, ok=row.ok, needed=needed, detail=row.detail, advice=row.advice))
         return tuple(rows)
+
+    async def targets(self, run_model: str) -> RoleTargets:
+        """Where each role's model answers for a run with this model, and how it is asked after all that is known.
+
+        Raises:
+            RequestError: see `Settings.targets`.
+        """
+        probed = await self._probed()
+        return self._settings.targets(
+            run_model, probed={key: found.capabilities for key, found in probed.items() if found.capabilities}
+        )
+
+    async def probe(self, which: Literal["new", "all", "none"], *, tell: Callable[[str], None]) -> tuple[Probe, ...]:
+        """What each model of the settings was seen to understand, in the order of the roles.
+
+        "new" asks those that were never probed, "all" every one, "none" nobody. A probe that fails is a result; one
+        that succeeds is kept, and goes from then on before what is assumed. `tell` gets lines about the progress.
+
+        Raises:
+            RequestError: see `Settings.targets`.
+        """
+        from macrohard.llm.probe import most_usd, probe
+
+        kept, done = await self._probed(), {}
+        for target in chain(*(await self.targets(self._settings.model)).values()):
+            key = (target.endpoint.base_url, target.model)
+            found = None if target.endpoint.base_url is None else kept.get((target.endpoint.base_url, target.model))
+            if key in done:
+                continue
+            if target.endpoint.base_url is None or which == "none" or (which == "new" and found):
+                done[key] = Probe(target=target, result=found)
+                continue
+            cost = f"at most ${most_usd(target):.2f}" if target.price != FREE else "free of charge"
+            tell(f"asking {target.model} at {target.endpoint.name} what it understands, some 20 small calls, {cost}")
+            result = await probe(target, tell=tell)
+            if result.capabilities is not None:
+                body = result.model_dump(mode="json")
+                await self._store.capabilities.save(
+                    endpoint_url=target.endpoint.base_url, model=target.model, body=body
+                )
+            done[key] = Probe(target=target, result=result)
+        return tuple(done.values())
+
+    async def _probed(self) -> dict[tuple[str, str], ProbeResult]:
+        found = {}
+        for key, body in (await self._store.capabilities.load()).items():
+            # What another version wrote may not be understood: it is as if nobody had asked.
+            with suppress(ValidationError):
+                found[key] = ProbeResult.model_validate(body)
+        return found
 
     async def _provider(self, tell: Callable[[str], None]) -> SandboxProvider:
         await build_images(IMAGES, progress=tell, engine=self._sandbox)

@@ -27,9 +27,11 @@ app = typer.Typer(
 )
 sandboxes = typer.Typer(help="The locked rooms in which products are built and run.", no_args_is_help=True)
 agents = typer.Typer(help="The specialists that do the work.", no_args_is_help=True)
+keys = typer.Typer(help="Keys of endpoints: where they come from, and the system's keyring.", no_args_is_help=True)
 model = typer.Typer(help="The model that comes with Macrohard.", no_args_is_help=True)
 app.add_typer(sandboxes, name="sandboxes")
 app.add_typer(agents, name="agents")
+app.add_typer(keys, name="keys")
 app.add_typer(model, name="model")
 
 SandboxOption = Annotated[
@@ -37,6 +39,7 @@ SandboxOption = Annotated[
     typer.Option(help="What isolates products from this machine: auto, docker, bubblewrap.", metavar="KIND"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+EndpointArgument = Annotated[str, typer.Argument(help="The endpoint's name, e.g. xai.", metavar="ENDPOINT")]
 RunArgument = Annotated[str, typer.Argument(help="A run's id, or its beginning.", metavar="RUN")]
 
 
@@ -66,7 +69,7 @@ def build(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="builtin, builtin:careless, or the name of a model at your endpoint.", metavar="NAME"),
+        typer.Option(help="builtin, builtin:careless, MODEL or MODEL@ENDPOINT.", metavar="NAME"),
     ] = None,
     budget: Annotated[
         float | None, typer.Option(help="US dollars this run may spend on models.", min=0.01, metavar="USD")
@@ -86,6 +89,7 @@ def build(
 ) -> None:
     """Build, test, try out and deliver a product."""
     from macrohard.cli import drive, intake
+    from macrohard.cli.choice import chosen_model
     from macrohard.settings import load_settings
 
     given = text is not None or file is not None
@@ -100,7 +104,7 @@ def build(
         settings,
         requirement,
         wish,
-        model=model or settings.model,
+        model=chosen_model(settings, model, ask=wish.prompt),
         budget_usd=settings.budget_usd,
         iterations=settings.iterations,
     )
@@ -238,28 +242,74 @@ def export(
 
 
 @app.command()
-def doctor(sandbox: SandboxOption = None, json: JsonOption = False) -> None:
-    """Check this machine and the settings, and say what to do about what is missing."""
-    import asyncio
-
-    from macrohard.assembly import Diagnosis, open_factory
-    from macrohard.cli.terminal import printable
+def doctor(
+    sandbox: SandboxOption = None,
+    probe: Annotated[
+        bool | None,
+        typer.Option(
+            "--probe/--no-probe",
+            help="Ask every model again what it understands, or none; else those that were never asked.",
+            show_default=False,
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Check this machine, the settings and the models, and say what to do about what is missing."""
+    from macrohard.cli.checkup import check_up
     from macrohard.settings import load_settings
 
-    async def diagnosed(settings: "Settings") -> tuple[Diagnosis, ...]:
-        async with open_factory(settings, sandbox=settings.sandbox) as factory:
-            return await factory.diagnose()
+    which: Literal["new", "all", "none"] = "new" if probe is None else "all" if probe else "none"
+    raise typer.Exit(check_up(load_settings(sandbox=sandbox), which, as_json=json))
 
-    found = asyncio.run(diagnosed(load_settings(sandbox=sandbox)))
+
+@app.command()
+def models(json: JsonOption = False) -> None:
+    """List the roles with their models, endpoints, prices and context sizes."""
+    import asyncio
+
+    from macrohard.assembly import open_factory
+    from macrohard.cli.drive import output
+    from macrohard.cli.models import print_roles, roles_as_json
+    from macrohard.llm.target import RoleTargets
+
+    async def looked_up(settings: "Settings") -> RoleTargets:
+        async with open_factory(settings, sandbox=settings.sandbox) as factory:
+            return await factory.targets(settings.model)
+
+    found = asyncio.run(looked_up(_settings()))
     if json:
-        _print_json([diagnosis.model_dump(mode="json") for diagnosis in found])
-    else:
-        for diagnosis in found:
-            mark = "✓" if diagnosis.ok else "✗" if diagnosis.needed else "–"
-            print(f"{mark} {printable(diagnosis.check)}: {printable(diagnosis.detail)}")
-            if diagnosis.advice and not diagnosis.ok:
-                print(f"    {printable(diagnosis.advice)}")
-    raise typer.Exit(0 if all(diagnosis.ok or not diagnosis.needed for diagnosis in found) else 1)
+        _print_json(roles_as_json(found))
+        return
+    print_roles(found, output())
+
+
+@keys.command(name="set")
+def set_key(endpoint: EndpointArgument) -> None:
+    """Keep a key in the system's keyring; it is read from a hidden prompt, or from standard input."""
+    from macrohard.cli import keys
+
+    keys.set_key(_settings(), endpoint)
+
+
+@keys.command(name="list")
+def list_keys(json: JsonOption = False) -> None:
+    """List the endpoints and where their keys come from, never the keys."""
+    from macrohard.cli.drive import output
+    from macrohard.cli.keys import key_states, print_keys
+
+    states = key_states(_settings())
+    if json:
+        _print_json([state.model_dump() for state in states])
+        return
+    print_keys(states, output())
+
+
+@keys.command(name="remove")
+def remove_key(endpoint: EndpointArgument) -> None:
+    """Take a key out of the system's keyring."""
+    from macrohard.cli import keys
+
+    keys.remove_key(_settings(), endpoint)
 
 
 @sandboxes.command(name="build")

@@ -68,3 +68,28 @@ class Target(Value):
 
 RoleTargets = Mapping[ModelRole, tuple[Target, ...]]
 """For each role the first is asked; the next ones are asked while the ones before them are not well."""
+
+
+class Finding(Value):
+    """What came out of one question."""
+
+    ability: str
+    ok: bool | None
+    """None: it is neither good nor bad, or cannot be told."""
+    detail: str
+
+
+class ProbeResult(Value):
+    """What one model at one endpoint was seen to do, and what seeing it took."""
+
+    endpoint: str
+    model: str
+    capabilities: Capabilities | None
+    """None: the probe could not be finished, and nothing is known."""
+    findings: tuple[Finding, ...]
+    problem: str = ""
+    """Why it could not be finished, and what to do."""
+    calls: int
+    tokens: int
+    cost_usd: float
+    seconds: float

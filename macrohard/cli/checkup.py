@@ -1,0 +1,60 @@
+"""`macrohard doctor`: this machine, the settings and the models, and what to do about what is missing."""
+
+import json
+import sys
+from typing import Literal
+
+from macrohard.assembly import Diagnosis, Probe, open_factory
+from macrohard.cli.drive import output, until_interrupted
+from macrohard.cli.models import print_probes, probes_as_json, usable
+from macrohard.cli.terminal import one_line, printable
+from macrohard.errors import RequestError
+from macrohard.settings import Settings
+
+_SERVERS = "model servers on this machine"
+
+
+def check_up(settings: Settings, which: Literal["new", "all", "none"], *, as_json: bool) -> int:
+    """Print what is found; the exit code: 0 if everything that is needed is well.
+
+    `which` models are asked what they understand: see `Factory.probe`.
+    """
+    rows, probes = until_interrupted(_found(settings, which))
+    if as_json:
+        told = {"checks": [row.model_dump(mode="json") for row in rows], "models": probes_as_json(probes)}
+        print(json.dumps(told, ensure_ascii=False), flush=True)
+    else:
+        for row in rows:
+            mark = "✓" if row.ok else "✗" if row.needed else "–"
+            print(f"{mark} {printable(row.check)}: {printable(row.detail)}")
+            if row.advice and not row.ok:
+                print(f"    {printable(row.advice)}")
+        sys.stdout.flush()
+        print_probes(probes, output())
+    well = all(row.ok or not row.needed for row in rows) and all(usable(probe) for probe in probes)
+    return 0 if well else 1
+
+
+async def _found(
+    settings: Settings, which: Literal["new", "all", "none"]
+) -> tuple[tuple[Diagnosis, ...], tuple[Probe, ...]]:
+    async with open_factory(settings, sandbox=settings.sandbox) as factory:
+        rows = await factory.diagnose()
+        if not settings.model_is_chosen and not settings.endpoints and not settings.base_url:
+            rows = (*rows, await _local())
+        try:
+            probes = await factory.probe(which, tell=lambda text: print(one_line(text, 200), file=sys.stderr))
+        except RequestError:
+            probes = ()  # It stands among the rows, with what to do.
+        return rows, probes
+
+
+async def _local() -> Diagnosis:
+    from macrohard.llm.discovery import local_servers
+
+    found = await local_servers()
+    if not found:
+        advice = "for a real model set XAI_API_KEY, or start Ollama, LM Studio, llama.cpp or vLLM; see docs/models.md"
+        return Diagnosis(check=_SERVERS, ok=False, needed=False, detail="none on the usual ports", advice=advice)
+    told = "; ".join(f"{server.title} at {server.base_url}: --model {server.first_choice}" for server in found)
+    return Diagnosis(check=_SERVERS, ok=True, needed=False, detail=told)
