@@ -20,6 +20,8 @@ class RunSummary(Value):
     title: str
     requirement: str
     status: RunStatus
+    wake_at: datetime | None = None
+    """Of a parked run: when it can go on without a person having done anything."""
     model: str
     created_at: datetime
     seconds: float

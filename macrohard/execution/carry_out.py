@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from macrohard.agent import Catalogue, Entry
 from macrohard.domain import RunOutcome
-from macrohard.errors import AgentGaveUp, LeaseLost, LimitExceeded, Unavailable
+from macrohard.errors import AgentGaveUp, LeaseLost, LimitExceeded, ModelUnavailable, Unavailable
 from macrohard.events import Event, ModelCalled, Planned, Progress, RunEnded, RunStarted
 from macrohard.execution.question import at_the_cap
 from macrohard.factory.context import FactoryContext
@@ -99,9 +100,12 @@ async def carry_out(
             await repository.checkout(commit, path)
             return str(path)
 
-        async def end(outcome: RunOutcome, problem: str, commit: str | None = None) -> None:
+        async def end(
+            outcome: RunOutcome, problem: str, commit: str | None = None, wake_at: datetime | None = None
+        ) -> None:
+            path = placed.get("path") or None
             await emit(
-                RunEnded(outcome=outcome, problem=problem, commit=commit, product_path=placed.get("path") or None)
+                RunEnded(outcome=outcome, problem=problem, commit=commit, product_path=path, wake_at=wake_at)
             )
 
         await emit(
@@ -144,6 +148,8 @@ async def carry_out(
             await end("paused", at_the_cap(error, await store.overview(run_id)))
         except LeaseLost:
             raise
+        except ModelUnavailable as error:
+            await end("paused", _parked(error, run_id), wake_at=error.wake_at)
         except Unavailable as error:
             await end("paused", f"{error} Go on with: macrohard resume {run_id}")
         except AgentGaveUp as error:
@@ -155,3 +161,12 @@ async def carry_out(
             placed.setdefault("path", state.get("product", ""))
             outcome: RunOutcome = state.get("outcome", "failed")  # type: ignore[assignment]  # set by our nodes only
             await end(outcome, state.get("problem", ""), state.get("good"))
+
+
+def _parked(error: ModelUnavailable, run_id: str) -> str:
+    if error.wake_at is None:
+        return f"{error} Go on with: macrohard resume {run_id}"
+    return (
+        f"{error} It can go on from {error.wake_at:%Y-%m-%d %H:%M} UTC: macrohard resume {run_id}, "
+        "or macrohard resume --due for all runs that wait"
+    )

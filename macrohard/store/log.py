@@ -142,9 +142,10 @@ async def _project(session: AsyncSession, run_id: str, batch: Sequence[_Entry], 
         run.iterations = max(run.iterations, getattr(event, "iteration", 0))
         match event:
             case RunStarted():
-                run.status, run.problem, run.model = "running", "", event.model
+                run.status, run.problem, run.model, run.wake_at = "running", "", event.model, None
             case RunEnded():
                 run.status, run.problem, run.product_path = event.outcome, event.problem, event.product_path
+                run.wake_at = event.wake_at
             case Specified():
                 run.title = event.specification.title
             case SessionStarted():

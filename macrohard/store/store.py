@@ -122,6 +122,12 @@ class Store:
             rows = await session.execute(wanted.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit))
             return tuple(_summary(run, lease, budget.spent_ticks if budget else None)[0] for run, lease, budget in rows)
 
+    async def runs_due(self, now: datetime) -> tuple[str, ...]:
+        """The parked runs whose hour has come, the longest waiting first."""
+        due = select(RunRow.id).where(RunRow.status == "paused", RunRow.wake_at <= now)
+        async with self._database.read() as session:
+            return tuple(await session.scalars(due.order_by(RunRow.wake_at, RunRow.id)))
+
     async def overview(self, run_id: str) -> RunOverview:
         """All of one run, as it stands now; its id may be cut short as long as only one run begins like that.
 
@@ -259,6 +265,7 @@ def _summary(run: RunRow, lease: LeaseRow | None, spent_ticks: int | None) -> tu
             "title": run.title,
             "requirement": run.requirement,
             "status": status,
+            "wake_at": run.wake_at,
             "model": run.model,
             "created_at": run.created_at,
             "seconds": run.worked_seconds,
