@@ -3,11 +3,19 @@
 from pathlib import PurePosixPath
 from typing import Protocol
 
-from macrohard.domain import JsonObject, owns
+from macrohard.agent.outputs import Outputs
+from macrohard.domain import JsonObject, Picture, Value, owns
 from macrohard.errors import ToolError
 from macrohard.sandbox import WORKSPACE, Sandbox
 
 PRODUCT_ROOT = WORKSPACE / "product"
+
+
+class Answer(Value):
+    """What a tool answers."""
+
+    text: str
+    pictures: tuple[Picture, ...] = ()
 
 
 class Visit(Protocol):
@@ -15,6 +23,9 @@ class Visit(Protocol):
 
     async def look(self) -> str:
         """The page as an outline."""
+
+    async def picture(self) -> Picture | None:
+        """The window as it looks now; None if the page cannot be taken."""
 
     async def act(
         self, *, intention: str, expectation: str, action: str, target: str, value: str, surprise: int, remark: str
@@ -35,6 +46,9 @@ class Workspace(Protocol):
     async def snapshot(self) -> str | None:
         """Keep the present state on the host and give its commit; None if nothing changed since the last one."""
 
+    async def changes(self) -> str:
+        """The files that differ from what the assignment began with, one to a line; empty if none does."""
+
 
 class Bench:
     """What an agent's tools work on."""
@@ -51,6 +65,9 @@ class Bench:
     ) -> None:
         self._sandbox, self._visit = sandbox, visit
         self.workspace, self.files = workspace, files
+        self.takes_pictures = False
+        """Whether the model behind the agent is shown what things look like; the session says so."""
+        self._outputs: Outputs | None = None
 
     @property
     def sandbox(self) -> Sandbox:
@@ -65,6 +82,17 @@ class Bench:
         if self._visit is None:
             raise ToolError("you have no browser for this assignment")
         return self._visit
+
+    @property
+    def outputs(self) -> Outputs:
+        """Long answers of this session's tools."""
+        if self._outputs is None:
+            raise ToolError("nothing is kept here")
+        return self._outputs
+
+    @outputs.setter
+    def outputs(self, outputs: Outputs) -> None:
+        self._outputs = outputs
 
     @property
     def has_visit(self) -> bool:

@@ -2,27 +2,47 @@
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from pydantic import ValidationError
 
-from macrohard.agent.bench import Bench
+from macrohard.agent.bench import Answer, Bench
+from macrohard.agent.compaction import Room, compacted, room_for
+from macrohard.agent.conversation import ERROR, Conversation, readable_arguments
 from macrohard.agent.definition import AgentDefinition
-from macrohard.agent.tools import TOOLS, complaint, function_schema, parsed, schemas
-from macrohard.agent.transcript import Entry, TranscriptLog
-from macrohard.domain import Assignment, JsonObject, SessionOutcome, SessionResult, Value
-from macrohard.errors import ToolError
-from macrohard.events import Emit, ModelCalled, SessionEnded, SessionStarted, ToolUsed
-from macrohard.llm import ChatModel, ToolCall
+from macrohard.agent.outputs import Outputs, answer_limit, excerpt, readable
+from macrohard.agent.pictures import Pictures, picture_message
+from macrohard.agent.repair import BadArguments, complaint, cut_off, parameters_of, parsed, unknown_tool, with_example
+from macrohard.agent.tools import TOOLS, function_schema, names_with_more
+from macrohard.agent.transcript import Entry, Output, TranscriptLog
+from macrohard.domain import Artifacts, Assignment, JsonObject, Picture, SessionOutcome, SessionResult, Value
+from macrohard.errors import ContextExceeded, ToolError
+from macrohard.events import Emit, ModelCalled, Progress, SessionEnded, SessionStarted, ToolUsed
+from macrohard.llm import ChatModel, Reply, ToolCall
 
+FINISH = "finish"
 SILENT_TURNS = 3
 """So many answers in a row without a tool call end a session as stuck."""
 SAME_TURNS = 4
 """So many equal calls with equal answers in a row end a session as stuck."""
+REFUSALS_AT_MOST = 4
+"""So many requests in a row that the model finds too long, each shorter than the one before, end a session."""
+
+PICTURES_SHOWN = "With its outline, `look` shows you a picture of the window."
+NO_PICTURES = "The model behind you takes no pictures: `look` gives you the outline only."
 
 OpenBench = Callable[[str | None], AbstractAsyncContextManager[Bench]]
 """Sets a bench up, in the state of the snapshot if one is given."""
+
+
+class _Ends(Exception):
+    """The session is over without a report."""
+
+    def __init__(self, outcome: SessionOutcome, problem: str) -> None:
+        super().__init__(problem)
+        self.outcome, self.problem = outcome, problem
 
 
 class Session:
@@ -31,6 +51,9 @@ class Session:
     Every reply of the model is in the transcript before its calls are carried out, and every round of calls before the
     next reply is asked for, together with the commit that holds the files. A round that was cut off is carried out
     again on the files as they were before it: nothing is lost, and no model call is repeated.
+
+    Before a request would be longer than the model reads well, the conversation is made shorter, which is an entry too:
+    see `macrohard.agent.compaction`. Between two such entries it only grows at its end.
     """
 
     def __init__(
@@ -42,6 +65,7 @@ class Session:
         report: type[Value],
         model: ChatModel,
         transcripts: TranscriptLog,
+        artifacts: Artifacts,
         emit: Emit,
         check: Callable[[Value], None] | None = None,
     ) -> None:
@@ -49,12 +73,18 @@ class Session:
         self._agent, self._assignment, self._iteration = agent, assignment, iteration
         self._report, self._check = report, check
         self._model, self._transcripts, self._emit = model, transcripts, emit
-        self._tools = (*schemas(agent.tools), _finish_schema(report))
-        self._messages: list[JsonObject] = []
+        self._names = names_with_more(agent.tools)
+        self._parameters = {name: TOOLS[name].parameters for name in self._names} | {FINISH: parameters_of(report)}
+        self._tools = (*(TOOLS[name].schema for name in self._names), self._finish_schema())
+        self._conversation = Conversation(self._tools)
+        limit = answer_limit(model.prompt_tokens(agent.model))
+        self._outputs = Outputs(artifacts, self._conversation.outputs, limit_characters=limit)
+        self._pictures = Pictures(artifacts)
+        self._sees = agent.model == "vision" and model.sees(agent.model)
         self._calls = 0
         self._cost = 0.0
         self._snapshot: str | None = None
-        self._answers: list[tuple[str, str]] = []
+        self._answers: deque[tuple[str, str]] = deque(maxlen=SAME_TURNS)
         self._silent = 0
         self._began = time.monotonic()
 
@@ -89,6 +119,7 @@ class Session:
         else:
             await self._record(Entry(messages=(self._system(), self._opening())))
         async with open_bench(self._snapshot) as bench:
+            bench.outputs, bench.takes_pictures = self._outputs, self._sees
             if bench.has_visit:
                 await self._repeat_visit(bench)
             result = await self._loop(bench)
@@ -107,26 +138,32 @@ class Session:
         )
 
     async def _loop(self, bench: Bench) -> SessionResult:
-        while True:
-            pending = self._pending()
-            if not pending:
-                if (end := self._end_without_report()) is not None:
-                    outcome, problem = end
-                    result = self._result(outcome, bench, problem=problem)
-                    await self._record(Entry(result=result))
-                    return result
-                pending = await self._ask()
-                if not pending:
+        try:
+            while True:
+                conversation = self._conversation
+                if conversation.refusal is not None:
+                    raise _Ends("failed", f"the model refused: {conversation.refusal or 'it gave no reason'}")
+                if conversation.pending:
+                    self._silent = 0
+                    if (finished := await self._carry_out(conversation.pending, bench)) is not None:
+                        return finished
+                elif conversation.said[-1].role == "assistant":
                     self._silent += 1
-                    nudge = "Go on with your tools. When your assignment is done, call finish with your report."
-                    await self._record(Entry(messages=({"role": "user", "content": nudge},)))
-                    continue
-            self._silent = 0
-            finished = await self._carry_out(pending, bench)
-            if finished is not None:
-                return finished
+                    await self._record(Entry(messages=({"role": "user", "content": self._nudge()},)))
+                else:
+                    self._end_without_report()
+                    await self._ask(bench)
+        except _Ends as end:
+            result = self._result(end.outcome, bench, problem=end.problem)
+            await self._record(Entry(result=result))
+            return result
 
-    def _end_without_report(self) -> tuple[SessionOutcome, str] | None:
+    def _nudge(self) -> str:
+        if tokens := self._conversation.cut_off_tokens:
+            return f"Your answer was cut off at {tokens:,} tokens before it called a tool. Be brief and call one."
+        return "Go on with your tools. When your assignment is done, call finish with your report."
+
+    def _end_without_report(self) -> None:
         limits = self._agent.limits
         for limit, used, allowed in (
             ("turns", float(self._calls), float(limits.turns)),
@@ -134,18 +171,77 @@ class Session:
             ("seconds", time.monotonic() - self._began, float(limits.seconds)),
         ):
             if used >= allowed:
-                return "limit", f"{limit}: {allowed:g} used up"
+                raise _Ends("limit", f"{limit}: {allowed:g} used up")
         if self._silent >= SILENT_TURNS:
-            return "stuck", f"{SILENT_TURNS} answers without a tool call"
-        if len(self._answers) >= SAME_TURNS and len(set(self._answers[-SAME_TURNS:])) == 1:
-            return "stuck", f"the same call {SAME_TURNS} times: {self._answers[-1][0]}"
-        return None
+            raise _Ends("stuck", f"{SILENT_TURNS} answers without a tool call")
+        if len(self._answers) == SAME_TURNS and len(set(self._answers)) == 1:
+            raise _Ends("stuck", f"the same call {SAME_TURNS} times: {self._answers[-1][0]}")
 
-    async def _ask(self) -> tuple[ToolCall, ...]:
-        reply = await self._model.reply(
-            self._messages, role=self._agent.model, tools=self._tools, session_id=self._assignment.session_id
+    async def _ask(self, bench: Bench) -> None:
+        """Record the model's next answer; the conversation is made shorter first if it has to be."""
+        conversation, refusals = self._conversation, 0
+        while True:
+            room = self._room(refusals)
+            if refusals or conversation.tokens > room.limit:
+                await self._shorten(room, bench)
+            try:
+                reply = await self._reply(conversation.messages, self._tools)
+            except ContextExceeded as error:
+                refusals += 1
+                if refusals > REFUSALS_AT_MOST:
+                    raise _Ends("limit", f"the model found it too long {refusals} times: {error}") from error
+                conversation.ceiling = min(conversation.ceiling or conversation.tokens, int(0.75 * conversation.tokens))
+                continue
+            usage = reply.usage
+            await self._record(
+                Entry(
+                    messages=(reply.message,),
+                    cost_usd=usage.cost_usd,
+                    calls=1,
+                    input_tokens=usage.input_tokens,
+                    cut_off_tokens=max(usage.output_tokens, 1) if reply.finish == "length" else 0,
+                    refused=reply.finish == "refused",
+                )
+            )
+            await self._tell_call(reply)
+            return
+
+    def _room(self, refusals: int) -> Room:
+        role = self._agent.model
+        prompt, context = self._model.prompt_tokens(role), self._model.context_tokens(role)
+        room = room_for(self._conversation, prompt_tokens=prompt, context_tokens=context, refusals=refusals)
+        if room is None:
+            raise _Ends(
+                "limit",
+                f"the assignment alone takes about {self._conversation.head_tokens:,} tokens, and the smallest model "
+                f"of the role {role} reads {self._conversation.ceiling or context:,} at once, its answer included: "
+                "name a model with a larger window for this role, or state the requirement in smaller parts",
+            )
+        return room
+
+    async def _shorten(self, room: Room, bench: Bench) -> None:
+        """Make the conversation fit, and record how."""
+        conversation, before = self._conversation, self._conversation.tokens
+        changes = bench.workspace.changes if bench.workspace is not None else _nothing
+        entry, reply = await compacted(conversation, room, outputs=self._outputs, changes=changes, ask=self._reply)
+        await self._record(entry)
+        if reply is not None:
+            await self._tell_call(reply)
+        assert entry.compaction is not None, "that is what was asked for"
+        how = "notes" if entry.compaction.by == "notes" else "stubs and artifacts"
+        told = f"about {before:,} to {conversation.tokens:,} tokens; {entry.compaction.replaced} messages became {how}"
+        await self._emit(Progress(text=f"{self._agent.name} ({self._assignment.session_id}) shortened from {told}"))
+        if conversation.tokens > room.most:
+            raise _Ends("limit", f"the conversation has {conversation.tokens:,} tokens and cannot be made shorter")
+
+    async def _reply(self, messages: list[JsonObject], tools: Sequence[JsonObject]) -> Reply:
+        if self._conversation.pictures:
+            messages = await self._pictures.laid_in(messages)
+        return await self._model.reply(
+            messages, role=self._agent.model, tools=tools, session_id=self._assignment.session_id
         )
-        await self._record(Entry(messages=(reply.message,), cost_usd=reply.usage.cost_usd, calls=1))
+
+    async def _tell_call(self, reply: Reply) -> None:
         await self._emit(
             ModelCalled(
                 session_id=self._assignment.session_id,
@@ -159,28 +255,34 @@ class Session:
                 seconds=reply.usage.seconds,
             )
         )
-        return reply.tool_calls
 
     async def _carry_out(self, calls: Sequence[ToolCall], bench: Bench) -> SessionResult | None:
         """Run one round of calls and record their answers as one entry, with the result if the agent finished."""
         answers: list[JsonObject] = []
+        outputs: list[Output] = []
+        pictures: list[Picture] = []
         told: list[ToolUsed] = []
         report: JsonObject | None = None
         for call in calls:
             try:
-                arguments = parsed(call.arguments)
-                if call.name == "finish":
+                arguments = self._arguments(call)
+                if call.name == FINISH:
                     if len(calls) > 1:
                         raise ToolError("read the answers to your other calls first, then call finish alone")
                     report = self._checked(arguments)
-                    text = "accepted"
-                elif call.name in self._agent.tools:
-                    text = await TOOLS[call.name](bench, arguments)
+                    answer = Answer(text="accepted")
                 else:
-                    raise ToolError(f"no tool {call.name!r}; you have {', '.join((*self._agent.tools, 'finish'))}")
-                ok = True
+                    answer = await TOOLS[call.name](bench, arguments)
+                text, ok = readable(answer.text), True
+                pictures += answer.pictures
+            except BadArguments as error:
+                text, ok = readable(f"{ERROR}{self._taught(call.name, error)}"), False
             except ToolError as error:
-                text, ok = f"Error: {error}", False
+                text, ok = readable(f"{ERROR}{error}"), False
+            if len(text) > self._outputs.limit_characters:
+                outputs.append(Output(message=len(answers), digest=await self._outputs.keep(text)))
+                name = f"output-{len(self._conversation.outputs) + len(outputs)}"
+                text = excerpt(text, name, limit_characters=self._outputs.limit_characters)
             self._answers.append((f"{call.name} {call.arguments}", text))
             answers.append({"role": "tool", "tool_call_id": call.id, "content": text})
             summary = _summary(call, text)
@@ -191,19 +293,42 @@ class Session:
                 snapshot = await bench.workspace.snapshot()
             except ToolError as error:
                 report = None
-                answers[-1]["content"] = f"Error: the product's files could not be taken over: {error}"
+                answers[-1]["content"] = f"{ERROR}the product's files could not be taken over: {error}"
+        if pictures:
+            answers.append(picture_message(pictures))
         self._snapshot = snapshot or self._snapshot
         result = self._result("finished", bench, report=report) if report is not None else None
-        await self._record(Entry(messages=tuple(answers), snapshot=snapshot, result=result))
+        await self._record(Entry(messages=tuple(answers), outputs=tuple(outputs), snapshot=snapshot, result=result))
         for event in told:
             await self._emit(event)
         return result
+
+    def _arguments(self, call: ToolCall) -> JsonObject:
+        """What the call is to be carried out with.
+
+        Raises:
+            ToolError: there is no such tool, or the call is not whole.
+        """
+        if call.name not in self._parameters:
+            raise unknown_tool(call.name, (*self._names, FINISH))
+        try:
+            return parsed(call.arguments)
+        except BadArguments as error:
+            if tokens := self._conversation.cut_off_tokens:
+                raise cut_off(tokens) from error
+            raise
+
+    def _taught(self, name: str, error: BadArguments) -> str:
+        """What is wrong in full the first time; for the second time in a row shorter, with an example."""
+        if name not in self._conversation.badly_called:
+            return str(error)
+        return with_example(error.brief, self._parameters[name])
 
     def _checked(self, arguments: JsonObject) -> JsonObject:
         try:
             report = self._report.model_validate(arguments)
         except ValidationError as error:
-            raise ToolError(complaint(error)) from error
+            raise complaint(error, self._parameters[FINISH]) from error
         if self._check is not None:
             self._check(report)
         return report.model_dump(mode="json")
@@ -229,26 +354,18 @@ class Session:
 
     def _recall(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
-            self._messages.extend(entry.messages)
+            self._conversation.recall(entry)
             self._calls += entry.calls
             self._cost += entry.cost_usd
             self._snapshot = entry.snapshot or self._snapshot
 
-    def _pending(self) -> tuple[ToolCall, ...]:
-        """Calls that were recorded without an answer: the process died while they were carried out."""
-        last = self._messages[-1]
-        return _calls_of(last) if last["role"] == "assistant" else ()
-
     async def _repeat_visit(self, bench: Bench) -> None:
         """Walk a resumed visitor to where they were: a browser cannot be kept over the death of its process."""
-        answered = {str(message["tool_call_id"]) for message in self._messages if message["role"] == "tool"}
-        for message in self._messages:
-            for call in _calls_of(message):
-                if call.id in answered and call.name in ("look", "act"):
-                    try:
-                        await TOOLS[call.name](bench, parsed(call.arguments))
-                    except ToolError:
-                        continue  # It was told to the agent the first time.
+        for call in self._conversation.visited:
+            try:
+                await TOOLS[call.name](bench, parsed(call.arguments))
+            except ToolError:
+                continue  # It was told to the agent the first time.
 
     def _system(self) -> JsonObject:
         return {"role": "system", "content": self._agent.prompt}
@@ -263,30 +380,24 @@ class Session:
             "material": self._assignment.material,
         }
         block = json.dumps(given, ensure_ascii=False, indent=1)
-        return {"role": "user", "content": f"Your assignment: {self._assignment.task}\n\n```json\n{block}\n```"}
+        content = f"Your assignment: {self._assignment.task}\n\n```json\n{block}\n```"
+        if self._agent.model == "vision" and "look" in self._agent.tools:
+            content += f"\n\n{PICTURES_SHOWN if self._sees else NO_PICTURES}"
+        return {"role": "user", "content": content}
+
+    def _finish_schema(self) -> JsonObject:
+        description = f"Hand in your report and end the session. {self._report.__doc__ or ''}".strip()
+        return function_schema(FINISH, description, self._parameters[FINISH])
 
 
-def _calls_of(message: JsonObject) -> tuple[ToolCall, ...]:
-    calls = message.get("tool_calls")
-    found = []
-    for call in calls if isinstance(calls, list) else []:
-        if isinstance(call, dict) and isinstance(function := call.get("function"), dict):
-            found.append(
-                ToolCall(
-                    id=str(call["id"]), name=str(function["name"]), arguments=str(function.get("arguments") or "{}")
-                )
-            )
-    return tuple(found)
-
-
-def _finish_schema(report: type[Value]) -> JsonObject:
-    return function_schema("finish", f"Hand in your report and end the session. {report.__doc__ or ''}".strip(), report)
+async def _nothing() -> str:
+    return ""
 
 
 def _summary(call: ToolCall, answer: str) -> str:
     first = answer.strip().partition("\n")[0]
     if call.name == "shell":
         last = answer.rstrip().rpartition("\n")[2]
-        command = " ".join(str(json.loads(call.arguments or "{}").get("command", "")).split()) if last else ""
+        command = " ".join(str(readable_arguments(call).get("command", "")).split())
         return f"{command[:100]} → {last[:60]}"
     return first[:160]

@@ -1,20 +1,56 @@
 """What was said in a session, append-only: the only memory a session has."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from macrohard.domain import JsonObject, SessionResult, Value
+
+
+class Output(Value):
+    """An answer that is kept whole as an artifact; through the session they are called output-1, output-2 and so on."""
+
+    message: int | None
+    """Its place among the entry's messages, or among the parts of its compaction; None: it is in neither any more."""
+    digest: str
+
+
+class Compaction(Value):
+    """From here on the model is shown a shorter conversation; what was said before stays in the entries before."""
+
+    parts: tuple[int | JsonObject, ...]
+    """All of the shorter conversation: a number is the place of a message in the conversation before, which stays as it
+    is; a message stands for what is not there any more."""
+    head: int
+    """So many of the parts open the conversation: system message, assignment, and notes if there are any."""
+    by: Literal["stubs", "notes"]
+    """Stubs: old answers and file contents became single lines. Notes: the model wrote down what it needs."""
+    replaced: int
+    """How many messages are not there as they were."""
+    tokens_before: int
+    tokens_after: int
+    """Both estimated."""
+    ceiling: int | None = None
+    """What the session keeps below from here on, in estimated tokens, because the model refused more."""
 
 
 class Entry(Value):
     """One step: messages that were recorded together, and the state they left."""
 
     messages: tuple[JsonObject, ...] = ()
-    """In wire form."""
+    """In wire form, but for pictures: {"type": "image", "artifact": digest, "media_type", "width", "height"}."""
+    outputs: tuple[Output, ...] = ()
+    compaction: Compaction | None = None
+    """Alone in its entry, but for what it cost."""
     snapshot: str | None = None
     """The commit that holds the workspace after these messages; None: unchanged."""
     cost_usd: float = 0.0
     calls: int = 0
+    input_tokens: int = 0
+    """What the endpoint counted of the conversation before these messages."""
+    cut_off_tokens: int = 0
+    """So many the model's answer had when it was cut off; 0: it is whole."""
+    refused: bool = False
+    """The model declined to answer; its message says why."""
     result: SessionResult | None = None
     """Set in the last entry of a session that ended."""
 

@@ -85,6 +85,13 @@ class Workshop:
         self._last = await self._commits.fetch(content, ref=self._ref, limit_bytes=BUNDLE_LIMIT_BYTES)
         return self._last
 
+    async def changes(self) -> str:
+        """See `Workspace.changes`: lines added, lines removed, path; files that git does not know yet as "new"."""
+        listed = await self._git(
+            f"git diff --numstat {self._base} -- && git ls-files --others --exclude-standard | sed 's/^/new\\t/'"
+        )
+        return listed.stdout.strip()
+
     async def _commit_of_owned_files(self) -> str:
         listed = await self._git("git status --porcelain -z --untracked-files=all --no-renames")
         changed = [entry[3:] for entry in listed.stdout.split("\0") if entry]

@@ -95,6 +95,7 @@ class FactoryContext:
             report=report,
             model=self.model,
             transcripts=self.transcripts,
+            artifacts=self.artifacts,
             emit=self.emit,
             check=check,
         )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from hashlib import sha256
 
 from pydantic import JsonValue
 
@@ -83,6 +84,21 @@ class MemoryTranscripts:
 
     async def load(self, session_id: str) -> Sequence[Entry]:
         return list(self.entries)
+
+
+class MemoryArtifacts:
+    """Artifacts that last as long as a test."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    async def put(self, content: bytes, *, media_type: str) -> str:
+        digest = sha256(content).hexdigest()
+        self.kept[digest] = content
+        return digest
+
+    async def get(self, digest: str) -> bytes:
+        return self.kept[digest]
 
 
 class Told:

@@ -16,7 +16,7 @@ from macrohard.factory.reports import WorkReport
 from macrohard.llm import Reply
 from macrohard.sandbox import SandboxProvider
 from macrohard.workspace import Repository
-from tests.agent.scripted import MemoryTranscripts, ScriptedModel, Told, calls, says
+from tests.agent.scripted import MemoryArtifacts, MemoryTranscripts, ScriptedModel, Told, calls, says
 
 FINISH = calls(("finish", {"summary": "done"}))
 ASSIGNMENT = Assignment(
@@ -80,7 +80,14 @@ async def run(
 ) -> tuple[SessionResult, ScriptedModel, MemoryTranscripts, Told]:
     model, told, log = ScriptedModel(*replies), Told(), transcripts or MemoryTranscripts()
     session = Session(
-        agent or coder(), ASSIGNMENT, iteration=1, report=WorkReport, model=model, transcripts=log, emit=told
+        agent or coder(),
+        ASSIGNMENT,
+        iteration=1,
+        report=WorkReport,
+        model=model,
+        transcripts=log,
+        artifacts=MemoryArtifacts(),
+        emit=told,
     )
     return await session.run(bench), model, log, told
 
@@ -245,6 +252,7 @@ async def test_a_report_with_the_right_form_and_the_wrong_content_is_sent_back(b
         report=WorkReport,
         model=model,
         transcripts=MemoryTranscripts(),
+        artifacts=MemoryArtifacts(),
         emit=Told(),
         check=check,
     )
