@@ -104,9 +104,7 @@ async def carry_out(
             outcome: RunOutcome, problem: str, commit: str | None = None, wake_at: datetime | None = None
         ) -> None:
             path = placed.get("path") or None
-            await emit(
-                RunEnded(outcome=outcome, problem=problem, commit=commit, product_path=path, wake_at=wake_at)
-            )
+            await emit(RunEnded(outcome=outcome, problem=problem, commit=commit, product_path=path, wake_at=wake_at))
 
         await emit(
             RunStarted(

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from macrohard.errors import LimitExceeded, MacrohardError, ModelUnavailable, SandboxUnavailable
+from macrohard.llm.unbroken import unbroken
 
 
 class Ledger(Protocol):
@@ -59,9 +60,7 @@ class Budget:
                 self._refuse_if_stopped()
                 self._room.clear()
                 try:
-                    reservation = await self._ledger.reserve(
-                        session_id=session_id, worst_case_usd=worst_case_usd, worst_case_tokens=worst_case_tokens
-                    )
+                    reservation = await self._booked(session_id, worst_case_usd, worst_case_tokens)
                 except LimitExceeded as error:
                     if not error.passing or not (self._under_way or self._room.is_set()):
                         self._stop(error)
@@ -70,6 +69,26 @@ class Budget:
                 else:
                     self._under_way.add(reservation)
                     return reservation
+
+    async def _booked(self, session_id: str, worst_case_usd: float, worst_case_tokens: int) -> str:
+        booking = asyncio.ensure_future(
+            self._ledger.reserve(
+                session_id=session_id, worst_case_usd=worst_case_usd, worst_case_tokens=worst_case_tokens
+            )
+        )
+        try:
+            return await asyncio.shield(booking)
+        except asyncio.CancelledError:
+            # It may be in the books by now, and nobody else knows its name; nothing was sent for it.
+            await unbroken(self._take_back(booking))
+            raise
+
+    async def _take_back(self, booking: asyncio.Future[str]) -> None:
+        try:
+            reservation = await booking
+        except LimitExceeded:
+            return
+        await self._ledger.settle(reservation, actual_usd=0.0, actual_tokens=0)
 
     async def settle(self, reservation: str, *, actual_usd: float, actual_tokens: int) -> None:
         """See `Ledger.settle`."""
