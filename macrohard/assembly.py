@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from macrohard.agent import Catalogue, load_catalogue
 from macrohard.bundled import folder
-from macrohard.domain import Artifacts, Caps, RunOverview, RunSummary, Value
+from macrohard.domain import Artifacts, BudgetState, Caps, RunOverview, RunSummary, Value
 from macrohard.errors import MacrohardError, RequestError
 from macrohard.events import Event, Progress
 from macrohard.llm import FREE
@@ -63,14 +63,11 @@ class Factory:
         """All blobs of all runs."""
         return self._store.artifacts
 
-    async def submit(
-        self, requirement: str, *, model: str, budget_usd: float | None, iterations: int, ask: bool
-    ) -> str:
-        """Record a run and give its id; nothing is carried out yet."""
-        run_id = await self._store.create_run(
-            requirement, options={"iterations": iterations, "ask": ask, "budget_usd": budget_usd}, model=model
-        )
-        await self._store.budget(run_id).open(Caps(usd=budget_usd))
+    async def submit(self, requirement: str, *, model: str, caps: Caps, iterations: int, ask: bool) -> str:
+        """Record a run with a forecast of what it will take, and give its id; nothing is carried out yet."""
+        run_id = await self._store.create_run(requirement, options={"iterations": iterations, "ask": ask}, model=model)
+        await self._store.budget(run_id).open(caps)
+        await self._store.forecast(run_id)
         return run_id
 
     async def carry_out(
@@ -133,9 +130,13 @@ class Factory:
         """Keep what the person said to the run's questions."""
         await self._store.save_answers(run_id, answers)
 
-    async def add_budget(self, run_id: str, usd: float) -> None:
-        """Raise the run's cap."""
-        await self._store.budget(run_id).raise_caps(Caps(usd=usd))
+    async def raise_caps(self, run_id: str, more: Caps) -> None:
+        """Allow the run so much more of each."""
+        await self._store.budget(run_id).raise_caps(more)
+
+    async def budget(self, run_id: str) -> BudgetState:
+        """Where the run's budget stands right now."""
+        return await self._store.budget(run_id).state()
 
     async def overview(self, run_id: str) -> RunOverview:
         """All of one run, by its id or a beginning of it that only one run has.

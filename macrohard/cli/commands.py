@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from macrohard import __version__
+from macrohard.cli import limits
 
 if TYPE_CHECKING:
     from macrohard.settings import Settings
@@ -71,9 +72,13 @@ def build(
         str | None,
         typer.Option(help="builtin, builtin:careless, MODEL or MODEL@ENDPOINT.", metavar="NAME"),
     ] = None,
-    budget: Annotated[
-        float | None, typer.Option(help="US dollars this run may spend on models.", min=0.01, metavar="USD")
-    ] = None,
+    budget: limits.Budget = None,
+    max_tokens: limits.MaxTokens = None,
+    max_calls: limits.MaxCalls = None,
+    max_time: limits.MaxTime = None,
+    max_sessions: limits.MaxSessions = None,
+    max_fan_out: limits.MaxFanOut = None,
+    max_depth: limits.MaxDepth = None,
     iterations: Annotated[
         int | None, typer.Option(help="How often at most it is built, verified and used.", min=1, max=50, metavar="N")
     ] = None,
@@ -90,14 +95,18 @@ def build(
     """Build, test, try out and deliver a product."""
     from macrohard.cli import drive, intake
     from macrohard.cli.choice import chosen_model
+    from macrohard.domain import Caps
     from macrohard.settings import load_settings
 
     given = text is not None or file is not None
     requirement = intake.requirement(text, file) if given or run is None else None
-    settings = load_settings(budget_usd=budget, iterations=iterations, sandbox=sandbox)
+    settings = load_settings(
+        budget_usd=budget, max_tokens=max_tokens, max_calls=max_calls, max_time=max_time, max_sessions=max_sessions,
+        max_fan_out=max_fan_out, max_depth=max_depth, iterations=iterations, sandbox=sandbox,
+    )  # fmt: skip
     wish = drive.Wish(out=out and out.absolute(), ask=not yes, prompt=not yes and _person_is_there(), json=json)
     if run is not None:
-        code = drive.resume(settings, run, wish, requirement=requirement, add_budget_usd=None, answers={})
+        code = drive.resume(settings, run, wish, requirement=requirement, add=Caps(), answers={})
         raise typer.Exit(code)
     assert requirement is not None
     code = drive.build(
@@ -105,7 +114,7 @@ def build(
         requirement,
         wish,
         model=chosen_model(settings, model, ask=wish.prompt),
-        budget_usd=settings.budget_usd,
+        caps=settings.caps,
         iterations=settings.iterations,
     )
     raise typer.Exit(code)
@@ -114,9 +123,13 @@ def build(
 @app.command(epilog=EXIT_CODES)
 def resume(
     run: RunArgument,
-    add_budget: Annotated[
-        float | None, typer.Option(help="US dollars to add to its budget.", min=0.01, metavar="USD")
-    ] = None,
+    add_budget: limits.AddBudget = None,
+    add_tokens: limits.AddTokens = None,
+    add_calls: limits.AddCalls = None,
+    add_time: limits.AddTime = None,
+    add_sessions: limits.AddSessions = None,
+    add_fan_out: limits.AddFanOut = None,
+    add_depth: limits.AddDepth = None,
     answer: Annotated[
         list[str] | None, typer.Option(help="Answer to one of its questions, e.g. Q-1=euro.", metavar="Q-N=TEXT")
     ] = None,
@@ -140,7 +153,11 @@ def resume(
         answers[question.strip()] = said.strip()
     wish = drive.Wish(out=out and out.absolute(), ask=not yes, prompt=not yes and _person_is_there(), json=json)
     settings = load_settings(sandbox=sandbox)
-    raise typer.Exit(drive.resume(settings, run, wish, requirement=None, add_budget_usd=add_budget, answers=answers))
+    add = limits.added(
+        usd=add_budget, tokens=add_tokens, calls=add_calls, time=add_time, sessions=add_sessions,
+        fan_out=add_fan_out, depth=add_depth,
+    )  # fmt: skip
+    raise typer.Exit(drive.resume(settings, run, wish, requirement=None, add=add, answers=answers))
 
 
 @app.command()

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from macrohard.cli.result import as_json, open_questions, print_result
 from macrohard.cli.terminal import printable
-from macrohard.domain import EXIT_CODES, Question, RunOverview, RunStatus
+from macrohard.domain import EXIT_CODES, Caps, Question, RunOverview, RunStatus
 from macrohard.errors import LimitExceeded, MacrohardError, RequestError
 from macrohard.settings import Settings
 
@@ -74,7 +74,7 @@ def until_interrupted(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(guarded())
 
 
-def build(settings: Settings, requirement: str, wish: Wish, *, model: str, budget_usd: float, iterations: int) -> int:
+def build(settings: Settings, requirement: str, wish: Wish, *, model: str, caps: Caps, iterations: int) -> int:
     """Make a run of the requirement and carry it out; the exit code.
 
     Raises:
@@ -85,9 +85,7 @@ def build(settings: Settings, requirement: str, wish: Wish, *, model: str, budge
         raise RequestError(f"--out {str(wish.out)!r} exists and is not an empty folder; name another one")
 
     async def submit(factory: "Factory") -> str:
-        return await factory.submit(
-            requirement, model=model, budget_usd=budget_usd, iterations=iterations, ask=wish.ask
-        )
+        return await factory.submit(requirement, model=model, caps=caps, iterations=iterations, ask=wish.ask)
 
     return _conduct(settings, submit, wish, answered=frozenset())
 
@@ -98,7 +96,7 @@ def resume(
     wish: Wish,
     *,
     requirement: str | None,
-    add_budget_usd: float | None,
+    add: Caps,
     answers: Mapping[str, str],
 ) -> int:
     """Take a run up again where it stands; the exit code.
@@ -121,8 +119,8 @@ def resume(
                 known = ", ".join(question.id for question in asked) or "none"
                 raise RequestError(f"run {run_id} asks no {', '.join(sorted(unknown))}; its questions: {known}")
             await factory.answer(run_id, answers)
-        if add_budget_usd is not None:
-            await factory.add_budget(run_id, add_budget_usd)
+        if add != Caps():
+            await factory.raise_caps(run_id, add)
         return run_id
 
     return _conduct(settings, take_up, wish, answered=frozenset(answers))

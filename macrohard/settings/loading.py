@@ -15,7 +15,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from macrohard.domain import Value
+from macrohard.domain import Caps, Value
 from macrohard.errors import RequestError
 from macrohard.llm.chat import ModelRole
 from macrohard.llm.known import BUILTIN, DEFAULT_MODEL
@@ -98,6 +98,18 @@ class Settings(BaseSettings):
     parallel_sessions: int = Field(default=4, ge=1, le=64)
     """Agents of one run at work at the same time."""
     patience_seconds: float = Field(default=120.0, gt=0)
+    max_tokens: PositiveInt | None = None
+    """Of each run, input and output of all calls; so for the other limits, and none by default."""
+    max_calls: PositiveInt | None = None
+    """Of models, failed attempts included."""
+    max_time: Span | None = None
+    """At work, pauses left out, e.g. "2h" or "1h30m"."""
+    max_sessions: PositiveInt | None = None
+    """Assignments of agents, in all."""
+    max_fan_out: PositiveInt | None = None
+    """Sessions of one phase in one iteration."""
+    max_depth: PositiveInt | None = None
+    """How far sessions may be started by sessions; 1: by the factory only."""
     """So long a call to a model waits for an endpoint that has no room or does not answer, before another one is asked
     or the run is parked."""
     auto_resume: bool = False
@@ -144,6 +156,19 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The SQLAlchemy URL to use."""
         return self.database_url or f"sqlite+aiosqlite:///{self.home / 'macrohard.db'}"
+
+    @property
+    def caps(self) -> Caps:
+        """What each run may take."""
+        return Caps(
+            usd=self.budget_usd,
+            tokens=self.max_tokens,
+            calls=self.max_calls,
+            seconds=self.max_time,
+            sessions=self.max_sessions,
+            fan_out=self.max_fan_out,
+            depth=self.max_depth,
+        )
 
     @property
     def model_is_chosen(self) -> bool:

@@ -55,7 +55,8 @@ async def forecast(session: AsyncSession, *, model: str, requirement: str, caps:
     known = select(RunRow, BudgetRow.spent_ticks).outerjoin(BudgetRow, BudgetRow.run_id == RunRow.id)
     finished = known.where(RunRow.model == model, RunRow.status.in_(("delivered", "partial")), RunRow.id != run_id)
     latest = finished.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(LATEST)
-    rows = (await session.execute(latest)).tuples().all()
+    # What was replayed cost nothing, and took no model's time.
+    rows = [(run, spent) for run, spent in (await session.execute(latest)).tuples() if "replay_of" not in run.options]
     ids = [run.id for run, _ in rows]
     sizes = await _sizes(session, [*ids, run_id])
     ours = _Features(len(requirement), *sizes.get(run_id, ()))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from macrohard import assembly
-from macrohard.domain import Question, RunOverview, RunStatus, RunSummary, Specification
+from macrohard.domain import BudgetState, Caps, Question, RunOverview, RunStatus, RunSummary, Specification
 from macrohard.errors import RequestError
 from macrohard.events import Event
 from macrohard.settings import SandboxChoice, Settings
@@ -25,10 +25,8 @@ class ScriptedFactory:
         self.status: RunStatus = "waiting"
         self.questions: tuple[Question, ...] = ()
 
-    async def submit(
-        self, requirement: str, *, model: str, budget_usd: float | None, iterations: int, ask: bool
-    ) -> str:
-        self.calls.append(("submit", (requirement, model, budget_usd, iterations, ask)))
+    async def submit(self, requirement: str, *, model: str, caps: Caps, iterations: int, ask: bool) -> str:
+        self.calls.append(("submit", (requirement, model, caps, iterations, ask)))
         return "r-7k2m9"
 
     async def carry_out(
@@ -47,8 +45,11 @@ class ScriptedFactory:
         self.calls.append(("answer", dict(answers)))
         self.questions = ()
 
-    async def add_budget(self, run_id: str, usd: float) -> None:
-        self.calls.append(("add budget", usd))
+    async def raise_caps(self, run_id: str, more: Caps) -> None:
+        self.calls.append(("raise caps", more))
+
+    async def budget(self, run_id: str) -> BudgetState:
+        return BudgetState(caps=Caps(usd=20.0), spent_usd=0.42, reserved_usd=0.1, spent_tokens=118_000, calls=7)
 
     async def overview(self, run_id: str) -> RunOverview:
         if not "r-7k2m9".startswith(run_id):

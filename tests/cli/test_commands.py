@@ -12,7 +12,7 @@ import pytest
 
 from macrohard import __version__
 from macrohard.cli import main
-from macrohard.domain import Question, RunOutcome
+from macrohard.domain import Caps, Question, RunOutcome
 from macrohard.errors import LeaseLost, LimitExceeded, SandboxUnavailable
 from tests.cli.conftest import Ending, ScriptedFactory
 
@@ -64,9 +64,27 @@ def test_json_is_one_object_with_these_keys_and_nothing_else(factory: ScriptedFa
 
 def test_options_reach_the_factory(factory: ScriptedFactory, run: Run, tmp_path: Path) -> None:
     out = tmp_path / "new"
-    run("build", "--model", "builtin:careless", "--budget", "3", "--iterations", "2", "--out", str(out), "--", "-x app")
+    run(
+        "build",
+        "--model",
+        "builtin:careless",
+        "--budget",
+        "3",
+        "--iterations",
+        "2",
+        "--out",
+        str(out),
+        "--max-tokens",
+        "50000",
+        "--max-time",
+        "1h30m",
+        "--max-fan-out",
+        "7",
+        "--",
+        "-x app",
+    )
     assert factory.calls == [
-        ("submit", ("-x app", "builtin:careless", 3.0, 2, True)),
+        ("submit", ("-x app", "builtin:careless", Caps(usd=3.0, tokens=50_000, seconds=5400.0, fan_out=7), 2, True)),
         ("carry out", ("r-7k2m9", out, True)),
     ]
 
@@ -142,8 +160,18 @@ def test_the_same_build_with_run_goes_on_and_another_text_is_refused(factory: Sc
 
 def test_resume_takes_answers_and_budget(factory: ScriptedFactory, run: Run) -> None:
     factory.questions = (Question(id="Q-1", text="Which currency?", default="euro"),)
-    run("resume", "r-7k2m9", "--answer", "Q-1=yen = ¥", "--add-budget", "2.5")
-    assert factory.calls[:2] == [("answer", {"Q-1": "yen = ¥"}), ("add budget", 2.5)]
+    run("resume", "r-7k2m9", "--answer", "Q-1=yen = ¥", "--add-budget", "2.5", "--add-time", "30m", "--add-depth", "1")
+    assert factory.calls[:2] == [("answer", {"Q-1": "yen = ¥"}), ("raise caps", Caps(usd=2.5, seconds=1800.0, depth=1))]
+
+
+@pytest.mark.parametrize("time", ["", "soon", "2x", "0h", "5 5", "-1h"])
+def test_times_that_are_none_are_refused(factory: ScriptedFactory, run: Run, time: str) -> None:
+    code, _, err = run("resume", "r-7k2m9", f"--add-time={time}")
+    assert (code, factory.calls) == (2, [])
+    assert "--add-time" in err
+    code, _, err = run("build", "todo app", f"--max-time={time or 'x'}")
+    assert (code, factory.calls) == (2, [])
+    assert "--max-time" in err
 
 
 @pytest.mark.parametrize(
@@ -217,7 +245,7 @@ import asyncio, sys
 from contextlib import asynccontextmanager
 from macrohard import assembly
 from macrohard.cli import main
-from macrohard.domain import Question
+from macrohard.domain import Caps, Question
 from tests.cli.conftest import ScriptedFactory
 
 class Patient(ScriptedFactory):

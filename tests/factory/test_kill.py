@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from macrohard.assembly import open_factory
-from macrohard.domain import PHASES
+from macrohard.domain import PHASES, Caps
 from macrohard.settings import load_settings
 
 REQUIREMENT = "A list of plants: name (required), last watered (date), notes. Export as CSV."
@@ -44,7 +44,7 @@ def carried_out(home: Path, run_id: str, out: Path, trigger: str, root: Path) ->
 
 async def submitted(home: Path) -> str:
     async with open_factory(load_settings(home=home), sandbox="auto") as factory:
-        return await factory.submit(REQUIREMENT, model="builtin", budget_usd=1.0, iterations=2, ask=False)
+        return await factory.submit(REQUIREMENT, model="builtin", caps=Caps(usd=1.0), iterations=2, ask=False)
 
 
 @pytest.mark.usefixtures("sandboxes")
