@@ -24,7 +24,9 @@ from macrohard.store import Store
 from macrohard.workspace import Repository
 
 IMAGES = ("base", "browser")
-REPORT = "report.html"
+FILM_IMAGE = "media"
+"""Made when the first film is."""
+REPORT, FILM = "report.html", "demo.mp4"
 MODEL_NOTICE = (
     "The built-in model was used. It follows rules, and knows record-keeping web products only; "
     "set MACROHARD_MODEL with a key or an address for a real one."
@@ -94,6 +96,10 @@ class Factory:
         notices = [notice for notice in (getattr(provider, "notice", ""),) if notice]
         if any(target.endpoint.base_url is None for target in chain(*targets.values())):
             notices.append(MODEL_NOTICE)
+
+        async def film_image() -> None:
+            await build_images((FILM_IMAGE,), progress=lambda text: observe(Progress(text=text)), engine=self._sandbox)
+
         surroundings = Surroundings(
             store=self._store,
             home=self._settings.home,
@@ -104,6 +110,8 @@ class Factory:
             notices=tuple(notices),
             parallel_sessions=self._settings.parallel_sessions,
             patience_seconds=self._settings.patience_seconds,
+            media=self._settings.media_plan(overview.summary.model),
+            prepare_film=film_image if self._settings.media.film else None,
         )
 
         def place(title: str) -> Path:
@@ -155,7 +163,7 @@ class Factory:
         return await render(await self.overview(run_id), self._store.artifacts)
 
     async def export(self, run_id: str, out: Path) -> Path:
-        """Put product and report into a new or empty folder.
+        """Put product, report and film into a new or empty folder.
 
         Raises:
             RequestError: the run has no product, or the folder is taken.
@@ -269,10 +277,12 @@ class Factory:
 
     async def _write_report(self, overview: RunOverview, product: Path) -> None:
         (product / REPORT).write_text(await render(overview, self._store.artifacts), encoding="utf-8")
-        # It lies in the product's folder and is no part of its history.
+        if overview.film is not None and overview.film.artifact is not None:
+            (product / FILM).write_bytes(await self._store.artifacts.get(overview.film.artifact))
+        # They lie in the product's folder and are no part of its history.
         exclude = product / ".git" / "info" / "exclude"
         exclude.parent.mkdir(exist_ok=True)
-        exclude.write_text(f"/{REPORT}\n", encoding="utf-8")
+        exclude.write_text(f"/{REPORT}\n/{FILM}\n", encoding="utf-8")
 
     def _product_commit(self, overview: RunOverview) -> str:
         if overview.product_commit is None:
@@ -303,7 +313,7 @@ async def build_sandboxes(
     Raises:
         SandboxUnavailable: there is no engine, or a build failed.
     """
-    built = await build_images(IMAGES, progress=tell, engine=sandbox)
+    built = await build_images((*IMAGES, FILM_IMAGE), progress=tell, engine=sandbox)
     return tuple(
         f"{image.name}: {image.size_bytes / 1e6:.0f} MB, "
         + ("was there already" if image.cached else f"built in {image.seconds:.0f} s")

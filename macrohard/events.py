@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import Field
 
 from macrohard.domain import (
+    DemoFilm,
     Design,
     Finding,
     Phase,
@@ -186,6 +187,13 @@ class Found(Value):
     finding: Finding
 
 
+class Filmed(Value):
+    """A film was made of the visits to the released commit, or could not be made; the last word counts."""
+
+    type: Literal["filmed"] = "filmed"
+    film: DemoFilm
+
+
 class IterationEnded(Value):
     """Triage decided about an iteration's commit."""
 
@@ -208,7 +216,7 @@ class Progress(Value):
 Event = Annotated[
     RunStarted | RunEnded | PhaseStarted | PhaseEnded | Specified | Designed | Planned | ScenariosWritten
     | SessionStarted | ModelCalled | ModelTroubled | ToolUsed | SessionEnded | Integrated | Verified | Used | Found
-    | IterationEnded | Progress,
+    | IterationEnded | Filmed | Progress,
     Field(discriminator="type"),
 ]  # fmt: skip
 

@@ -44,6 +44,21 @@ def as_json(overview: RunOverview) -> JsonObject:
         "model_calls": overview.model_calls,
         "cost_usd": overview.cost_usd,
         "seconds": overview.summary.seconds,
+        "film": _film(overview),
+    }
+
+
+def _film(overview: RunOverview) -> JsonObject | None:
+    """Null where nothing was filmed; a film that could not be made has a problem and no artifact."""
+    film = overview.film
+    if film is None:
+        return None
+    beside = film.artifact is not None and overview.product_path is not None
+    return {
+        "artifact": film.artifact,
+        "path": f"{overview.product_path}/demo.mp4" if beside else None,
+        "seconds": film.seconds,
+        "problem": film.problem,
     }
 
 
@@ -57,6 +72,8 @@ def print_result(overview: RunOverview, console: Console) -> None:
         console.print(Text(printable(overview.problem)))
     for notice in overview.notices:
         console.print(Text(f"note: {printable(notice)}", "yellow"))
+    if overview.film is not None and overview.film.problem:
+        console.print(Text(f"note: no film of the users could be made: {printable(overview.film.problem)}", "yellow"))
     questions = open_questions(overview)
     if questions:
         console.print(Text("\nIt waits for answers:", "bold"))
@@ -73,6 +90,8 @@ def print_result(overview: RunOverview, console: Console) -> None:
     if overview.product_path:
         console.print(Text.assemble("Product:  ", (printable(overview.product_path), "bold")))
         console.print(Text(f"Report:   {printable(overview.product_path)}/report.html"))
+        if overview.film is not None and overview.film.artifact is not None:
+            console.print(Text(f"Film:     {printable(overview.product_path)}/demo.mp4"))
         console.print(Text(f"Try it:   macrohard open {summary.id}"))
     if summary.status in ("paused", "running", "waiting"):
         answers = "".join(f" --answer {question.id}=…" for question in questions)

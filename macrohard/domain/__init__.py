@@ -44,7 +44,7 @@ from macrohard.domain.specification import (
     Question,
     Specification,
 )
-from macrohard.domain.usage import UserReport, UserSession, UserStep
+from macrohard.domain.usage import DemoFilm, UserReport, UserSession, UserStep
 from macrohard.domain.value import JsonObject, Value
 from macrohard.domain.verdict import CheckKind, Finding, Severity, Verdict, VerdictStatus
 
@@ -66,6 +66,7 @@ __all__ = [
     "CriterionState",
     "CriterionStatus",
     "Decision",
+    "DemoFilm",
     "Design",
     "Exclusion",
     "Finding",

@@ -8,7 +8,7 @@ from macrohard.domain.plan import Task
 from macrohard.domain.run import CriterionStatus, Phase, RunStatus, SessionOutcome
 from macrohard.domain.scenario import Scenario
 from macrohard.domain.specification import Criterion, Specification
-from macrohard.domain.usage import UserSession
+from macrohard.domain.usage import DemoFilm, UserSession
 from macrohard.domain.value import Value
 from macrohard.domain.verdict import Finding, Verdict
 
@@ -118,3 +118,5 @@ class RunOverview(Value):
     forecast: Forecast | None = None
     product_commit: str | None
     product_path: str | None
+    film: DemoFilm | None = None
+    """Of the released commit; None: there was nothing to film, or no film was wanted."""

@@ -38,6 +38,20 @@ class UserReport(Value):
     last_remark: str = ""
 
 
+class DemoFilm(Value):
+    """The film of the visits to a released commit, or why there is none."""
+
+    commit: str
+    artifact: str | None
+    """Digest of an MP4."""
+    seconds: float = 0.0
+    size_bytes: int = 0
+    steps: int = 0
+    """All that were taken in these visits: none is left out."""
+    problem: str = ""
+    """Why it could not be made."""
+
+
 class UserSession(Value):
     """One simulated user's visit to one commit."""
 

@@ -1,7 +1,7 @@
 """Takes a run as far as it goes, and records how it ended."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,8 @@ from macrohard.llm.budget import Budget
 from macrohard.llm.endpoint import Endpoint
 from macrohard.llm.gateway import Gateway, Persistence
 from macrohard.llm.limiter import Limiters
+from macrohard.llm.media import FolderOrders, MediaPlan
+from macrohard.llm.media.studio import Studio
 from macrohard.sandbox import SandboxProvider
 from macrohard.store import Store
 from macrohard.workspace import Repository
@@ -39,6 +41,10 @@ class Surroundings:
     notices: tuple[str, ...]
     parallel_sessions: int
     patience_seconds: float
+    media: MediaPlan | None = None
+    """Who makes pictures and clips; None: nobody."""
+    prepare_film: Callable[[], Awaitable[None]] | None = None
+    """Makes the sandbox image for films, if it is not there yet; None: no film is wanted."""
 
 
 class Transcripts:
@@ -113,6 +119,14 @@ async def carry_out(
                 notices=surroundings.notices,
             )
         )
+        studio = Studio(
+            # What a recording says was paid for once.
+            (surroundings.media if recorded is None else None) or MediaPlan(),
+            ledger=budget,
+            orders=FolderOrders(folder / "media"),
+            artifacts=store.artifacts,
+            emit=emit,
+        )
         context = FactoryContext(
             run_id=run_id,
             requirement=(await store.overview(run_id)).summary.requirement,
@@ -137,6 +151,8 @@ async def carry_out(
             artifacts=store.artifacts,
             emit=emit,
             slots=asyncio.Semaphore(surroundings.parallel_sessions),
+            studio=studio,
+            prepare_film=surroundings.prepare_film,
             deliver=put,
         )
         try:
@@ -159,6 +175,8 @@ async def carry_out(
             placed.setdefault("path", state.get("product", ""))
             outcome: RunOutcome = state.get("outcome", "failed")  # type: ignore[assignment]  # set by our nodes only
             await end(outcome, state.get("problem", ""), state.get("good"))
+        finally:
+            await studio.close()
 
 
 def _parked(error: ModelUnavailable, run_id: str) -> str:

@@ -12,6 +12,7 @@ from macrohard.errors import AgentGaveUp
 from macrohard.events import Emit
 from macrohard.llm import ChatModel
 from macrohard.llm.budget import Budget
+from macrohard.llm.media.studio import Studio
 from macrohard.sandbox import SandboxProvider
 from macrohard.workspace import Repository
 
@@ -48,6 +49,10 @@ class FactoryContext:
     emit: Emit
     slots: asyncio.Semaphore
     """How many sessions with a sandbox may be at work at once."""
+    studio: Studio
+    """Makes pictures and clips, where somebody offers it."""
+    prepare_film: Callable[[], Awaitable[None]] | None
+    """Makes the sandbox image for films, if it is not there yet; None: no film is wanted."""
     deliver: Callable[[str, str], Awaitable[str]]
     """(commit, title) → where the product was put."""
 

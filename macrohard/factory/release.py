@@ -2,31 +2,80 @@
 
 from langgraph.runtime import Runtime
 
-from macrohard.domain import Specification
+from macrohard.domain import DemoFilm, Specification, UserSession
+from macrohard.errors import SandboxUnavailable
+from macrohard.events import Filmed
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.phases import phase
 from macrohard.factory.state import State
+from macrohard.product import Ending, NoFilm, make_film
+
+MP4 = "video/mp4"
 
 
 async def release(state: State, runtime: Runtime[FactoryContext]) -> State:
     """Deliver the good commit; delivered means that every MUST, and every gate, passed on it."""
     context = runtime.context
     commit = state.get("good") or state["base"]
+    specification = await context.load(Specification, state["specification"])
+    problem = _problem(state, specification)
     async with phase(context.emit, "release", state["iteration"]):
-        specification = await context.load(Specification, state["specification"])
         await context.repository.set_branch("main", commit)
         path = await context.deliver(commit, specification.title)
-    passed = set(state.get("met", []))
-    failed = [gate for gate in ("manifest", "install", "start", "tests") if gate not in passed]
-    unmet = [c for c in specification.criteria if c.priority == "MUST" and c.id not in passed]
-    problem = ""
-    if unmet or failed:
-        parts = [f"{len(unmet)} MUST criteria are not met: {', '.join(c.id for c in unmet)}"] if unmet else []
-        parts += [f"these checks did not pass: {', '.join(failed)}"] if failed else []
-        problem = "; ".join([*parts, *([state["ended"]] if state.get("ended") else [])])
+        await _film(state, context, specification, commit, problem)
     return {
         "outcome": "partial" if problem else "delivered",
         "problem": problem,
         "good": commit,
         "product": path,
     }
+
+
+def _problem(state: State, specification: Specification) -> str:
+    """What does not hold; empty if all does that must."""
+    passed = set(state.get("met", []))
+    failed = [gate for gate in ("manifest", "install", "start", "tests") if gate not in passed]
+    unmet = [c for c in specification.criteria if c.priority == "MUST" and c.id not in passed]
+    if not unmet and not failed:
+        return ""
+    parts = [f"{len(unmet)} MUST criteria are not met: {', '.join(c.id for c in unmet)}"] if unmet else []
+    parts += [f"these checks did not pass: {', '.join(failed)}"] if failed else []
+    return "; ".join([*parts, *([state["ended"]] if state.get("ended") else [])])
+
+
+async def _film(state: State, context: FactoryContext, specification: Specification, commit: str, problem: str) -> None:
+    """Film the visits to the released commit; where that cannot be done the release says so, and stays one."""
+    if context.prepare_film is None:
+        return
+    visits = [await context.load(UserSession, digest) for digest in dict.fromkeys(state.get("visits", []))]
+    shown = [visit for visit in visits if visit.commit == commit and visit.steps]
+    if not shown:
+        return
+    met = sum(1 for criterion in specification.criteria if criterion.id in state.get("met", []))
+    ending = Ending(
+        heading="Partly delivered" if problem else "Delivered",
+        lines=(f"{met} of {len(specification.criteria)} criteria hold", *problem.split("; "))
+        if problem
+        else (f"{met} of {len(specification.criteria)} criteria hold",),
+        all_well=not problem,
+    )
+    try:
+        await context.prepare_film()
+        made = await make_film(
+            context.sandboxes,
+            shown,
+            title=specification.title,
+            summary=specification.summary,
+            ending=ending,
+            artifacts=context.artifacts,
+        )
+    except SandboxUnavailable as error:
+        made = NoFilm(reason=str(error))
+    if isinstance(made, NoFilm):
+        await context.emit(Filmed(film=DemoFilm(commit=commit, artifact=None, problem=made.reason)))
+        return
+    artifact = await context.artifacts.put(made.content, media_type=MP4)
+    film = DemoFilm(
+        commit=commit, artifact=artifact, seconds=made.seconds, size_bytes=len(made.content), steps=made.steps
+    )
+    await context.emit(Filmed(film=film))

@@ -38,6 +38,8 @@ class State(TypedDict, total=False):
     """What the present iteration is to repair; missing in the first."""
     findings: Annotated[list[str], operator.add]
     """One digest for each visitor of the present iteration."""
+    visits: Annotated[list[str], operator.add]
+    """One digest for each visit of a simulated user, of all iterations: the film shows those to the released commit."""
     good: str | None
     """The last commit that was kept."""
     met: list[str]

@@ -41,6 +41,7 @@ async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
             persona=visitor if persona else None,
         )
     recorded = UserVisit.read_record(result.record)
+    visits: list[str] = []
     findings = list(
         await reproduce(
             context.sandboxes,
@@ -65,11 +66,12 @@ async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
             height=persona.height,
         )
         await context.emit(Used(iteration=iteration, session=session))
+        visits.append(await context.keep(session))
     elif result.outcome == "finished":
         findings += _tester_findings(state["commit"], TesterReport.model_validate(result.report))
     for finding in findings:
         await context.emit(Found(iteration=iteration, finding=finding))
-    return {"findings": [await context.keep(Findings(findings=tuple(findings)))]}
+    return {"findings": [await context.keep(Findings(findings=tuple(findings)))], "visits": visits}
 
 
 def _material(persona: Persona | None, specification: Specification, design: Design) -> JsonObject:

@@ -1,22 +1,32 @@
 """Driving the product under construction: from its manifest to verdicts and friction logs."""
 
 from macrohard.product.checks import verify
+from macrohard.product.drawing import Drawing, DrawingTable
+from macrohard.product.film import Ending, Film, NoFilm, make_film
 from macrohard.product.manifest import Manifest, read_manifest
 from macrohard.product.placeholders import UnknownPlaceholder, filled, filled_scenario, repeated
 from macrohard.product.preview import preview
 from macrohard.product.service import PORT, Service, checkout
+from macrohard.product.svg import SvgRefused
 from macrohard.product.usage import UserVisit, VisitRecord, open_visit, reproduce
 
 __all__ = [
     "PORT",
+    "Drawing",
+    "DrawingTable",
+    "Ending",
+    "Film",
     "Manifest",
+    "NoFilm",
     "Service",
+    "SvgRefused",
     "UnknownPlaceholder",
     "UserVisit",
     "VisitRecord",
     "checkout",
     "filled",
     "filled_scenario",
+    "make_film",
     "open_visit",
     "preview",
     "read_manifest",

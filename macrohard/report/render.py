@@ -14,6 +14,8 @@ from macrohard.report.pictures import Album, collect
 
 PAGE = Path(__file__).parent / "page"
 LONGEST = 1200
+FILM_BYTES = 4_000_000
+"""A larger film is not put into the report, which names the file beside it instead."""
 """Characters of any text from a product, a user or a model; more is cut, and said so."""
 
 
@@ -23,6 +25,7 @@ async def render(overview: RunOverview, artifacts: Artifacts) -> str:
     Artifacts that are gone are left out; whatever else `artifacts` raises passes.
     """
     album = await collect(overview, artifacts)
+    film = await _film(overview, artifacts)
     style, script = _style(album), (PAGE / "player.js").read_text(encoding="utf-8")
     return (
         _environment()
@@ -38,6 +41,7 @@ async def render(overview: RunOverview, artifacts: Artifacts) -> str:
             findings=story.open_findings(overview),
             visits=story.visits(overview),
             changes=story.changes(overview.iterations),
+            film=film,
             made_at=datetime.now(UTC),
             style=style,
             style_hash=_hash(style),
@@ -45,6 +49,18 @@ async def render(overview: RunOverview, artifacts: Artifacts) -> str:
             script_hash=_hash(script),
         )
     )
+
+
+async def _film(overview: RunOverview, artifacts: Artifacts) -> str:
+    """The film as a data URI; empty if there is none that the report can carry."""
+    film = overview.film
+    if film is None or film.artifact is None or film.size_bytes >= FILM_BYTES:
+        return ""
+    try:
+        content = await artifacts.get(film.artifact)
+    except KeyError:
+        return ""
+    return f"data:video/mp4;base64,{base64.b64encode(content).decode()}"
 
 
 def _style(album: Album) -> str:

@@ -19,9 +19,11 @@ from macrohard.domain import Caps, Value
 from macrohard.errors import RequestError
 from macrohard.llm.chat import ModelRole
 from macrohard.llm.known import BUILTIN, DEFAULT_MODEL
+from macrohard.llm.media import MediaPlan, MediaSettings
 from macrohard.llm.price import ModelPrice
 from macrohard.llm.target import RoleTargets
 from macrohard.settings.keys import find_key, in_environment, variable_of
+from macrohard.settings.media import media_plan
 from macrohard.settings.tables import EndpointName, EndpointTable, FallbackTable, RoleTable, checked_url
 from macrohard.settings.targets import Probed, Resolver
 
@@ -91,6 +93,8 @@ class Settings(BaseSettings):
     """Of one answer, unless its role says otherwise."""
     prices: dict[str, ModelPrice] = Field(default_factory=dict)
     """US dollars per million tokens by model or MODEL@ENDPOINT, added to the known ones: the budget is kept by them."""
+    media: MediaSettings = MediaSettings()
+    """Who makes pictures and clips, how many for one product, and whether the users' visits are filmed."""
     budget_usd: float = Field(default=20.0, gt=0)
     """For each run, unless said otherwise; at the cap the run pauses and asks."""
     iterations: int = Field(default=4, ge=1, le=50)
@@ -186,6 +190,10 @@ class Settings(BaseSettings):
         """
         return Resolver(self, run_model=run_model, probed=probed or {}, path=str(settings_file())).targets()
 
+    def media_plan(self, run_model: str) -> MediaPlan:
+        """Who makes pictures and clips for a run; raises as `targets` does."""
+        return media_plan(self, run_model=run_model, path=str(settings_file()))
+
 
 def _content(path: Path) -> dict[str, object]:
     try:
@@ -224,7 +232,12 @@ def load_settings(**flags: object) -> Settings:
         ) from None
 
 
-_TABLES: dict[str, type[Value]] = {"endpoints": EndpointTable, "roles": RoleTable, "prices": ModelPrice}
+_TABLES: dict[str, type[Value]] = {
+    "endpoints": EndpointTable,
+    "roles": RoleTable,
+    "prices": ModelPrice,
+    "media": MediaSettings,
+}
 
 
 def _complaint(location: tuple[int | str, ...], problem: str, flags: dict[str, object]) -> str:

@@ -11,6 +11,7 @@ from macrohard.domain import (
     Criterion,
     CriterionState,
     CriterionStatus,
+    DemoFilm,
     Design,
     Finding,
     Forecast,
@@ -29,6 +30,7 @@ from macrohard.domain import (
 from macrohard.events import (
     Designed,
     Event,
+    Filmed,
     Found,
     Integrated,
     IterationEnded,
@@ -77,6 +79,7 @@ class Fold:
         self.product: str | None = None
         """The last commit that was kept."""
         self.product_path: str | None = None
+        self.film: DemoFilm | None = None
         self._iterations: dict[int, _Iteration] = {}
         self._phases: dict[Phase, dict[tuple[int, float], tuple[float, float]]] = {}
         for recorded in events:
@@ -91,6 +94,8 @@ class Fold:
                 self.started = event
             case RunEnded():
                 self.product_path = event.product_path
+            case Filmed():
+                self.film = event.film
             case Specified():
                 self.specification = event.specification
             case Designed():
@@ -212,6 +217,7 @@ class Fold:
             forecast=forecast,
             product_commit=self.product,
             product_path=self.product_path,
+            film=self.film,
         )
 
 
