@@ -24,6 +24,7 @@ from macrohard.llm.price import ModelPrice
 from macrohard.llm.target import RoleTargets
 from macrohard.settings.keys import find_key, in_environment, variable_of
 from macrohard.settings.media import media_plan
+from macrohard.settings.spans import Span
 from macrohard.settings.tables import EndpointName, EndpointTable, FallbackTable, RoleTable, checked_url
 from macrohard.settings.targets import Probed, Resolver
 
@@ -97,11 +98,6 @@ class Settings(BaseSettings):
     """Who makes pictures and clips, how many for one product, and whether the users' visits are filmed."""
     budget_usd: float = Field(default=20.0, gt=0)
     """For each run, unless said otherwise; at the cap the run pauses and asks."""
-    iterations: int = Field(default=4, ge=1, le=50)
-    """How often at most a run implements, verifies and is used."""
-    parallel_sessions: int = Field(default=4, ge=1, le=64)
-    """Agents of one run at work at the same time."""
-    patience_seconds: float = Field(default=120.0, gt=0)
     max_tokens: PositiveInt | None = None
     """Of each run, input and output of all calls; so for the other limits, and none by default."""
     max_calls: PositiveInt | None = None
@@ -114,6 +110,11 @@ class Settings(BaseSettings):
     """Sessions of one phase in one iteration."""
     max_depth: PositiveInt | None = None
     """How far sessions may be started by sessions; 1: by the factory only."""
+    iterations: int = Field(default=4, ge=1, le=50)
+    """How often at most a run implements, verifies and is used."""
+    parallel_sessions: int = Field(default=4, ge=1, le=64)
+    """Agents of one run at work at the same time."""
+    patience_seconds: float = Field(default=120.0, gt=0)
     """So long a call to a model waits for an endpoint that has no room or does not answer, before another one is asked
     or the run is parked."""
     auto_resume: bool = False
@@ -157,11 +158,6 @@ class Settings(BaseSettings):
         )
 
     @property
-    def database(self) -> str:
-        """The SQLAlchemy URL to use."""
-        return self.database_url or f"sqlite+aiosqlite:///{self.home / 'macrohard.db'}"
-
-    @property
     def caps(self) -> Caps:
         """What each run may take."""
         return Caps(
@@ -173,6 +169,11 @@ class Settings(BaseSettings):
             fan_out=self.max_fan_out,
             depth=self.max_depth,
         )
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL to use."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.home / 'macrohard.db'}"
 
     @property
     def model_is_chosen(self) -> bool:
