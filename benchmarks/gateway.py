@@ -34,7 +34,7 @@ import orjson
 
 from macrohard.domain import Caps, JsonObject
 from macrohard.llm import ModelPrice
-from macrohard.llm.endpoint import Endpoint
+from macrohard.llm.endpoint import open_endpoint
 from macrohard.llm.gateway import Gateway
 from macrohard.llm.limiter import Limiters
 from macrohard.llm.target import EndpointSettings, Target
@@ -67,7 +67,7 @@ async def gateway(base_url: str) -> AsyncIterator[Ask]:
     target = Target(
         endpoint=EndpointSettings(name="measured", base_url=base_url, parallel_calls=1000), model="m", price=price
     )
-    endpoint = Endpoint(target)
+    endpoint = open_endpoint(target)
     with tempfile.TemporaryDirectory() as folder:
         async with await Store.open(None, home=Path(folder)) as store:
             run_id = await store.create_run("measure", options={}, model=target.model)

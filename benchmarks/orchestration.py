@@ -24,7 +24,7 @@ from macrohard.domain import Assignment, Caps, JsonObject
 from macrohard.execution.carry_out import Transcripts
 from macrohard.factory.reports import WorkReport
 from macrohard.llm import MODEL_ROLES
-from macrohard.llm.endpoint import Endpoint
+from macrohard.llm.endpoint import open_endpoint
 from macrohard.llm.gateway import Gateway
 from macrohard.llm.limiter import Limiters
 from macrohard.llm.target import EndpointSettings, Target
@@ -64,7 +64,7 @@ async def desk(snapshot: str | None) -> AsyncIterator[Bench]:
 async def session_of(calls: int, *, base_url: str, home: Path) -> tuple[float, int]:
     """Processor milliseconds for each model call, and database bytes for each, over one session."""
     settings = Target(endpoint=EndpointSettings(name="scripted", base_url=base_url), model=f"look-{calls}")
-    endpoint = Endpoint(settings)
+    endpoint = open_endpoint(settings)
     async with await Store.open(None, home=home) as store:
         run_id = await store.create_run("measure", options={}, model=settings.model)
         await store.budget(run_id).open(Caps(usd=1000.0))

@@ -1,81 +1,75 @@
-"""One OpenAI-compatible endpoint, the built-in model included; the only importer of `openai`."""
+"""One model at one endpoint: prepares calls, and makes one attempt at a time at them."""
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-import httpx2
-import openai
-import orjson
+from pydantic import ValidationError
 
 from macrohard.domain import JsonObject
-from macrohard.llm.chat import Reply, ToolCall, Usage
-from macrohard.llm.failures import Interrupted, Rejected, Throttled
-from macrohard.llm.target import EndpointSettings, Target
-from macrohard.llm.transport import Request, Transport
+from macrohard.llm.chat import Reply
+from macrohard.llm.complaints import failure_of_status
+from macrohard.llm.connections import open_transport
+from macrohard.llm.failures import CallFailed, Interrupted
+from macrohard.llm.stream import EventDecoder, Unreadable
+from macrohard.llm.target import Target
+from macrohard.llm.tokens import RequestSize, request_size, usage_of
+from macrohard.llm.transport import Request, Transport, TransportFailed
+from macrohard.llm.wire import WIRES, Reader
+from macrohard.llm.wire.answer import Draft, answer_of
 
-CONNECT_SECONDS = 10.0
-ANSWER_SECONDS = 900.0
-"""xAI advises at least this for reasoning models (docs.x.ai, best practices)."""
-RETRIES = 4
-"""The SDK's own, with back-off and Retry-After; no other layer retries."""
-TICKS_PER_USD = 1e10
-"""Of `usage.cost_in_usd_ticks`, where the provider states the exact cost (xAI)."""
+LINGER_SECONDS = 5.0
+"""How long an answer that is complete may keep us waiting for its usage and its end."""
+LONGEST_COMPLAINT_BYTES = 64 << 10
 
 
 @dataclass(frozen=True)
 class PreparedCall:
-    """A call encoded once: what may be reserved for it is known before it is sent, and it can be sent again as it is."""
+    """A call, encoded once: what to reserve for it is known before it is sent, and it can be sent again as it is."""
 
     request: Request
     messages: Sequence[JsonObject]
     tools: Sequence[JsonObject]
+    size: RequestSize
     worst_case_usd: float
     """No answer to this costs more by the price table."""
     worst_case_tokens: int
     """Input and output at most."""
-    likely_tokens: int
-    """The input as it is usually counted: for limits of tokens a minute."""
+
+    @property
+    def likely_tokens(self) -> int:
+        """The input as it is usually counted: for limits of tokens a minute."""
+        return self.size.likely_tokens
 
 
 class Endpoint:
-    """One target: prepares calls, and makes one attempt at a time at them."""
+    """One target over its transport; made by `open_endpoint`, and closed by who opened it."""
 
-    def __init__(self, target: Target, transport: Transport | None = None) -> None:
+    def __init__(self, target: Target, transport: Transport) -> None:
         self.target = target
-        settings = target.endpoint
-        timeout = httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
-        if settings.base_url is None:
-            from macrohard.llm.builtin.app import application
-
-            client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=application), timeout=timeout)
-            self._client = openai.AsyncOpenAI(
-                api_key="none", base_url="http://builtin/v1", http_client=client, max_retries=0
-            )
-        else:
-            self._client = openai.AsyncOpenAI(
-                api_key=settings.api_key.get_secret_value() or "none",
-                base_url=settings.base_url,
-                timeout=timeout,
-                max_retries=RETRIES,
-            )
+        self._transport = transport
+        self._wire = WIRES[target.endpoint.wire]
 
     def prepare(self, messages: Sequence[JsonObject], tools: Sequence[JsonObject], *, session_id: str) -> PreparedCall:
         """Encode the conversation for this target; the messages must not change until the call is over."""
-        body = orjson.dumps({"messages": list(messages), "tools": list(tools)})
+        target = self.target
+        headers, body = self._wire.encode(target, messages, tools, session_id=session_id)
+        size = request_size(body, messages)
+        # Who is not told a limit may answer until its window is full.
+        limited = target.capabilities.output_limit != "none"
+        output_tokens = target.max_output_tokens if limited else max(target.context_tokens, target.max_output_tokens)
         return PreparedCall(
             request=Request(
-                endpoint=self.target.endpoint.name,
-                path="/chat/completions",
-                headers={},
-                body=body,
-                session_id=session_id,
+                endpoint=target.endpoint.name, path=self._wire.path, headers=headers, body=body, session_id=session_id
             ),
             messages=messages,
             tools=tools,
-            worst_case_usd=self.worst_case_usd(messages, tools),
-            worst_case_tokens=2 * estimated_tokens([*messages, *tools]) + self.target.max_output_tokens,
-            likely_tokens=estimated_tokens([*messages, *tools]),
+            size=size,
+            worst_case_usd=target.price.cost_usd(
+                input_tokens=size.tokens_at_most, cached_tokens=0, output_tokens=output_tokens
+            ),
+            worst_case_tokens=size.tokens_at_most + output_tokens,
         )
 
     async def complete(self, call: PreparedCall) -> Reply:
@@ -84,112 +78,130 @@ class Endpoint:
         Raises:
             CallFailed: see `macrohard.llm.failures`; its `spent` is what the attempt is taken to have cost.
         """
-        messages, tools = call.messages, call.tools
-        # The SDK checks a typed history on every call, 25 ms for 200 messages; `extra_body` goes out as it is.
-        body: dict[str, object] = {"messages": list(messages), "max_tokens": self.target.max_output_tokens}
-        if tools:
-            body["tools"] = list(tools)
         began = time.monotonic()
+        reader = self._wire.reader(self.target, tools=_names(call.tools))
         try:
-            completion = await self._client.chat.completions.create(
-                model=self.target.model, messages=[], extra_body=body
-            )
-        except openai.APIStatusError as error:
-            problem = self._advice(error)
-            if error.status_code == 429:
-                raise Throttled(problem, retry_after_seconds=None) from error
-            if error.status_code >= 500:
-                raise Interrupted(problem) from error
-            raise Rejected(problem, status=error.status_code) from error
-        except openai.APIConnectionError as error:
-            cause = type(error.__cause__ or error).__name__
-            raise Interrupted(
-                f"{self.target.endpoint.name} at {self.target.endpoint.base_url} cannot be reached ({cause}). "
-                "Check the address and the network, then resume the run."
-            ) from error
-        seconds = time.monotonic() - began
-        if not completion.choices:
-            raise Interrupted(f"{self.target.endpoint.name} answered without a choice; resume the run to ask again")
-        message = completion.choices[0].message
-        calls = tuple(
-            ToolCall(id=call.id or f"call_{number}", name=call.function.name, arguments=call.function.arguments or "{}")
-            for number, call in enumerate(message.tool_calls or [])
-            if call.type == "function" or call.type is None
-        )
-        wire: JsonObject = {"role": "assistant", "content": message.content}
-        if calls:
-            wire["tool_calls"] = [
-                {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-                for call in calls
-            ]
-        return Reply(
-            endpoint=self.target.endpoint.name,
-            finish="tool_calls" if calls else "length" if completion.choices[0].finish_reason == "length" else "stop",
-            model=completion.model or self.target.model,
-            message=wire,
-            text=message.content or "",
-            tool_calls=calls,
-            usage=self._usage(completion.usage, messages, wire, seconds),
-        )
-
-    def _usage(
-        self,
-        stated: openai.types.CompletionUsage | None,
-        messages: Sequence[JsonObject],
-        answer: JsonObject,
-        seconds: float,
-    ) -> Usage:
-        if stated is None:
-            input_tokens, cached, output_tokens, ticks = estimated_tokens(messages), 0, estimated_tokens([answer]), None
-        else:
-            input_tokens, output_tokens = stated.prompt_tokens, stated.completion_tokens
-            cached = (stated.prompt_tokens_details and stated.prompt_tokens_details.cached_tokens) or 0
-            ticks = (stated.model_extra or {}).get("cost_in_usd_ticks")
-        cost = (
-            ticks / TICKS_PER_USD
-            if isinstance(ticks, int | float)
-            else self.target.price.cost_usd(
-                input_tokens=input_tokens, cached_tokens=cached, output_tokens=output_tokens
-            )
-        )
-        return Usage(
-            input_tokens=input_tokens, cached_tokens=cached, output_tokens=output_tokens, cost_usd=cost, seconds=seconds
-        )
-
-    def worst_case_usd(self, messages: Sequence[JsonObject], tools: Sequence[JsonObject]) -> float:
-        """More than any answer to this can cost by the price table."""
-        return self.target.price.cost_usd(
-            input_tokens=2 * estimated_tokens([*messages, *tools]),
-            cached_tokens=0,
-            output_tokens=self.target.max_output_tokens,
-        )
-
-    def _advice(self, error: openai.APIStatusError) -> str:
-        where = f"{self.target.endpoint.name} ({self.target.model})"
-        said = str(error.body or error.message)[:500]
-        if error.status_code in (401, 403):
-            return f"{where} refused the key ({error.status_code}). Set MACROHARD_API_KEY or XAI_API_KEY: {said}"
-        if error.status_code == 404:
-            return f"{where} knows no such model or path (404). Check MACROHARD_MODEL and MACROHARD_BASE_URL: {said}"
-        if error.status_code == 429:
-            return f"{where} has no capacity left for this key (429). Resume the run later: {said}"
-        return f"{where} answered {error.status_code}: {said}"
+            draft = await self._attempt(call.request, reader)
+            return self._reply(call, draft, seconds=time.monotonic() - began)
+        except CallFailed as failure:
+            if failure.spent is None and reader.draft.began:
+                failure.spent = usage_of(
+                    reader.draft.usage,
+                    request=call.size,
+                    answered_characters=reader.draft.characters,
+                    price=self.target.price,
+                    seconds=time.monotonic() - began,
+                )
+            raise
 
     async def close(self) -> None:
-        """Let go of connections."""
-        await self._client.close()
+        """Let go of the transport."""
+        await self._transport.close()
+
+    async def _attempt(self, request: Request, reader: Reader) -> Draft:
+        where = f"{self.target.endpoint.name} ({self.target.model})"
+        reached = False
+        try:
+            async with self._transport.post(request) as answer:
+                reached = True
+                if answer.status != 200:
+                    raise failure_of_status(
+                        self.target,
+                        status=answer.status,
+                        headers=answer.headers,
+                        body=await _beginning(answer.chunks),
+                    )
+                return await _read(answer.chunks, reader)
+        except TransportFailed as error:
+            if reached:
+                raise Interrupted(f"{where} broke off within its answer ({error})") from error
+            at = self.target.endpoint.base_url or "this process"
+            raise Interrupted(
+                f"{self.target.endpoint.name} at {at} cannot be reached ({error}). "
+                "Check the address and the network, then resume the run."
+            ) from error
+        except Unreadable as error:
+            raise Interrupted(f"{where} answered what cannot be read: {error}") from error
+
+    def _reply(self, call: PreparedCall, draft: Draft, *, seconds: float) -> Reply:
+        target = self.target
+        answer = answer_of(
+            draft,
+            target,
+            taken=_call_ids(call.messages) if draft.calls.calls else (),
+            seed=f"{call.request.session_id}\n{len(call.messages)}\n{len(call.request.body)}",
+        )
+        try:
+            return Reply(
+                endpoint=target.endpoint.name,
+                model=draft.model or target.model,
+                message=answer.message,
+                text=answer.text,
+                reasoning=answer.reasoning,
+                tool_calls=answer.calls,
+                finish=answer.finish,
+                usage=usage_of(
+                    draft.usage,
+                    request=call.size,
+                    answered_characters=draft.characters,
+                    price=target.price,
+                    seconds=seconds,
+                ),
+            )
+        except ValidationError as error:
+            # Items nested deeper than can be kept.
+            raise Interrupted(f"{target.endpoint.name} ({target.model}) answered what cannot be kept") from error
 
 
-def estimated_tokens(messages: Sequence[JsonObject]) -> int:
-    """About four characters a token, for endpoints that do not count and for reservations."""
-    return sum(len(str(message)) for message in messages) // 4 + 1
+async def _read(chunks: AsyncIterator[bytes], reader: Reader) -> Draft:
+    """Everything up to the end of the answer; an end that does not come after a complete answer is not waited for."""
+    decoder, draft = EventDecoder(), reader.draft
+    try:
+        while True:
+            complete = draft.ended or bool(draft.reason)
+            async with asyncio.timeout(LINGER_SECONDS if complete else None):
+                chunk = await anext(chunks, None)
+            for event in decoder.close() if chunk is None else decoder.feed(chunk):
+                reader.read(event)
+            if chunk is None:
+                draft.ended = draft.ended or not decoder.streamed
+                break
+    except (TransportFailed, TimeoutError, Unreadable):
+        if not (draft.ended or draft.reason):
+            raise
+    return reader.close()
 
 
-def open_transport(settings: EndpointSettings) -> Transport:
-    """The way in to an endpoint, shared by all who open it; each closes what it opened, the last one for all."""
-    raise NotImplementedError(settings.name)
+async def _beginning(chunks: AsyncIterator[bytes]) -> bytes:
+    """As much of a complaint as is worth reading; one that breaks off has been heard all the same."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(LINGER_SECONDS):
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > LONGEST_COMPLAINT_BYTES:
+                    break
+    except (TransportFailed, TimeoutError):
+        return bytes(body)
+    return bytes(body)
+
+
+def _names(tools: Sequence[JsonObject]) -> frozenset[str]:
+    functions = (tool.get("function") for tool in tools)
+    return frozenset(str(function.get("name")) for function in functions if isinstance(function, dict))
+
+
+def _call_ids(messages: Sequence[JsonObject]) -> frozenset[str]:
+    """The ids of all calls of the conversation: an answer's must be others."""
+    found = set()
+    for message in messages:
+        calls = message.get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
+            if isinstance(call, dict):
+                found.add(str(call.get("id")))
+    return frozenset(found)
 
 
 def open_endpoint(target: Target) -> Endpoint:
-    """The endpoint of a target, over a transport shared with other targets of the same endpoint settings."""
-    return Endpoint(target)
+    """The endpoint of a target, over a transport shared with all targets of the same endpoint settings."""
+    return Endpoint(target, open_transport(target.endpoint))

@@ -11,7 +11,7 @@ import uvicorn
 
 from macrohard.domain import JsonObject
 from macrohard.llm import ModelPrice
-from macrohard.llm.endpoint import Endpoint
+from macrohard.llm.endpoint import Endpoint, open_endpoint
 from macrohard.llm.failures import Interrupted, Rejected
 from macrohard.llm.target import EndpointSettings, Target
 
@@ -69,7 +69,7 @@ async def server() -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def endpoint(server: Server) -> AsyncIterator[Endpoint]:
-    made = Endpoint(
+    made = open_endpoint(
         Target(
             endpoint=EndpointSettings(name="test", base_url=server.base_url),
             model="m-1",
@@ -149,7 +149,7 @@ async def test_a_refusal_says_what_to_do(
 
 
 async def test_an_endpoint_that_is_not_there_is_named() -> None:
-    endpoint = Endpoint(
+    endpoint = open_endpoint(
         Target(endpoint=EndpointSettings(name="nowhere", base_url="http://127.0.0.1:9/v1"), model="m", price=PRICE)
     )
     with pytest.raises(Interrupted, match=r"nowhere at http://127\.0\.0\.1:9/v1 cannot be reached"):
