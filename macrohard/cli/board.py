@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from macrohard.cli.terminal import duration
 from macrohard.domain import PHASES, Phase
 from macrohard.events import (
     Event,
     Found,
     IterationEnded,
     ModelCalled,
+    ModelTroubled,
     PhaseEnded,
     PhaseStarted,
     Progress,
@@ -80,6 +82,8 @@ class Board:
     model_calls: int = 0
     cost_usd: float = 0.0
     progress: str = ""
+    troubles: dict[str, str] = field(default_factory=dict)
+    """Endpoint → what is wrong with it and what is done about it, in words."""
     ended: str = ""
 
     def __post_init__(self) -> None:
@@ -117,6 +121,12 @@ class Board:
             case ModelCalled():
                 self.model_calls += 1
                 self.cost_usd += event.cost_usd
+                self.troubles.pop(event.endpoint, None)
+            case ModelTroubled():
+                self.cost_usd += event.cost_usd
+                self.troubles[event.endpoint] = trouble(event)
+                if event.reaction == "well again":
+                    del self.troubles[event.endpoint]
             case SessionEnded():
                 self.sessions.pop(event.session_id, None)
             case Verified():
@@ -139,3 +149,18 @@ class Board:
             self.iteration = event.iteration
             self.verdicts.clear()
         self.phases[event.phase].enter(self.clock())
+
+
+def trouble(event: ModelTroubled) -> str:
+    """One line for people, what is done about it first."""
+    match event.reaction:
+        case "waits":
+            return f"{event.endpoint} waits {duration(event.seconds)}: {event.problem}"
+        case "asks again":
+            return f"{event.endpoint} was asked again: {event.problem}"
+        case "asks another":
+            return f"{event.instead} is asked instead of {event.endpoint}: {event.problem}"
+        case "gives up":
+            return f"{event.endpoint} does not answer: {event.problem}"
+        case "well again":
+            return f"{event.endpoint} is well again"

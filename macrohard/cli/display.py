@@ -10,11 +10,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from macrohard.cli.board import Board, Clock, PhaseLine
+from macrohard.cli.board import Board, Clock, PhaseLine, trouble
 from macrohard.cli.terminal import counted, dollars, duration, one_line, printable
 from macrohard.events import (
     Event,
     IterationEnded,
+    ModelTroubled,
     PhaseEnded,
     PhaseStarted,
     Progress,
@@ -87,6 +88,8 @@ class PlainDisplay:
             case IterationEnded():
                 fate = "kept" if event.kept else "not kept"
                 return [f"iteration {event.iteration} {fate}: {event.reason}"]
+            case ModelTroubled() if event.reaction != "asks again":
+                return [trouble(event)]
             case Progress():
                 return [event.text]
             case _:
@@ -149,6 +152,8 @@ class LiveDisplay:
             parts.append(self._counts())
         if board.sessions:
             parts += [Text(), self._sessions()]
+        for line in board.troubles.values():
+            parts.append(Text(f"  {one_line(line, self._console.width - 4)}", "yellow"))
         if board.progress:
             parts.append(Text(f"  {one_line(board.progress, self._console.width - 4)}", "dim"))
         return Group(*parts)
