@@ -18,6 +18,8 @@ ORIGIN = f"http://127.0.0.1:{PORT}"
 READY_SECONDS = 60.0
 REPLY_SECONDS = 20.0
 """The program itself gives up after 15 seconds; this is for the case that it hangs."""
+PICTURE_PIXELS = 1024
+"""The longer side of what a model looks at: text of usual size is still read, and it costs few tokens."""
 _PROGRAM = WORKSPACE / "driver"
 _GUEST = Path(__file__).parent / "guest"
 _NOTED_AT_MOST = 100
@@ -198,6 +200,14 @@ class Visit:
         """The window as a JPEG; raises as `step` does."""
         reply = await self._ask({"do": "screenshot"})
         return base64.b64decode(reply["jpeg"])
+
+    async def picture(self) -> tuple[bytes, int, int]:
+        """The window for a model to look at: a JPEG with its width and height in pixels; raises as `step` does.
+
+        It is scaled in the sandbox: what a page shows is never decoded outside.
+        """
+        reply = await self._ask({"do": "picture", "long_side": PICTURE_PIXELS})
+        return base64.b64decode(reply["jpeg"]), int(reply["width"]), int(reply["height"])
 
     async def audit(self) -> tuple[Violation, ...]:
         """What axe finds on the page as it is; raises as `step` does."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
 
-from macrohard.domain import Artifacts, Finding, JsonObject, Severity, UserStep, Value
+from macrohard.domain import Artifacts, Finding, JsonObject, Picture, Severity, UserStep, Value
 from macrohard.errors import SandboxUnavailable, ToolError
 from macrohard.product.browser import Browser, Noticed, StepFailed, StepMalformed, Violation, Visit, open_browser
 from macrohard.product.checks import APP_IMAGE
@@ -205,6 +205,19 @@ class UserVisit:
         except StepFailed as error:
             self.stuck = str(error)
             return before
+
+    async def picture(self) -> Picture | None:
+        """What the window looks like now, at most `PICTURE_PIXELS` wide and high; None if the page cannot be taken.
+
+        Raises:
+            SandboxUnavailable: the sandbox was lost.
+        """
+        try:
+            content, width, height = await self._visit.picture()
+        except StepFailed:
+            return None
+        digest = await self._artifacts.put(content, media_type="image/jpeg")
+        return Picture(artifact=digest, media_type="image/jpeg", width=width, height=height)
 
     async def _frame(self) -> str | None:
         try:

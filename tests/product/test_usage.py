@@ -10,6 +10,15 @@ from macrohard.sandbox import SandboxProvider
 from tests.product.conftest import Commit, MakeCommit, MemoryArtifacts, Pod, user_visit
 
 
+def size_of(jpeg: bytes) -> tuple[int, int]:
+    """Width and height, from the frame header of a JPEG."""
+    place = 2
+    while jpeg[place + 1] not in (0xC0, 0xC1, 0xC2):
+        place += 2 + int.from_bytes(jpeg[place + 2 : place + 4], "big")
+    height, width = (int.from_bytes(jpeg[place + at : place + at + 2], "big") for at in (5, 7))
+    return width, height
+
+
 async def act(visit: UserVisit, action: str, target: str = "", value: str = "", **more: Any) -> str:
     return await visit.act(
         intention="to see what happens", expectation="something", action=action, target=target, value=value, **more
@@ -29,12 +38,18 @@ async def test_a_user_adds_something_and_the_log_tells_how(provider: SandboxProv
         keyboard_only=False,
     ) as visit:
         first = await visit.look()
+        picture = await visit.picture()
         moved = await act(visit, "click", 'link "Add task"')
         refused = await act(visit, "click", 'button "Save"')
         typed = await act(visit, "fill", 'textbox "Title"', "Milk", surprise=0, remark="It said what is missing.")
         saved = await act(visit, "click", 'button "Save"')
         record = UserVisit.read_record(visit.record())
     assert first.splitlines()[0] == 'page "Tasks" at /tasks'
+    assert picture is not None
+    assert (picture.width, picture.height) == (1024, 640)
+    media_type, content = artifacts.kept[picture.artifact]
+    assert media_type == picture.media_type == "image/jpeg"
+    assert size_of(content) == (1024, 640)
     assert "[e1" in first
     assert 'page "Add task" at /tasks/new' in moved
     assert "the server answered 422" in refused

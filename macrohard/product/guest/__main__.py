@@ -71,6 +71,8 @@ class Program:
                     return await visit.look()
                 case "screenshot":
                     return await visit.screenshot()
+                case "picture":
+                    return await visit.picture(request["long_side"])
                 case "axe":
                     return await visit.axe()
         raise Malformed(f"no request {what!r}")

@@ -391,6 +391,17 @@ class Visit:
         picture = await self.page.screenshot(type="jpeg", quality=60, caret="initial", timeout=ANSWER_SECONDS * 1000)
         return {"jpeg": base64.b64encode(picture).decode()}
 
+    async def picture(self, long_side: int) -> dict[str, Any]:
+        """The window as it is, scaled down so that neither side is longer; the page does not notice."""
+        session = self.window.session
+        view = (await session.send("Page.getLayoutMetrics"))["cssVisualViewport"]
+        width, height = view["clientWidth"], view["clientHeight"]
+        scale = min(1, long_side / max(width, height))
+        clip = {"x": view["pageX"], "y": view["pageY"], "width": width, "height": height, "scale": scale}
+        taking = session.send("Page.captureScreenshot", {"format": "jpeg", "quality": 60, "clip": clip})
+        taken = await asyncio.wait_for(taking, ANSWER_SECONDS)
+        return {"jpeg": taken["data"], "width": round(width * scale), "height": round(height * scale)}
+
     async def axe(self) -> dict[str, Any]:
         """The accessibility audit of the page as it is now."""
         window = self.window
