@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Literal
@@ -157,6 +158,10 @@ class Factory:
     async def runs(self, limit: int) -> tuple[RunSummary, ...]:
         """The latest runs first."""
         return await self._store.runs(limit=limit)
+
+    async def due(self) -> tuple[str, ...]:
+        """The parked runs whose hour has come, the longest waiting first."""
+        return await self._store.runs_due(datetime.now(UTC))
 
     async def report(self, run_id: str) -> str:
         """The run's report as one HTML file."""

@@ -42,6 +42,14 @@ SandboxOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 EndpointArgument = Annotated[str, typer.Argument(help="The endpoint's name, e.g. xai.", metavar="ENDPOINT")]
 RunArgument = Annotated[str, typer.Argument(help="A run's id, or its beginning.", metavar="RUN")]
+WaitOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--wait/--no-wait",
+        help="When its model has no room, sleep until it may have, and go on; or pause. The setting auto_resume.",
+        show_default=False,
+    ),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -90,6 +98,7 @@ def build(
     run: Annotated[
         str | None, typer.Option(help="Go on with this run instead of beginning one.", metavar="RUN")
     ] = None,
+    wait: WaitOption = None,
     json: JsonOption = False,
 ) -> None:
     """Build, test, try out and deliver a product."""
@@ -102,9 +111,12 @@ def build(
     requirement = intake.requirement(text, file) if given or run is None else None
     settings = load_settings(
         budget_usd=budget, max_tokens=max_tokens, max_calls=max_calls, max_time=max_time, max_sessions=max_sessions,
-        max_fan_out=max_fan_out, max_depth=max_depth, iterations=iterations, sandbox=sandbox,
+        max_fan_out=max_fan_out, max_depth=max_depth, iterations=iterations, sandbox=sandbox, auto_resume=wait,
     )  # fmt: skip
-    wish = drive.Wish(out=out and out.absolute(), ask=not yes, prompt=not yes and _person_is_there(), json=json)
+    wish = drive.Wish(
+        out=out and out.absolute(), ask=not yes, prompt=not yes and _person_is_there(), json=json,
+        wait=settings.auto_resume,
+    )  # fmt: skip
     if run is not None:
         code = drive.resume(settings, run, wish, requirement=requirement, add=Caps(), answers={})
         raise typer.Exit(code)
@@ -122,7 +134,10 @@ def build(
 
 @app.command(epilog=EXIT_CODES)
 def resume(
-    run: RunArgument,
+    run: Annotated[str | None, typer.Argument(help="A run's id, or its beginning.", metavar="RUN")] = None,
+    due: Annotated[
+        bool, typer.Option("--due", help="Every parked run whose hour has come, one after the other; for cron.")
+    ] = False,
     add_budget: limits.AddBudget = None,
     add_tokens: limits.AddTokens = None,
     add_calls: limits.AddCalls = None,
@@ -138,10 +153,12 @@ def resume(
         Path | None, typer.Option(help="Where to put the product: a new or empty folder.", metavar="DIR")
     ] = None,
     sandbox: SandboxOption = None,
+    wait: WaitOption = None,
     json: JsonOption = False,
 ) -> None:
     """Go on with a run that was paused, interrupted or killed."""
     from macrohard.cli import drive
+    from macrohard.domain import Caps
     from macrohard.errors import RequestError
     from macrohard.settings import load_settings
 
@@ -151,12 +168,21 @@ def resume(
         if not separator or not said.strip():
             raise RequestError(f"--answer {pair!r} is not of the form Q-1=text")
         answers[question.strip()] = said.strip()
-    wish = drive.Wish(out=out and out.absolute(), ask=not yes, prompt=not yes and _person_is_there(), json=json)
-    settings = load_settings(sandbox=sandbox)
+    settings = load_settings(sandbox=sandbox, auto_resume=wait)
+    wish = drive.Wish(
+        out=out and out.absolute(), ask=not yes, prompt=not yes and _person_is_there(), json=json,
+        wait=settings.auto_resume and not due,
+    )  # fmt: skip
     add = limits.added(
         usd=add_budget, tokens=add_tokens, calls=add_calls, time=add_time, sessions=add_sessions,
         fan_out=add_fan_out, depth=add_depth,
     )  # fmt: skip
+    if due:
+        if run or out or answers or wait or add != Caps():
+            raise RequestError("--due goes on with runs as they are: leave RUN and the other options out")
+        raise typer.Exit(drive.resume_due(settings, wish))
+    if run is None:
+        raise RequestError("name the run, or take --due; `macrohard runs` lists them")
     raise typer.Exit(drive.resume(settings, run, wish, requirement=None, add=add, answers=answers))
 
 

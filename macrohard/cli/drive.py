@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 
+from macrohard.cli.parking import wait_until
 from macrohard.cli.result import as_json, open_questions, print_result
 from macrohard.cli.terminal import printable
 from macrohard.domain import EXIT_CODES, Caps, Question, RunOverview, RunStatus
@@ -38,6 +39,8 @@ class Wish:
     prompt: bool
     """Whether there is a person here and now who can be asked for them."""
     json: bool
+    wait: bool = False
+    """Whether to sleep until a parked run can go on, and go on."""
 
 
 def until_interrupted(work: Coroutine[Any, Any, T]) -> T:
@@ -126,22 +129,56 @@ def resume(
     return _conduct(settings, take_up, wish, answered=frozenset(answers))
 
 
+def resume_due(settings: Settings, wish: Wish) -> int:
+    """Go on with every parked run whose hour has come, one after the other; the first exit code that is not 0.
+
+    A run that another process has taken up meanwhile is left to it.
+    """
+
+    async def due() -> tuple[str, ...]:
+        from macrohard.assembly import open_factory
+
+        async with open_factory(settings, sandbox=settings.sandbox) as factory:
+            return await factory.due()
+
+    runs = until_interrupted(due())
+    if not runs:
+        print("no parked run's hour has come", file=sys.stderr)
+    codes = []
+    for run in runs:
+        try:
+            codes.append(resume(settings, run, wish, requirement=None, add=Caps(), answers={}))
+        except RequestError as error:
+            print(f"run {run}: {printable(str(error))}", file=sys.stderr)
+            codes.append(EXIT_CODES["failed"])
+    return next((code for code in codes if code != 0), 0)
+
+
 def _conduct(
     settings: Settings, prepare: Callable[["Factory"], Awaitable[str]], wish: Wish, *, answered: frozenset[str]
 ) -> int:
-    overview = until_interrupted(_carry_out(settings, prepare, wish))
-    # Asked outside the event loop, so that Ctrl-C at the prompt is an ordinary one.
-    while wish.prompt and (questions := _open_questions(overview, answered)):
-        answered |= {question.id for question in questions}
-        run_id, answers = overview.summary.id, _answers(overview.summary.id, questions)
+    while True:
+        overview = until_interrupted(_carry_out(settings, prepare, wish))
+        run_id, wake_at, answers = overview.summary.id, overview.summary.wake_at, dict[str, str]()
+        # Asked outside the event loop, so that Ctrl-C at the prompt is an ordinary one.
+        if wish.prompt and (questions := _open_questions(overview, answered)):
+            answered |= {question.id for question in questions}
+            answers = _answers(run_id, questions)
+        elif wish.wait and wake_at is not None:
+            try:
+                until_interrupted(wait_until(wake_at, run_id))
+            except Interrupted:
+                if wish.json:
+                    tell(overview, as_object=True)
+                raise
+        else:
+            tell(overview, as_object=wish.json)
+            return _exit_code(overview.summary.status)
 
-        async def answer(factory: "Factory", run_id: str = run_id, answers: Mapping[str, str] = answers) -> str:
-            await factory.answer(run_id, answers)
+        async def prepare(factory: "Factory", run_id: str = run_id, answers: Mapping[str, str] = answers) -> str:
+            if answers:
+                await factory.answer(run_id, answers)
             return run_id
-
-        overview = until_interrupted(_carry_out(settings, answer, wish))
-    tell(overview, as_object=wish.json)
-    return _exit_code(overview.summary.status)
 
 
 def _exit_code(status: RunStatus) -> int:
