@@ -6,13 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
 from macrohard.agent import Catalogue, load_catalogue
 from macrohard.bundled import folder
-from macrohard.domain import Artifacts, BudgetState, Caps, RunOverview, RunSummary, Value
+from macrohard.domain import Artifacts, BudgetState, Caps, Forecast, JsonObject, RunOverview, RunSummary, Value
 from macrohard.errors import MacrohardError, RequestError
 from macrohard.events import Event, Progress
 from macrohard.llm import FREE
@@ -23,6 +23,10 @@ from macrohard.sandbox import SandboxProvider, build_images, choose_provider
 from macrohard.settings import SandboxChoice, Settings
 from macrohard.store import Store
 from macrohard.workspace import Repository
+
+if TYPE_CHECKING:
+    from macrohard.execution.replay import Replayed, Replays
+    from macrohard.llm.cassette import OnDeparture
 
 IMAGES = ("base", "browser")
 FILM_IMAGE = "media"
@@ -68,7 +72,8 @@ class Factory:
 
     async def submit(self, requirement: str, *, model: str, caps: Caps, iterations: int, ask: bool) -> str:
         """Record a run with a forecast of what it will take, and give its id; nothing is carried out yet."""
-        run_id = await self._store.create_run(requirement, options={"iterations": iterations, "ask": ask}, model=model)
+        options: JsonObject = {"iterations": iterations, "ask": ask, "record": self._settings.record}
+        run_id = await self._store.create_run(requirement, options=options, model=model)
         await self._store.budget(run_id).open(caps)
         await self._store.forecast(run_id)
         return run_id
@@ -84,16 +89,18 @@ class Factory:
         """
         # LangGraph and the model's client take two seconds to import, which a look at old runs need not wait for.
         from macrohard.execution import Surroundings, carry_out
-        from macrohard.llm.endpoint import open_endpoint
+        from macrohard.execution.endpoints import open_endpoints
+        from macrohard.llm.recording import traffic_path
 
         overview = await self.overview(run_id)
         if overview.summary.status in ("delivered", "partial", "refused"):
             return overview
         run_id = overview.summary.id
         options = await self._store.options(run_id)
+        if "replay_of" in options:
+            raise RequestError(f"run {run_id} is a replay; replay run {options['replay_of']} again instead")
         provider = await self._provider(lambda text: observe(Progress(text=text)))
         targets = await self.targets(overview.summary.model)
-        endpoints = {role: [open_endpoint(target) for target in given] for role, given in targets.items()}
         notices = [notice for notice in (getattr(provider, "notice", ""),) if notice]
         if any(target.endpoint.base_url is None for target in chain(*targets.values())):
             notices.append(MODEL_NOTICE)
@@ -101,24 +108,24 @@ class Factory:
         async def film_image() -> None:
             await build_images((FILM_IMAGE,), progress=lambda text: observe(Progress(text=text)), engine=self._sandbox)
 
-        surroundings = Surroundings(
-            store=self._store,
-            home=self._settings.home,
-            catalogue=catalogue(),
-            sandboxes=provider,
-            endpoints=endpoints,
-            limiters=self._limiters,
-            notices=tuple(notices),
-            parallel_sessions=self._settings.parallel_sessions,
-            patience_seconds=self._settings.patience_seconds,
-            media=self._settings.media_plan(overview.summary.model),
-            prepare_film=film_image if self._settings.media.film else None,
-        )
-
         def place(title: str) -> Path:
             return out or _free_folder(Path.cwd() / "products", title, run_id)
 
-        try:
+        record_to = traffic_path(self._settings.home, run_id) if options.get("record") else None
+        async with open_endpoints(targets, record_to=record_to) as endpoints:
+            surroundings = Surroundings(
+                store=self._store,
+                home=self._settings.home,
+                catalogue=catalogue(),
+                sandboxes=provider,
+                endpoints=endpoints,
+                limiters=self._limiters,
+                notices=tuple(notices),
+                parallel_sessions=self._settings.parallel_sessions,
+                patience_seconds=self._settings.patience_seconds,
+                media=self._settings.media_plan(overview.summary.model),
+                prepare_film=film_image if self._settings.media.film else None,
+            )
             await carry_out(
                 run_id,
                 surroundings,
@@ -127,13 +134,41 @@ class Factory:
                 place=place,
                 observe=observe,
             )
-        finally:
-            for endpoint in chain(*endpoints.values()):
-                await endpoint.close()
         finished = await self.overview(run_id)
         if finished.product_path:
             await self._write_report(finished, Path(finished.product_path))
         return finished
+
+    async def carry_out_again(
+        self, run_id: str, *, on_departure: "OnDeparture", observe: Callable[[Event], None]
+    ) -> "Replayed":
+        """Carry a recorded run out again, with real sandboxes and without a model, as a run of its own.
+
+        Raises:
+            RequestError: the run is at work, or was not recorded.
+            SandboxUnavailable: there is no sandbox on this machine.
+        """
+        replays = self.replays()
+        provider = await self._provider(lambda text: observe(Progress(text=text)))
+        return await replays.carry_out(run_id, sandboxes=provider, on_departure=on_departure, observe=observe)
+
+    def recording(self, run_id: str) -> Path | None:
+        """Where the traffic of a run with its models is kept; None: it was not recorded."""
+        from macrohard.llm.recording import traffic_path
+
+        path = traffic_path(self._settings.home, run_id)
+        return path if path.exists() else None
+
+    def replays(self) -> "Replays":
+        """What replays runs and reads their answers again."""
+        from macrohard.execution.replay import Replays
+
+        return Replays(
+            store=self._store,
+            home=self._settings.home,
+            catalogue=catalogue(),
+            parallel_sessions=self._settings.parallel_sessions,
+        )
 
     async def answer(self, run_id: str, answers: Mapping[str, str]) -> None:
         """Keep what the person said to the run's questions."""
@@ -143,9 +178,9 @@ class Factory:
         """Allow the run so much more of each."""
         await self._store.budget(run_id).raise_caps(more)
 
-    async def budget(self, run_id: str) -> BudgetState:
-        """Where the run's budget stands right now."""
-        return await self._store.budget(run_id).state()
+    async def spending(self, run_id: str) -> tuple[BudgetState, Forecast | None]:
+        """Where the run's budget stands right now, and what it is expected to take in all."""
+        return await self._store.spending(run_id)
 
     async def overview(self, run_id: str) -> RunOverview:
         """All of one run, by its id or a beginning of it that only one run has.
@@ -214,6 +249,9 @@ class Factory:
             await self.targets(self._settings.model)
         except RequestError as error:
             rows.append(Diagnosis(check="models", ok=False, detail=self._settings.model, advice=str(error)))
+        kept = f"what models say in a run is kept in {self._settings.home / 'runs'}"
+        off = "what models say is not kept, so runs cannot be replayed"
+        rows.append(Diagnosis(check="recording", ok=True, detail=kept if self._settings.record else off))
         for row in await diagnose(home=self._settings.home):
             needed = row.check == "a sandbox can be had"
             rows.append(Diagnosis(check=row.check, ok=row.ok, needed=needed, detail=row.detail, advice=row.advice))

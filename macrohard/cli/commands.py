@@ -8,6 +8,8 @@ import typer
 
 from macrohard import __version__
 from macrohard.cli import limits
+from macrohard.cli.replay import EXIT_CODES as REPLAY_EXIT_CODES
+from macrohard.cli.replay import replay
 
 if TYPE_CHECKING:
     from macrohard.settings import Settings
@@ -34,6 +36,8 @@ app.add_typer(sandboxes, name="sandboxes")
 app.add_typer(agents, name="agents")
 app.add_typer(keys, name="keys")
 app.add_typer(model, name="model")
+
+app.command(epilog=REPLAY_EXIT_CODES)(replay)
 
 SandboxOption = Annotated[
     Literal["auto", "docker", "bubblewrap"] | None,
@@ -99,6 +103,14 @@ def build(
         str | None, typer.Option(help="Go on with this run instead of beginning one.", metavar="RUN")
     ] = None,
     wait: WaitOption = None,
+    record: Annotated[
+        bool,
+        typer.Option(
+            " /--no-record",
+            help="Keep nothing of what is said to models; the run cannot be replayed.",
+            show_default=False,
+        ),
+    ] = True,
     json: JsonOption = False,
 ) -> None:
     """Build, test, try out and deliver a product."""
@@ -112,6 +124,7 @@ def build(
     settings = load_settings(
         budget_usd=budget, max_tokens=max_tokens, max_calls=max_calls, max_time=max_time, max_sessions=max_sessions,
         max_fan_out=max_fan_out, max_depth=max_depth, iterations=iterations, sandbox=sandbox, auto_resume=wait,
+        record=None if record else False,
     )  # fmt: skip
     wish = drive.Wish(
         out=out and out.absolute(), ask=not yes, prompt=not yes and _person_is_there(), json=json,
@@ -219,18 +232,22 @@ def show(run: RunArgument, json: JsonOption = False) -> None:
 
     from macrohard.assembly import open_factory
     from macrohard.cli.drive import output
+    from macrohard.cli.replay import print_recording
     from macrohard.cli.result import as_json, print_details
     from macrohard.domain import RunOverview
 
-    async def looked_up(settings: "Settings") -> RunOverview:
+    async def looked_up(settings: "Settings") -> tuple[RunOverview, Path | None]:
         async with open_factory(settings, sandbox=settings.sandbox) as factory:
-            return await factory.overview(run)
+            overview = await factory.overview(run)
+            return overview, factory.recording(overview.summary.id)
 
-    overview = asyncio.run(looked_up(_settings()))
+    overview, recording = asyncio.run(looked_up(_settings()))
     if json:
-        _print_json({**as_json(overview), "overview": overview.model_dump(mode="json")})
+        kept = None if recording is None else str(recording)
+        _print_json({**as_json(overview), "recording": kept, "overview": overview.model_dump(mode="json")})
         return
     print_details(overview, output())
+    print_recording(overview.summary.id, recording, output())
 
 
 @app.command(name="open")

@@ -39,13 +39,12 @@ class Replayed(Value):
 
 
 @dataclass(frozen=True)
-class Replay:
+class Replays:
     """Replays runs of one installation."""
 
     store: Store
     home: Path
     catalogue: Catalogue
-    redactor: Redactor
     parallel_sessions: int
 
     async def carry_out(
@@ -60,7 +59,7 @@ class Replay:
         if original.summary.status in ("waiting", "running"):
             raise RequestError(f"run {run_id} is {original.summary.status}; replay it when it has ended or paused")
         cassette = read_cassette(traffic_path(self.home, run_id))
-        replaying = Replaying(cassette, redactor=self.redactor, on_departure=on_departure)
+        replaying = Replaying(cassette, redactor=Redactor(()), on_departure=on_departure)
         model = RecordedModel(cassette, replaying)
         replay_id = await self._begin(run_id, original)
         await self._to_the_end(replay_id, original, model, replaying, sandboxes=sandboxes, observe=observe)
@@ -170,7 +169,7 @@ class Replay:
             return [message for entry in entries for message in entry.messages if message["role"] == "assistant"]
 
         sessions = {session: await transcript(session) for session in cassette.that_counted()}
-        return _checked(run_id, cassette, await read_again(cassette, sessions, redactor=self.redactor))
+        return _checked(run_id, cassette, await read_again(cassette, sessions, redactor=Redactor(())))
 
 
 async def check_cassette(path: Path) -> Replayed:

@@ -17,6 +17,8 @@ from macrohard.llm.failures import CallFailed, TooLong
 from macrohard.llm.redaction import Redactor
 from macrohard.llm.target import EndpointSettings, RoleTargets, Target, Wire
 
+_Read = tuple[int, JsonObject, Sequence[str]]
+"""An answer as it is read today: the number of its call, its message, and the ids of tool calls that had none."""
 NOWHERE = "http://recorded.invalid/v1"
 """Stands for the address of an endpoint that is not asked."""
 
@@ -119,7 +121,7 @@ async def read_again(
         replaying = Replaying(
             Cassette(exchanges=tuple(attempts), taken_up=(), torn=0), redactor=redactor, compare=False
         )
-        read: list[tuple[int, JsonObject]] = []
+        read: list[_Read] = []
         for attempt in attempts:
             endpoint = Endpoint(target_of(attempt, targets), replaying)
             try:
@@ -127,23 +129,24 @@ async def read_again(
             except CallFailed:
                 continue
             answers, cost_usd = answers + 1, cost_usd + reply.usage.cost_usd
-            read.append((attempt.exchange.call, reply.message))
+            made = [call.id for call in reply.tool_calls if call.id not in attempt.exchange.answer]
+            read.append((attempt.exchange.call, reply.message, made))
         departures += _unlike(session, [_redacted(each, redactor) for each in expected[session]], read)
     return Reading(answers, cost_usd, tuple(departures))
 
 
-def _unlike(session: str, expected: Sequence[JsonObject], read: Sequence[tuple[int, JsonObject]]) -> list[Departure]:
+def _unlike(session: str, expected: Sequence[JsonObject], read: Sequence[_Read]) -> list[Departure]:
     departures = []
     at = 0
     for number, message in enumerate(expected):
-        found = next((place for place in range(at, len(read)) if read[place][1] == message), None)
+        found = next((place for place in range(at, len(read)) if _same(message, *read[place][1:])), None)
         if found is not None:
             at = found + 1
             continue
         if at >= len(read):
             departures.append(Departure(session=session, call=number, what="the answer, which is not recorded"))
             continue
-        call, now = read[at]
+        call, now, _ = read[at]
         difference = Likeness().difference(message, now)
         departures.append(
             Departure(
@@ -157,6 +160,20 @@ def _unlike(session: str, expected: Sequence[JsonObject], read: Sequence[tuple[i
         )
         at += 1
     return departures
+
+
+def _same(recorded: JsonObject, now: JsonObject, made: Sequence[str]) -> bool:
+    """Whether they are the same, but for ids that the endpoint left out and the conversation decides about."""
+    if not made:
+        return recorded == now
+    calls, others = recorded.get("tool_calls"), now.get("tool_calls")
+    if not isinstance(calls, list) or not isinstance(others, list) or len(calls) != len(others):
+        return False
+    text = orjson.dumps(recorded).decode()
+    for call, other in zip(calls, others, strict=True):
+        if isinstance(call, dict) and isinstance(other, dict) and other["id"] in made:
+            text = text.replace(f'"{call["id"]}"', f'"{other["id"]}"')
+    return bool(orjson.loads(text) == now)
 
 
 def _redacted(message: JsonObject, redactor: Redactor) -> JsonObject:

@@ -119,6 +119,8 @@ class Settings(BaseSettings):
     or the run is parked."""
     auto_resume: bool = False
     """Wait for the hour at which a parked run can go on, and go on; else somebody resumes it."""
+    record: bool = True
+    """Keep what is said to models and what they answer, keys taken out, so that `macrohard replay` can repeat a run."""
     sandbox: SandboxChoice = "auto"
     """Auto: Docker where an engine answers, else bubblewrap, and said so."""
 
