@@ -393,7 +393,9 @@ class _Probe:
             self.cost_usd += failed.spent.cost_usd
 
     def _shortly(self, failed: CallFailed) -> str:
-        return self._short(str(failed))
+        # Whose words they are, and that doctor may help, stands around them here.
+        before, colon, said = str(failed).partition(": ")
+        return self._short(said if colon else before)
 
     def _short(self, text: str) -> str:
         line = " ".join(self._redact(text).split())
