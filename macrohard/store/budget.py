@@ -1,10 +1,11 @@
 """What a run may spend: one durable budget for its whole tree of sessions, which parallel calls cannot overdraw."""
 
+import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import BindParameter, Connection, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -27,6 +28,47 @@ COLUMNS: dict[Cap, str] = {
     "fan_out": "cap_fan_out",
     "depth": "cap_depth",
 }
+
+_BUDGET, _HELD = cast(Table, BudgetRow.__table__), cast(Table, ReservationRow.__table__)
+# Made once: putting statements together takes longer than carrying them out.
+_RUN: BindParameter[str] = bindparam("run")
+_TICKS: BindParameter[int] = bindparam("ticks")
+_TOKENS: BindParameter[int] = bindparam("tokens")
+_WORKED = select(RunRow.worked_seconds).where(RunRow.id == _RUN).scalar_subquery()
+_RESERVED = (
+    update(_BUDGET)
+    .where(
+        _BUDGET.c.run_id == _RUN,
+        _BUDGET.c.cap_ticks.is_(None)
+        | (_BUDGET.c.spent_ticks + _BUDGET.c.reserved_ticks + _TICKS <= _BUDGET.c.cap_ticks),
+        _BUDGET.c.cap_tokens.is_(None)
+        | (_BUDGET.c.spent_tokens + _BUDGET.c.reserved_tokens + _TOKENS <= _BUDGET.c.cap_tokens),
+        _BUDGET.c.cap_calls.is_(None) | (_BUDGET.c.calls < _BUDGET.c.cap_calls),
+        _BUDGET.c.cap_seconds.is_(None) | (_BUDGET.c.cap_seconds > _WORKED),
+    )
+    .values(
+        reserved_ticks=_BUDGET.c.reserved_ticks + _TICKS,
+        reserved_tokens=_BUDGET.c.reserved_tokens + _TOKENS,
+        calls=_BUDGET.c.calls + 1,
+    )
+)
+"""One statement decides and books: whoever comes next sees it booked."""
+_KEPT = insert(_HELD)
+_FREED = (
+    delete(_HELD)
+    .where(_HELD.c.id == bindparam("reservation"), _HELD.c.run_id == _RUN)
+    .returning(_HELD.c.ticks, _HELD.c.tokens)
+)
+_SPENT = (
+    update(_BUDGET)
+    .where(_BUDGET.c.run_id == _RUN)
+    .values(
+        reserved_ticks=_BUDGET.c.reserved_ticks - bindparam("freed_ticks"),
+        reserved_tokens=_BUDGET.c.reserved_tokens - bindparam("freed_tokens"),
+        spent_ticks=_BUDGET.c.spent_ticks + _TICKS,
+        spent_tokens=_BUDGET.c.spent_tokens + _TOKENS,
+    )
+)
 
 
 class BudgetLedger:
@@ -52,35 +94,24 @@ class BudgetLedger:
             LimitExceeded: a cap on money, tokens, calls or time leaves no room for it; nothing was reserved.
         """
         ticks, tokens = to_ticks(worst_case_usd), _tokens(worst_case_tokens)
-        worked = select(RunRow.worked_seconds).where(RunRow.id == self._run_id).scalar_subquery()
-        row = BudgetRow
-        # One statement decides and books: whoever comes next sees it booked.
-        booked = (
-            update(row)
-            .where(
-                row.run_id == self._run_id,
-                row.cap_ticks.is_(None) | (row.spent_ticks + row.reserved_ticks + ticks <= row.cap_ticks),
-                row.cap_tokens.is_(None) | (row.spent_tokens + row.reserved_tokens + tokens <= row.cap_tokens),
-                row.cap_calls.is_(None) | (row.calls < row.cap_calls),
-                row.cap_seconds.is_(None) | (worked < row.cap_seconds),
-            )
-            .values(
-                reserved_ticks=row.reserved_ticks + ticks,
-                reserved_tokens=row.reserved_tokens + tokens,
-                calls=row.calls + 1,
-            )
-        )
         reservation = uuid.uuid4().hex
+        asked = {"run": self._run_id, "ticks": ticks, "tokens": tokens}
+        row = {"id": reservation, "run_id": self._run_id, "session_id": session_id, "ticks": ticks, "tokens": tokens}
+
+        def book(connection: Connection) -> bool:
+            if connection.execute(_RESERVED, asked).rowcount == 0:
+                return False
+            connection.execute(_KEPT, {**row, "created_at": datetime.now(UTC)})
+            return True
+
         while True:
-            async with self._database.write() as session:
-                if cast(CursorResult[object], await session.execute(booked)).rowcount == 1:
-                    session.add(
-                        ReservationRow(
-                            id=reservation, run_id=self._run_id, session_id=session_id, ticks=ticks, tokens=tokens,
-                            created_at=datetime.now(UTC),
-                        )
-                    )  # fmt: skip
+            try:
+                if await self._database.write_shared(book):
                     return reservation
+            except asyncio.CancelledError:
+                # It may have been booked in this moment, and nobody else knows of it.
+                await self.settle(reservation, actual_usd=0.0, actual_tokens=0)
+                raise
             state = await self.state()
             if (refusal := _refusal(self._run_id, state, ticks=ticks, tokens=tokens)) is not None:
                 raise refusal
@@ -92,14 +123,13 @@ class BudgetLedger:
         Settling twice, or after the reservation was released, changes nothing.
         """
         spent, tokens = to_ticks(actual_usd), _tokens(actual_tokens)
-        async with self._database.write() as session:
-            mine = (ReservationRow.id == reservation, ReservationRow.run_id == self._run_id)
-            held = delete(ReservationRow).where(*mine).returning(ReservationRow.ticks, ReservationRow.tokens)
-            if (row := (await session.execute(held)).one_or_none()) is None:
-                return
-            await _book(
-                session, self._run_id, freed_ticks=row.ticks, freed_tokens=row.tokens, ticks=spent, tokens=tokens
-            )
+
+        def book(connection: Connection) -> None:
+            held = connection.execute(_FREED, {"reservation": reservation, "run": self._run_id}).one_or_none()
+            if held is not None:
+                connection.execute(_SPENT, _spent(self._run_id, held.ticks, held.tokens, spent, tokens))
+
+        await self._database.write_shared(book)
 
     async def begin_session(self, session_id: str, *, parent: str | None) -> None:
         """Count a session that begins, once, however often it goes on after that.
@@ -206,23 +236,15 @@ async def _release(session: AsyncSession, run_id: str) -> int:
     held = delete(ReservationRow).where(ReservationRow.run_id == run_id)
     rows = (await session.execute(held.returning(ReservationRow.ticks, ReservationRow.tokens))).all()
     ticks, tokens = sum(row.ticks for row in rows), sum(row.tokens for row in rows)
-    await _book(session, run_id, freed_ticks=ticks, freed_tokens=tokens, ticks=ticks, tokens=tokens)
+    await session.execute(_SPENT, _spent(run_id, ticks, tokens, ticks, tokens))
     return len(rows)
 
 
-async def _book(
-    session: AsyncSession, run_id: str, *, freed_ticks: int, freed_tokens: int, ticks: int, tokens: int
-) -> None:
-    await session.execute(
-        update(BudgetRow)
-        .where(BudgetRow.run_id == run_id)
-        .values(
-            reserved_ticks=BudgetRow.reserved_ticks - freed_ticks,
-            reserved_tokens=BudgetRow.reserved_tokens - freed_tokens,
-            spent_ticks=BudgetRow.spent_ticks + ticks,
-            spent_tokens=BudgetRow.spent_tokens + tokens,
-        )
-    )
+def _spent(run_id: str, freed_ticks: int, freed_tokens: int, ticks: int, tokens: int) -> dict[str, object]:
+    """The parameters of `_SPENT`."""
+    return {
+        "run": run_id, "freed_ticks": freed_ticks, "freed_tokens": freed_tokens, "ticks": ticks, "tokens": tokens,
+    }  # fmt: skip
 
 
 def _refusal(run_id: str, state: BudgetState, *, ticks: int, tokens: int) -> LimitExceeded | None:

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, event, inspect, text
+from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -22,9 +22,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from macrohard.errors import RequestError, StoreUnavailable
+from macrohard.store.sharing import SharedTransactions, Work
 
 HEAD = "0002"
 """The schema that this code works with: the name of the last file in `migrations/versions/`."""
+
+T = TypeVar("T")
 
 _MIGRATION_LOCK = 0x6D616372
 """Any number, the same for all: two processes that open a new database on a server take turns."""
@@ -41,13 +44,16 @@ class Database:
             self._engine = create_async_engine(url, **options)
         except ModuleNotFoundError as error:
             raise RequestError(f"{error.name} is not installed; pip install 'macrohard[postgres]'") from error
+        direct = create_engine(url.set(drivername="sqlite") if self.is_sqlite else url, **options)
         if self.is_sqlite:
-            event.listen(self._engine.sync_engine, "connect", _configure)
-            event.listen(self._engine.sync_engine, "begin", _begin)
+            for engine in (self._engine.sync_engine, direct):
+                event.listen(engine, "connect", _configure)
+                event.listen(engine, "begin", _begin)
         self._writing = async_sessionmaker(self._engine, expire_on_commit=False)
         self._reading = async_sessionmaker(self._engine.execution_options(readonly=True), expire_on_commit=False)
         # SQLite has one writer at a time; queueing for it here is fair and costs no polling.
         self._turn = asyncio.Lock() if self.is_sqlite else nullcontext()
+        self._shared = SharedTransactions(direct, turn=self._turn)
 
     @classmethod
     async def open(cls, url: str | None, *, home: Path) -> "Database":
@@ -72,6 +78,7 @@ class Database:
     async def close(self) -> None:
         """Let go of all connections."""
         await self._engine.dispose()
+        self._shared.close()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -90,6 +97,14 @@ class Database:
         with _Explained(self._url):
             async with self._turn, self._writing.begin() as session:
                 yield session
+
+    async def write_shared(self, work: Work[T]) -> T:
+        """What `work` returns, in a transaction that it shares with others like it: for writes that every call makes.
+
+        See `SharedTransactions.write`.
+        """
+        with _Explained(self._url):
+            return await self._shared.write(work)
 
     async def _bring_up_to_date(self) -> None:
         async with self.read() as session:
