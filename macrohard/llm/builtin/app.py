@@ -1,15 +1,15 @@
-"""The built-in model as an ASGI application that speaks the chat completions protocol."""
+"""The built-in model as an ASGI application that speaks the chat completions protocol, and that of responses."""
 
 import json
-import time
-import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 
 from pydantic import JsonValue
 
 from macrohard.domain import JsonObject
-from macrohard.llm.builtin.conversation import Turn, Unreadable, conversation_of
+from macrohard.llm.builtin import chat_wire, responses_wire
+from macrohard.llm.builtin.conversation import Unreadable, conversation_of
+from macrohard.llm.builtin.spoken import Spoken, spoken
 from macrohard.llm.builtin.staff import MODELS, turn
 
 Scope = MutableMapping[str, Any]
@@ -20,7 +20,7 @@ BODY_LIMIT_BYTES = 32 << 20
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer `GET /v1/models` and `POST /v1/chat/completions`, streamed or whole."""
+    """Answer `GET /v1/models`, `POST /v1/chat/completions` and `POST /v1/responses`, streamed or whole."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
         return
@@ -33,7 +33,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         ]
         await _answer(send, 200, {"object": "list", "data": listed})
         return
-    if (method, path) != ("POST", "/v1/chat/completions"):
+    if (method, path) not in (("POST", "/v1/chat/completions"), ("POST", "/v1/responses")):
         await _refuse(send, 404, f"no {method} {path} here")
         return
     body = bytearray()
@@ -50,58 +50,42 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     except ValueError as error:
         await _refuse(send, 400, f"the body is not JSON: {error}")
         return
-    if not isinstance(request, dict) or not isinstance(request.get("messages"), list):
-        await _refuse(send, 400, "the body is not an object with a list of messages")
+    conversation = "messages" if path == "/v1/chat/completions" else "input"
+    if not isinstance(request, dict) or not isinstance(request.get(conversation), list):
+        await _refuse(send, 400, f"the body is not an object with a list under {conversation!r}")
         return
     model = str(request.get("model") or MODELS[0])
     if model not in MODELS:
         await _refuse(send, 404, f"no model {model!r} here; there are {', '.join(MODELS)}")
         return
     try:
-        made = turn(conversation_of(request["messages"], request.get("tools") or []), model=model)
+        if conversation == "messages":
+            asked = conversation_of(request["messages"], request.get("tools") or [])
+            limit = request.get("max_completion_tokens", request.get("max_tokens"))
+        else:
+            messages = responses_wire.messages_of(request["input"])
+            asked = conversation_of(messages, responses_wire.tools_of(request.get("tools") or []))
+            limit = request.get("max_output_tokens")
+        made = turn(asked, model=model)
     except Unreadable as error:
         await _refuse(send, 400, str(error))
         return
-    await _complete(send, made, model=model, asked=len(body), stream=bool(request.get("stream")))
+    said = spoken(made, model=model, request_bytes=len(body), limit_tokens=limit if isinstance(limit, int) else None)
+    await _say(send, said, chat=conversation == "messages", stream=bool(request.get("stream")))
 
 
-async def _complete(send: Send, made: Turn, *, model: str, asked: int, stream: bool) -> None:
-    calls: list[JsonValue] = [
-        {
-            "id": f"call_{uuid.uuid4().hex[:16]}",
-            "type": "function",
-            "function": {"name": call.name, "arguments": json.dumps(call.arguments, ensure_ascii=False)},
-        }
-        for call in made.calls
-    ]
-    message: JsonObject = {"role": "assistant", "content": made.text or None}
-    if calls:
-        message["tool_calls"] = calls
-    answered = len(json.dumps(message, ensure_ascii=False))
-    usage: JsonObject = {
-        "prompt_tokens": asked // 4,
-        "completion_tokens": answered // 4,
-        "total_tokens": asked // 4 + answered // 4,
-    }
-    finish = "tool_calls" if calls else "stop"
-    common: JsonObject = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
+async def _say(send: Send, said: Spoken, *, chat: bool, stream: bool) -> None:
     if not stream:
-        choice: JsonObject = {"index": 0, "message": message, "finish_reason": finish}
-        await _answer(send, 200, {**common, "object": "chat.completion", "choices": [choice], "usage": usage})
+        await _answer(send, 200, chat_wire.completion(said) if chat else responses_wire.response(said))
         return
-    for number, call in enumerate(calls):
-        if isinstance(call, dict):
-            call["index"] = number
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
-    deltas: list[tuple[JsonObject, str | None]] = [(message, None), ({}, finish)]
-    chunks: list[JsonObject] = [
-        {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]} for delta, reason in deltas
-    ]
-    chunks.append({"choices": [], "usage": usage})
-    for chunk in chunks:
-        line = json.dumps({**common, "object": "chat.completion.chunk", **chunk}, ensure_ascii=False)
-        await send({"type": "http.response.body", "body": f"data: {line}\n\n".encode(), "more_body": True})
-    await send({"type": "http.response.body", "body": b"data: [DONE]\n\n"})
+    events: Iterator[tuple[str, JsonObject]]
+    events = (("", chunk) for chunk in chat_wire.chunks(said)) if chat else responses_wire.events(said)
+    for name, event in events:
+        text = json.dumps(event, ensure_ascii=False)
+        data = f"event: {name}\ndata: {text}\n\n" if name else f"data: {text}\n\n"
+        await send({"type": "http.response.body", "body": data.encode(), "more_body": True})
+    await send({"type": "http.response.body", "body": b"data: [DONE]\n\n" if chat else b""})
 
 
 async def _answer(send: Send, status: int, body: JsonObject) -> None:

@@ -44,7 +44,11 @@ def coder(conversation: Conversation, *, careless: bool) -> Turn:
 
 def _repair(conversation: Conversation, blueprint: Blueprint, problems: list[Problem], owned: tuple[str, ...]) -> Turn:
     names = [path for path in files(blueprint, look_of(conversation.material)) if owns(owned, path)]
-    reads = [exchange for exchange in conversation.exchanges if exchange.call.name == "read"]
+    reads = [
+        exchange
+        for exchange in conversation.exchanges
+        if exchange.call.name == "read" and "path" in exchange.call.arguments
+    ]
     if not reads:
         return Turn(text="I look at the code first.", calls=tuple(_piece(path, 1) for path in names))
     current: dict[str, str] = {}
