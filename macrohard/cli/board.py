@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from macrohard.cli.terminal import duration
-from macrohard.domain import PHASES, Phase
+from macrohard.cli.terminal import dollars, duration, thousands
+from macrohard.domain import PHASES, BudgetState, Forecast, Phase
 from macrohard.events import (
     Event,
     Found,
@@ -81,6 +81,10 @@ class Board:
     findings: set[str] = field(default_factory=set)
     model_calls: int = 0
     cost_usd: float = 0.0
+    """Since this process took the run up."""
+    budget: BudgetState | None = None
+    """As the ledger last said it, all of the run included."""
+    forecast: Forecast | None = None
     progress: str = ""
     troubles: dict[str, str] = field(default_factory=dict)
     """Endpoint → what is wrong with it and what is done about it, in words."""
@@ -93,6 +97,28 @@ class Board:
     def elapsed_seconds(self) -> float:
         """Since this process took the run up."""
         return self.clock() - self.began
+
+    @property
+    def money(self) -> str:
+        """E.g. "$0.42 of $5.00 · 118k tokens"."""
+        if self.budget is None:
+            return dollars(self.cost_usd)
+        cap = self.budget.caps.usd
+        of = "" if cap is None else f" of {dollars(cap)}"
+        return f"{dollars(self.budget.spent_usd)}{of} · {thousands(self.budget.spent_tokens)} tokens"
+
+    @property
+    def burn(self) -> str:
+        """E.g. "10 % of the budget, $0.10 of it reserved, about $0.80–2.10 in all"; empty if nothing is known."""
+        budget = self.budget
+        if budget is None:
+            return ""
+        parts = [f"{budget.share * 100:.0f} % of the budget"] if budget.share is not None else []
+        if budget.reserved_usd:
+            parts.append(f"{dollars(budget.reserved_usd)} of it reserved")
+        if self.forecast is not None and (projected := self.forecast.projected_usd(budget.spent_usd)) is not None:
+            parts.append(f"about {dollars(projected[0])}–{projected[1]:,.2f} in all")
+        return ", ".join(parts)
 
     def verdict_count(self, status: str) -> int:
         """How many checks of this iteration say so."""

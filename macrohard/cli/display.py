@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from macrohard.cli.board import Board, Clock, PhaseLine, trouble
-from macrohard.cli.terminal import counted, dollars, duration, one_line, printable
+from macrohard.cli.terminal import counted, duration, one_line, printable
+from macrohard.domain import BudgetState, Forecast
 from macrohard.events import (
     Event,
     IterationEnded,
@@ -32,6 +33,9 @@ class Display(AbstractContextManager["Display"], Protocol):
 
     def observe(self, event: Event) -> None:
         """Take one fact in."""
+
+    def spending(self, budget: BudgetState, forecast: Forecast | None) -> None:
+        """Take in where the budget stands."""
 
 
 def display(run_id: str, *, stream: TextIO | None = None) -> Display:
@@ -61,6 +65,10 @@ class PlainDisplay:
         for text in self._lines(event):
             print(f"[{duration(self._board.elapsed_seconds):>8}] {one_line(text, 200)}", file=self._stream, flush=True)
 
+    def spending(self, budget: BudgetState, forecast: Forecast | None) -> None:
+        """Told at the end of each phase."""
+        self._board.budget, self._board.forecast = budget, forecast
+
     def _lines(self, event: Event) -> list[str]:
         match event:
             case RunStarted():
@@ -77,7 +85,8 @@ class PlainDisplay:
             case PhaseEnded() if self._board.phases[event.phase].inside == 0:
                 verdicts = f", {_verdicts(self._board)}" if event.phase == "verify" else ""
                 took = self._board.phases[event.phase].stretch_seconds
-                return [f"{_named(event)} done in {duration(took)}{verdicts}"]
+                spent = f", {self._board.money}" if self._board.budget is not None else ""
+                return [f"{_named(event)} done in {duration(took)}{verdicts}{spent}"]
             case SessionStarted():
                 self._agents[event.session_id] = event.persona or event.agent
                 return []
@@ -134,6 +143,10 @@ class LiveDisplay:
             for notice in event.notices:
                 self._console.print(Text(f"note: {printable(notice)}", "yellow"))
 
+    def spending(self, budget: BudgetState, forecast: Forecast | None) -> None:
+        """Drawn with the next picture."""
+        self._board.budget, self._board.forecast = budget, forecast
+
     def _picture(self) -> Group:
         board = self._board
         head = Table.grid(expand=True, padding=(0, 1))
@@ -146,7 +159,9 @@ class LiveDisplay:
         facts = [f"run {self._run_id}", *([f"model {board.model}"] if board.model else [])]
         facts += [f"sandbox {board.tier}"] if board.tier else []
         facts += [f"iteration {board.iteration}"] if board.iteration else []
-        head.add_row(Text(printable(" · ".join(facts)), "dim"), Text(dollars(board.cost_usd), "dim"))
+        head.add_row(Text(printable(" · ".join(facts)), "dim"), Text(board.money, "dim"))
+        if board.burn:
+            head.add_row(Text(), Text(board.burn, "dim"))
         parts: list[Text | Table] = [Text(), head, Text(), self._phases()]
         if board.verdicts or board.findings or board.model_calls:
             parts.append(self._counts())

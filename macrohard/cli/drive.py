@@ -4,8 +4,8 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,11 +16,15 @@ from macrohard.cli.parking import wait_until
 from macrohard.cli.result import as_json, open_questions, print_result
 from macrohard.cli.terminal import printable
 from macrohard.domain import EXIT_CODES, Caps, Question, RunOverview, RunStatus
-from macrohard.errors import LimitExceeded, MacrohardError, RequestError
+from macrohard.errors import LimitExceeded, MacrohardError, RequestError, StoreUnavailable
 from macrohard.settings import Settings
 
 if TYPE_CHECKING:
     from macrohard.assembly import Factory
+    from macrohard.cli.display import Display
+
+LOOK_SECONDS = 1.0
+"""Between two looks at where the budget stands."""
 
 T = TypeVar("T")
 
@@ -196,15 +200,41 @@ async def _carry_out(settings: Settings, prepare: Callable[["Factory"], Awaitabl
     async with open_factory(settings, sandbox=settings.sandbox) as factory:
         run_id = await prepare(factory)
         print(f"run {run_id}", file=sys.stderr, flush=True)
+        if (forecast := (await factory.spending(run_id))[1]) is not None:
+            print(f"forecast: {forecast.words}", file=sys.stderr, flush=True)
         try:
             with display(run_id) as shown:
-                return await factory.carry_out(run_id, out=wish.out, observe=shown.observe, ask=wish.ask)
+                async with _spending_shown(factory, run_id, shown):
+                    return await factory.carry_out(run_id, out=wish.out, observe=shown.observe, ask=wish.ask)
         except (Exception, asyncio.CancelledError) as error:
             error.add_note(f"go on with: macrohard resume {run_id}")
             if wish.json:
                 paused = isinstance(error, LimitExceeded | asyncio.CancelledError)
                 await _tell_in_spite(factory, run_id, "paused" if paused else "failed")
             raise
+
+
+@asynccontextmanager
+async def _spending_shown(factory: "Factory", run_id: str, shown: "Display") -> AsyncIterator[None]:
+    """Tell the display where the budget stands, from the start on and again and again."""
+
+    async def look() -> None:
+        budget, forecast = await factory.spending(run_id)
+        shown.spending(budget, forecast)
+
+    async def follow() -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            with suppress(StoreUnavailable):  # Whoever works for the run meets that as well, and says it.
+                await look()
+
+    await look()
+    following = asyncio.create_task(follow())
+    try:
+        yield
+    finally:
+        following.cancel()
+        await asyncio.wait([following])
 
 
 async def _tell_in_spite(factory: "Factory", run_id: str, status: RunStatus) -> None:

@@ -39,6 +39,13 @@ def dollars(amount: float) -> str:
     return f"${amount:.4f}" if 0 < amount < 0.01 else f"${amount:,.2f}"
 
 
+def thousands(number: int) -> str:
+    """E.g. 980, 118k, 1.4M."""
+    if number < 10_000:
+        return f"{number:,}"
+    return f"{number / 1000:.0f}k" if number < 1_000_000 else f"{number / 1e6:.1f}M"
+
+
 def counted(number: int, one: str, many: str = "") -> str:
     """E.g. 1 session, 3 sessions; `many` where an s does not make the plural."""
     return f"{number} {one if number == 1 else many or f'{one}s'}"

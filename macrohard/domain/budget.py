@@ -119,6 +119,12 @@ class Forecast(Value):
     seconds_low: float
     seconds_high: float | None
 
+    def projected_usd(self, spent_usd: float) -> tuple[float, float] | None:
+        """What the run will have cost in the end, now that this much is spent; None: there is nothing to tell it by."""
+        if not self.runs:
+            return None
+        return max(self.cost_usd_low, spent_usd), max(self.cost_usd_high or 0.0, spent_usd)
+
     @property
     def words(self) -> str:
         """E.g. "about $0.80–2.10, 12–25 min, from 7 similar runs"."""

@@ -12,7 +12,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from macrohard.domain import Caps, Forecast, JsonObject, RunOverview, RunStatus, RunSummary, SessionSummary
+from macrohard.domain import BudgetState, Caps, Forecast, JsonObject, RunOverview, RunStatus, RunSummary, SessionSummary
 from macrohard.errors import RequestError, StoreUnavailable
 from macrohard.events import Event, ModelCalled, ModelTroubled, Progress, ToolUsed
 from macrohard.store.artifacts import ArtifactStore
@@ -199,6 +199,15 @@ class Store:
             )
             run.forecast = found.model_dump(mode="json")
         return found
+
+    async def spending(self, run_id: str) -> tuple[BudgetState, Forecast | None]:
+        """Where the run's budget stands, and the last forecast; KeyError if it has no budget."""
+        async with self._database.read() as session:
+            run = _known(await session.get(RunRow, run_id), run_id)
+            state = await read_state(session, run_id)
+        if state is None:
+            raise KeyError(run_id)
+        return state, None if run.forecast is None else Forecast.model_validate(run.forecast)
 
     async def release_abandoned(self) -> int:
         """Count as spent what dead processes had reserved an hour ago for runs that nobody took over; how many calls.

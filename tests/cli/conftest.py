@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from macrohard import assembly
-from macrohard.domain import BudgetState, Caps, Question, RunOverview, RunStatus, RunSummary, Specification
+from macrohard.domain import BudgetState, Caps, Forecast, Question, RunOverview, RunStatus, RunSummary, Specification
 from macrohard.errors import RequestError
 from macrohard.events import Event
 from macrohard.settings import SandboxChoice, Settings
@@ -24,6 +24,7 @@ class ScriptedFactory:
         self.calls: list[tuple[str, object]] = []
         self.status: RunStatus = "waiting"
         self.questions: tuple[Question, ...] = ()
+        self.forecast: Forecast | None = None
 
     async def submit(self, requirement: str, *, model: str, caps: Caps, iterations: int, ask: bool) -> str:
         self.calls.append(("submit", (requirement, model, caps, iterations, ask)))
@@ -48,8 +49,9 @@ class ScriptedFactory:
     async def raise_caps(self, run_id: str, more: Caps) -> None:
         self.calls.append(("raise caps", more))
 
-    async def budget(self, run_id: str) -> BudgetState:
-        return BudgetState(caps=Caps(usd=20.0), spent_usd=0.42, reserved_usd=0.1, spent_tokens=118_000, calls=7)
+    async def spending(self, run_id: str) -> tuple[BudgetState, Forecast | None]:
+        budget = BudgetState(caps=Caps(usd=20.0), spent_usd=0.42, reserved_usd=0.1, spent_tokens=118_000, calls=7)
+        return budget, self.forecast
 
     async def overview(self, run_id: str) -> RunOverview:
         if not "r-7k2m9".startswith(run_id):
