@@ -16,8 +16,6 @@ from macrohard.llm.target import EndpointSettings
 from macrohard.llm.transport import Answer, Request, TransportFailed
 
 CONNECT_SECONDS = 10.0
-SILENCE_SECONDS = 900.0
-"""Between two bytes; xAI advises at least this for reasoning models (docs.x.ai, best practices)."""
 ANSWER_SECONDS = 3600.0
 """For a whole answer: keep-alive comments can go on for ever."""
 LARGE_BYTES = 1 << 20
@@ -45,6 +43,7 @@ class HttpTransport:
         self._headers = {"User-Agent": f"macrohard/{__version__}", "Accept-Encoding": "identity"}
         if key := endpoint.api_key.get_secret_value():
             self._headers["Authorization"] = f"Bearer {key}"
+        self._silence_seconds = endpoint.silence_seconds
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -94,7 +93,9 @@ class HttpTransport:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),
                 headers=self._headers,
-                timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS, connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS),
+                timeout=aiohttp.ClientTimeout(
+                    total=ANSWER_SECONDS, connect=CONNECT_SECONDS, sock_read=self._silence_seconds
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 proxy=_proxy(self._base_url),
             )

@@ -50,6 +50,9 @@ class EndpointSettings(Value):
     requests_per_second: float | None = None
     tokens_per_minute: int | None = None
     parallel_calls: int = 64
+    silence_seconds: float = 900.0
+    """An answer that says nothing for so long is given up; xAI advises this much for reasoning models (docs.x.ai, best
+    practices)."""
 
 
 class Target(Value):

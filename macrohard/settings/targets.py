@@ -149,6 +149,7 @@ class Resolver:
             requests_per_second=table.requests_per_second,
             tokens_per_minute=table.tokens_per_minute,
             parallel_calls=table.parallel_calls or (known.parallel_calls if known else 64),
+            silence_seconds=table.silence_seconds,
         )
 
     def _key(self, name: str, model: str, table: EndpointTable, *, needed: bool) -> SecretStr:
