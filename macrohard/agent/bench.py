@@ -6,6 +6,8 @@ from typing import Protocol
 from macrohard.agent.outputs import Outputs
 from macrohard.domain import JsonObject, Picture, Value, owns
 from macrohard.errors import ToolError
+from macrohard.llm.media import Aspect
+from macrohard.product import Artwork, Drawing
 from macrohard.sandbox import WORKSPACE, Sandbox
 
 PRODUCT_ROOT = WORKSPACE / "product"
@@ -50,6 +52,19 @@ class Workspace(Protocol):
         """The files that differ from what the assignment began with, one to a line; empty if none does."""
 
 
+class Easel(Protocol):
+    """Where pictures are made; see `macrohard.product`."""
+
+    async def picture(self, prompt: str, *, aspect: Aspect, transparent: bool) -> Artwork:
+        """By an image endpoint; raises ToolError where there is none or it refuses, with what to do instead."""
+
+    async def drawing(self, svg: str) -> Drawing:
+        """By the agent; raises ToolError with what is wrong with it."""
+
+    async def clip(self, prompt: str, *, seconds: int, aspect: Aspect, first_frame: bytes | None) -> Artwork:
+        """By a video endpoint; raises as `picture` does."""
+
+
 class Bench:
     """What an agent's tools work on."""
 
@@ -61,9 +76,10 @@ class Bench:
         sandbox: Sandbox | None = None,
         workspace: Workspace | None = None,
         visit: Visit | None = None,
+        easel: Easel | None = None,
         files: tuple[str, ...] | None = None,
     ) -> None:
-        self._sandbox, self._visit = sandbox, visit
+        self._sandbox, self._visit, self._easel = sandbox, visit, easel
         self.workspace, self.files = workspace, files
         self.takes_pictures = False
         """Whether the model behind the agent is shown what things look like; the session says so."""
@@ -84,6 +100,13 @@ class Bench:
         return self._visit
 
     @property
+    def easel(self) -> Easel:
+        """Where pictures are made."""
+        if self._easel is None:
+            raise ToolError("no pictures can be made for this assignment")
+        return self._easel
+
+    @property
     def outputs(self) -> Outputs:
         """Long answers of this session's tools."""
         if self._outputs is None:
@@ -102,6 +125,19 @@ class Bench:
     def record(self) -> JsonObject:
         """What the tools noted beside the agent's report."""
         return self._visit.record() if self._visit is not None else {}
+
+    def owned(self, path: str) -> PurePosixPath:
+        """Where a file of the product is that this assignment may write.
+
+        Raises:
+            ToolError: it may not, or that is no path of the product.
+        """
+        relative = PurePosixPath(path)
+        if relative.is_absolute() or ".." in relative.parts or not path.strip():
+            raise ToolError(f"{path!r} is not a path below the product's root; give it without a leading slash or ..")
+        if not self.may_write(str(relative)):
+            raise ToolError(f"{path} is not yours to write. Yours are: {', '.join(self.files or ()) or 'none'}")
+        return self.root / relative
 
     def may_write(self, path: str) -> bool:
         """Whether the assignment owns this file of the product."""

@@ -12,7 +12,7 @@ from macrohard.domain import Value
 from macrohard.errors import DefinitionError
 from macrohard.llm import ModelRole
 
-ToolName = Literal["shell", "read", "write", "edit", "search", "look", "act"]
+ToolName = Literal["shell", "read", "write", "edit", "search", "look", "act", "picture", "clip"]
 
 
 class Limits(Value):

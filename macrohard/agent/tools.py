@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from macrohard.agent.artwork import clip, picture
 from macrohard.agent.bench import Answer, Bench
 from macrohard.agent.outputs import as_left_on_screen, readable
 from macrohard.agent.repair import complaint, is_left_out, parameters_of
@@ -60,7 +61,7 @@ async def write(
     append: Annotated[bool, Field(description="Add to the end of the file instead of replacing it.")] = False,
 ) -> str:
     """Create or replace a whole file, or add to it."""
-    target = _owned(bench, path)
+    target = bench.owned(path)
     _refuse_notes(content)
     before = await _text(bench, path) if append else ""
     await bench.sandbox.write({target: (before + content).encode()})
@@ -75,7 +76,7 @@ async def edit(
     new: str,
 ) -> str:
     """Replace one piece of text in a file by another."""
-    target = _owned(bench, path)
+    target = bench.owned(path)
     _refuse_notes(old, new)
     text = await _text(bench, path)
     if (count := text.count(old)) != 1:
@@ -178,15 +179,6 @@ def _refuse_notes(*texts: str) -> None:
         raise ToolError("that is the note which stands for a text in an old call, not the text itself; write it whole")
 
 
-def _owned(bench: Bench, path: str) -> PurePosixPath:
-    relative = PurePosixPath(path)
-    if relative.is_absolute() or ".." in relative.parts or not path.strip():
-        raise ToolError(f"{path!r} is not a path below the product's root; give it without a leading slash or ..")
-    if not bench.may_write(str(relative)):
-        raise ToolError(f"{path} is not yours to write. Yours are: {', '.join(bench.files or ()) or 'none'}")
-    return bench.root / relative
-
-
 async def _text(bench: Bench, path: str) -> str:
     relative = PurePosixPath(path)
     if relative.is_absolute() or ".." in relative.parts:
@@ -238,7 +230,11 @@ def function_schema(name: str, description: str, parameters: JsonObject) -> Json
     return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
 
 
-_FUNCTIONS: tuple[Callable[..., Awaitable[str | Answer]], ...] = (shell, read, write, edit, search, more, look, act)
+_FUNCTIONS: tuple[Callable[..., Awaitable[str | Answer]], ...] = (
+    *(shell, read, write, edit, search, more),
+    *(look, act),
+    *(picture, clip),
+)
 TOOLS: Mapping[str, Tool] = {function.__name__: Tool(function) for function in _FUNCTIONS}
 
 

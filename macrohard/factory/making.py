@@ -15,6 +15,7 @@ from macrohard.factory.phases import phase
 from macrohard.factory.problems import Problems
 from macrohard.factory.reports import WorkReport
 from macrohard.factory.state import Branch, State, TaskInput
+from macrohard.product import DrawingTable, Easel
 
 DEFAULT_IMAGE = "base"
 
@@ -96,18 +97,23 @@ def _workbench(context: FactoryContext, agent: AgentDefinition, task: Task, base
 
     @asynccontextmanager
     async def open_bench(snapshot: str | None) -> AsyncIterator[Bench]:
-        async with open_workshop(
-            context.sandboxes,
-            context.repository,
-            image=agent.sandbox or DEFAULT_IMAGE,
-            base=base,
-            snapshot=snapshot,
-            ref=f"refs/sessions/{iteration}/{task.id}",
-            author=agent.name,
-            message=f"{task.title}\n\n" + "\n".join(trailer),
-            files=task.files,
-        ) as (sandbox, workshop):
-            yield Bench(sandbox=sandbox, workspace=workshop, files=task.files)
+        async with (
+            open_workshop(
+                context.sandboxes,
+                context.repository,
+                image=agent.sandbox or DEFAULT_IMAGE,
+                base=base,
+                snapshot=snapshot,
+                ref=f"refs/sessions/{iteration}/{task.id}",
+                author=agent.name,
+                message=f"{task.title}\n\n" + "\n".join(trailer),
+                files=task.files,
+            ) as (sandbox, workshop),
+            DrawingTable(context.sandboxes) as table,
+        ):
+            session_id = context.session_id(iteration, "implement", task.id)
+            easel = Easel(context.studio, table, session_id=session_id)
+            yield Bench(sandbox=sandbox, workspace=workshop, easel=easel, files=task.files)
 
     return open_bench
 

@@ -2,6 +2,7 @@
 
 from macrohard.product.checks import verify
 from macrohard.product.drawing import Drawing, DrawingTable
+from macrohard.product.easel import Artwork, Easel
 from macrohard.product.film import Ending, Film, NoFilm, make_film
 from macrohard.product.manifest import Manifest, read_manifest
 from macrohard.product.placeholders import UnknownPlaceholder, filled, filled_scenario, repeated
@@ -12,8 +13,10 @@ from macrohard.product.usage import UserVisit, VisitRecord, open_visit, reproduc
 
 __all__ = [
     "PORT",
+    "Artwork",
     "Drawing",
     "DrawingTable",
+    "Easel",
     "Ending",
     "Film",
     "Manifest",

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 
+from macrohard.llm.builtin.artist import artist
 from macrohard.llm.builtin.coder import coder, integrator
 from macrohard.llm.builtin.conversation import Conversation, Turn, Unreadable
 from macrohard.llm.builtin.office import analyst, designer, manager, planner, scenario_writer
 from macrohard.llm.builtin.users import turn as visitor
 
+ARTIST = "media-artist"
 CAREFUL = "builtin"
 CARELESS = "builtin:careless"
 """The same products with seeded mistakes, to see the loop of test, use and repair at work."""
@@ -27,7 +29,9 @@ def turn(conversation: Conversation, *, model: str) -> Turn:
         "design": designer,
         "plan": planner,
         "scenarios": scenario_writer,
-        "implement": lambda session: coder(session, careless=model == CARELESS),
+        "implement": lambda session: (
+            artist(session) if session.agent == ARTIST else coder(session, careless=model == CARELESS)
+        ),
         "integrate": integrator,
         "use": visitor,
         "triage": manager,
