@@ -1,15 +1,19 @@
 """A model that says what the test wrote, and a transcript in memory: the only stand-ins."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from hashlib import sha256
 
 from pydantic import JsonValue
 
-from macrohard.agent import Entry
-from macrohard.domain import JsonObject
+from macrohard.agent import AgentDefinition, Bench, Entry, Session
+from macrohard.agent.definition import Limits
+from macrohard.domain import Assignment, JsonObject, SessionResult
 from macrohard.events import Event
-from macrohard.llm import ModelRole, Reply, ToolCall, Usage
+from macrohard.factory.reports import WorkReport
+from macrohard.llm import ChatModel, ModelRole, Reply, ToolCall, Usage
+from macrohard.llm.chat import Finish
 
 
 def calls(*made: tuple[str, JsonValue]) -> Reply:
@@ -29,13 +33,19 @@ def calls(*made: tuple[str, JsonValue]) -> Reply:
     return _reply(wire, "", tool_calls)
 
 
-def says(text: str) -> Reply:
+def says(text: str, *, finish: Finish = "stop") -> Reply:
     """A reply without tool calls."""
-    return _reply({"role": "assistant", "content": text}, text, ())
+    return _reply({"role": "assistant", "content": text}, text, ()).model_copy(update={"finish": finish})
+
+
+def cut_off(reply: Reply) -> Reply:
+    """The reply as one that ended at the output limit."""
+    usage = reply.usage.model_copy(update={"output_tokens": 16_000})
+    return reply.model_copy(update={"finish": "length", "usage": usage})
 
 
 def _reply(wire: JsonObject, text: str, tool_calls: tuple[ToolCall, ...]) -> Reply:
-    usage = Usage(input_tokens=10, cached_tokens=0, output_tokens=5, cost_usd=0.25, seconds=0.0)
+    usage = Usage(input_tokens=0, cached_tokens=0, output_tokens=5, cost_usd=0.25, seconds=0.0)
     return Reply(
         endpoint="scripted",
         model="scripted",
@@ -52,6 +62,7 @@ class ScriptedModel:
 
     def __init__(self, *replies: Reply | BaseException) -> None:
         self._replies = list(replies)
+        self.vision = False
         self.requests: list[list[JsonObject]] = []
 
     async def reply(
@@ -70,7 +81,7 @@ class ScriptedModel:
         return 80_000
 
     def sees(self, role: ModelRole) -> bool:
-        return False
+        return self.vision
 
 
 class MemoryTranscripts:
@@ -109,3 +120,66 @@ class Told:
 
     async def __call__(self, event: Event) -> None:
         self.events.append(event)
+
+
+ASSIGNMENT = Assignment(
+    session_id="r-1/1/implement/T-1",
+    agent="coder",
+    phase="implement",
+    task="Write it",
+    material={"task": {"id": "T-1"}},
+    files=("app/", "README.md"),
+)
+FINISH = calls(("finish", {"summary": "done"}))
+OpenBench = Callable[[str | None], AbstractAsyncContextManager[Bench]]
+
+
+def coder(*, turns: int = 20, cost_usd: float = 100.0) -> AgentDefinition:
+    """An agent with all tools of a workbench."""
+    return AgentDefinition(
+        name="coder",
+        description="Writes.",
+        model="strong",
+        sandbox="base",
+        tools=("shell", "read", "write", "edit", "search"),
+        limits=Limits(turns=turns, cost_usd=cost_usd, seconds=600),
+        prompt="You write.",
+        hash="0" * 64,
+    )
+
+
+async def carry_out(
+    bench: OpenBench,
+    model: ChatModel,
+    *,
+    transcripts: MemoryTranscripts | None = None,
+    artifacts: MemoryArtifacts | None = None,
+    agent: AgentDefinition | None = None,
+    assignment: Assignment = ASSIGNMENT,
+    told: Told | None = None,
+) -> SessionResult:
+    """One session, begun or gone on with."""
+    session = Session(
+        agent or coder(),
+        assignment,
+        iteration=1,
+        report=WorkReport,
+        model=model,
+        transcripts=transcripts or MemoryTranscripts(),
+        artifacts=artifacts or MemoryArtifacts(),
+        emit=told or Told(),
+    )
+    return await session.run(bench)
+
+
+async def run(
+    bench: OpenBench,
+    *replies: Reply | BaseException,
+    transcripts: MemoryTranscripts | None = None,
+    artifacts: MemoryArtifacts | None = None,
+    agent: AgentDefinition | None = None,
+) -> tuple[SessionResult, ScriptedModel, MemoryTranscripts, Told]:
+    """A session with a model that says what the test wrote."""
+    model, told, log = ScriptedModel(*replies), Told(), transcripts or MemoryTranscripts()
+    result = await carry_out(bench, model, transcripts=log, artifacts=artifacts, agent=agent, told=told)
+    return result, model, log, told

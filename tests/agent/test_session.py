@@ -1,95 +1,27 @@
 """A session: what the agent is told, where it ends, and how it goes on after a crash."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
-
 import pytest
 
-from macrohard.agent import AgentDefinition, Bench, Session, open_workshop
-from macrohard.agent.definition import Limits
+from macrohard.agent import AgentDefinition, Session
 from macrohard.agent.session import SAME_TURNS, SILENT_TURNS
-from macrohard.domain import Assignment, SessionResult
 from macrohard.errors import LimitExceeded, ModelUnavailable, ToolError
 from macrohard.events import ModelCalled, SessionStarted, ToolUsed
 from macrohard.factory.reports import WorkReport
 from macrohard.llm import Reply
-from macrohard.sandbox import SandboxProvider
 from macrohard.workspace import Repository
-from tests.agent.scripted import MemoryArtifacts, MemoryTranscripts, ScriptedModel, Told, calls, says
-
-FINISH = calls(("finish", {"summary": "done"}))
-ASSIGNMENT = Assignment(
-    session_id="r-1/1/implement/T-1",
-    agent="coder",
-    phase="implement",
-    task="Write it",
-    material={"task": {"id": "T-1"}},
-    files=("app/", "README.md"),
+from tests.agent.scripted import (
+    ASSIGNMENT,
+    FINISH,
+    MemoryArtifacts,
+    MemoryTranscripts,
+    OpenBench,
+    ScriptedModel,
+    Told,
+    calls,
+    coder,
+    run,
+    says,
 )
-
-
-def coder(*, turns: int = 20, cost_usd: float = 100.0) -> AgentDefinition:
-    return AgentDefinition(
-        name="coder",
-        description="Writes.",
-        model="strong",
-        sandbox="base",
-        tools=("shell", "read", "write", "edit", "search"),
-        limits=Limits(turns=turns, cost_usd=cost_usd, seconds=600),
-        prompt="You write.",
-        hash="0" * 64,
-    )
-
-
-OpenBench = Callable[[str | None], AbstractAsyncContextManager[Bench]]
-
-
-@pytest.fixture
-async def repository(tmp_path: Path) -> Repository:
-    return await Repository.create(tmp_path / "repository.git")
-
-
-@pytest.fixture
-async def bench(sandboxes: SandboxProvider, repository: Repository) -> OpenBench:
-    base = await repository.initial_commit()
-
-    @asynccontextmanager
-    async def open_bench(snapshot: str | None) -> AsyncIterator[Bench]:
-        async with open_workshop(
-            sandboxes,
-            repository,
-            image="base",
-            base=base,
-            snapshot=snapshot,
-            ref="refs/sessions/1/T-1",
-            author="coder",
-            message="Write it\n\nTask: T-1",
-            files=("app/", "README.md"),
-        ) as (sandbox, workshop):
-            yield Bench(sandbox=sandbox, workspace=workshop, files=("app/", "README.md"))
-
-    return open_bench
-
-
-async def run(
-    bench: OpenBench,
-    *replies: Reply | BaseException,
-    transcripts: MemoryTranscripts | None = None,
-    agent: AgentDefinition | None = None,
-) -> tuple[SessionResult, ScriptedModel, MemoryTranscripts, Told]:
-    model, told, log = ScriptedModel(*replies), Told(), transcripts or MemoryTranscripts()
-    session = Session(
-        agent or coder(),
-        ASSIGNMENT,
-        iteration=1,
-        report=WorkReport,
-        model=model,
-        transcripts=log,
-        artifacts=MemoryArtifacts(),
-        emit=told,
-    )
-    return await session.run(bench), model, log, told
 
 
 async def test_files_that_the_task_owns_come_back_as_a_commit_and_others_do_not(
@@ -114,7 +46,7 @@ async def test_files_that_the_task_owns_come_back_as_a_commit_and_others_do_not(
     [
         pytest.param(("fly", {}), "no tool 'fly'; you have shell", id="unknown tool"),
         pytest.param(("read", "{oops"), "not a JSON object", id="malformed arguments"),
-        pytest.param(("read", {"paht": "x"}), "path: Field required", id="missing argument"),
+        pytest.param(("read", {"paht": "x"}), "path: Field required. Expected: string", id="missing argument"),
         pytest.param(("read", {"path": "nope"}), "no such file: nope", id="missing file"),
         pytest.param(("read", {"path": "../../etc/passwd"}), "not a path below", id="path outside"),
         pytest.param(("write", {"path": "other.py", "content": ""}), "not yours to write", id="file of another task"),

@@ -1,0 +1,42 @@
+"""A workbench in a real sandbox, on a real repository."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from macrohard.agent import Bench, open_workshop
+from macrohard.sandbox import SandboxProvider
+from macrohard.workspace import Repository
+from tests.agent.scripted import OpenBench
+from tests.product.conftest import make_commit
+
+__all__ = ["make_commit"]
+
+
+@pytest.fixture
+async def repository(tmp_path: Path) -> Repository:
+    return await Repository.create(tmp_path / "repository.git")
+
+
+@pytest.fixture
+async def bench(sandboxes: SandboxProvider, repository: Repository) -> OpenBench:
+    base = await repository.initial_commit()
+
+    @asynccontextmanager
+    async def open_bench(snapshot: str | None) -> AsyncIterator[Bench]:
+        async with open_workshop(
+            sandboxes,
+            repository,
+            image="base",
+            base=base,
+            snapshot=snapshot,
+            ref="refs/sessions/1/T-1",
+            author="coder",
+            message="Write it\n\nTask: T-1",
+            files=("app/", "README.md"),
+        ) as (sandbox, workshop):
+            yield Bench(sandbox=sandbox, workspace=workshop, files=("app/", "README.md"))
+
+    return open_bench
