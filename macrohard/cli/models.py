@@ -18,9 +18,9 @@ _MARKS = {True: "✓", False: "✗", None: "–"}
 
 def print_roles(targets: RoleTargets, console: Console) -> None:
     """One row for each role and each of its failovers."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for heading in ("Role", "Model", "Endpoint", "Effort", "Temp", "In/cached/out", "Context", "Known by"):
-        folded = heading in ("Model", "Endpoint")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
+    for heading in ("Role", "Model@endpoint", "Effort", "Temp", "In/cached/out", "Context", "Known by"):
+        folded = heading == "Model@endpoint"
         table.add_column(
             heading, no_wrap=not folded, overflow="fold", justify="right" if heading == "Context" else "left"
         )
@@ -30,8 +30,7 @@ def print_roles(targets: RoleTargets, console: Console) -> None:
             stepped = stepped or target.price.long_from_tokens is not None
             table.add_row(
                 role if place == 0 else "  then",
-                Text(one_line(target.model, 200)),
-                target.endpoint.name,
+                Text(one_line(_name(target), 200)),
                 target.effort or "–",
                 "–" if target.temperature is None else f"{target.temperature:g}",
                 _price(target),
@@ -111,6 +110,13 @@ def _as_json(target: Target) -> JsonObject:
     shown = target.model_dump(mode="json", exclude={"endpoint"})
     endpoint = target.endpoint.model_dump(mode="json", exclude={"api_key", "name"})
     return {"endpoint": target.endpoint.name, **shown, "endpoint_settings": endpoint}
+
+
+def _name(target: Target) -> str:
+    """As it can be given to --model, but for the built-in one."""
+    if target.endpoint.base_url is None:
+        return f"{target.model} (comes along)"
+    return f"{target.model}@{target.endpoint.name}"
 
 
 def _price(target: Target) -> str:
