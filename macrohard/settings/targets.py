@@ -9,7 +9,15 @@ from pydantic import SecretStr
 
 from macrohard.errors import RequestError
 from macrohard.llm.chat import MODEL_ROLES, ModelRole
-from macrohard.llm.known import BUILTIN, BUILTIN_CAPABILITIES, BUILTIN_MODELS, KNOWN_ENDPOINTS, KNOWN_MODELS, KnownModel
+from macrohard.llm.known import (
+    BUILTIN,
+    BUILTIN_ANSWER_TOKENS,
+    BUILTIN_CAPABILITIES,
+    BUILTIN_MODELS,
+    KNOWN_ENDPOINTS,
+    KNOWN_MODELS,
+    KnownModel,
+)
 from macrohard.llm.price import FREE, ModelPrice
 from macrohard.llm.target import Capabilities, EndpointSettings, RoleTargets, Target
 from macrohard.settings.keys import find_key, variable_of
@@ -67,7 +75,10 @@ class Resolver:
         capabilities = self._capabilities(endpoint, model, known)
         price = self._price(model, endpoint_name, known)
         context = choice.context_tokens or capabilities.context_tokens or UNKNOWN_CONTEXT_TOKENS
-        limit = choice.max_output_tokens or min(self._settings.max_output_tokens, context // 2)
+        said = self._settings.max_output_tokens
+        if endpoint_name == BUILTIN and "max_output_tokens" not in self._settings.model_fields_set:
+            said = BUILTIN_ANSWER_TOKENS
+        limit = choice.max_output_tokens or min(said, context // 2)
         effort = choice.effort or (known.effort(role) if known else None)
         temperature = choice.temperature if choice.temperature is not None else known and known.temperature
         # The person's word counts more than table and probe; a default of ours does not.

@@ -1,6 +1,7 @@
 """The built-in model at a workbench: coders write and repair files, the integrator merges."""
 
 import shlex
+from collections.abc import Mapping
 
 from macrohard.domain import JsonObject, owns
 from macrohard.llm.builtin.blueprint import Blueprint
@@ -14,6 +15,9 @@ COMPILE = "python3 -m compileall -q ."
 LINES = 200
 """Files are read in pieces of so many lines, so that no answer is cut."""
 
+PORTION_CHARACTERS = 40_000
+"""Of files are written in one answer, so that it is not cut off either."""
+
 
 def coder(conversation: Conversation, *, careless: bool) -> Turn:
     """Write the task's files, or repair what was reported; run the checks; hand in."""
@@ -25,21 +29,27 @@ def coder(conversation: Conversation, *, careless: bool) -> Turn:
     problems = [Problem.model_validate(_known(problem)) for problem in _objects(material.get("problems"))]
     owned = tuple(str(file) for file in _strings(task.get("files")))
     if not problems:
-        if conversation.results("write"):
-            return _shell(CHECK if any(file.startswith("tests/") for file in owned) else COMPILE)
         whole = files(blueprint, look_of(material), careless=careless)
-        mine = {path: content for path, content in whole.items() if owns(owned, path)}
-        if not mine:
-            return _shell(COMPILE)
-        return Turn(
-            text=f"I write {len(mine)} files.",
-            calls=tuple(
-                Call(name="write", arguments={"path": path, "content": content}) for path, content in mine.items()
-            ),
-        )
+        written = {each.call.arguments.get("path") for each in conversation.exchanges if each.call.name == "write"}
+        left = {path: content for path, content in whole.items() if owns(owned, path) and path not in written}
+        if not left:
+            tested = written and any(file.startswith("tests/") for file in owned)
+            return _shell(CHECK if tested else COMPILE)
+        return _write(left)
     if conversation.results("edit"):
         return _shell(CHECK)
     return _repair(conversation, blueprint, problems, owned)
+
+
+def _write(left: Mapping[str, str]) -> Turn:
+    calls: list[Call] = []
+    characters = 0
+    for path, content in left.items():
+        if calls and characters + len(content) > PORTION_CHARACTERS:
+            break
+        characters += len(content)
+        calls.append(Call(name="write", arguments={"path": path, "content": content}))
+    return Turn(text=f"I write {len(calls)} of {len(left)} files.", calls=tuple(calls))
 
 
 def _repair(conversation: Conversation, blueprint: Blueprint, problems: list[Problem], owned: tuple[str, ...]) -> Turn:
