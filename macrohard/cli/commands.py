@@ -231,6 +231,7 @@ def show(run: RunArgument, json: JsonOption = False) -> None:
     import asyncio
 
     from macrohard.assembly import open_factory
+    from macrohard.cli.costs import print_costs
     from macrohard.cli.drive import output
     from macrohard.cli.replay import print_recording
     from macrohard.cli.result import as_json, print_details
@@ -247,6 +248,7 @@ def show(run: RunArgument, json: JsonOption = False) -> None:
         _print_json({**as_json(overview), "recording": kept, "overview": overview.model_dump(mode="json")})
         return
     print_details(overview, output())
+    print_costs(overview, output())
     print_recording(overview.summary.id, recording, output())
 
 

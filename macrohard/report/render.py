@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from macrohard.domain import Artifacts, RunOverview
 from macrohard.report import story
+from macrohard.report.burn import burn
 from macrohard.report.pictures import Album, collect
 
 PAGE = Path(__file__).parent / "page"
@@ -41,6 +42,7 @@ async def render(overview: RunOverview, artifacts: Artifacts) -> str:
             findings=story.open_findings(overview),
             visits=story.visits(overview),
             changes=story.changes(overview.iterations),
+            burn=burn(overview),
             film=film,
             made_at=datetime.now(UTC),
             style=style,
