@@ -32,8 +32,9 @@ PARKED_SECONDS = 300.0
 """When it is worth trying again if the endpoint does not say so; up to a fifth more, at random."""
 TOLD_SECONDS = 5.0
 """Waits from this length on are told."""
-NEEDS_A_PERSON = frozenset({401, 402, 403, 404})
-"""Statuses that no request of this run will make better: key, credit, model or address are wrong."""
+NEEDS_A_PERSON = frozenset({401, 402, 404})
+"""Statuses that no request of this run will make better: key, credit, model or address are wrong. 403 is not among
+them: it can mean this one conversation."""
 
 Tell = Callable[[ModelTroubled], Awaitable[None]]
 

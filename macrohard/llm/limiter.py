@@ -18,6 +18,8 @@ one round of answers adds one call."""
 FIRST_PAUSE_SECONDS = 1.0
 """After a 429 that does not say how long to wait: a random time up to this, doubled with each 429 in a row."""
 LONGEST_PAUSE_SECONDS = 60.0
+LONGEST_PROMISE_SECONDS = 24 * 3600.0
+"""A Retry-After beyond it is taken for this long."""
 RETURN_SECONDS = 2.0
 """After a pause those who may go do so over about so long, at random."""
 
@@ -300,7 +302,7 @@ class Limiter:
         pause = self._dice.uniform(0, min(self._first_pause * 2 ** (self._cuts_in_a_row - 1), self._longest_pause))
         if retry_after_seconds is not None:
             late = self._dice.uniform(0, min(retry_after_seconds * 0.1, self._return_seconds))
-            pause = max(pause, retry_after_seconds + late)
+            pause = max(pause, min(retry_after_seconds, LONGEST_PROMISE_SECONDS) + late)
         self._close(now + pause, problem, promised=retry_after_seconds is not None)
 
     def _failed(self, slot: Slot, problem: str) -> None:

@@ -16,6 +16,7 @@ from macrohard.llm.health import Health
 from macrohard.llm.limiter import Limiter, Limiters, NotNow, Slot
 from macrohard.llm.pace import per_seconds
 from macrohard.llm.target import EndpointSettings
+from tests.llm.provider import until
 
 
 def limiter(parallel_calls: int = 1, **given: Any) -> Limiter:
@@ -36,14 +37,6 @@ async def place(
         run=run, session=session, tokens=tokens, patience_seconds=patience, elsewhere=elsewhere
     ) as slot:
         yield slot
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.001)
 
 
 async def drained(way: Limiter, calls: list[tuple[str, str]]) -> list[tuple[str, str]]:
