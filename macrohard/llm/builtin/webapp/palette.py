@@ -47,18 +47,6 @@ def font(look: Look) -> str:
     return safe or "system-ui, sans-serif"
 
 
-def icon(title: str, look: Look) -> str:
-    """The product's sign: its initial on the accent colour."""
-    colours = light(look).colours
-    initial = next((one for one in title.upper() if one.isalnum()), "•")
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
-        f'<rect width="32" height="32" rx="8" fill="{colours["accent"]}"/>'
-        f'<text x="16" y="22.5" font-family="system-ui, sans-serif" font-size="18" font-weight="700" '
-        f'text-anchor="middle" fill="{colours["on-accent"]}">{initial}</text></svg>\n'
-    )
-
-
 def _scheme(background: Colour, text: Colour, accent: Colour) -> Palette:
     text = _readable(text, background, 7)
     is_dark = _luminance(background) < _luminance(text)

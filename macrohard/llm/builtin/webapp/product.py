@@ -10,6 +10,7 @@ from macrohard.llm.builtin.webapp.declared import product_of
 from macrohard.llm.builtin.webapp.declaring import records_module
 from macrohard.llm.builtin.webapp.mistakes import Mistake, edit, mistakes_for, repaired, with_mistakes
 from macrohard.llm.builtin.webapp.problems import Edit, Problem
+from macrohard.llm.builtin.webapp.sign import sign
 from macrohard.llm.builtin.webapp.testing import Test, product_tests, put_off, test_files
 
 _SOURCE = Path(__file__).parent / "source"
@@ -18,7 +19,8 @@ _DATA_MODULES = (
     "transfer",
 )  # fmt: skip
 _PAGE_MODULES = ("layout", "tables", "forms", "pages", "routes", "server", "__main__")
-_STATIC = ("app/static/style.css", "app/static/app.js", "app/static/icon.svg")
+_STATIC = ("app/static/style.css", "app/static/app.js")
+_ICON = "app/static/icon.svg"
 _SEEN: frozenset[ClaimKind] = frozenset({"detail history", "highlight", "print", "phone layout", "paging"})
 
 
@@ -70,7 +72,7 @@ def _untested(blueprint: Blueprint, look: Look) -> dict[str, str]:
         "app/records.py": records_module(product_of(blueprint), said(blueprint)),
         "app/static/style.css": _style(look),
         "app/static/app.js": (_SOURCE / "app" / "static" / "app.js").read_text(),
-        "app/static/icon.svg": palette.icon(blueprint.title, look),
+        _ICON: sign(blueprint.title, look),
         "product.toml": papers.manifest(blueprint),
         ".gitignore": papers.GITIGNORE,
         "Dockerfile": papers.DOCKERFILE,
@@ -85,7 +87,7 @@ def _shows(test: Test, mistake: Mistake) -> bool:
 
 
 def parts(blueprint: Blueprint) -> tuple[Part, ...]:
-    """Four shares with disjoint files; the tests wait for what they test."""
+    """Five shares with disjoint files; the tests wait for what they test."""
     seen = tuple(place for place, claim in enumerate(blueprint.claims) if claim.kind in _SEEN)
     kept = tuple(
         place for place, claim in enumerate(blueprint.claims) if claim.kind not in _SEEN and claim.kind != "not covered"
@@ -111,6 +113,7 @@ def parts(blueprint: Blueprint) -> tuple[Part, ...]:
             files=("README.md", "docs/manual.md", "Dockerfile"),
             claims=(),
         ),
+        Part(title=f"Draw the sign of {blueprint.title}", agent="media-artist", files=(_ICON,), claims=()),
     )
 
 
