@@ -33,10 +33,12 @@ import openai
 import orjson
 
 from macrohard.domain import Caps, JsonObject
+from macrohard.execution.endpoints import open_endpoints
 from macrohard.llm import ModelPrice
-from macrohard.llm.endpoint import open_endpoint
+from macrohard.llm.budget import Budget
 from macrohard.llm.gateway import Gateway
 from macrohard.llm.limiter import Limiters
+from macrohard.llm.recording import traffic_path
 from macrohard.llm.target import EndpointSettings, Target
 from macrohard.store import Store
 
@@ -45,7 +47,7 @@ TEXT = "line of a page that a tool has looked at\n" * 50
 ROUNDS, CALLS_IN_ROUND = 5, 40
 PIECES = 400
 SESSIONS, CALLS = (1, 50, 200, 500), 3
-WAITING, SETTLE_SECONDS = 500, 5.0
+WAITING, SETTLE_SECONDS = 500, 120
 CLIENTS = ("gateway", "plain_sdk", "aiohttp")
 
 Ask = Callable[[Sequence[JsonObject], str], Coroutine[None, None, str]]
@@ -63,30 +65,31 @@ def history(messages: int) -> list[JsonObject]:
 @asynccontextmanager
 async def gateway(base_url: str) -> AsyncIterator[Ask]:
     """Ours, with all that a run puts around a call."""
-    price = ModelPrice(input=2.0, cached_input=0.5, output=6.0)
-    target = Target(
-        endpoint=EndpointSettings(name="measured", base_url=base_url, parallel_calls=1000), model="m", price=price
-    )
-    endpoint = open_endpoint(target)
+    settings = EndpointSettings(name="measured", base_url=base_url, parallel_calls=10_000)
+    target = Target(endpoint=settings, model="m", price=ModelPrice(input=2.0, cached_input=0.5, output=6.0))
     with tempfile.TemporaryDirectory() as folder:
-        async with await Store.open(None, home=Path(folder)) as store:
+        home = Path(folder)
+        async with await Store.open(None, home=home) as store:
             run_id = await store.create_run("measure", options={}, model=target.model)
             await store.budget(run_id).open(Caps(usd=1e6))
-            async with store.hold(run_id) as lease:
+            async with (
+                store.hold(run_id) as lease,
+                open_endpoints({"strong": (target,)}, record_to=traffic_path(home, run_id)) as endpoints,
+            ):
                 ours = Gateway(
-                    {"strong": (endpoint,)},
+                    endpoints,
                     run_id=run_id,
-                    ledger=store.budget(run_id),
+                    ledger=Budget(store.budget(run_id)),
                     limiters=Limiters(),
                     tell=await store.log(lease),
                 )
 
-                async def ask(messages: Sequence[JsonObject], session_id: str) -> str:
-                    session = f"{run_id}/1/use/{session_id}"
-                    return (await ours.reply(messages, role="strong", tools=(), session_id=session)).text
+                async def ask(messages: Sequence[JsonObject], session: str) -> str:
+                    session_id = f"{run_id}/1/use/{session}"
+                    reply = await ours.reply(messages, role="strong", tools=(), session_id=session_id)
+                    return reply.text
 
                 yield ask
-            await endpoint.close()
 
 
 @asynccontextmanager
@@ -173,9 +176,14 @@ async def waiting_kb(name: str, origin: str, messages: int) -> float:
         gc.collect()
         before = resident_kb()
         calls = [asyncio.create_task(ask(conversation, f"s{number}")) for number in range(WAITING)]
-        await asyncio.sleep(SETTLE_SECONDS)
-        if (waiting := connections(int(origin.rpartition(":")[2]))) < WAITING:
+        port = int(origin.rpartition(":")[2])
+        for _ in range(SETTLE_SECONDS):
+            await asyncio.sleep(1)
+            if (waiting := connections(port)) >= WAITING:
+                break
+        else:
             raise SystemExit(f"{name}: only {waiting} of {WAITING} calls wait after {SETTLE_SECONDS} s")
+        await asyncio.sleep(1)
         gc.collect()
         grown = resident_kb() - before
         for call in calls:
