@@ -1,11 +1,13 @@
-"""What tests of many parts share: real sandboxes from images that are built once."""
+"""What tests of many parts share: real sandboxes from images that are built once, and recorded endpoints."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from macrohard.sandbox import SandboxProvider, build_images, choose_provider
+from tests.serving import ServeCassette, serving
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +23,10 @@ async def sandboxes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[S
 def repository_root() -> Path:
     """The folder that holds the project."""
     return Path(__file__).parent.parent
+
+
+@pytest.fixture
+async def serve_cassette() -> AsyncIterator[ServeCassette]:
+    """Serves a cassette of `tests/cassettes`, by its name, as an endpoint on loopback until the test is over."""
+    async with AsyncExitStack() as stack:
+        yield lambda name: stack.enter_async_context(serving(name))

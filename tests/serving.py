@@ -1,7 +1,7 @@
 """Serves a cassette over HTTP on loopback, so that whatever talks to endpoints can be tested with recorded answers."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,17 +19,19 @@ class Served:
 
     base_url: str
     left: list[Recorded]
-    requests: list[web.Request] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    """Of the requests so far."""
+
+
+ServeCassette = Callable[[str], Awaitable[Served]]
 
 
 @asynccontextmanager
-async def serving(cassette: Path) -> AsyncIterator[Served]:
+async def serving(name: str) -> AsyncIterator[Served]:
     """The endpoint; a request after the last answer is answered 500."""
-    served = Served(base_url="", left=list(read_cassette(cassette).exchanges))
+    served = Served(base_url="", left=list(read_cassette(CASSETTES / f"{name}.jsonl").exchanges))
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        served.requests.append(request)
         served.bodies.append(await request.read())
         if not served.left or request.path != f"/v1{served.left[0].exchange.path}":
             return web.Response(status=500, text="nothing is recorded for this")

@@ -53,7 +53,12 @@ async def forecast(session: AsyncSession, *, model: str, requirement: str, caps:
     Of a run that is planned its criteria and tasks are compared; else the requirement's length is.
     """
     known = select(RunRow, BudgetRow.spent_ticks).outerjoin(BudgetRow, BudgetRow.run_id == RunRow.id)
-    finished = known.where(RunRow.model == model, RunRow.status.in_(("delivered", "partial")), RunRow.id != run_id)
+    finished = known.where(
+        RunRow.model == model,
+        RunRow.status.in_(("delivered", "partial")),
+        RunRow.id != run_id,
+        RunRow.options["replay_of"].as_string().is_(None),  # replays cost nothing
+    )
     latest = finished.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(LATEST)
     # What was replayed cost nothing, and took no model's time.
     rows = [(run, spent) for run, spent in (await session.execute(latest)).tuples() if "replay_of" not in run.options]

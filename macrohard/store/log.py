@@ -147,7 +147,9 @@ async def _project(session: AsyncSession, run_id: str, batch: Sequence[_Entry], 
                 run.status, run.problem, run.product_path = event.outcome, event.problem, event.product_path
                 run.wake_at = event.wake_at
             case Specified():
-                run.title = event.specification.title
+                original = run.options.get("replay_of")
+                replayed = f"replay of {original}: " if original else ""
+                run.title = replayed + event.specification.title
             case SessionStarted():
                 if event.session_id not in sessions:
                     admitted = await session.get(AdmissionRow, (run_id, event.session_id))
