@@ -36,7 +36,7 @@ class EventDecoder:
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
         self._name = ""
         self._lines: list[bytes] = []
         self._plain: bool | None = None
@@ -56,21 +56,23 @@ class EventDecoder:
         self._size += len(chunk)
         if self._size > LONGEST_ANSWER_BYTES:
             raise Unreadable(f"more than {LONGEST_ANSWER_BYTES >> 20} MiB")
-        data = self._rest + chunk
+        rest = self._rest
+        # A CR at the very end was left, because it may be half of a CRLF.
+        unseen = max(len(rest) - 1, 0)
+        rest += chunk
         if self._plain is None:
-            begin = data.removeprefix(_BOM).lstrip()
-            if not begin or (data[:1] == _BOM[:1] and len(data) < len(_BOM)):
-                self._rest = data
+            begin = bytes(rest).removeprefix(_BOM).lstrip()
+            if not begin or (rest[:1] == _BOM[:1] and len(rest) < len(_BOM)):
                 return
-            data, self._plain = begin, begin[:1] in (b"{", b"[")
+            self._plain = begin[:1] in (b"{", b"[")
+            unseen, rest[:] = 0, begin
         if self._plain:
-            self._rest = data
             return
-        # A CR at the very end may be half of a CRLF.
-        end = max(data.rfind(b"\n"), data.rfind(b"\r", 0, -1)) + 1
-        self._rest = data[end:]
+        end = max(rest.rfind(b"\n", unseen), rest.rfind(b"\r", unseen, -1)) + 1
         if end:
-            yield from self._events(data[:end].splitlines())
+            lines = bytes(rest[:end]).splitlines()
+            del rest[:end]
+            yield from self._events(lines)
 
     def close(self) -> Iterator[Event]:
         """The events that the end of the answer completes.
@@ -78,7 +80,8 @@ class EventDecoder:
         Raises:
             Unreadable: as `feed`; also for a document that is cut off.
         """
-        rest, self._rest = self._rest, b""
+        rest = bytes(self._rest)
+        self._rest.clear()
         if self._plain:
             yield Event("", loads(rest))
             return
