@@ -216,16 +216,13 @@ async def read_state(session: AsyncSession, run_id: str) -> BudgetState | None:
 async def release_abandoned(database: Database) -> int:
     """Count as spent what processes that died had reserved for runs that nobody took over; gives how many calls."""
     before = datetime.now(UTC) - timedelta(seconds=ABANDONED_SECONDS)
-    old = (
-        select(ReservationRow.run_id, LeaseRow)
-        .outerjoin(LeaseRow, LeaseRow.run_id == ReservationRow.run_id)
-        .group_by(ReservationRow.run_id, *LeaseRow.__table__.columns)
-        .having(func.max(ReservationRow.created_at) < before)
-    )
+    latest = func.max(ReservationRow.created_at)
+    old = select(ReservationRow.run_id).group_by(ReservationRow.run_id).having(latest < before)
     async with database.read() as session:
-        found = (await session.execute(old)).tuples().all()
+        runs = list(await session.scalars(old))
+        leases = {run_id: await session.get(LeaseRow, run_id) for run_id in runs}
     released = 0
-    for run_id, lease in found:
+    for run_id, lease in leases.items():
         if lease is None or not is_held(lease):
             async with database.write() as session:
                 released += await _release(session, run_id)

@@ -7,9 +7,11 @@ import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from macrohard.store.money import to_ticks
 from tests.factory.conftest import Macrohard
 
 pytestmark = pytest.mark.usefixtures("sandboxes")
@@ -128,8 +130,30 @@ def test_at_the_cap_a_run_pauses_and_goes_on_with_more(
     out = ("--out", str(tmp_path / "tasks"))
     paused = macrohard("build", TASKS, "--yes", "--budget", "0.05", *out, environment=priced_model)
     assert paused.code == 5, paused.told[-2000:]
-    assert "--add-budget" in macrohard("show", paused.result["run"]).result["overview"]["problem"]
+    question = spent_as_the_ledger_says(macrohard, paused.result["run"])["problem"]
+    assert "the budget is reached: $0.0" in question
+    assert "It went into " in question
+    assert "Left to do: " in question
+    assert f"macrohard resume {paused.result['run']} --add-budget " in question
+    assert "forecast: no similar runs yet to forecast from; at most $0.05, its budget" in paused.told
     assert 0 < paused.result["cost_usd"] <= 0.05
     finished = macrohard("resume", paused.result["run"], "--add-budget", "5", *out, environment=priced_model)
     assert finished.code == 0, finished.told[-2000:]
     assert paused.result["cost_usd"] < finished.result["cost_usd"] <= 5.05
+    spent_as_the_ledger_says(macrohard, paused.result["run"])
+
+
+def spent_as_the_ledger_says(macrohard: Macrohard, run_id: str) -> Any:
+    """The overview, after making sure that every reserved call was answered, recorded and is in every sum once."""
+    overview = macrohard("show", run_id).result["overview"]
+    budget, costs = overview["budget"], overview["costs"]
+    assert budget["reserved_usd"] == 0
+    # None was cancelled, and none was made again.
+    assert budget["calls"] == overview["model_calls"]
+    for by in ("by_phase", "by_agent", "by_criterion", "by_model", "over_time"):
+        assert sum(to_ticks(share["cost_usd"]) for share in costs[by]) == to_ticks(budget["spent_usd"])
+        assert "calls cut off" not in {share["name"] for share in costs[by]}
+    for by in ("by_phase", "by_agent", "by_criterion", "by_model"):
+        tokens = sum(share["input_tokens"] + share["output_tokens"] for share in costs[by])
+        assert tokens == budget["spent_tokens"]
+    return overview

@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from macrohard.domain import Caps
@@ -69,57 +69,6 @@ async def test_two_processes_share_one_cap(
         )
     assert sum(isinstance(result, str) for result in results) == 10
     assert sum(isinstance(result, LimitExceeded) for result in results) == 30
-
-
-class Model:
-    """What a budget should do, one call after the other."""
-
-    def __init__(self, cap: int) -> None:
-        self.cap, self.spent, self.open = cap, 0, dict[str, int]()
-
-    @property
-    def used(self) -> int:
-        return self.spent + sum(self.open.values())
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    steps=st.lists(
-        st.tuples(st.sampled_from(["reserve", "settle", "again", "raise", "take over"]), st.integers(0, 6 * 10**9)),
-        max_size=25,
-    )
-)
-async def test_it_follows_the_model(store: Store, steps: list[tuple[str, int]]) -> None:
-    run_id = await store.create_run("x", options={}, model="builtin")
-    ledger, model = store.budget(run_id), Model(10**10)
-    await ledger.open(Caps(usd=1.0))
-    settled: list[str] = []
-    for step, ticks in steps:
-        if step == "reserve":
-            try:
-                reservation = await ledger.reserve(session_id="s", worst_case_usd=to_usd(ticks), worst_case_tokens=0)
-                assert model.used + ticks <= model.cap
-                model.open[reservation] = ticks
-            except LimitExceeded:
-                assert model.used + ticks > model.cap
-        elif step == "settle" and model.open:
-            reservation, _ = model.open.popitem()
-            await ledger.settle(reservation, actual_usd=to_usd(ticks), actual_tokens=0)
-            model.spent += ticks
-            settled.append(reservation)
-        elif step == "again" and settled:
-            await ledger.settle(settled[-1], actual_usd=to_usd(ticks), actual_tokens=0)
-        elif step == "raise":
-            await ledger.raise_caps(Caps(usd=to_usd(ticks)))
-            model.cap += ticks
-        elif step == "take over":
-            assert await ledger.release_all() == len(model.open)
-            model.spent, model.open = model.used, {}
-        state = await ledger.state()
-        assert state.cap_usd is not None
-        assert to_ticks(state.cap_usd) == model.cap
-        assert to_ticks(state.spent_usd) == model.spent
-        assert to_ticks(state.reserved_usd) == model.used - model.spent
 
 
 async def test_a_limit_on_calls(store: Store, run_id: str) -> None:
