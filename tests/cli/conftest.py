@@ -24,6 +24,7 @@ class ScriptedFactory:
         self.calls: list[tuple[str, object]] = []
         self.status: RunStatus = "waiting"
         self.questions: tuple[Question, ...] = ()
+        self.due_runs: tuple[str, ...] = ()
         self.forecast: Forecast | None = None
 
     async def submit(self, requirement: str, *, model: str, caps: Caps, iterations: int, ask: bool) -> str:
@@ -45,6 +46,9 @@ class ScriptedFactory:
     async def answer(self, run_id: str, answers: Mapping[str, str]) -> None:
         self.calls.append(("answer", dict(answers)))
         self.questions = ()
+
+    async def due(self) -> tuple[str, ...]:
+        return self.due_runs
 
     async def raise_caps(self, run_id: str, more: Caps) -> None:
         self.calls.append(("raise caps", more))

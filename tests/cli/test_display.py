@@ -12,6 +12,7 @@ from macrohard.events import (
     Found,
     IterationEnded,
     ModelCalled,
+    ModelTroubled,
     PhaseEnded,
     PhaseStarted,
     Progress,
@@ -170,6 +171,41 @@ def test_agents_side_by_side_are_one_phase_and_stretches_add_up() -> None:
     for event in events:
         board.observe(event)
     assert (board.phases["implement"].state, board.phases["implement"].seconds) == ("done", 7.0)
+
+
+def troubled(reaction: str, **given: object) -> ModelTroubled:
+    said = {"endpoint": "xai", "problem": "no capacity left (429)", "reaction": reaction, **given}
+    return ModelTroubled.model_validate(said)
+
+
+def test_what_is_wrong_with_a_model_is_one_line_until_it_is_well_again() -> None:
+    board = Board(clock=lambda: 0.0)
+    board.observe(troubled("waits", seconds=12))
+    assert board.troubles == {"xai": "xai waits 12 s: no capacity left (429)"}
+    board.observe(troubled("asks another", instead="local", cost_usd=0.25))
+    assert board.troubles == {"xai": "local is asked instead of xai: no capacity left (429)"}
+    assert board.cost_usd == 0.25
+    answer = ModelCalled(
+        session_id="s", endpoint="local", model="m", input_tokens=1, output_tokens=1, cost_usd=0, seconds=1
+    )
+    board.observe(answer)
+    assert board.troubles
+    board.observe(troubled("well again"))
+    assert board.troubles == {}
+    board.observe(troubled("asks again"))
+    board.observe(answer.model_copy(update={"endpoint": "xai"}))
+    assert board.troubles == {}
+
+
+def test_plain_lines_tell_of_waits_and_not_of_every_attempt() -> None:
+    reactions = ["asks again", "waits", "asks another", "gives up", "well again"]
+    lines = told([troubled(reaction, seconds=12, instead="local") for reaction in reactions]).splitlines()
+    assert [line.removeprefix("[   0.0 s] ") for line in lines] == [
+        "xai waits 12 s: no capacity left (429)",
+        "local is asked instead of xai: no capacity left (429)",
+        "xai does not answer: no capacity left (429)",
+        "xai is well again",
+    ]
 
 
 def test_texts_for_the_terminal_are_short_and_harmless() -> None:

@@ -128,6 +128,24 @@ async def test_a_status_can_be_set_without_an_event(store: Store, run_id: str) -
     assert (overview.summary.status, overview.problem) == ("failed", "no sandbox")
 
 
+async def test_parked_runs_are_due_from_their_hour_on_until_they_are_taken_up(store: Store) -> None:
+    now = datetime.now(UTC)
+    hours = {"late": 1, "first": -2, "second": -1, "budget": None}
+    runs = {}
+    for name, hour in hours.items():
+        runs[name] = await store.create_run(name, options={}, model="builtin")
+        wake_at = None if hour is None else now + timedelta(hours=hour)
+        async with store.hold(runs[name]) as lease:
+            log = await store.log(lease)
+            await log(RunEnded(outcome="paused", problem="x", commit=None, product_path=None, wake_at=wake_at))
+    assert await store.runs_due(now) == (runs["first"], runs["second"])
+    assert (await store.overview(runs["late"])).summary.wake_at == now + timedelta(hours=1)
+    assert (await store.overview(runs["budget"])).summary.wake_at is None
+    async with store.hold(runs["first"]) as lease:
+        await (await store.log(lease))(RunStarted(model="m", sandbox_tier="runc", notices=()))
+        assert await store.runs_due(now) == (runs["second"],)
+
+
 async def test_the_last_answer_counts(store: Store, run_id: str) -> None:
     await store.save_answers(run_id, {"Q-1": "yes", "Q-2": "blue"})
     await store.save_answers(run_id, {"Q-1": "no"})
