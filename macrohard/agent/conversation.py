@@ -1,5 +1,6 @@
 """What the model is shown of a session: rebuilt from its entries, so that a resumed session goes on identically."""
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -94,6 +95,10 @@ class Conversation:
         """What a request with such messages and the session's tools will have."""
         return int((self._tools_tokens + message_tokens) * self._density)
 
+    def bytes_in(self, tokens: int) -> int:
+        """How much text has so many tokens, as densely as the endpoint counted."""
+        return int(tokens / self._density * CHARACTERS_PER_TOKEN)
+
     @property
     def pending(self) -> tuple[ToolCall, ...]:
         """Calls that were recorded without an answer: they are to be carried out, for the first time or again."""
@@ -104,7 +109,7 @@ class Conversation:
     def rounds(self) -> list[Round]:
         """From the oldest to the latest."""
         begins = [place for place in range(self.head, len(self.said)) if self.said[place].role == "assistant"]
-        return [Round(first, end) for first, end in zip(begins, [*begins[1:], len(self.said)], strict=True)]
+        return [Round(first, end) for first, end in itertools.pairwise([*begins, len(self.said)])]
 
     def recall(self, entry: Entry) -> None:
         """Take an entry in, as it is recorded or as it is read."""
