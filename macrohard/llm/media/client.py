@@ -1,6 +1,7 @@
 """HTTP for media: JSON questions to one endpoint with its key, and downloads from wherever it sends us, without it."""
 
 import asyncio
+import errno
 import ipaddress
 import socket
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class PublicResolver(AbstractResolver):
             if host in self._trusted or is_public(str(address[0]))
         ]
         if not results:
-            raise OSError(f"{host} is at an address that is not public")
+            raise OSError(errno.EACCES, f"{host} is at an address that is not public")
         return results
 
     async def close(self) -> None:

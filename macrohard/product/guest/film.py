@@ -41,7 +41,7 @@ PAGE = """<!doctype html>
   #intention, #action, #outcome { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; line-height: 1.42 }
   #intention { font-size: 25px; font-weight: 700 }
   #action { font-size: 19px; color: #cbd3dd }
-  #outcome { font-size: 19px; color: #9fd3a8 }
+  #outcome { font-size: 19px; color: #b9c6d6 }
   .wrong #outcome { color: #fdba74 } .shocking #outcome { color: #fca5a5 }
   #title { position: absolute; inset: 0; padding: 96px 112px; display: flex; flex-direction: column;
            justify-content: center; gap: 20px; overflow: hidden }
