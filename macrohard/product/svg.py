@@ -108,8 +108,8 @@ class _Inspection:
         else:
             self._look(root, depth=0, within_source=False)
             self._view(root)
-        if self._drawn > ELEMENTS_AT_MOST or self._all > ALL_ELEMENTS_AT_MOST:
-            self._complain(f"{max(self._drawn, self._all)} elements; at most {ELEMENTS_AT_MOST}")
+        if self._drawn > ELEMENTS_AT_MOST:
+            self._complain(f"{self._drawn} elements; at most {ELEMENTS_AT_MOST}")
 
     @property
     def complaints(self) -> list[str]:
