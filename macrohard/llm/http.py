@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import ipaddress
 import urllib.request
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -105,9 +106,17 @@ class HttpTransport:
 def _proxy(url: str) -> str | None:
     """By HTTP_PROXY, HTTPS_PROXY and NO_PROXY; aiohttp's `trust_env` would also send what ~/.netrc has for the host."""
     parts = urlsplit(url)
-    if not parts.hostname or urllib.request.proxy_bypass(parts.hostname):
+    # What runs on this machine is nobody else's business.
+    if not parts.hostname or _is_here(parts.hostname) or urllib.request.proxy_bypass(parts.hostname):
         return None
     return urllib.request.getproxies().get(parts.scheme)
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:

@@ -2,6 +2,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from macrohard.llm.discovery import local_servers
 from tests.llm.families import Family, serving
 
@@ -34,3 +36,12 @@ async def test_servers_are_asked_what_they_have_and_nothing_else() -> None:
     assert server.first_choice == "qwen3:8b@ollama"
     assert ollama.asked == other.asked == ["GET /v1/models"]
     assert ollama.bodies == []
+
+
+async def test_what_runs_here_is_not_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(Family()) as proxy, serving(Family(model="here")) as ollama:
+        monkeypatch.setenv("http_proxy", proxy.base_url.removesuffix("/v1"))
+        by_number = await local_servers({"ollama": ollama.base_url})
+        by_name = await local_servers({"ollama": ollama.base_url.replace("127.0.0.1", "localhost")})
+    assert [server.first_choice for server in (*by_number, *by_name)] == ["here@ollama"] * 2
+    assert proxy.asked == []
