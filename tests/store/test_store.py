@@ -1,7 +1,7 @@
 """Runs, their lists, their events and the answers to their questions."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
