@@ -1,5 +1,6 @@
 """A factory that does as a script says, in the place of the real one, for what only the command line decides."""
 
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from macrohard import assembly
+from macrohard.cli import main
 from macrohard.domain import BudgetState, Caps, Forecast, Question, RunOverview, RunStatus, RunSummary, Specification
 from macrohard.errors import RequestError
 from macrohard.events import Event
@@ -14,6 +16,7 @@ from macrohard.settings import SandboxChoice, Settings
 from tests.report.sample import overview as sample
 
 Ending = RunStatus | BaseException
+Run = Callable[..., tuple[int, str, str]]
 
 
 class ScriptedFactory:
@@ -71,6 +74,22 @@ class ScriptedFactory:
 
     async def runs(self, limit: int) -> tuple[RunSummary, ...]:
         return (sample({}).summary,) * min(limit, 3)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run `macrohard` in this process: exit code, standard output, standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["macrohard", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return code, said.out, said.err
+
+    return run
 
 
 @pytest.fixture

@@ -5,35 +5,14 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from macrohard import __version__
-from macrohard.cli import main
 from macrohard.domain import Caps, Question, RunOutcome
 from macrohard.errors import LeaseLost, LimitExceeded, SandboxUnavailable
-from tests.cli.conftest import Ending, ScriptedFactory
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run `macrohard` in this process: exit code, standard output, standard error."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["macrohard", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        code = ended.value.code
-        assert isinstance(code, int)
-        return code, said.out, said.err
-
-    return run
-
+from tests.cli.conftest import Ending, Run, ScriptedFactory
 
 @pytest.mark.parametrize(
     ("outcome", "code"), [("delivered", 0), ("failed", 1), ("partial", 3), ("refused", 4), ("paused", 5)]

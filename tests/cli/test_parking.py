@@ -8,8 +8,7 @@ import pytest
 
 from macrohard.cli.parking import wait_until
 from macrohard.errors import RequestError
-from tests.cli.conftest import ScriptedFactory
-from tests.cli.test_commands import Run
+from tests.cli.conftest import Run, ScriptedFactory
 from tests.cli.test_display import Terminal
 
 
