@@ -113,13 +113,13 @@ def _advice(where: str, status: int, everything: str, shown: str, headers: Mappi
     if _FORBIDDEN_CONTENT.search(everything):
         return f"{where} refuses this conversation by its rules on content ({status}). Word the task otherwise: {shown}"
     if status in (401, 403):
-        return f"{where} refused the key ({status}). Set MACROHARD_API_KEY or XAI_API_KEY: {shown}"
+        return f"{where} refused the key ({status}). `macrohard keys list` shows where it comes from; mend it: {shown}"
     if status in (404, 405):
-        return f"{where} knows no such model or path ({status}). Check MACROHARD_MODEL and MACROHARD_BASE_URL: {shown}"
+        return f"{where} knows no such model or path ({status}). Check its name and base_url: {shown}"
     if "tool-call-parser" in everything or "jinja" in everything.lower():
         return f"{where} was started without support for tools ({status}). Start the server as it says: {shown}"
     if _PARAMETER.search(everything):
-        return f"{where} refused a parameter ({status}). Run `macrohard doctor`, which finds what it accepts: {shown}"
+        return f"{where} refused a parameter ({status}). `macrohard doctor --probe` finds what it accepts: {shown}"
     return f"{where} answered {status}: {shown}"
 
 
@@ -130,7 +130,7 @@ def _words(said: JsonValue) -> tuple[str, tuple[str, ...]]:
     if not isinstance(said, dict):
         return ("" if said is None else str(said)), ()
     inner = said.get("error")
-    if isinstance(inner, dict):
+    if isinstance(inner, dict | list):
         text, codes = _words(inner)
         return text, codes + _codes(said)
     found = next((value for name in ("message", "detail", "error", "msg") if (value := said.get(name))), "")
