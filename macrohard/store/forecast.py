@@ -60,8 +60,7 @@ async def forecast(session: AsyncSession, *, model: str, requirement: str, caps:
         RunRow.options["replay_of"].as_string().is_(None),  # replays cost nothing
     )
     latest = finished.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(LATEST)
-    # What was replayed cost nothing, and took no model's time.
-    rows = [(run, spent) for run, spent in (await session.execute(latest)).tuples() if "replay_of" not in run.options]
+    rows = (await session.execute(latest)).all()
     ids = [run.id for run, _ in rows]
     sizes = await _sizes(session, [*ids, run_id])
     ours = _Features(len(requirement), *sizes.get(run_id, ()))
