@@ -23,7 +23,7 @@ _TOO_LONG = re.compile(
     r"context.?(length|window|size)|maximum context|max(imum)?[ _]model[ _]len|maximum (prompt|input) length"
     r"|(prompt|input|request|conversation|message)s?( token count)?( is| are|'s)? (too (long|large)|exceeds)"
     r"|too many (input |prompt )?tokens|exceeds? the (available context|model'?s? (max|context|limit))"
-    r"|exceeds the maximum number of tokens"
+    r"|exceeds the maximum number of tokens|token count.{0,30} exceeds"
     r"|reduce the length|string_above_max_length|exceed_context_size",
     re.IGNORECASE,
 )

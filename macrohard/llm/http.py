@@ -132,5 +132,6 @@ def _names(response: aiohttp.ClientResponse) -> dict[str, str]:
 
 
 def _said(error: BaseException) -> str:
-    words = str(error)
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+    """The cause's name tells more than aiohttp's: a refused connection, a name that is not known."""
+    name, words = type(error.__cause__ or error).__name__, str(error)
+    return f"{name}: {words}" if words else name

@@ -39,12 +39,14 @@ class Speaker:
     base_url: str = ""
     bodies: list[bytes] = field(default_factory=list)
     asked: list[web.Request] = field(default_factory=list)
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a client went away from a silent answer."""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """One request."""
         self.asked.append(request)
+        self.begun.set()
         self.bodies.append(await request.read())
         response = web.StreamResponse(status=self.status, headers=dict(self.headers))
         await response.prepare(request)

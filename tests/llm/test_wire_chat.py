@@ -199,7 +199,7 @@ async def test_reasoning_details_are_put_together_for_who_sent_them() -> None:
         pytest.param(Speaker(chunks=SAYS[:-1], then="break"), "It is.", "stop", id="broken after the end was said"),
         pytest.param(Speaker(chunks=[*SAYS[:-1], b"data: \xff{\n\n"]), "It is.", "stop", id="noise after the end"),
     ],
-)  # fmt: skip
+)
 async def test_words_are_read(speaker: Speaker, text: str, finish: str) -> None:
     reply = await reply_to(speaker)
     assert (reply.text, reply.finish) == (text, finish)
@@ -221,7 +221,7 @@ async def test_words_are_read(speaker: Speaker, text: str, finish: str) -> None:
         pytest.param(Speaker(chunks=[*SAYS[:2], chunk({}, "error"), DONE]), "broke its answer off", id="finish error"),
         pytest.param(whole({"content": None}), "empty answer", id="whole and empty"),
     ],
-)  # fmt: skip
+)
 async def test_what_is_no_whole_answer_is_asked_for_again(speaker: Speaker, problem: str) -> None:
     with pytest.raises(Interrupted, match=problem):
         await reply_to(speaker)
