@@ -58,7 +58,7 @@ class Replays:
         original = await self.store.overview(run_id)
         if original.summary.status in ("waiting", "running"):
             raise RequestError(f"run {run_id} is {original.summary.status}; replay it when it has ended or paused")
-        cassette = read_cassette(traffic_path(self.home, run_id))
+        cassette = self._recording(run_id)
         replaying = Replaying(cassette, redactor=Redactor(()), on_departure=on_departure)
         model = RecordedModel(cassette, replaying)
         replay_id = await self._begin(run_id, original)
@@ -78,6 +78,12 @@ class Replays:
             taken_as_equal=dict(replaying.likeness.taken_as_equal),
             torn=cassette.torn,
         )
+
+    def _recording(self, run_id: str) -> Cassette:
+        path = traffic_path(self.home, run_id)
+        if not path.exists():
+            raise RequestError(f"run {run_id} was not recorded, so it cannot be replayed")
+        return read_cassette(path)
 
     async def _begin(self, run_id: str, original: RunOverview) -> str:
         options = {**await self.store.options(run_id), "budget_usd": None, "replay_of": run_id}
@@ -160,7 +166,7 @@ class Replays:
             RequestError: the run was not recorded.
         """
         await self.store.overview(run_id)
-        cassette = read_cassette(traffic_path(self.home, run_id))
+        cassette = self._recording(run_id)
 
         async def transcript(session: str) -> list[JsonObject]:
             entries = [
