@@ -14,6 +14,7 @@ from macrohard.domain import Caps, Question, RunOutcome
 from macrohard.errors import LeaseLost, LimitExceeded, SandboxUnavailable
 from tests.cli.conftest import Ending, Run, ScriptedFactory
 
+
 @pytest.mark.parametrize(
     ("outcome", "code"), [("delivered", 0), ("failed", 1), ("partial", 3), ("refused", 4), ("paused", 5)]
 )
