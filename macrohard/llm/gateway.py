@@ -252,7 +252,7 @@ class Gateway:
         if order.index(chosen) <= order.index(serving):
             return
         self._serving[role] = chosen
-        name, tally = serving.target.endpoint.name, tallies[serving]
+        name, tally, other = serving.target.endpoint.name, tallies[serving], chosen.target.endpoint.name
         self._troubled.add(name)
         cost, tally.cost_usd = tally.cost_usd, 0.0
         await self._tell(
@@ -260,7 +260,7 @@ class Gateway:
                 endpoint=name,
                 problem=tally.problem or self._limiter(serving).problem,
                 reaction="asks another",
-                instead=chosen.target.endpoint.name,
+                instead=other if other != name else f"{chosen.target.model} at {other}",
                 cost_usd=cost,
             )
         )
