@@ -14,12 +14,14 @@ async (card) => {
     return item;
   }));
   const picture = document.getElementById("picture");
-  picture.hidden = !card.picture;
-  document.getElementById("missing").hidden = card.kind !== "step" || Boolean(card.picture);
-  if (card.picture) {
+  let shown = Boolean(card.picture);
+  if (shown) {
     picture.src = card.picture;
-    await picture.decode();
+    // What cannot be decoded is a step without a picture, and no reason to go without a film.
+    await picture.decode().catch(() => { shown = false; });
   } else {
     picture.removeAttribute("src");
   }
+  picture.hidden = !shown;
+  document.getElementById("missing").hidden = card.kind !== "step" || shown;
 }
