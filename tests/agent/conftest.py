@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from macrohard.agent import Bench, open_workshop
-from macrohard.sandbox import SandboxProvider
+from macrohard.agent import PRODUCT_ROOT, Bench, open_workshop
+from macrohard.sandbox import SandboxProvider, SandboxSpec
 from macrohard.workspace import Repository
 from tests.agent.scripted import OpenBench
 from tests.product.conftest import make_commit
@@ -38,5 +38,18 @@ async def bench(sandboxes: SandboxProvider, repository: Repository) -> OpenBench
             files=("app/", "README.md"),
         ) as (sandbox, workshop):
             yield Bench(sandbox=sandbox, workspace=workshop, files=("app/", "README.md"))
+
+    return open_bench
+
+
+@pytest.fixture
+def room(sandboxes: SandboxProvider) -> OpenBench:
+    """A bench whose files nobody keeps: quicker, for sessions of many rounds."""
+
+    @asynccontextmanager
+    async def open_bench(snapshot: str | None) -> AsyncIterator[Bench]:
+        async with sandboxes.open(SandboxSpec(image="base")) as sandbox:
+            await sandbox.run(f"mkdir -p {PRODUCT_ROOT}", timeout_seconds=10)
+            yield Bench(sandbox=sandbox, files=("",))
 
     return open_bench
