@@ -7,6 +7,8 @@ from macrohard.errors import LimitExceeded
 
 SHOWN = 4
 """Parts that are named one by one."""
+LEAST_USD = 0.01
+"""What the option takes at least."""
 
 
 def at_the_cap(error: LimitExceeded, overview: RunOverview) -> str:
@@ -34,11 +36,12 @@ def suggestion(error: LimitExceeded, overview: RunOverview) -> str:
     missing = error.used - error.allowed
     if cap == "usd":
         expected = (forecast.cost_usd_high or 0.0) - error.allowed if forecast else error.allowed / 2
-        return f"{_rounded_up(max(expected, 2 * missing, error.allowed / 10)):g}"
+        return f"{_rounded_up(max(expected, 2 * missing, error.allowed / 10, LEAST_USD)):g}"
     if cap == "seconds":
         expected = (forecast.seconds_high or 0.0) - error.allowed if forecast else error.allowed / 2
         return f"{max(1, math.ceil(max(expected, error.allowed / 10) / 60))}m"
-    return str(max(1, math.ceil(max(2 * missing, error.allowed / 2))))
+    planned = len(overview.iterations[-1].tasks) - error.allowed if cap == "fan_out" and overview.iterations else 0
+    return str(max(1, math.ceil(max(planned, 2 * missing, error.allowed / 2))))
 
 
 def _rounded_up(usd: float) -> float:
@@ -48,9 +51,9 @@ def _rounded_up(usd: float) -> float:
 
 
 def _list(shares: list[Share]) -> str:
-    named = [f"{share.name} (${share.cost_usd:,.2f})" for share in shares[:SHOWN]]
+    named = [f"{share.name} ({_dollars(share.cost_usd)})" for share in shares[:SHOWN]]
     if rest := shares[SHOWN:]:
-        named.append(f"{len(rest)} more (${sum(share.cost_usd for share in rest):,.2f})")
+        named.append(f"{len(rest)} more ({_dollars(sum(share.cost_usd for share in rest))})")
     return ", ".join(named)
 
 
@@ -73,3 +76,7 @@ def _left(overview: RunOverview) -> str:
 
 def _some(names: list[str]) -> str:
     return ", ".join([*names[:SHOWN], *(["…"] if len(names) > SHOWN else [])])
+
+
+def _dollars(amount: float) -> str:
+    return f"${amount:,.4f}" if 0 < amount < 0.01 else f"${amount:,.2f}"

@@ -6,7 +6,7 @@ import pytest
 from macrohard.cli.board import Board
 from macrohard.cli.display import LiveDisplay, PlainDisplay, display
 from macrohard.cli.terminal import one_line, printable
-from macrohard.domain import Finding, Specification, Verdict
+from macrohard.domain import BudgetState, Caps, Finding, Forecast, Specification, Verdict
 from macrohard.events import (
     Event,
     Found,
@@ -212,3 +212,37 @@ def test_texts_for_the_terminal_are_short_and_harmless() -> None:
     assert printable("a\x1b[2Jb\x07\x9bc\u202ed") == "a·[2Jb··cd"
     assert one_line("a\n  b\tc", 80) == "a b c"
     assert one_line("abcdef", 4) == "abc…"
+
+
+BUDGET = BudgetState(
+    caps=Caps(usd=5.0), spent_usd=0.42, reserved_usd=0.1, spent_tokens=118_400, reserved_tokens=9000, calls=9
+)
+FORECAST = Forecast.model_validate(
+    {
+        "at": "2026-11-22T10:00:00Z", "after": "plan", "runs": 7, "cost_usd_low": 0.8, "cost_usd_high": 2.1,
+        "seconds_low": 10.0, "seconds_high": 50.0,
+    }
+)  # fmt: skip
+
+
+def test_the_budget_burns_down_in_the_picture_and_in_the_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    with LiveDisplay("r-1", stream, clock=lambda: 0.0) as live:
+        live.spending(BUDGET, FORECAST)
+        for event in STORY:
+            live.observe(event)
+    assert "$0.42 of $5.00 · 118k tokens" in stream.getvalue()
+    assert "10 % of the budget, $0.10 of it reserved, about $0.80–2.10 in all" in stream.getvalue()
+    lines = io.StringIO()
+    with PlainDisplay(lines, board=Board(clock=lambda: 0.0)) as plain:
+        plain.spending(BUDGET, None)
+        for event in STORY:
+            plain.observe(event)
+    assert "verify done in 4.0 s, 1 passed, 1 failed, $0.42 of $5.00 · 118k tokens" in lines.getvalue()
+
+
+def test_a_budget_without_a_cap_has_no_share_of_it() -> None:
+    board = Board(budget=BUDGET.model_copy(update={"caps": Caps(), "reserved_usd": 0.0}))
+    assert (board.money, board.burn) == ("$0.42 · 118k tokens", "")
