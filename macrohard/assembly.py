@@ -112,7 +112,8 @@ class Factory:
             return out or _free_folder(Path.cwd() / "products", title, run_id)
 
         record_to = traffic_path(self._settings.home, run_id) if options.get("record") else None
-        async with open_endpoints(targets, record_to=record_to) as endpoints:
+        media = self._settings.media_plan(overview.summary.model)
+        async with open_endpoints(targets, record_to=record_to, media=media) as endpoints:
             surroundings = Surroundings(
                 store=self._store,
                 home=self._settings.home,
@@ -123,7 +124,7 @@ class Factory:
                 notices=tuple(notices),
                 parallel_sessions=self._settings.parallel_sessions,
                 patience_seconds=self._settings.patience_seconds,
-                media=self._settings.media_plan(overview.summary.model),
+                media=media,
                 prepare_film=film_image if self._settings.media.film else None,
             )
             await carry_out(

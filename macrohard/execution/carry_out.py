@@ -120,8 +120,7 @@ async def carry_out(
             )
         )
         studio = Studio(
-            # What a recording says was paid for once.
-            (surroundings.media if recorded is None else None) or MediaPlan(),
+            surroundings.media or MediaPlan(),
             ledger=budget,
             orders=FolderOrders(folder / "media"),
             artifacts=store.artifacts,

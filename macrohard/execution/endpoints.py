@@ -8,6 +8,7 @@ from pathlib import Path
 from macrohard.llm import ModelRole
 from macrohard.llm.connections import open_transport
 from macrohard.llm.endpoint import Endpoint, open_endpoint
+from macrohard.llm.media import MediaPlan
 from macrohard.llm.recording import Recording, Traffic
 from macrohard.llm.redaction import Redactor
 from macrohard.llm.target import RoleTargets
@@ -15,16 +16,19 @@ from macrohard.llm.target import RoleTargets
 
 @asynccontextmanager
 async def open_endpoints(
-    targets: RoleTargets, *, record_to: Path | None
+    targets: RoleTargets, *, record_to: Path | None, media: MediaPlan | None = None
 ) -> AsyncIterator[Mapping[ModelRole, Sequence[Endpoint]]]:
-    """The endpoints by role, closed in the end; `record_to`: the file that all their traffic is added to."""
+    """The endpoints by role, closed in the end; `record_to`: the file that all their traffic is added to.
+
+    `media`, who makes pictures and clips, is only noted there: what they make is kept by the run's orders.
+    """
     async with AsyncExitStack() as stack:
         traffic = None
         if record_to is not None:
             keys = (target.endpoint.api_key.get_secret_value() for target in chain(*targets.values()))
             traffic = Traffic(record_to, redactor=Redactor(keys))
             stack.callback(traffic.close)
-            traffic.take_up(targets)
+            traffic.take_up(targets, media)
         opened = {}
         for role, given in targets.items():
             opened[role] = [

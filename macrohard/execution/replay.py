@@ -1,5 +1,7 @@
 """Carries a recorded run out again without a model, and says where it departs from what was recorded."""
 
+import asyncio
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,8 @@ from macrohard.execution.carry_out import Surroundings, carry_out
 from macrohard.llm.cassette import Cassette, Departure, OnDeparture, Replaying, local_name, read_cassette
 from macrohard.llm.endpoint import Endpoint
 from macrohard.llm.limiter import Limiters
-from macrohard.llm.recorded import Reading, RecordedModel, read_again
+from macrohard.llm.media import MediaPlan, MediaTarget
+from macrohard.llm.recorded import NOWHERE, Reading, RecordedModel, read_again
 from macrohard.llm.recording import traffic_path
 from macrohard.llm.redaction import Redactor
 from macrohard.sandbox import SandboxProvider
@@ -62,7 +65,8 @@ class Replays:
         replaying = Replaying(cassette, redactor=Redactor(()), on_departure=on_departure)
         model = RecordedModel(cassette, replaying)
         replay_id = await self._begin(run_id, original)
-        await self._to_the_end(replay_id, original, model, replaying, sandboxes=sandboxes, observe=observe)
+        media = _what_was_ordered(cassette)
+        await self._to_the_end(replay_id, original, model, replaying, media=media, sandboxes=sandboxes, observe=observe)
         departures = [*replaying.departures, *await self._departures_of_results(original, replay_id)]
         departures += [
             Departure(session=session, call=None, what=f"{count} recorded answers that nobody asked for")
@@ -100,11 +104,13 @@ class Replays:
         model: RecordedModel,
         replaying: Replaying,
         *,
+        media: MediaPlan | None,
         sandboxes: SandboxProvider,
         observe: Callable[[Event], None],
     ) -> None:
         """As far as the original went, through its question if it asked one."""
         options = await self.store.options(replay_id)
+        await asyncio.to_thread(self._copy_orders, original.summary.id, replay_id)
         surroundings = Surroundings(
             store=self.store,
             home=self.home,
@@ -117,6 +123,7 @@ class Replays:
             notices=(f"A replay of {original.summary.id}: the answers were recorded, and nothing was paid.",),
             parallel_sessions=self.parallel_sessions,
             patience_seconds=0.0,
+            media=media,
         )
 
         async def go_on(*, ask: bool) -> RunOverview:
@@ -141,9 +148,16 @@ class Replays:
         elif original.design is not None:
             await go_on(ask=False)
 
+    def _copy_orders(self, run_id: str, replay_id: str) -> None:
+        orders = self.home / "runs" / run_id / "media"
+        if orders.is_dir():
+            shutil.copytree(orders, self.home / "runs" / replay_id / "media")
+
     async def _departures_of_results(self, original: RunOverview, replay_id: str) -> list[Departure]:
         now = await self.store.overview(replay_id)
-        facts: list[tuple[str, str, str]] = [("the outcome", original.summary.status, now.summary.status)]
+        facts: list[tuple[str, str, str]] = []
+        if original.summary.status != now.summary.status:
+            facts = [("the outcome", original.summary.status, f"{now.summary.status}: {now.problem}")]
         facts += _paired("session", _sessions(original), _sessions(now))
         facts += _paired("check", _verdicts(original), _verdicts(now))
         if original.product_commit is not None and now.product_commit is not None:
@@ -203,6 +217,21 @@ def _checked(original: str, cassette: Cassette, reading: Reading) -> Replayed:
         taken_as_equal={},
         torn=cassette.torn,
     )
+
+
+def _what_was_ordered(cassette: Cassette) -> MediaPlan | None:
+    """The run's plan for pictures and clips, with nothing left to order and nobody to order it from."""
+    given = cassette.taken_up[-1].media if cassette.taken_up else None
+    if given is None:
+        return None
+    plan = MediaPlan.model_validate(given)
+
+    def nowhere(target: MediaTarget | None) -> MediaTarget | None:
+        if target is None:
+            return None
+        return target.model_copy(update={"endpoint": target.endpoint.model_copy(update={"base_url": NOWHERE})})
+
+    return plan.model_copy(update={"image": nowhere(plan.image), "video": nowhere(plan.video), "images": 0, "clips": 0})
 
 
 def _paired(kind: str, one: Mapping[str, str], other: Mapping[str, str]) -> list[tuple[str, str, str]]:

@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from macrohard import __version__
 from macrohard.domain import JsonObject
 from macrohard.llm.fragments import Change, rewritten
+from macrohard.llm.media import MediaPlan
 from macrohard.llm.redaction import Redactor
 from macrohard.llm.target import RoleTargets
 from macrohard.llm.transport import Answer, Request, Transport, TransportFailed
@@ -80,6 +81,8 @@ class TakenUp:
     at: datetime
     version: str
     targets: dict[str, list[JsonObject]]
+    media: JsonObject | None = None
+    """Who was to make pictures and clips, without keys; these are not recorded here but as orders of the run."""
     type: Literal["taken up"] = "taken up"
 
 
@@ -101,13 +104,15 @@ class Traffic:
         """Write the line; once this returns it is with the system, whatever becomes of this process."""
         self._write(exchange)
 
-    def take_up(self, targets: RoleTargets) -> None:
+    def take_up(self, targets: RoleTargets, media: MediaPlan | None) -> None:
         """Say that a process goes on with the run, and where its calls go."""
         named: dict[str, list[JsonObject]] = {
             role: [target.model_dump(mode="json", exclude={"endpoint": {"api_key"}}) for target in found]
             for role, found in targets.items()
         }
-        self._write(TakenUp(at=datetime.now(UTC), version=__version__, targets=named))
+        without_keys = {kind: {"endpoint": {"api_key"}} for kind in ("image", "video")}
+        plan = media.model_dump(mode="json", exclude=without_keys) if media is not None else None
+        self._write(TakenUp(at=datetime.now(UTC), version=__version__, targets=named, media=plan))
 
     def _write(self, line: Exchange | TakenUp) -> None:
         if self._file is None:

@@ -72,7 +72,7 @@ class Studio:
         if target is None:
             return NotAvailable(reason="no image endpoint is set ([media] image in the settings)")
         family, prompt = family_of(target.model), prompt[:PROMPT_CHARACTERS]
-        key = _key("image", session_id, prompt, aspect, str(transparent))
+        key = _key("image", _within_run(session_id), prompt, aspect, str(transparent))
         async with self._turns[key]:
             order = await self._orders.find(key)
             if order is not None and order.is_over and (known := await self._picture_of(order)) is not None:
@@ -100,7 +100,7 @@ class Studio:
             return NotAvailable(reason=f"{target.model}: {target.endpoint.name} offers no videos that can be asked for")
         seconds = min(max(seconds, 1), self._plan.clip_seconds)
         frame = hashlib.sha256(first_frame).hexdigest() if first_frame is not None else ""
-        key = _key("clip", session_id, prompt, aspect, str(seconds), frame)
+        key = _key("clip", _within_run(session_id), prompt, aspect, str(seconds), frame)
         async with self._turns[key]:
             order = await self._orders.find(key)
             if order is not None and order.state == "asked":
@@ -437,6 +437,11 @@ def _picture_cost(target: MediaTarget, made: Made) -> tuple[float, bool]:
 
 def _clip_cost(target: MediaTarget, order: Order) -> float:
     return target.price.clip_usd(seconds=math.ceil(order.seconds), with_first_frame=order.with_first_frame)
+
+
+def _within_run(session_id: str) -> str:
+    """The session's name without the run's id: orders are kept by run, and a replay finds those of the original."""
+    return session_id.partition("/")[2] or session_id
 
 
 def _key(*parts: str) -> str:
