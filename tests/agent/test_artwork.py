@@ -48,7 +48,7 @@ async def provider() -> AsyncIterator[Provider]:
 async def bench(
     request: pytest.FixtureRequest, sandbox: Sandbox, table: DrawingTable, provider: Provider, tmp_path: Path
 ) -> AsyncIterator[Bench]:
-    """The artist's bench; with the mark `no_endpoint` there is none."""
+    """The artist's bench; the parameter False takes the endpoint away."""
     store = await Store.open(None, home=tmp_path)
     run_id = await store.create_run("a shop", options={}, model="builtin")
     await store.budget(run_id).open(Caps(usd=1.0))
