@@ -134,11 +134,18 @@ def loads(data: bytes) -> JsonValue:
     except ValueError:
         # Slower, and takes what orjson refuses: an escape for half a character, a byte that is no UTF-8.
         try:
-            found = json.loads(data.decode(errors="surrogateescape"))
+            found = json.loads(data.decode(errors="surrogateescape"), object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:
             shown = data[:80].decode(errors="replace")
             raise Unreadable(f"this is no JSON: {shown!r}{'…' if len(data) > 80 else ''}") from error
     return found
+
+
+def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    """A name that is no text is damage, and what is under it would be passed over."""
+    for name, _ in pairs:
+        name.encode()
+    return dict(pairs)
 
 
 def mended(text: str) -> str:

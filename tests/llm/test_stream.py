@@ -51,6 +51,7 @@ def test_what_is_understood(chunks: list[bytes], expected: list[object]) -> None
     [
         pytest.param(b'data: {"a":1\n\n', id="an event that is cut off"),
         pytest.param(b"data: oops\n\n", id="no JSON"),
+        pytest.param(b'data: {"choi\xffes": 1}\n\n', id="a name that is no text"),
         pytest.param(b"data: " + b"\xff\xfe\x00" * 9 + b"\n\n", id="noise"),
         pytest.param(b"data: " + b"[" * 100_000 + b"\n\n", id="deeper than anybody can read"),
         pytest.param(b'{"a":1', id="plain JSON that is cut off"),
