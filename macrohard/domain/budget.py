@@ -69,6 +69,7 @@ class Share(Value):
 
     name: str
     calls: int
+    """Whole ones: a call that served three criteria is a call for each of them."""
     input_tokens: int
     """Cached ones included."""
     cached_tokens: int

@@ -78,7 +78,9 @@ def _shares(
     sums: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(_COUNTS, 0))
     for row in rows:
         shared_by = names(row)
-        for count in _COUNTS:
+        for name in shared_by:
+            sums[name]["calls"] += row.calls
+        for count in _COUNTS[1:]:
             # What does not divide goes to the first ones, tick by tick: nothing gets lost.
             each, rest = divmod(getattr(row, count), len(shared_by))
             for place, name in enumerate(shared_by):

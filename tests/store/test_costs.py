@@ -104,6 +104,9 @@ async def test_each_share_is_what_its_calls_cost(store: Store) -> None:
     assert ticks_by_name(costs.by_model) == {
         "grok at xai": 110, "qwen at local": 40, "failed calls at xai": 20, **cut,
     }  # fmt: skip
+    assert {share.name: share.calls for share in costs.by_criterion} == {
+        "AC-1": 1, "AC-2": 2, "AC-10": 2, "shared": 1, "failed calls": 1, "calls cut off": 0,
+    }  # fmt: skip
     implement = costs.by_phase[1]
     assert (implement.calls, implement.input_tokens, implement.cached_tokens) == (3, 300, 210)
     assert (implement.output_tokens, implement.reasoning_tokens) == (30, 12)
