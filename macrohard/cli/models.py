@@ -47,7 +47,7 @@ def print_roles(targets: RoleTargets, console: Console) -> None:
         notes.append("Then: who is asked while the one above is not well.")
     eyes = [target for target in targets["vision"] if target.endpoint.base_url is not None]
     if eyes and not all(target.capabilities.vision for target in eyes):
-        notes.append("Not every model of the vision role takes pictures: simulated users read pages as text.")
+        notes.append("A model of the vision role takes no pictures: users read pages as text.")
     for note in notes:
         console.print(note)
 
