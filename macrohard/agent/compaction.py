@@ -291,7 +291,7 @@ class _Shortening:
         message = self._conversation.said[place].message
         if (pictures and place in self._shown_pictures) or not pictures_in(message):
             return place
-        return without_pictures(message, "(a picture of the page as it was then, left out here)")
+        return without_pictures(message)
 
     def _stub(self, place: int, *, pictures: bool = True) -> int | JsonObject:
         said = self._conversation.said[place]

@@ -13,6 +13,8 @@ LINE_CHARACTERS = 1_000
 """Longer lines are folded, so that everything can be reached by its line's number."""
 MATCHES_AT_MOST = 50
 UNREADABLE_SHARE = 0.2
+UNREADABLE_AT_MOST = 20
+"""Characters, however short the text: what is more, and more than the share, is no text."""
 MEDIA_TYPE = "text/plain; charset=utf-8"
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
@@ -30,7 +32,7 @@ def readable(text: str) -> str:
     if _UNSAFE.search(text) is None:
         return text
     shown = _UNSAFE.sub("\ufffd", _ESCAPES.sub("", text))
-    if shown.count("\ufffd") > UNREADABLE_SHARE * len(shown):
+    if shown.count("\ufffd") > max(UNREADABLE_SHARE * len(shown), UNREADABLE_AT_MOST):
         return (
             f"(not text: {len(text):,} characters, {shown.count(chr(0xFFFD)):,} of them unreadable; "
             "send such output to a file and look at it with `file` or `od -c | head`)"

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from macrohard.agent.conversation import pictures_in
 from macrohard.domain import Artifacts, JsonObject, Picture
 
+PICTURE_LEFT_OUT = "(a picture of the window as it was then, left out here)"
 CACHED_AT_MOST = 32
 """Data URLs that are kept at hand, about 100 kB each."""
 
@@ -63,12 +64,14 @@ class Pictures:
         return {"type": "image_url", "image_url": {"url": url}}
 
 
-def without_pictures(message: JsonObject, text: str) -> JsonObject:
-    """The message with a text in the place of each picture."""
+def without_pictures(message: JsonObject) -> JsonObject:
+    """The message with a text in the place of each picture; itself if it has none."""
+    if not pictures_in(message):
+        return message
     content = message["content"]
     assert isinstance(content, list), "only lists hold pictures"
     parts: list[JsonValue] = [
-        {"type": "text", "text": text} if isinstance(part, dict) and part.get("type") == "image" else part
+        {"type": "text", "text": PICTURE_LEFT_OUT} if isinstance(part, dict) and part.get("type") == "image" else part
         for part in content
     ]
     return {**message, "content": parts}

@@ -127,7 +127,12 @@ def example(schema: JsonObject, root: JsonObject) -> JsonValue:
         return False
     if kind == "null":
         return None
-    return f"(text like {schema['pattern']})" if "pattern" in schema else "…"
+    shortest = schema.get("minLength")
+    return (
+        f"(text like {schema['pattern']})"
+        if "pattern" in schema
+        else "…" * (shortest if isinstance(shortest, int) else 1)
+    )
 
 
 def _resolved(schema: JsonObject, root: JsonObject) -> JsonObject:

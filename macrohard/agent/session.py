@@ -13,7 +13,7 @@ from macrohard.agent.compaction import Room, compacted, room_for
 from macrohard.agent.conversation import ERROR, Conversation, readable_arguments
 from macrohard.agent.definition import AgentDefinition
 from macrohard.agent.outputs import Outputs, answer_limit, excerpt, readable
-from macrohard.agent.pictures import Pictures, picture_message
+from macrohard.agent.pictures import Pictures, picture_message, without_pictures
 from macrohard.agent.repair import BadArguments, complaint, cut_off, parameters_of, parsed, unknown_tool, with_example
 from macrohard.agent.tools import TOOLS, function_schema, names_with_more
 from macrohard.agent.transcript import Entry, Output, TranscriptLog
@@ -235,8 +235,10 @@ class Session:
             raise _Ends("limit", f"the conversation has {conversation.tokens:,} tokens and cannot be made shorter")
 
     async def _reply(self, messages: list[JsonObject], tools: Sequence[JsonObject]) -> Reply:
-        if self._conversation.pictures:
+        if self._conversation.pictures and self._sees:
             messages = await self._pictures.laid_in(messages)
+        elif self._conversation.pictures:
+            messages = [without_pictures(message) for message in messages]
         return await self._model.reply(
             messages, role=self._agent.model, tools=tools, session_id=self._assignment.session_id
         )

@@ -216,13 +216,20 @@ class Tool:
             BadArguments: they do not fit; nothing was done.
             ToolError: the tool could not do it; the text teaches.
         """
+        answer = await self._function(bench, **self.validated(arguments))
+        return Answer(text=answer) if isinstance(answer, str) else answer
+
+    def validated(self, arguments: JsonObject) -> dict[str, Any]:
+        """The arguments as the function takes them.
+
+        Raises:
+            BadArguments: they do not fit.
+        """
         try:
             checked = self._arguments.model_validate(arguments)
         except ValidationError as error:
             raise complaint(error, self.parameters) from error
-        values = {name: getattr(checked, name) for name in type(checked).model_fields}
-        answer = await self._function(bench, **values)
-        return Answer(text=answer) if isinstance(answer, str) else answer
+        return {name: getattr(checked, name) for name in type(checked).model_fields}
 
 
 def function_schema(name: str, description: str, parameters: JsonObject) -> JsonObject:
