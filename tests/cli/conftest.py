@@ -72,6 +72,9 @@ class ScriptedFactory:
         self.calls.append(("export", out))
         return out
 
+    def recording(self, run_id: str) -> Path | None:
+        return None
+
     async def runs(self, limit: int) -> tuple[RunSummary, ...]:
         return (sample({}).summary,) * min(limit, 3)
 
