@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from macrohard.agent import AgentDefinition, Bench
 from macrohard.agent.definition import Limits
@@ -14,8 +15,9 @@ from macrohard.agent.pictures import PICTURE_LEFT_OUT
 from macrohard.agent.session import NO_PICTURES, PICTURES_SHOWN
 from macrohard.domain import JsonObject
 from macrohard.llm import ModelRole
-from macrohard.product import open_visit
-from macrohard.sandbox import SandboxProvider
+from macrohard.product import UserVisit, checkout
+from macrohard.product.browser import open_browser
+from macrohard.sandbox import SandboxProvider, SandboxSpec
 from tests.agent.scripted import (
     FINISH,
     MemoryArtifacts,
@@ -25,7 +27,7 @@ from tests.agent.scripted import (
     calls,
     carry_out,
 )
-from tests.product.conftest import MakeCommit
+from tests.product.conftest import MakeCommit, Pod
 
 LOOK = calls(("look", {}))
 
@@ -35,23 +37,32 @@ def artifacts() -> MemoryArtifacts:
     return MemoryArtifacts()
 
 
-@pytest.fixture
-def visit(sandboxes: SandboxProvider, make_commit: MakeCommit, artifacts: MemoryArtifacts) -> OpenBench:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def pod(sandboxes: SandboxProvider, make_commit: MakeCommit) -> AsyncIterator[Pod]:
+    """A product that runs, and a browser; every session has a visit of its own."""
     commit = make_commit("tasks")
+    async with sandboxes.open(SandboxSpec(image="base")) as sandbox:
+        service = await checkout(sandbox, bundle=commit.bundle, commit=commit.commit)
+        async with open_browser(sandboxes, beside=sandbox) as browser:
+            await service.prepare()
+            yield Pod(service=service, browser=browser)
 
+
+@pytest.fixture
+def visit(pod: Pod, artifacts: MemoryArtifacts) -> OpenBench:
     @asynccontextmanager
     async def open_bench(snapshot: str | None) -> AsyncIterator[Bench]:
-        async with open_visit(
-            sandboxes,
-            bundle=commit.bundle,
-            commit=commit.commit,
-            artifacts=artifacts,
-            visitor="returning",
-            width=1280,
-            height=800,
-            keyboard_only=False,
-        ) as visit:
-            yield Bench(visit=visit)
+        async with pod.browser.visit(width=1280, height=800) as visit:
+            yield Bench(
+                visit=UserVisit(
+                    visit,
+                    pod.service,
+                    visitor="returning",
+                    commit="0" * 40,
+                    keyboard_only=False,
+                    artifacts=artifacts,
+                )
+            )
 
     return open_bench
 
