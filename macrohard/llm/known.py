@@ -15,7 +15,7 @@ from macrohard.llm.target import Capabilities, Effort, Wire
 BUILTIN = "builtin"
 BUILTIN_MODELS = ("builtin", "builtin:careless")
 BUILTIN_CAPABILITIES = Capabilities(source="known", context_tokens=128_000)
-"""It reads any length; conversations are kept as long as a real model's would be."""
+"""A figure for reports: it reads any length, and conversations with it are never shortened (`llm/window.py`)."""
 BUILTIN_ANSWER_TOKENS = 64_000
 """Its documents for large requirements come in one call, and it keeps to what it is allowed."""
 DEFAULT_MODEL = "grok-4.7"
