@@ -38,6 +38,8 @@ def macrohard(tmp_path: Path, repository_root: Path) -> Macrohard:
                 **os.environ,
                 "PYTHONPATH": str(repository_root),
                 "MACROHARD_HOME": str(tmp_path / "home"),
+                # One test looks at films; the others need not wait for them.
+                "MACROHARD_MEDIA": '{"film": false}',
                 **(environment or {}),
             },
             stdin=subprocess.DEVNULL,

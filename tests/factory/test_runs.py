@@ -1,11 +1,14 @@
 """Whole runs through the command line, with real sandboxes and browsers; the model is the built-in one."""
 
+import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 import tomllib
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +28,13 @@ def git(product: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
-def test_a_terse_requirement_becomes_a_verified_product(macrohard: Macrohard, tmp_path: Path) -> None:
-    ended = macrohard("build", TASKS, "--yes", "--out", str(tmp_path / "tasks"))
+FILMED = {"MACROHARD_MEDIA": '{"film": true}'}
+
+
+def test_a_terse_requirement_becomes_a_verified_product(
+    macrohard: Macrohard, tmp_path: Path, repository_root: Path
+) -> None:
+    ended = macrohard("build", TASKS, "--yes", "--out", str(tmp_path / "tasks"), environment=FILMED)
     assert ended.code == 0, ended.told[-3000:]
     result = ended.result
     assert result["outcome"] == "delivered"
@@ -36,7 +44,8 @@ def test_a_terse_requirement_becomes_a_verified_product(macrohard: Macrohard, tm
     assert git(product, "rev-parse", "HEAD") == result["commit"]
     assert git(product, "status", "--porcelain") == ""
     authors = set(git(product, "log", "--format=%an").splitlines())
-    assert {"backend-coder", "frontend-coder", "test-author", "release-writer", "integrator"} <= authors
+    coders = {"backend-coder", "frontend-coder", "test-author"}
+    assert {*coders, "release-writer", "media-artist", "integrator"} <= authors
     assert "Criteria: AC-" in git(product, "log", "--format=%B")
     manifest = tomllib.loads((product / "product.toml").read_text())
     assert manifest["kind"] == "web"
@@ -52,11 +61,41 @@ def test_a_terse_requirement_becomes_a_verified_product(macrohard: Macrohard, tm
     users = shown["iterations"][-1]["users"]
     assert {user["persona"] for user in users} == {"wrong-input-first", "keyboard-only", "phone"}
     assert all(step["frame"] and step["expectation"] for user in users for step in user["steps"])
+    film = shown["film"]
+    assert film["commit"] == result["commit"]
+    assert film["steps"] == sum(len(user["steps"]) for user in users)
+    assert result["film"]["path"] == str(product / "demo.mp4")
+    exported = tmp_path / "exported"
+    environment = {**os.environ, "PYTHONPATH": str(repository_root), "MACROHARD_HOME": str(tmp_path / "home")}
+    subprocess.run(
+        [sys.executable, "-m", "macrohard", "export", result["run"], "--out", str(exported)],
+        env=environment,
+        check=True,
+    )
+    for folder in (product, exported):
+        assert sha256((folder / "demo.mp4").read_bytes()).hexdigest() == film["artifact"] == result["film"]["artifact"]
+    assert "<video controls" in report
 
 
-def test_careless_work_is_found_by_checks_and_users_and_repaired(macrohard: Macrohard, tmp_path: Path) -> None:
-    ended = macrohard("build", TASKS, "--yes", "--model", "builtin:careless", "--out", str(tmp_path / "tasks"))
+@pytest.fixture
+def no_film_sandbox(repository_root: Path, tmp_path: Path) -> dict[str, str]:
+    """The environment of an installation whose image for films cannot be built."""
+    data = tmp_path / "data"
+    for folder in ("agents", "sandboxes"):
+        shutil.copytree(repository_root / folder, data / folder)
+    (data / "sandboxes" / "media" / "Dockerfile").write_text("ARG PARENT\nFROM ${PARENT}\nRUN false\n")
+    return {**FILMED, "MACROHARD_DATA": str(data)}
+
+
+def test_careless_work_is_found_by_checks_and_users_and_repaired(
+    macrohard: Macrohard, tmp_path: Path, no_film_sandbox: dict[str, str]
+) -> None:
+    careless = ("--model", "builtin:careless", "--out", str(tmp_path / "tasks"))
+    ended = macrohard("build", TASKS, "--yes", *careless, environment=no_film_sandbox)
     assert ended.code == 0, ended.told[-3000:]
+    assert ended.result["film"]["artifact"] is None
+    assert "building macrohard/media" in ended.result["film"]["problem"], "the release is one all the same, and says so"
+    assert "No film of these visits could be made" in (tmp_path / "tasks" / "report.html").read_text()
     overview = macrohard("show", ended.result["run"]).result["overview"]
     first, last = overview["iterations"][0], overview["iterations"][-1]
     assert len(overview["iterations"]) >= 2
