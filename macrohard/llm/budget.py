@@ -45,30 +45,55 @@ class Budget:
 
     def __init__(self, ledger: RunLedger) -> None:
         self._ledger = ledger
-        self._turn = asyncio.Lock()
         self._under_way: set[str] = set()
-        self._room = asyncio.Event()
-        """Something changed for the call that waits at the head of the queue."""
+        self._asking = 0
+        """How many of them the ledger has not answered yet."""
+        self._unserved: dict[object, None] = {}
+        """Calls that are not booked yet, in the order in which they came."""
+        self._short_of_room = 0
+        """How many of them wait for others to end."""
+        self._changed = asyncio.Event()
+        """Set, and replaced, when there may be room, or another one is the first in the row."""
         self._at_work = 0
         self._idle = asyncio.Event()
         self._stopped_by: MacrohardError | None = None
 
     async def reserve(self, *, session_id: str, worst_case_usd: float, worst_case_tokens: int) -> str:
         """See `Ledger.reserve`; first come, first served."""
-        async with self._turn:
-            while True:
+        me = object()
+        straight = not self._short_of_room
+        self._unserved[me] = None
+        try:
+            # While nobody waits for room, calls that come together are booked together, not one after the other.
+            if straight:
                 self._refuse_if_stopped()
-                self._room.clear()
                 try:
-                    reservation = await self._booked(session_id, worst_case_usd, worst_case_tokens)
+                    return await self._booked(session_id, worst_case_usd, worst_case_tokens)
                 except LimitExceeded as error:
-                    if not error.passing or not (self._under_way or self._room.is_set()):
+                    if not error.passing:
                         self._stop(error)
                         raise
-                    await self._room.wait()
-                else:
-                    self._under_way.add(reservation)
-                    return reservation
+            self._short_of_room += 1
+            try:
+                return await self._waited(me, session_id, worst_case_usd, worst_case_tokens)
+            finally:
+                self._short_of_room -= 1
+        finally:
+            del self._unserved[me]
+            self._change()
+
+    async def _waited(self, me: object, session_id: str, worst_case_usd: float, worst_case_tokens: int) -> str:
+        while True:
+            self._refuse_if_stopped()
+            changed = self._changed
+            if next(iter(self._unserved)) is me:
+                try:
+                    return await self._booked(session_id, worst_case_usd, worst_case_tokens)
+                except LimitExceeded as error:
+                    if not error.passing or not (self._under_way or self._asking or changed.is_set()):
+                        self._stop(error)
+                        raise
+            await changed.wait()
 
     async def _booked(self, session_id: str, worst_case_usd: float, worst_case_tokens: int) -> str:
         booking = asyncio.ensure_future(
@@ -76,12 +101,17 @@ class Budget:
                 session_id=session_id, worst_case_usd=worst_case_usd, worst_case_tokens=worst_case_tokens
             )
         )
+        self._asking += 1
         try:
-            return await asyncio.shield(booking)
+            reservation = await asyncio.shield(booking)
         except asyncio.CancelledError:
             # It may be in the books by now, and nobody else knows its name; nothing was sent for it.
             await unbroken(self._take_back(booking))
             raise
+        finally:
+            self._asking -= 1
+        self._under_way.add(reservation)
+        return reservation
 
     async def _take_back(self, booking: asyncio.Future[str]) -> None:
         try:
@@ -96,7 +126,7 @@ class Budget:
             await self._ledger.settle(reservation, actual_usd=actual_usd, actual_tokens=actual_tokens)
         finally:
             self._under_way.discard(reservation)
-            self._room.set()
+            self._change()
 
     @asynccontextmanager
     async def session(self, session_id: str, *, parent: str | None = None) -> AsyncIterator[None]:
@@ -135,7 +165,11 @@ class Budget:
 
     def _stop(self, cause: MacrohardError) -> None:
         self._stopped_by = self._stopped_by or cause
-        self._room.set()
+        self._change()
+
+    def _change(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def _refuse_if_stopped(self) -> None:
         if self._stopped_by is not None:

@@ -8,6 +8,7 @@ from typing import cast
 from sqlalchemy import BindParameter, Connection, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from macrohard.domain import ADD_OPTIONS, BudgetState, Caps
 from macrohard.errors import Cap, LimitExceeded
@@ -98,24 +99,25 @@ class BudgetLedger:
         asked = {"run": self._run_id, "ticks": ticks, "tokens": tokens}
         row = {"id": reservation, "run_id": self._run_id, "session_id": session_id, "ticks": ticks, "tokens": tokens}
 
-        def book(connection: Connection) -> bool:
+        def book(connection: Connection) -> BudgetState | None:
             if connection.execute(_RESERVED, asked).rowcount == 0:
-                return False
+                with Session(connection) as session:
+                    return _standing(session, self._run_id)
             connection.execute(_KEPT, {**row, "created_at": datetime.now(UTC)})
-            return True
+            return None
 
         while True:
             try:
-                if await self._database.write_shared(book):
-                    return reservation
+                state = await self._database.write_shared(book)
             except asyncio.CancelledError:
                 # It may have been booked in this moment, and nobody else knows of it.
                 await self.settle(reservation, actual_usd=0.0, actual_tokens=0)
                 raise
-            state = await self.state()
+            if state is None:
+                return reservation
             if (refusal := _refusal(self._run_id, state, ticks=ticks, tokens=tokens)) is not None:
                 raise refusal
-            # Others settled in between, so there may be room by now.
+            # On PostgreSQL another process may have raised a cap between the two statements.
 
     async def settle(self, reservation: str, *, actual_usd: float, actual_tokens: int) -> None:
         """Replace the reservation by what was really spent, be it more or less.
@@ -194,10 +196,17 @@ class BudgetLedger:
 
 async def read_state(session: AsyncSession, run_id: str) -> BudgetState | None:
     """Where the run's budget stands; None if it has none."""
-    row, run = await session.get(BudgetRow, run_id), await session.get(RunRow, run_id)
-    if row is None or run is None:
+    try:
+        return await session.run_sync(_standing, run_id)
+    except KeyError:
         return None
-    lease = await session.get(LeaseRow, run_id)
+
+
+def _standing(session: Session, run_id: str) -> BudgetState:
+    row, run = session.get(BudgetRow, run_id), session.get(RunRow, run_id)
+    if row is None or run is None:
+        raise KeyError(run_id)
+    lease = session.get(LeaseRow, run_id)
     reserved = to_usd(row.reserved_ticks)
     caps = {cap: getattr(row, name) for cap, name in COLUMNS.items() if cap != "usd"}
     return BudgetState(
