@@ -9,7 +9,7 @@ FULL_SHARE = 0.75
 SMALLEST_SHARE = 0.5
 """Of a context window stays for the request, also where settings allow an answer as long as the window."""
 BUILTIN_TOKENS = 8_000_000
-"""The built-in model has no window, only the limit of its request's body, 32 MiB."""
+"""The built-in model has no window, only the limit of its request's body, 32 MiB; it remembers by reading all again."""
 
 
 def context_tokens(targets: Sequence[Target]) -> int:
