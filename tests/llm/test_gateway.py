@@ -65,14 +65,20 @@ class Bureau:
     def ledger(self, run_id: str) -> BudgetLedger:
         return self._store.budget(run_id)
 
-    def gateway(self, run_id: str, *endpoints: Endpoint, persistence: Persistence = QUICK) -> Gateway:
+    def gateway(
+        self,
+        run_id: str,
+        *endpoints: Endpoint,
+        persistence: Persistence = QUICK,
+        ledger: BudgetLedger | None = None,
+    ) -> Gateway:
         async def tell(event: ModelTroubled) -> None:
             self.told.append(event)
 
         return Gateway(
             {"strong": endpoints},
             run_id=run_id,
-            ledger=Budget(self._store.budget(run_id)),
+            ledger=Budget(ledger or self.ledger(run_id)),
             limiters=self.limiters,
             tell=tell,
             persistence=persistence,
@@ -361,6 +367,47 @@ async def test_a_call_that_is_cancelled_half_way_counts_at_its_worst_and_one_tha
     assert provider.requests == 1
     provider.fate = "ok"
     await ask(gateway)
+
+
+class Slow(BudgetLedger):
+    """Stands still in the middle of one of its steps until it may go on."""
+
+    def __init__(self, ledger: BudgetLedger, step: str) -> None:
+        vars(self).update(vars(ledger))
+        self._step = step
+        self.inside, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def reserve(self, *, session_id: str, worst_case_usd: float, worst_case_tokens: int) -> str:
+        booked = await super().reserve(
+            session_id=session_id, worst_case_usd=worst_case_usd, worst_case_tokens=worst_case_tokens
+        )
+        await self._stand_still("reserve")
+        return booked
+
+    async def settle(self, reservation: str, *, actual_usd: float, actual_tokens: int) -> None:
+        await self._stand_still("settle")
+        await super().settle(reservation, actual_usd=actual_usd, actual_tokens=actual_tokens)
+
+    async def _stand_still(self, step: str) -> None:
+        if step == self._step:
+            self.inside.set()
+            await self.go_on.wait()
+
+
+@pytest.mark.parametrize(("step", "requests"), [("reserve", 0), ("settle", 1)])
+async def test_a_cancellation_waits_until_the_books_are_right(bureau: Bureau, step: str, requests: int) -> None:
+    provider, run_id = await bureau.provider(), await bureau.run()
+    ledger = Slow(bureau.ledger(run_id), step)
+    call = asyncio.create_task(ask(bureau.gateway(run_id, await bureau.endpoint(provider), ledger=ledger)))
+    await ledger.inside.wait()
+    call.cancel()
+    await asyncio.sleep(0.01)
+    assert not call.done()
+    ledger.go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert provider.requests == requests
+    assert await bureau.state(run_id) == (sum(provider.billed_ticks), 0)
 
 
 async def test_a_cancelled_call_leaves_no_reservation_whenever_it_is_cancelled(bureau: Bureau) -> None:
