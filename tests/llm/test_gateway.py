@@ -219,7 +219,7 @@ async def test_a_provider_that_is_not_there_is_an_outage(bureau: Bureau) -> None
 
 async def test_a_wait_within_the_patience_is_told_once_and_then_that_it_is_well_again(bureau: Bureau) -> None:
     provider, run_id = await bureau.provider(), await bureau.run()
-    provider.planned.append((429, 0.3))
+    provider.planned.append((429, 1.5))
     talkative = Persistence(patience_seconds=5.0, told_seconds=0.2)
     gateway = bureau.gateway(run_id, await bureau.endpoint(provider), persistence=talkative)
     async with asyncio.TaskGroup() as group:
@@ -229,7 +229,7 @@ async def test_a_wait_within_the_patience_is_told_once_and_then_that_it_is_well_
             group.create_task(ask(gateway, f"s{number}"))
     assert first.result().endpoint == "first"
     assert bureau.reactions == [("first", "waits"), ("first", "well again")]
-    assert 0.2 < bureau.told[0].seconds <= 0.4
+    assert 0.2 < bureau.told[0].seconds <= 1.7
 
 
 # ── Failover ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -495,7 +495,7 @@ async def test_a_run_with_4_calls_does_not_wait_for_one_with_40_at_the_same_endp
 
     big, small = await bureau.run(), await bureau.run()
     many = asyncio.create_task(calls(big, 40))
-    await until(lambda: provider.requests == 4)
+    await until(lambda: provider.requests >= 4)
     await calls(small, 4)
     assert len(order) < 24  # Of 44: the four took turns with the forty, and did not wait for them.
     await many
