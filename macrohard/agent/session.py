@@ -282,8 +282,13 @@ class Session:
             except ToolError as error:
                 text, ok = readable(f"{ERROR}{error}"), False
             if len(text) > self._outputs.limit_characters:
-                outputs.append(Output(message=len(answers), digest=await self._outputs.keep(text)))
-                name = f"output-{len(self._conversation.outputs) + len(outputs)}"
+                digest = await self._outputs.keep(text)
+                kept = [*self._conversation.outputs, *(output.digest for output in outputs)]
+                # The same answer has the same name, so that somebody who goes round in circles is noticed.
+                if digest not in kept:
+                    outputs.append(Output(message=len(answers), digest=digest))
+                    kept.append(digest)
+                name = f"output-{kept.index(digest) + 1}"
                 text = excerpt(text, name, limit_characters=self._outputs.limit_characters)
             self._answers.append((f"{call.name} {call.arguments}", text))
             answers.append({"role": "tool", "tool_call_id": call.id, "content": text})

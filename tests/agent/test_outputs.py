@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from macrohard.agent.outputs import ANSWER_LIMIT_CHARACTERS, answer_limit, as_left_on_screen, excerpt, folded, readable
+from macrohard.agent.session import SAME_TURNS
 from macrohard.domain import JsonObject
 from tests.agent.scripted import FINISH, MemoryArtifacts, MemoryTranscripts, OpenBench, calls, run
 
@@ -54,13 +55,20 @@ async def test_a_kept_answer_is_read_after_a_kill(room: OpenBench) -> None:
     _, model, _, _ = await run(
         room,
         calls(("more", {"output": "output-1", "first_line": 9000, "last_line": 9000})),
-        long,
+        calls(("shell", {"command": "seq 20001"})),
         calls(("more", {"output": "output-2", "first_line": 9001, "last_line": 9001})),
         FINISH,
         transcripts=transcripts,
         artifacts=artifacts,
     )
     assert [answer.rpartition("\n")[2] for answer in answers(model.requests[-1])[1::2]] == ["9000", "9001"]
+
+
+async def test_who_gets_the_same_long_answer_again_and_again_is_stuck(room: OpenBench) -> None:
+    long = calls(("shell", {"command": "seq 20000"}))
+    result, _, transcripts, _ = await run(room, *[long] * SAME_TURNS)
+    assert result.outcome == "stuck"
+    assert len([output for entry in transcripts.entries for output in entry.outputs]) == 1
 
 
 @pytest.mark.parametrize(
@@ -81,6 +89,7 @@ async def test_output_that_is_not_plain_text_is_made_safe(room: OpenBench, comma
     answer.encode()
 
 
+@settings(deadline=None)
 @given(text=st.text() | st.binary().map(lambda content: content.decode("utf-8", "surrogateescape")))
 def test_what_is_shown_can_be_stored_and_sent(text: str) -> None:
     shown = as_left_on_screen(readable(text))
@@ -88,6 +97,7 @@ def test_what_is_shown_can_be_stored_and_sent(text: str) -> None:
     shown.encode()
 
 
+@settings(deadline=None)
 @given(
     lines=st.lists(st.integers(0, 3_000).map(lambda length: "x" * length), min_size=1, max_size=40),
     limit=st.integers(1_000, 4_000),
