@@ -50,6 +50,9 @@ class Page:
         """The same."""
         return TEXT
 
+    async def picture(self) -> None:
+        """None: this model takes no pictures."""
+
     def record(self) -> JsonObject:
         """Nothing."""
         return {}
@@ -63,7 +66,9 @@ async def desk(snapshot: str | None) -> AsyncIterator[Bench]:
 
 async def session_of(calls: int, *, base_url: str, home: Path) -> tuple[float, int]:
     """Processor milliseconds for each model call, and database bytes for each, over one session."""
-    settings = Target(endpoint=EndpointSettings(name="scripted", base_url=base_url), model=f"look-{calls}")
+    # The window is so large that no conversation is shortened: what is measured is how the cost grows with its length.
+    scripted = EndpointSettings(name="scripted", base_url=base_url)
+    settings = Target(endpoint=scripted, model=f"look-{calls}", context_tokens=4_000_000)
     endpoint = open_endpoint(settings)
     async with await Store.open(None, home=home) as store:
         run_id = await store.create_run("measure", options={}, model=settings.model)
@@ -96,6 +101,7 @@ async def session_of(calls: int, *, base_url: str, home: Path) -> tuple[float, i
                 report=WorkReport,
                 model=gateway,
                 transcripts=Transcripts(store),
+                artifacts=store.artifacts,
                 emit=log,
             )
             before = time.process_time()
