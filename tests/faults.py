@@ -43,6 +43,7 @@ MISCOUNTED = ("usage absent", "usage negative", "usage low", "usage high", "usag
 KINDS = (*REFUSED, *BROKEN, *UNREADABLE, *ODD, *MISCOUNTED)
 
 STORM_REQUESTS = 8
+"""So many are refused in a row."""
 UNKNOWN_TOOL = "teleport"
 BROKEN_ARGUMENTS = '{"path": "a", "content": "x" oops'
 
@@ -81,6 +82,8 @@ class FaultyEndpoint:
     """What Retry-After asks for; as a date it is a second, the smallest that a date can say."""
     drip_seconds: float = 0.01
     """Between two pieces of a slow answer."""
+    remember: bool = False
+    """Whether the model behind is asked only once for what it was asked before: it would say the same."""
     log: Path | None = None
     """A JSON line for each request."""
     book: list[Booked] = field(default_factory=list)
@@ -88,6 +91,7 @@ class FaultyEndpoint:
     planned: deque[str | None] = field(default_factory=deque)
     """Fates of the next requests, before chance decides again; None: a good answer."""
     _storm: int = 0
+    _remembered: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
 
     @property
     def base_url(self) -> str:
@@ -168,7 +172,11 @@ class FaultyEndpoint:
             return False
         request = json.loads(body)
         asked = json.dumps({**request, "model": "builtin", "stream": True}).encode()
-        status, content = await answered(self.behind, "POST", path, asked)
+        if asked not in self._remembered:
+            made = await answered(self.behind, "POST", path, asked)
+            if self.remember:
+                self._remembered[asked] = made
+        status, content = self._remembered.get(asked) or made
         entry.status = status
         if status != 200:
             entry.fault = None
@@ -307,19 +315,18 @@ def objects(tree: Any) -> Iterable[dict[str, Any]]:
 def distort(events: list[Any], fault: str) -> None:
     """Make the answer one that a model should not have given."""
     for part in list(objects(events)):
-        if "arguments" in part:
-            if fault == "malformed arguments":
-                part["arguments"] = BROKEN_ARGUMENTS
-            elif fault == "unknown tool" and "name" in part:
-                part["name"] = UNKNOWN_TOOL
+        if fault == "malformed arguments" and "arguments" in part:
+            # Chat Completions tells a call's name once and its arguments in pieces; Responses tells them again, whole.
+            whole = "name" in part if "type" not in part else bool(part["arguments"])
+            part["arguments"] = BROKEN_ARGUMENTS if whole else ""
+        if fault == "unknown tool" and "arguments" in part and "name" in part:
+            part["name"] = UNKNOWN_TOOL
         if fault == "duplicate ids":
-            if "function" in part and "id" in part:
-                part["id"] = "call_0"
-            if "call_id" in part:
-                part["call_id"] = "call_0"
+            for key in ("id", "call_id"):
+                if key in part and ("function" in part or part.get("type") == "function_call"):
+                    part[key] = "call_0"
         if fault == "empty answer":
-            if "tool_calls" in part:
-                del part["tool_calls"]
+            part.pop("tool_calls", None)
             for key in ("content", "delta", "text"):
                 if isinstance(part.get(key), str):
                     part[key] = ""
@@ -327,8 +334,8 @@ def distort(events: list[Any], fault: str) -> None:
                 part["finish_reason"] = "stop"
             if isinstance(part.get("output"), list):
                 part["output"] = []
-    if fault == "empty answer":
-        events[:] = [event for event in events if "output_item" not in event[0] and "arguments" not in event[0]]
+    lost = {"malformed arguments": ("arguments.delta",), "empty answer": ("output_item", "arguments")}.get(fault, ())
+    events[:] = [event for event in events if not any(name in event[0] for name in lost)]
 
 
 def miscount(events: list[Any], fault: str) -> int | None:
@@ -347,7 +354,7 @@ def miscount(events: list[Any], fault: str) -> int | None:
             usage[key] = {
                 "usage negative": -value - 1,
                 "usage low": value // 1000,
-                "usage high": value * 1_000_000,
+                "usage high": value * 1_000_000_000,
                 "usage of another type": f"about {value}",
             }[fault]
         if fault == "usage low":
@@ -361,12 +368,14 @@ def spoiled(fault: str, pieces: list[bytes], cut: bytes, chance: random.Random) 
         return []
     if fault == "truncated":
         return [cut]
+    middle = len(pieces) // 2
+    begun = pieces[:middle]
     if fault == "broken json":
-        return [pieces[0][: len(pieces[0]) // 2] + b"\n\n", *pieces[1:]]
+        return [*begun, pieces[middle][: len(pieces[middle]) // 2] + b"\n\n", *pieces[middle + 1 :]]
     if fault == "noise":
-        return [pieces[0], b"data: " + chance.randbytes(200) + b"\n\n", chance.randbytes(50)]
+        return [*begun, b"data: " + chance.randbytes(200) + b"\n\n", chance.randbytes(50)]
     error = {"error": {"message": "injected: the model crashed", "type": "server_error", "code": 500}}
-    return [pieces[0], f"data: {json.dumps(error)}\n\n".encode(), b"data: [DONE]\n\n"]
+    return [*begun, f"data: {json.dumps(error)}\n\n".encode(), b"data: [DONE]\n\n"]
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

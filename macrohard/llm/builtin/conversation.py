@@ -56,7 +56,7 @@ def conversation_of(messages: list[JsonObject], tools: list[JsonObject]) -> Conv
     """Read the messages of a chat completion request.
 
     The assignment is the first fenced JSON block of the first user message: an object with agent, phase, persona and
-    material, as `macrohard.agent.session` writes it.
+    material, as `macrohard.agent.session` writes it. Calls that came back garbled are left out with their answers.
 
     Raises:
         Unreadable: there is none.
@@ -67,16 +67,19 @@ def conversation_of(messages: list[JsonObject], tools: list[JsonObject]) -> Conv
         for message in messages
         if message.get("role") == "tool"
     }
+    names = [function.get("name") for tool in tools if isinstance(function := tool.get("function"), dict)]
     exchanges = []
     for message in messages:
         calls = message.get("tool_calls")
         for call in calls if isinstance(calls, list) else []:
             if not isinstance(call, dict) or not isinstance(function := call.get("function"), dict):
                 raise Unreadable("a tool call without a function")
-            arguments = json.loads(str(function.get("arguments") or "{}"))
+            arguments = _arguments(function.get("arguments"))
+            # The rules never call what there is not, nor write what is no JSON: the call was garbled on its way.
+            if arguments is None or (names and function.get("name") not in names):
+                continue
             made = Call(name=str(function["name"]), arguments=arguments)
             exchanges.append(Exchange(call=made, result=results.get(str(call.get("id")), "")))
-    names = [function.get("name") for tool in tools if isinstance(function := tool.get("function"), dict)]
     return Conversation(
         agent=str(assignment["agent"]),
         phase=str(assignment["phase"]),
@@ -85,6 +88,15 @@ def conversation_of(messages: list[JsonObject], tools: list[JsonObject]) -> Conv
         tools=frozenset(str(name) for name in names),
         exchanges=tuple(exchanges),
     )
+
+
+def _arguments(written: JsonValue) -> JsonObject | None:
+    """None: they are not what the model wrote, see `macrohard.llm.wire.answer.readable`."""
+    try:
+        arguments = json.loads(str(written or "{}"))
+    except ValueError:
+        return None
+    return arguments if isinstance(arguments, dict) and arguments.keys() != {"not_json"} else None
 
 
 def _assignment(messages: list[JsonObject]) -> JsonObject:
