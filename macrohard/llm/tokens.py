@@ -114,7 +114,23 @@ def _detail(stated: JsonObject, chat: str, responses: str, name: str) -> int:
 
 
 def _stated_cost(stated: JsonObject) -> float | None:
-    ticks: JsonValue = stated.get("cost_in_usd_ticks")
-    if isinstance(ticks, int | float) and not isinstance(ticks, bool) and 0 <= ticks <= ABSURD_USD * TICKS_PER_USD:
+    """In ticks from xAI; in dollars from OpenRouter, whose own word `is_byok` tells it from others that say `cost`.
+
+    Where the person's own key at the model's provider was used, that provider's bill comes on top.
+    """
+    if (ticks := _amount(stated.get("cost_in_usd_ticks"), most=ABSURD_USD * TICKS_PER_USD)) is not None:
         return ticks / TICKS_PER_USD
+    if (cost := _amount(stated.get("cost"), most=ABSURD_USD)) is None or "is_byok" not in stated:
+        return None
+    if not stated["is_byok"]:
+        return cost
+    details = stated.get("cost_details")
+    upstream = details.get("upstream_inference_cost") if isinstance(details, dict) else None
+    billed = _amount(upstream, most=ABSURD_USD)
+    return None if billed is None else cost + billed
+
+
+def _amount(value: JsonValue, *, most: float) -> float | None:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most:
+        return value
     return None

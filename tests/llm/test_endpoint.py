@@ -83,6 +83,36 @@ def complaint(status: int, body: object, **headers: str) -> Speaker:
             id="the provider's own figure wins",
         ),
         pytest.param(
+            {"prompt_tokens": 100, "completion_tokens": 10, "cost": 0.0123, "is_byok": False},
+            (100, 0, 10, 0),
+            0.0123,
+            id="OpenRouter's too",
+        ),
+        pytest.param(
+            {
+                "prompt_tokens": 100,
+                "completion_tokens": 10,
+                "cost": 0.0003,
+                "is_byok": True,
+                "cost_details": {"upstream_inference_cost": 0.0120},
+            },
+            (100, 0, 10, 0),
+            0.0123,
+            id="OpenRouter's with the bill of the provider behind it",
+        ),
+        pytest.param(
+            {"prompt_tokens": 100, "completion_tokens": 10, "cost": 0.0003, "is_byok": True},
+            (100, 0, 10, 0),
+            260e-6,
+            id="by the table where that bill is not told",
+        ),
+        pytest.param(
+            {"prompt_tokens": 100, "completion_tokens": 10, "cost": 77},
+            (100, 0, 10, 0),
+            260e-6,
+            id="by the table where a cost is in nobody knows what",
+        ),
+        pytest.param(
             {"prompt_tokens": 100, "completion_tokens": 10, "cost_in_usd_ticks": -5},
             (100, 0, 10, 0),
             260e-6,
