@@ -42,8 +42,6 @@ MISCOUNTED = ("usage absent", "usage negative", "usage low", "usage high", "usag
 """A good answer whose usage is not what was billed."""
 KINDS = (*REFUSED, *BROKEN, *UNREADABLE, *ODD, *MISCOUNTED)
 
-STORM_REQUESTS = 8
-"""So many are refused in a row."""
 UNKNOWN_TOOL = "teleport"
 BROKEN_ARGUMENTS = '{"path": "a", "content": "x" oops'
 
@@ -80,6 +78,8 @@ class FaultyEndpoint:
     """Whether usage states the cost, as xAI does."""
     wait_seconds: float = 0.1
     """What Retry-After asks for; as a date it is a second, the smallest that a date can say."""
+    storm_requests: int = 8
+    """So many are refused in a row."""
     drip_seconds: float = 0.01
     """Between two pieces of a slow answer."""
     remember: bool = False
@@ -118,7 +118,7 @@ class FaultyEndpoint:
             return None
         kind = chance.choice(self.kinds)
         if kind == "429 storm":
-            self._storm = STORM_REQUESTS - 1
+            self._storm = self.storm_requests - 1
         return kind
 
     async def serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

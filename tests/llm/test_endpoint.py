@@ -31,6 +31,7 @@ from tests.llm.speaking import (
     event,
     reply_to,
     speaking,
+    tool,
     usage_chunk,
     whole,
 )
@@ -502,15 +503,16 @@ async def test_the_built_in_model_is_reached_by_both_wires(wire: Literal["chat",
         )
         for limit in (16_000, 50)
     )
-    first = await whole.complete(whole.prepare(CONVERSATION, TOOLS, session_id="s"))
+    tools = [*TOOLS, tool("finish")]
+    first = await whole.complete(whole.prepare(CONVERSATION, tools, session_id="s"))
     assert first.finish == "tool_calls"
     assert json.loads(first.tool_calls[0].arguments)["title"]
     assert 0 < first.usage.output_tokens < 16_000
     assert not first.usage.estimated
     refusal: JsonObject = {"role": "tool", "tool_call_id": first.tool_calls[0].id, "content": "Error: no title"}
-    second = await whole.complete(whole.prepare([*CONVERSATION, first.message, refusal], TOOLS, session_id="s"))
+    second = await whole.complete(whole.prepare([*CONVERSATION, first.message, refusal], tools, session_id="s"))
     assert "no title" in second.text
-    cut = await short.complete(short.prepare(CONVERSATION, TOOLS, session_id="s"))
+    cut = await short.complete(short.prepare(CONVERSATION, tools, session_id="s"))
     assert (cut.finish, cut.usage.output_tokens) == ("length", 50)
     with pytest.raises(Rejected, match="assignments only"):
         await whole.complete(whole.prepare(QUESTION, [], session_id="s"))
