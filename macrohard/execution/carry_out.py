@@ -112,9 +112,11 @@ async def carry_out(
             path = placed.get("path") or None
             await emit(RunEnded(outcome=outcome, problem=problem, commit=commit, product_path=path, wake_at=wake_at))
 
+        summary = (await store.overview(run_id)).summary
         await emit(
             RunStarted(
-                model=surroundings.endpoints["strong"][0].target.model,
+                # As the run was begun with: a model's own name does not say where it is to be asked when it goes on.
+                model=summary.model,
                 sandbox_tier=surroundings.sandboxes.tier,
                 notices=surroundings.notices,
             )
@@ -128,7 +130,7 @@ async def carry_out(
         )
         context = FactoryContext(
             run_id=run_id,
-            requirement=(await store.overview(run_id)).summary.requirement,
+            requirement=summary.requirement,
             answers=await store.answers(run_id),
             ask=ask,
             iterations=iterations,
