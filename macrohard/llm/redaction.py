@@ -10,13 +10,15 @@ SHORTEST_SECRET = 8
 """Shorter ones ("none", "EMPTY", "ollama") are what servers without keys are given; they protect nothing, and taking
 them out would tear words apart."""
 
+_PREFIXES = ("xai-", "sk-", "sk_live_", "gsk_", "hf_", "r8_", "ghp_", "github_pat_", "AIza")
 # Each needs a digit somewhere, so that "bearer authentication" and names of CSS classes stay as they are.
-_SHAPES = (
-    r"(?P<bearer>\b[Bb]earer\s+)(?=[\w.~+/=-]*\d)[\w.~+/=-]{16,}",
-    r"(?P<prefix>\b(?:xai-|sk-|sk_live_|gsk_|hf_|r8_|ghp_|github_pat_|AIza))(?=[\w-]*\d)[\w-]{16,}",
-)
-_TEXT_SHAPES = tuple(re.compile(shape, re.ASCII) for shape in _SHAPES)
-_DATA_SHAPES = tuple(re.compile(shape.encode()) for shape in _SHAPES)
+_SHAPES = {
+    ("earer",): r"(?P<bearer>\b[Bb]earer\s+)(?=[\w.~+/=-]*\d)[\w.~+/=-]{16,}",
+    _PREFIXES: rf"(?P<prefix>\b(?:{'|'.join(_PREFIXES)}))(?=[\w-]*\d)[\w-]{{16,}}",
+}
+"""By what none of them is without: looking for that first takes a tenth of the time."""
+_TEXT_SHAPES = [(hints, re.compile(shape, re.ASCII)) for hints, shape in _SHAPES.items()]
+_DATA_SHAPES = [([hint.encode() for hint in hints], re.compile(shape.encode())) for hints, shape in _SHAPES.items()]
 
 
 class Redactor:
@@ -37,8 +39,9 @@ class Redactor:
         """The text without secrets."""
         if self._text:
             text = self._text.sub(MARK, text)
-        for shape in _TEXT_SHAPES:
-            text = shape.sub(lambda found: f"{found[1]}{MARK}", text)
+        for hints, shape in _TEXT_SHAPES:
+            if any(hint in text for hint in hints):
+                text = shape.sub(lambda found: f"{found[1]}{MARK}", text)
         return text
 
     def data(self, data: bytes) -> bytes:
@@ -46,8 +49,9 @@ class Redactor:
         mark = MARK.encode()
         if self._data:
             data = self._data.sub(mark, data)
-        for shape in _DATA_SHAPES:
-            data = shape.sub(lambda found: found[1] + mark, data)
+        for hints, shape in _DATA_SHAPES:
+            if any(hint in data for hint in hints):
+                data = shape.sub(lambda found: found[1] + mark, data)
         return data
 
 
