@@ -65,7 +65,7 @@ async def write(
     _refuse_notes(content)
     before = await _text(bench, path) if append else ""
     await bench.sandbox.write({target: (before + content).encode()})
-    lines = f"{content.count(chr(10)) + (not content.endswith(chr(10)))} lines"
+    lines = f"{len(content.splitlines())} lines"
     return f"added {lines} to {path}" if append else f"wrote {path} ({lines})"
 
 

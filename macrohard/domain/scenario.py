@@ -120,7 +120,7 @@ class SeeOrder(_Step):
 
 
 class SeeControl(_Step):
-    """An element of this role and name is visible, or is not."""
+    """An element of this role and name is visible, or is not; a picture (role img) has loaded, too."""
 
     do: Literal["see_control"] = "see_control"
     role: str

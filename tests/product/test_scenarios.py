@@ -124,6 +124,19 @@ async def test_two_links_to_the_same_place_are_one(make_commit: MakeCommit, open
         assert '2 elements of the kind link with the name "Add task"' in (await run(pod, *steps)).summary
 
 
+async def test_a_picture_is_seen_when_it_has_loaded(make_commit: MakeCommit, open_pod: OpenPod) -> None:
+    drawing = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/%3E"
+    pictures = f'<img alt="Here" src="{drawing}"><img alt="Nowhere" src="/no-such.svg">'
+    commit = make_commit("tasks", {"app.py": {"<h1>Tasks</h1>": f"<h1>Tasks</h1>{pictures}"}})
+    opened: dict[str, Any] = {"do": "open", "path": "/tasks"}
+    async with open_pod(commit) as pod:
+        here = await run(pod, opened, {"do": "see_control", "role": "img", "name": "Here"})
+        nowhere = await run(pod, opened, {"do": "see_control", "role": "img", "name": "Nowhere"})
+    assert here.status == "passed", here.summary
+    assert nowhere.status == "failed"
+    assert 'a picture "Nowhere" that did not load' in nowhere.summary
+
+
 async def test_a_page_that_is_wider_than_the_phone_does_not_fit(make_commit: MakeCommit, open_pod: OpenPod) -> None:
     wide = make_commit("tasks", {"app.py": {"<h1>Tasks</h1>": '<h1>Tasks</h1><p style="width: 500px">Wide</p>'}})
     steps: list[dict[str, Any]] = [

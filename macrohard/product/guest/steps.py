@@ -392,7 +392,10 @@ async def _see_control(visit: Visit, step: Mapping[str, Any]) -> None:
             if marked != 1:
                 return f'{await _where(visit)} has {marked or "no"} rows with "{row}"; {await _rows_there(visit)}'
             scope = visit.page.locator(_MARKED_ROW)
-        if bool(await _role(scope, role, name).count()) == present:
+        found = _role(scope, role, name)
+        if bool(await found.count()) == present:
+            if present and role in ("img", "image") and not await found.evaluate_all(LOADED_SCRIPT):
+                return f'{await _where(visit)} has a picture "{name}" that did not load'
             return None
         where = f'the row with "{row}"' if row is not None else await _where(visit)
         if not present:
@@ -401,6 +404,8 @@ async def _see_control(visit: Visit, step: Mapping[str, Any]) -> None:
 
     await visit.until(complaint)
 
+
+LOADED_SCRIPT = """(pictures) => pictures.some((one) => one.tagName !== "IMG" || (one.complete && one.naturalWidth))"""
 
 VALUE_SCRIPT = """(field) => {
   if (field.matches("input[type=checkbox], input[type=radio]")) return field.checked ? "on" : "off";
