@@ -37,8 +37,8 @@ from macrohard.execution.endpoints import open_endpoints
 from macrohard.llm import ModelPrice
 from macrohard.llm.budget import Budget
 from macrohard.llm.gateway import Gateway
-from macrohard.llm.limiter import Limiters
-from macrohard.llm.recording import traffic_path
+from macrohard.llm.limits.limiter import Limiters
+from macrohard.llm.recording.recorder import traffic_path
 from macrohard.llm.target import EndpointSettings, Target
 from macrohard.store import Store
 

@@ -26,7 +26,7 @@ from macrohard.factory.reports import WorkReport
 from macrohard.llm import MODEL_ROLES
 from macrohard.llm.endpoint import open_endpoint
 from macrohard.llm.gateway import Gateway
-from macrohard.llm.limiter import Limiters
+from macrohard.llm.limits.limiter import Limiters
 from macrohard.llm.target import EndpointSettings, Target
 from macrohard.store import Store
 

@@ -16,7 +16,7 @@ from macrohard.domain import Artifacts, BudgetState, Caps, Forecast, JsonObject,
 from macrohard.errors import MacrohardError, RequestError
 from macrohard.events import Event, Progress
 from macrohard.llm import FREE
-from macrohard.llm.limiter import Limiters
+from macrohard.llm.limits.limiter import Limiters
 from macrohard.llm.target import ProbeResult, RoleTargets, Target
 from macrohard.report import render
 from macrohard.sandbox import SandboxProvider, build_images, choose_provider
@@ -26,7 +26,7 @@ from macrohard.workspace import Repository
 
 if TYPE_CHECKING:
     from macrohard.execution.replay import Replayed, Replays
-    from macrohard.llm.cassette import OnDeparture
+    from macrohard.llm.recording.cassette import OnDeparture
 
 IMAGES = ("base", "browser")
 FILM_IMAGE = "media"
@@ -90,7 +90,7 @@ class Factory:
         # LangGraph and the model's client take two seconds to import, which a look at old runs need not wait for.
         from macrohard.execution import Surroundings, carry_out
         from macrohard.execution.endpoints import open_endpoints
-        from macrohard.llm.recording import traffic_path
+        from macrohard.llm.recording.recorder import traffic_path
 
         overview = await self.overview(run_id)
         if overview.summary.status in ("delivered", "partial", "refused"):
@@ -155,7 +155,7 @@ class Factory:
 
     def recording(self, run_id: str) -> Path | None:
         """Where the traffic of a run with its models is kept; None: it was not recorded."""
-        from macrohard.llm.recording import traffic_path
+        from macrohard.llm.recording.recorder import traffic_path
 
         path = traffic_path(self._settings.home, run_id)
         return path if path.exists() else None
@@ -278,7 +278,7 @@ class Factory:
         Raises:
             RequestError: see `Settings.targets`.
         """
-        from macrohard.llm.probe import most_usd, probe
+        from macrohard.llm.models.probe import most_usd, probe
 
         kept, done = await self._probed(), {}
         for target in chain(*(await self.targets(self._settings.model)).values()):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from macrohard.llm.cassette import Recorded, read_cassette
+from macrohard.llm.recording.cassette import Recorded, read_cassette
 
 CASSETTES = Path(__file__).parent / "cassettes"
 

@@ -50,7 +50,7 @@ async def _found(
 
 
 async def _local() -> Diagnosis:
-    from macrohard.llm.discovery import local_servers
+    from macrohard.llm.models.discovery import local_servers
 
     found = await local_servers()
     if not found:

@@ -30,7 +30,7 @@ def chosen_model(settings: Settings, named: str | None, *, ask: bool) -> str:
 
 def _of_this_machine(*, ask: bool) -> str | None:
     # It brings the HTTP client, which commands that need no model do without.
-    from macrohard.llm.discovery import local_servers
+    from macrohard.llm.models.discovery import local_servers
 
     for server in asyncio.run(local_servers()):
         model = one_line(server.first_choice.removesuffix(f"@{server.endpoint}"))

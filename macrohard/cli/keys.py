@@ -9,7 +9,7 @@ from rich.table import Table
 
 from macrohard.domain import Value
 from macrohard.errors import RequestError
-from macrohard.llm.known import BUILTIN, KNOWN_ENDPOINTS
+from macrohard.llm.models.known import BUILTIN, KNOWN_ENDPOINTS
 from macrohard.settings import Settings, find_key, forget, keep, variable_of
 
 

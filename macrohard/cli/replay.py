@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from macrohard.execution.replay import Replayed
-    from macrohard.llm.cassette import Departure
+    from macrohard.llm.recording.cassette import Departure
     from macrohard.settings import Settings
 
 DEPARTED = 3

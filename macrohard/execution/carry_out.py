@@ -17,7 +17,7 @@ from macrohard.llm import ChatModel, ModelRole
 from macrohard.llm.budget import Budget
 from macrohard.llm.endpoint import Endpoint
 from macrohard.llm.gateway import Gateway, Persistence
-from macrohard.llm.limiter import Limiters
+from macrohard.llm.limits.limiter import Limiters
 from macrohard.llm.media import FolderOrders, MediaPlan
 from macrohard.llm.media.studio import Studio
 from macrohard.sandbox import SandboxProvider

@@ -6,12 +6,12 @@ from itertools import chain
 from pathlib import Path
 
 from macrohard.llm import ModelRole
-from macrohard.llm.connections import open_transport
 from macrohard.llm.endpoint import Endpoint, open_endpoint
 from macrohard.llm.media import MediaPlan
-from macrohard.llm.recording import Recording, Traffic
+from macrohard.llm.recording.recorder import Recording, Traffic
 from macrohard.llm.redaction import Redactor
 from macrohard.llm.target import RoleTargets
+from macrohard.llm.transport.connections import open_transport
 
 
 @asynccontextmanager

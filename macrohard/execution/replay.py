@@ -11,12 +11,12 @@ from macrohard.domain import Caps, JsonObject, RunOverview, Value
 from macrohard.errors import RequestError
 from macrohard.events import Event
 from macrohard.execution.carry_out import Surroundings, carry_out
-from macrohard.llm.cassette import Cassette, Departure, OnDeparture, Replaying, local_name, read_cassette
 from macrohard.llm.endpoint import Endpoint
-from macrohard.llm.limiter import Limiters
+from macrohard.llm.limits.limiter import Limiters
 from macrohard.llm.media import MediaPlan, MediaTarget
-from macrohard.llm.recorded import NOWHERE, Reading, RecordedModel, read_again
-from macrohard.llm.recording import traffic_path
+from macrohard.llm.recording.cassette import Cassette, Departure, OnDeparture, Replaying, local_name, read_cassette
+from macrohard.llm.recording.model import NOWHERE, Reading, RecordedModel, read_again
+from macrohard.llm.recording.recorder import traffic_path
 from macrohard.llm.redaction import Redactor
 from macrohard.sandbox import SandboxProvider
 from macrohard.store import Store

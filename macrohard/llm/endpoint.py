@@ -9,15 +9,15 @@ from pydantic import ValidationError
 
 from macrohard.domain import JsonObject
 from macrohard.llm.chat import Reply
-from macrohard.llm.complaints import failure_of_status
-from macrohard.llm.connections import open_transport
 from macrohard.llm.failures import CallFailed, Interrupted
-from macrohard.llm.stream import EventDecoder, Unreadable
 from macrohard.llm.target import Target
-from macrohard.llm.tokens import RequestSize, request_size, usage_of
 from macrohard.llm.transport import Request, Transport, TransportFailed
+from macrohard.llm.transport.connections import open_transport
 from macrohard.llm.wire import WIRES, Reader
 from macrohard.llm.wire.answer import Draft, answer_of
+from macrohard.llm.wire.complaints import failure_of_status
+from macrohard.llm.wire.stream import EventDecoder, Unreadable
+from macrohard.llm.wire.tokens import RequestSize, request_size, usage_of
 
 LINGER_SECONDS = 5.0
 """How long an answer that is complete may keep us waiting for its usage and its end."""

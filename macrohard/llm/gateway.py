@@ -17,7 +17,7 @@ from macrohard.llm.budget import Ledger
 from macrohard.llm.chat import ModelRole, Reply
 from macrohard.llm.endpoint import Endpoint, PreparedCall
 from macrohard.llm.failures import CallFailed, Interrupted, Rejected, Throttled, TooLong
-from macrohard.llm.limiter import Limiter, Limiters, NotNow, Slot
+from macrohard.llm.limits.limiter import Limiter, Limiters, NotNow, Slot
 from macrohard.llm.target import Target
 from macrohard.llm.unbroken import unbroken
 

@@ -18,8 +18,8 @@ from pydantic_settings import (
 from macrohard.domain import Caps, Value
 from macrohard.errors import RequestError
 from macrohard.llm.chat import ModelRole
-from macrohard.llm.known import BUILTIN, DEFAULT_MODEL
 from macrohard.llm.media import MediaPlan, MediaSettings
+from macrohard.llm.models.known import BUILTIN, DEFAULT_MODEL
 from macrohard.llm.price import ModelPrice
 from macrohard.llm.target import RoleTargets
 from macrohard.settings.keys import find_key, in_environment, variable_of

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from macrohard.errors import RequestError
-from macrohard.llm.known import BUILTIN
 from macrohard.llm.media import KNOWN_MEDIA_PRICES, MediaPlan, MediaTarget
+from macrohard.llm.models.known import BUILTIN
 from macrohard.settings.tables import split_model
 from macrohard.settings.targets import Resolver
 

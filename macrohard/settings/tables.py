@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, PositiveInt, StringConstraints, field_validator, model_validator
 
 from macrohard.domain import Value
-from macrohard.llm.known import BUILTIN
+from macrohard.llm.models.known import BUILTIN
 from macrohard.llm.target import Effort, Wire
 
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")]

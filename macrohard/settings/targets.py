@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from macrohard.errors import RequestError
 from macrohard.llm.chat import MODEL_ROLES, ModelRole
-from macrohard.llm.known import (
+from macrohard.llm.models.known import (
     BUILTIN,
     BUILTIN_ANSWER_TOKENS,
     BUILTIN_CAPABILITIES,

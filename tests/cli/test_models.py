@@ -18,7 +18,7 @@ from macrohard.assembly import Probe, open_factory
 from macrohard.cli import main
 from macrohard.cli.choice import chosen_model
 from macrohard.cli.models import print_probes, print_roles
-from macrohard.llm import known
+from macrohard.llm.models import known
 from macrohard.settings import load_settings
 from tests.cli.conftest import ScriptedFactory
 from tests.llm.families import Family, serving

@@ -8,10 +8,10 @@ import pytest
 
 from macrohard.domain import JsonObject
 from macrohard.errors import RequestError
-from macrohard.llm.alike import Likeness
-from macrohard.llm.cassette import NotRecorded, OnDeparture, Replaying, read_cassette
-from macrohard.llm.fragments import Change, rewritten
-from macrohard.llm.recording import Recording, Traffic
+from macrohard.llm.recording.alike import Likeness
+from macrohard.llm.recording.cassette import NotRecorded, OnDeparture, Replaying, read_cassette
+from macrohard.llm.recording.fragments import Change, rewritten
+from macrohard.llm.recording.recorder import Recording, Traffic
 from macrohard.llm.redaction import Redactor
 from macrohard.llm.transport import Request, TransportFailed
 from tests.llm.test_recording import SAYS, Canned, conversation, request

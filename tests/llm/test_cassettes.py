@@ -11,12 +11,12 @@ from macrohard.domain import JsonObject
 from macrohard.execution.endpoints import open_endpoints
 from macrohard.execution.replay import check_cassette
 from macrohard.llm import MODEL_ROLES
-from macrohard.llm.cassette import Recorded, read_cassette
-from macrohard.llm.connections import open_transport
 from macrohard.llm.endpoint import Endpoint
 from macrohard.llm.failures import CallFailed, Rejected, Throttled
-from macrohard.llm.recorded import target_of
+from macrohard.llm.recording.cassette import Recorded, read_cassette
+from macrohard.llm.recording.model import target_of
 from macrohard.llm.target import EndpointSettings, Target
+from macrohard.llm.transport.connections import open_transport
 from tests.serving import CASSETTES, ServeCassette
 
 NAMES = [path.stem for path in sorted(CASSETTES.glob("*.jsonl"))]

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from macrohard.llm.discovery import local_servers
+from macrohard.llm.models.discovery import local_servers
 from tests.llm.families import Family, serving
 
 

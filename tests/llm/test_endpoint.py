@@ -13,12 +13,12 @@ import uvicorn
 from macrohard.domain import JsonObject
 from macrohard.llm import ModelPrice
 from macrohard.llm.builtin.app import application
-from macrohard.llm.connections import open_transport
 from macrohard.llm.endpoint import LINGER_SECONDS, open_endpoint
 from macrohard.llm.failures import CallFailed, Interrupted, Rejected, Throttled, TooLong
-from macrohard.llm.http import HttpTransport
 from macrohard.llm.target import Capabilities, EndpointSettings, Target
 from macrohard.llm.transport import Request, TransportFailed
+from macrohard.llm.transport.connections import open_transport
+from macrohard.llm.transport.http import HttpTransport
 from tests.llm.speaking import (
     DONE,
     PRICE,

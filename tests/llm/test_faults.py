@@ -19,8 +19,8 @@ from macrohard.llm.budget import Budget
 from macrohard.llm.chat import Reply
 from macrohard.llm.endpoint import open_endpoint
 from macrohard.llm.gateway import Gateway, Persistence
-from macrohard.llm.health import Health
-from macrohard.llm.limiter import Limiter, Limiters
+from macrohard.llm.limits.health import Health
+from macrohard.llm.limits.limiter import Limiter, Limiters
 from macrohard.llm.target import EndpointSettings, Target, Wire
 from macrohard.store import Store
 from macrohard.store.money import to_ticks

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from macrohard.llm.health import Health
+from macrohard.llm.limits.health import Health
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from macrohard.llm.fair import FairQueue
-from macrohard.llm.health import Health
-from macrohard.llm.limiter import Limiter, Limiters, NotNow, Slot
-from macrohard.llm.pace import per_seconds
+from macrohard.llm.limits.fair import FairQueue
+from macrohard.llm.limits.health import Health
+from macrohard.llm.limits.limiter import Limiter, Limiters, NotNow, Slot
+from macrohard.llm.limits.pace import per_seconds
 from macrohard.llm.target import EndpointSettings
 from tests.llm.provider import until
 

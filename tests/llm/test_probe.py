@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from macrohard.llm import ModelPrice
-from macrohard.llm.probe import MOST_CALLS, most_usd, probe
+from macrohard.llm.models.probe import MOST_CALLS, most_usd, probe
 from macrohard.llm.target import Capabilities, EndpointSettings, ProbeResult, Target, Wire
 from tests.llm.families import Family, serving
 

@@ -14,8 +14,8 @@ import orjson
 import pytest
 
 from macrohard.domain import JsonObject
-from macrohard.llm.cassette import Cassette, read_cassette
-from macrohard.llm.recording import Recording, Traffic
+from macrohard.llm.recording.cassette import Cassette, read_cassette
+from macrohard.llm.recording.recorder import Recording, Traffic
 from macrohard.llm.redaction import MARK, Redactor
 from macrohard.llm.transport import Answer, Request, TransportFailed
 
@@ -224,7 +224,7 @@ async def test_a_line_cut_off_by_a_kill_is_left_out_and_the_next_one_stands_by_i
 WRITES_FOREVER = """
 import asyncio, sys
 from pathlib import Path
-from macrohard.llm.recording import Recording, Traffic
+from macrohard.llm.recording.recorder import Recording, Traffic
 from macrohard.llm.redaction import Redactor
 from tests.llm.test_recording import Canned, ask, conversation, request
 

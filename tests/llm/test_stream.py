@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from macrohard.llm.stream import EventDecoder, Unreadable, mended
+from macrohard.llm.wire.stream import EventDecoder, Unreadable, mended
 
 
 def decoded(*chunks: bytes) -> list[object]:

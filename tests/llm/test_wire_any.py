@@ -17,10 +17,10 @@ from macrohard.domain import JsonObject
 from macrohard.llm import Reply
 from macrohard.llm.endpoint import Endpoint
 from macrohard.llm.failures import CallFailed
-from macrohard.llm.stream import EventDecoder, Unreadable, mended
 from macrohard.llm.target import EndpointSettings, Target
 from macrohard.llm.transport import Answer, Request, TransportFailed
 from macrohard.llm.wire import WIRES
+from macrohard.llm.wire.stream import EventDecoder, Unreadable, mended
 from tests.llm.speaking import DONE, PRICE, QUESTION, TOOLS, call_chunk, chunk, usage_chunk
 
 STREAMS = {path.name.removesuffix(".sse"): path.read_bytes() for path in Path(__file__).with_name("streams").iterdir()}

@@ -4,12 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from macrohard.domain import JsonObject
-from macrohard.llm.stream import Event
 from macrohard.llm.target import Target
 from macrohard.llm.target import Wire as WireName
 from macrohard.llm.wire.answer import Draft
 from macrohard.llm.wire.chat import ChatWire
 from macrohard.llm.wire.responses import ResponsesWire
+from macrohard.llm.wire.stream import Event
 
 
 class Reader(Protocol):

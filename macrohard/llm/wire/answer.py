@@ -9,9 +9,9 @@ from pydantic import JsonValue
 from macrohard.domain import JsonObject
 from macrohard.llm.chat import Finish, ToolCall
 from macrohard.llm.failures import Interrupted
-from macrohard.llm.stream import mended
 from macrohard.llm.target import Target
 from macrohard.llm.wire.calls import CallCollector, cut_off, settled, whole
+from macrohard.llm.wire.stream import mended
 
 _CUT = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"})
 _REFUSED = frozenset({"content_filter", "refusal", "safety"})

@@ -10,7 +10,7 @@ import orjson
 from pydantic import JsonValue
 
 from macrohard.llm.chat import ToolCall
-from macrohard.llm.stream import mended
+from macrohard.llm.wire.stream import mended
 
 _FENCED = re.compile(r"\s*```[a-zA-Z]*\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
 _STRING_OR_COMMA = re.compile(r'("[^"\\]*+(?:\\.[^"\\]*+)*+")|,(?=\s*[}\]])', re.DOTALL)

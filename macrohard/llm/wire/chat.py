@@ -9,11 +9,11 @@ import orjson
 from pydantic import JsonValue
 
 from macrohard.domain import JsonObject
-from macrohard.llm.complaints import failure_of_event
-from macrohard.llm.stream import Event
 from macrohard.llm.target import Target
 from macrohard.llm.wire.answer import Draft, own, readable
 from macrohard.llm.wire.calls import CallCollector
+from macrohard.llm.wire.complaints import failure_of_event
+from macrohard.llm.wire.stream import Event
 
 KEYS = frozenset({"role", "content", "name", "tool_calls", "tool_call_id"})
 """Of a message; what else there is, servers do not know, and some refuse."""

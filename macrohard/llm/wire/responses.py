@@ -5,12 +5,12 @@ from collections.abc import Collection, Mapping, Sequence
 from pydantic import JsonValue
 
 from macrohard.domain import JsonObject
-from macrohard.llm.complaints import failure_of_event
-from macrohard.llm.stream import Event
 from macrohard.llm.target import Target
 from macrohard.llm.wire.answer import Draft, own, readable
 from macrohard.llm.wire.calls import CallCollector, OpenCall
 from macrohard.llm.wire.chat import body_of, conversation_id, headers_of
+from macrohard.llm.wire.complaints import failure_of_event
+from macrohard.llm.wire.stream import Event
 
 _DELTAS = {
     "response.output_text.delta": "text",

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from macrohard.llm.fair import FairQueue
-from macrohard.llm.health import Health
-from macrohard.llm.pace import Pace
+from macrohard.llm.limits.fair import FairQueue
+from macrohard.llm.limits.health import Health
+from macrohard.llm.limits.pace import Pace
 from macrohard.llm.target import EndpointSettings
 
 CUT = 0.5

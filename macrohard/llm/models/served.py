@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from macrohard.domain import JsonObject, Value
-from macrohard.llm.http import HttpTransport
 from macrohard.llm.target import EndpointSettings
 from macrohard.llm.transport import Request, TransportFailed
+from macrohard.llm.transport.http import HttpTransport
 
 ANSWER_SECONDS = 10.0
 _CONTEXT_KEYS = ("loaded_context_length", "max_model_len", "context_length", "context_window", "max_context_length")

@@ -17,11 +17,11 @@ from macrohard.domain import JsonObject
 from macrohard.llm.chat import Reply
 from macrohard.llm.endpoint import Endpoint
 from macrohard.llm.failures import CallFailed, Interrupted, Rejected, Throttled
-from macrohard.llm.http import HttpTransport
+from macrohard.llm.models.served import ANSWER_SECONDS, context_size, listed_models
 from macrohard.llm.redaction import Redactor
-from macrohard.llm.served import ANSWER_SECONDS, context_size, listed_models
 from macrohard.llm.target import Capabilities, Effort, Finding, ProbeResult, Target
 from macrohard.llm.transport import TransportFailed
+from macrohard.llm.transport.http import HttpTransport
 
 SHORT_TOKENS, LONG_TOKENS = 64, 1000
 """Of an answer, where only its coming counts, and where it must be read: models that think need room for it."""

@@ -15,8 +15,8 @@ from pydantic import JsonValue
 
 from macrohard import __version__
 from macrohard.domain import JsonObject
-from macrohard.llm.fragments import Change, rewritten
 from macrohard.llm.media import MediaPlan
+from macrohard.llm.recording.fragments import Change, rewritten
 from macrohard.llm.redaction import Redactor
 from macrohard.llm.target import RoleTargets
 from macrohard.llm.transport import Answer, Request, Transport, TransportFailed

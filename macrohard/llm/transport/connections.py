@@ -2,10 +2,10 @@
 
 from contextlib import AbstractAsyncContextManager
 
-from macrohard.llm.http import HttpTransport
-from macrohard.llm.in_process import InProcessTransport
 from macrohard.llm.target import EndpointSettings
 from macrohard.llm.transport import Answer, Request, Transport
+from macrohard.llm.transport.http import HttpTransport
+from macrohard.llm.transport.in_process import InProcessTransport
 
 
 class _Shared:

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Mapping
 
 from macrohard.domain import Value
-from macrohard.llm.http import HttpTransport
-from macrohard.llm.known import KNOWN_ENDPOINTS
-from macrohard.llm.served import listed_models
+from macrohard.llm.models.known import KNOWN_ENDPOINTS
+from macrohard.llm.models.served import listed_models
 from macrohard.llm.target import EndpointSettings
 from macrohard.llm.transport import TransportFailed
+from macrohard.llm.transport.http import HttpTransport
 
 ANSWER_SECONDS = 0.3
 """A server that is there answers from memory; nobody should wait for ports where nothing listens."""

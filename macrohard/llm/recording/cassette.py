@@ -13,9 +13,9 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from macrohard.domain import JsonObject, Value
 from macrohard.errors import RequestError
-from macrohard.llm.alike import Difference, Likeness
-from macrohard.llm.fragments import Change, rewritten
-from macrohard.llm.recording import HISTORIES, Exchange, TakenUp
+from macrohard.llm.recording.alike import Difference, Likeness
+from macrohard.llm.recording.fragments import Change, rewritten
+from macrohard.llm.recording.recorder import HISTORIES, Exchange, TakenUp
 from macrohard.llm.redaction import MARK, Redactor
 from macrohard.llm.transport import Answer, Request, TransportFailed
 

@@ -10,8 +10,8 @@ from pydantic import JsonValue
 
 from macrohard.llm.failures import CallFailed, Interrupted, Rejected, Throttled, TooLong
 from macrohard.llm.redaction import Redactor
-from macrohard.llm.stream import Unreadable, loads, mended
 from macrohard.llm.target import Target
+from macrohard.llm.wire.stream import Unreadable, loads, mended
 
 SHOWN_CHARACTERS = 500
 OVERLOADED = 529

@@ -9,11 +9,11 @@ import orjson
 from macrohard.domain import JsonObject
 from macrohard.errors import ContextExceeded, ModelUnavailable, RequestError
 from macrohard.llm import window
-from macrohard.llm.alike import Likeness
-from macrohard.llm.cassette import Cassette, Departure, NotRecorded, Recorded, Replaying, same_call
 from macrohard.llm.chat import MODEL_ROLES, ModelRole, Reply
 from macrohard.llm.endpoint import Endpoint
 from macrohard.llm.failures import CallFailed, TooLong
+from macrohard.llm.recording.alike import Likeness
+from macrohard.llm.recording.cassette import Cassette, Departure, NotRecorded, Recorded, Replaying, same_call
 from macrohard.llm.redaction import Redactor
 from macrohard.llm.target import EndpointSettings, RoleTargets, Target, Wire
 

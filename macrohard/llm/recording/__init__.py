@@ -1,0 +1,1 @@
+"""What was said to models, kept as a file, and answering from it."""
