@@ -68,7 +68,9 @@ def print_probes(probes: Sequence[Probe], console: Console) -> None:
         title.append(f"  {probe.target.endpoint.base_url}", style="not bold dim")
         console.print(title)
         if probe.result is None:
-            console.print("  never probed: only what every server understands is sent; `macrohard doctor --probe`")
+            documented = probe.target.capabilities.source == "known"
+            sent = "what its documentation says" if documented else "what every server understands"
+            console.print(f"  never probed: only {sent} is sent; `macrohard doctor --probe`")
             continue
         _print_findings(probe.result, console)
 
