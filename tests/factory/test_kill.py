@@ -14,7 +14,7 @@ from macrohard.assembly import open_factory
 from macrohard.domain import PHASES, Caps
 from macrohard.settings import load_settings
 
-REQUIREMENT = "A list of plants: name (required), last watered (date), notes. Export as CSV."
+REQUIREMENT = "A list of plants: name (required)."
 
 TRIGGERS = [
     "phase started:analyse:1",

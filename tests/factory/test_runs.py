@@ -19,6 +19,7 @@ from tests.factory.conftest import Macrohard
 
 pytestmark = pytest.mark.usefixtures("sandboxes")
 
+PLANTS = "A list of plants: name (required)."
 TASKS = "todo app. due dates. priorities. done/undone. filter."
 
 
@@ -167,7 +168,7 @@ def test_at_the_cap_a_run_pauses_and_goes_on_with_more(
     macrohard: Macrohard, tmp_path: Path, priced_model: dict[str, str]
 ) -> None:
     out = ("--out", str(tmp_path / "tasks"))
-    paused = macrohard("build", TASKS, "--yes", "--budget", "0.05", *out, environment=priced_model)
+    paused = macrohard("build", PLANTS, "--yes", "--budget", "0.05", *out, environment=priced_model)
     assert paused.code == 5, paused.told[-2000:]
     question = spent_as_the_ledger_says(macrohard, paused.result["run"])["problem"]
     assert "the budget is reached: $0.0" in question
