@@ -18,7 +18,7 @@ from macrohard.assembly import Probe, open_factory
 from macrohard.cli import main
 from macrohard.cli.choice import chosen_model
 from macrohard.cli.models import print_probes, print_roles
-from macrohard.llm.models import known
+from macrohard.llm.models import discovery, known
 from macrohard.settings import load_settings
 from tests.cli.conftest import ScriptedFactory
 from tests.llm.families import Family, serving
@@ -66,8 +66,10 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def set_address(monkeypatch: pytest.MonkeyPatch, name: str, base_url: str) -> None:
+    """Look for the endpoint there, however busy this machine is."""
     endpoint = known.KNOWN_ENDPOINTS[name].model_copy(update={"base_url": base_url})
     monkeypatch.setitem(known.KNOWN_ENDPOINTS, name, endpoint)
+    monkeypatch.setattr(discovery, "ANSWER_SECONDS", 30.0)
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from macrohard.llm.target import EndpointSettings
 from macrohard.llm.transport import TransportFailed
 from macrohard.llm.transport.http import HttpTransport
 
-ANSWER_SECONDS = 0.3
-"""A server that is there answers from memory; nobody should wait for ports where nothing listens."""
+ANSWER_SECONDS = 1.0
+"""A server that is there answers from memory, also when it is busy; a port where nothing listens refuses at once."""
 _NO_CHAT = ("embed", "bge-", "rerank", "whisper", "tts")
 """In names of models that answer no questions; servers list them with the others."""
 
