@@ -29,8 +29,8 @@ ENGINE_START_SECONDS = 60
 OURS = {"APP", "ARGS", "NAME", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"}
 
 SIDE_BY_SIDE = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile", "--no-loadscope-reorder"]
-"""Tests of different files at the same time: many of them wait for browsers and processes. In the order of folders, else
-the few long ones would come last."""
+"""Tests of different files at the same time: many of them wait for browsers and processes. In the order of folders:
+else the few long ones would come last."""
 HELP = """\
 make build APP="todo app. due dates. filter."   from a requirement to a delivered product
 make build ARGS="--file req.txt --yes --json"   the same with options; all of them: make build ARGS=--help
