@@ -28,9 +28,6 @@ ENGINE_LOG = Path("/var/log/macrohard-dockerd.log")
 ENGINE_START_SECONDS = 60
 OURS = {"APP", "ARGS", "NAME", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"}
 
-SIDE_BY_SIDE = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile", "--no-loadscope-reorder"]
-"""Tests of different files at the same time: many of them wait for browsers and processes. In the order of folders:
-else the few long ones would come last."""
 HELP = """\
 make build APP="todo app. due dates. filter."   from a requirement to a delivered product
 make build ARGS="--file req.txt --yes --json"   the same with options; all of them: make build ARGS=--help
@@ -318,9 +315,9 @@ def test() -> int:
         ["lint-imports"],
     )
     failed = [check for check in checks if not passes([str(programs / check[0]), *check[1:]])]
-    # Made once, before tests that need them run side by side.
+    # Made once: with ARGS='-n 2 --dist loadfile' tests of different files run side by side.
     logged("making the sandboxes' images", [str(PYTHON), "-m", "macrohard", "sandboxes", "build"])
-    arguments = shlex.split(os.environ.get("ARGS", "")) or SIDE_BY_SIDE
+    arguments = shlex.split(os.environ.get("ARGS", ""))
     tests = subprocess.run([str(PYTHON), "-m", "pytest", *arguments], cwd=ROOT, env=without_ours()).returncode
     return 1 if failed else tests
 
