@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import orjson
@@ -187,11 +187,6 @@ class Conversation:
 def tokens_of(message: JsonObject) -> int:
     """Estimated by length: about four bytes each, and a flat sum for a picture."""
     return len(orjson.dumps(message)) // CHARACTERS_PER_TOKEN + 4 + PICTURE_TOKENS * len(pictures_in(message))
-
-
-def tokens_of_all(messages: Iterable[JsonObject]) -> int:
-    """The sum."""
-    return sum(tokens_of(message) for message in messages)
 
 
 def pictures_in(message: JsonObject) -> list[JsonObject]:

@@ -54,11 +54,6 @@ class BudgetState(Value):
     worked_seconds: float = 0.0
 
     @property
-    def cap_usd(self) -> float | None:
-        """None: no cap."""
-        return self.caps.usd
-
-    @property
     def share(self) -> float | None:
         """Spent and reserved as a part of the cap on money; None: there is no such cap."""
         return (self.spent_usd + self.reserved_usd) / self.caps.usd if self.caps.usd else None

@@ -174,8 +174,7 @@ async def carry_out(
             raise
         else:
             placed.setdefault("path", state.get("product", ""))
-            outcome: RunOutcome = state.get("outcome", "failed")  # type: ignore[assignment]  # set by our nodes only
-            await end(outcome, state.get("problem", ""), state.get("good"))
+            await end(state.get("outcome", "failed"), state.get("problem", ""), state.get("good"))
         finally:
             await studio.close()
 

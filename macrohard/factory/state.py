@@ -3,6 +3,8 @@
 import operator
 from typing import Annotated, TypedDict
 
+from macrohard.domain import RunOutcome
+
 
 class Branch(TypedDict):
     """What one task left."""
@@ -52,7 +54,7 @@ class State(TypedDict, total=False):
     """What comes next, where a node decides: design, end, implement, release."""
     product: str
     """Where the product was put."""
-    outcome: str
+    outcome: RunOutcome
     problem: str
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from macrohard.domain import BudgetState, Caps, Forecast, JsonObject, RunOverview, RunStatus, RunSummary, SessionSummary
+from macrohard.domain import BudgetState, Caps, Forecast, JsonObject, RunOverview, RunSummary, SessionSummary
 from macrohard.errors import RequestError, StoreUnavailable
 from macrohard.events import Event, ModelCalled, ModelTroubled, Progress, ToolUsed
 from macrohard.store.artifacts import ArtifactStore
@@ -162,12 +162,6 @@ class Store:
         async with self._database.read() as session:
             rows = await session.scalars(told.order_by(EventRow.number).limit(limit))
             return tuple(_recorded(row) for row in rows)
-
-    async def set_status(self, run_id: str, status: RunStatus, *, problem: str = "") -> None:
-        """Set what lists show, where no event can be told: before a run is taken up, or when that fails."""
-        async with self._database.write() as session:
-            row = _known(await session.get(RunRow, run_id), run_id)
-            row.status, row.problem, row.updated_at = status, problem, datetime.now(UTC)
 
     def hold(self, run_id: str) -> AbstractAsyncContextManager[Lease]:
         """Have a run to ourselves: `async with store.hold(run_id) as lease`; see `macrohard.store.lease`.

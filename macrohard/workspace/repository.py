@@ -143,12 +143,6 @@ class Repository:
         answer = await git(self.path, "cat-file", "-e", f"{_checked_hash(commit)}^{{commit}}")
         return answer.exit_code == 0
 
-    async def is_ancestor(self, earlier: str, later: str) -> bool:
-        """Whether `later` is `earlier` or was built on it."""
-        earlier, later = await self._commit(earlier), await self._commit(later)
-        answer = await git(self.path, "merge-base", "--is-ancestor", earlier, later)
-        return answer.exit_code == 0
-
     async def set_branch(self, name: str, commit: str) -> None:
         """Let a branch, new or not, be at this commit."""
         ref = f"refs/heads/{_checked_name(name)}"

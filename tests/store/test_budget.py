@@ -90,7 +90,7 @@ async def test_opening_it_again_keeps_what_was_spent(ledger: BudgetLedger) -> No
     )
     await ledger.open(Caps(usd=9.0, calls=1))
     state = await ledger.state()
-    assert (state.cap_usd, state.caps.calls, state.spent_usd) == (1.0, None, 0.25)
+    assert (state.caps.usd, state.caps.calls, state.spent_usd) == (1.0, None, 0.25)
 
 
 async def test_a_run_goes_on_after_its_cap_is_raised(ledger: BudgetLedger) -> None:

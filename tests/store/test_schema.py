@@ -63,7 +63,7 @@ async def test_runs_of_the_first_version_go_on(url: str, tmp_path: Path) -> None
 
     async with await Store.open(url, home=tmp_path) as store:
         state = await store.budget("r-1").state()
-        assert (state.cap_usd, state.spent_usd, state.reserved_usd) == (100 / 1e10, 70 / 1e10, 20 / 1e10)
+        assert (state.caps.usd, state.spent_usd, state.reserved_usd) == (100 / 1e10, 70 / 1e10, 20 / 1e10)
         async with store._database.read() as session:
             budget = await session.get_one(BudgetRow, "r-1")
             assert (budget.sessions, budget.spent_tokens, budget.cap_tokens) == (2, 50, None)

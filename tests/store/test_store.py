@@ -48,7 +48,7 @@ async def test_a_long_requirement_is_kept_whole(store: Store) -> None:
 async def test_an_unknown_run_is_said_to_be_unknown(store: Store) -> None:
     for attempt in (
         store.overview("r-1"), store.options("r-1"), store.runs(limit=1, before="r-1"),
-        store.set_status("r-1", "failed"), store.save_answers("r-1", {"Q-1": "yes"}),
+        store.save_answers("r-1", {"Q-1": "yes"}),
     ):  # fmt: skip
         with pytest.raises(RequestError, match="no run 'r-1'"):
             await attempt
@@ -120,12 +120,6 @@ async def test_a_run_goes_from_waiting_to_delivered(store: Store, run_id: str) -
     assert overview.product_path == "/home/ada/todo"
     assert overview.notices == STARTED.notices
     assert overview.sandbox_tier == "runc"
-
-
-async def test_a_status_can_be_set_without_an_event(store: Store, run_id: str) -> None:
-    await store.set_status(run_id, "failed", problem="no sandbox")
-    overview = await store.overview(run_id)
-    assert (overview.summary.status, overview.problem) == ("failed", "no sandbox")
 
 
 async def test_parked_runs_are_due_from_their_hour_on_until_they_are_taken_up(store: Store) -> None:

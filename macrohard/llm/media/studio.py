@@ -19,6 +19,7 @@ from macrohard.llm.media.magic import clip_type, picture_type
 from macrohard.llm.media.orders import Order, Orders
 from macrohard.llm.media.results import Aspect, Clip, NotAvailable, Picture, Refused
 from macrohard.llm.media.target import MediaPlan, MediaTarget
+from macrohard.llm.unbroken import unbroken
 
 PICTURE_LIMIT_BYTES: Final = 20 << 20
 CLIP_LIMIT_BYTES: Final = 64 << 20
@@ -320,7 +321,7 @@ class Studio:
             await self._ledger.settle(ended.reservation, actual_usd=ended.cost_usd, actual_tokens=0)
             await self._orders.keep(ended)
 
-        await asyncio.shield(asyncio.ensure_future(settle_and_keep()))
+        await unbroken(settle_and_keep())
         return ended
 
     async def _refused(

@@ -8,7 +8,7 @@ from macrohard.llm.builtin.understanding.conditions import plain_words, select
 from macrohard.llm.builtin.understanding.constraints import constrain
 from macrohard.llm.builtin.understanding.draft import TIMED, Draft, FieldDraft, RecordDraft
 from macrohard.llm.builtin.understanding.finding import mentioned
-from macrohard.llm.builtin.understanding.nouns import kind_of
+from macrohard.llm.builtin.understanding.nouns import Role, kind_of
 from macrohard.llm.builtin.understanding.references import ensure_field
 from macrohard.llm.builtin.understanding.roles import by_role, date_of, find_field, open_conditions
 from macrohard.llm.builtin.understanding.ruling import named_in
@@ -75,7 +75,7 @@ def field_at_end(record: RecordDraft, text: str) -> FieldDraft | None:
     for start in range(max(0, len(words) - 4), len(words)):
         if one := find_field(record, " ".join(words[start:])):
             return one
-    moments = {
+    moments: dict[str, tuple[Role, ...]] = {
         "end": ("end", "closing"),
         "start": ("start",),
         "return": ("closing",),
@@ -85,7 +85,7 @@ def field_at_end(record: RecordDraft, text: str) -> FieldDraft | None:
         "finish": ("end", "closing"),
     }
     last = words[-1] if words else ""
-    return by_role(record, *moments[last]) if last in moments else None  # type: ignore[arg-type]
+    return by_role(record, *moments[last]) if last in moments else None
 
 
 def field_at_start(record: RecordDraft, text: str) -> FieldDraft | None:
