@@ -7,8 +7,9 @@ from typing import Literal
 from macrohard.domain import Value
 from macrohard.errors import SandboxUnavailable
 from macrohard.sandbox import definition as definitions
+from macrohard.sandbox.broker import Broker
 from macrohard.sandbox.bubblewrap import BubblewrapProvider
-from macrohard.sandbox.docker import DockerProvider, connect_engine
+from macrohard.sandbox.docker import DockerProvider
 from macrohard.sandbox.images import BuiltImage, Progress, build_docker_images
 from macrohard.sandbox.rootfs import build_rootfs
 
@@ -62,14 +63,14 @@ async def build_images(names: Sequence[str], *, progress: Progress, engine: Engi
             if candidate == "bubblewrap":
                 await BubblewrapProvider.connect()
                 return await build_rootfs(names, progress=progress)
-            client = await connect_engine()
+            broker = await Broker.connect()
         except SandboxUnavailable as error:
             problems.append(f"{candidate}: {error}\n  to get it: {ADVICE[candidate]}")
             continue
         try:
-            return await build_docker_images(client, names, progress=progress)
+            return await build_docker_images(broker, names, progress=progress)
         finally:
-            client.close()
+            await broker.close()
     raise SandboxUnavailable("no sandbox images can be built on this machine\n" + "\n".join(problems))
 
 

@@ -7,43 +7,42 @@ from typing import Any
 import pytest
 
 from macrohard.errors import SandboxUnavailable
-from macrohard.sandbox import DockerProvider, SandboxSpec
-from macrohard.sandbox.docker import audit, connect_engine
-from macrohard.sandbox.images import build_docker_images
+from macrohard.sandbox import DockerProvider, SandboxSpec, build_images
+from macrohard.sandbox.broker import connect_engine
 from macrohard.sandbox.owner import Owner, installation, this_process
+from macrohard.sandbox.template import Template, audit
 
-SETTINGS: dict[str, Any] = {
-    "network_mode": "none",
-    "security_opt": ["no-new-privileges:true", "seccomp={}"],
-    "tmpfs": {"/tmp": "size=1m"},
-    "mem_limit": 1 << 20,
-    "memswap_limit": 1 << 20,
-    "pids_limit": 16,
-    "nano_cpus": 10**9,
-}
+SETTINGS = Template(
+    image="macrohard/base:0123456789abcdef",
+    command=("guest",),
+    network="none",
+    folders={"/tmp": "size=1m"},
+    seccomp="{}",
+    memory_bytes=1 << 20,
+    limits_swap=True,
+    pids=16,
+    nano_cpus=10**9,
+    labels={"io.macrohard.instance": "1"},
+)
 
 
 def as_asked() -> dict[str, Any]:
+    """What an engine reports of a container made from `SETTINGS`."""
     return {
-        "HostConfig": {
-            "Privileged": False,
-            "NetworkMode": "none",
-            "ReadonlyRootfs": True,
+        "HostConfig": SETTINGS.host_config()
+        | {
             "CapAdd": ["CAP_KILL", "CAP_SETGID", "CAP_SETUID"],
-            "CapDrop": ["ALL"],
-            "IpcMode": "private",
-            "SecurityOpt": SETTINGS["security_opt"],
-            "Tmpfs": SETTINGS["tmpfs"],
-            "Memory": 1 << 20,
-            "MemorySwap": 1 << 20,
-            "PidsLimit": 16,
-            "NanoCpus": 10**9,
-            "AutoRemove": True,
-            "LogConfig": {"Type": "none"},
             "Binds": None,
             "PidMode": "",
+            "PortBindings": {},
+            "ConsoleSize": [0, 0],
+            "CgroupnsMode": "private",
+            "Runtime": "runc",
+            "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+            "MaskedPaths": ["/proc/asound", "/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"],
+            "ReadonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
         },
-        "Config": {"User": "0:0", "Volumes": None},
+        "Config": {**SETTINGS.container_config(), "Volumes": None, "Labels": {**SETTINGS.labels, "of the image": "x"}},
         "Mounts": [],
     }
 
@@ -72,6 +71,17 @@ def test_what_was_asked_for_passes_the_audit() -> None:
         ("AutoRemove", False),
         ("LogConfig", {"Type": "json-file"}),
         ("PortBindings", {"80/tcp": [{}]}),
+        ("NanoCpus", 0),
+        ("MemorySwap", -1),
+        ("Ulimits", []),
+        ("Tmpfs", {}),
+        ("CgroupnsMode", "container:1"),
+        ("CgroupParent", "/"),
+        ("MaskedPaths", []),
+        ("ReadonlyPaths", None),
+        ("RestartPolicy", {"Name": "always"}),
+        ("OomKillDisable", True),
+        ("NobodyHasHeardOf", "this"),
     ],
 )
 def test_anything_weaker_does_not(name: str, value: object) -> None:
@@ -81,16 +91,34 @@ def test_anything_weaker_does_not(name: str, value: object) -> None:
         audit(found, SETTINGS)
 
 
-def test_volumes_of_an_image_do_not_pass() -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("Volumes", {"/data": {}}), ("User", "0:1"), ("Entrypoint", ["sh"]), ("Image", "other"), ("Labels", {})],
+)
+def test_another_container_does_not(name: str, value: object) -> None:
     found = as_asked()
-    found["Config"]["Volumes"] = {"/data": {}}
-    with pytest.raises(SandboxUnavailable, match="Volumes"):
+    found["Config"][name] = value
+    with pytest.raises(SandboxUnavailable, match=name):
+        audit(found, SETTINGS)
+
+
+@pytest.mark.parametrize("name", [*SETTINGS.host_config(), "MaskedPaths", "ReadonlyPaths"])
+def test_what_the_engine_says_nothing_about_does_not(name: str) -> None:
+    found = as_asked()
+    del found["HostConfig"][name]
+    with pytest.raises(SandboxUnavailable, match=name):
+        audit(found, SETTINGS)
+
+
+@pytest.mark.parametrize("found", [{}, {"HostConfig": None, "Config": []}, {"HostConfig": {}, "Config": {}}])
+def test_no_answer_does_not(found: dict[str, Any]) -> None:
+    with pytest.raises(SandboxUnavailable, match="was not started"):
         audit(found, SETTINGS)
 
 
 async def test_the_dead_are_cleared_away_and_nothing_else(tmp_path: Path) -> None:
     engine = await connect_engine()
-    built = await build_docker_images(engine, ["base"], progress=print)
+    built = await build_images(["base"], engine="docker", progress=print)
     me = this_process()
     dead = me.model_copy(update={"started": "1"})
     elsewhere = me.model_copy(update={"namespace": "1", "pid": 4_000_000})
