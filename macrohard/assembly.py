@@ -19,7 +19,7 @@ from macrohard.llm import FREE
 from macrohard.llm.limits.limiter import Limiters
 from macrohard.llm.target import ProbeResult, RoleTargets, Target
 from macrohard.report import render
-from macrohard.sandbox import SandboxProvider, build_images, choose_provider
+from macrohard.sandbox import SandboxProvider, build_images, choose_provider, clearing_away, prune
 from macrohard.settings import SandboxChoice, Settings
 from macrohard.store import Store
 from macrohard.workspace import Repository
@@ -312,8 +312,7 @@ class Factory:
         await build_images(IMAGES, progress=tell, engine=self._sandbox)
         provider = await choose_provider(self._sandbox, home=self._settings.home)
         self._stack.push_async_callback(provider.close)
-        for name in await provider.reap():
-            tell(f"removed {name}, left behind by a process that died")
+        await self._stack.enter_async_context(clearing_away(provider, tell=tell))
         return provider
 
     async def _repository(self, run_id: str) -> Repository:
@@ -362,6 +361,19 @@ async def build_sandboxes(
         f"{image.name}: {image.size_bytes / 1e6:.0f} MB, "
         + ("was there already" if image.cached else f"built in {image.seconds:.0f} s")
         for image in built
+    )
+
+
+async def prune_sandboxes(*, tell: Callable[[str], None]) -> tuple[str, ...]:
+    """Remove images that no definition needs any more; one line for each, for people.
+
+    Raises:
+        SandboxUnavailable: the engine stopped answering.
+    """
+    return tuple(
+        f"{each.name}: {each.size_bytes / 1e6:.0f} MB, "
+        + ("removed" if each.removed else "kept, because a sandbox is made from it")
+        for each in await prune(progress=tell)
     )
 
 

@@ -389,6 +389,18 @@ def build_sandboxes(sandbox: SandboxOption = None) -> None:
         print(line)
 
 
+@sandboxes.command(name="prune")
+def prune_sandboxes() -> None:
+    """Remove sandbox images that were made for definitions which have changed since."""
+    from macrohard.assembly import prune_sandboxes as prune_all
+    from macrohard.cli.drive import until_interrupted
+    from macrohard.cli.terminal import one_line
+
+    lines = until_interrupted(prune_all(tell=lambda text: print(one_line(text, 200), file=sys.stderr)))
+    for line in lines or ("nothing to remove",):
+        print(line)
+
+
 @agents.command(name="list")
 def list_agents(json: JsonOption = False) -> None:
     """List the agents and the simulated users."""

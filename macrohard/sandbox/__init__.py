@@ -1,7 +1,7 @@
 """Sandboxes: locked rooms in which everything that agents write is run."""
 
 from macrohard.sandbox.bubblewrap import BubblewrapProvider
-from macrohard.sandbox.choice import Diagnosis, Engine, build_images, choose_provider, diagnose
+from macrohard.sandbox.choice import Diagnosis, Engine, build_images, choose_provider, diagnose, prune
 from macrohard.sandbox.contract import (
     OUTPUT_LIMIT_BYTES,
     WORKSPACE,
@@ -15,6 +15,8 @@ from macrohard.sandbox.contract import (
 )
 from macrohard.sandbox.docker import DockerProvider
 from macrohard.sandbox.images import BuiltImage, Progress
+from macrohard.sandbox.prune import Pruned
+from macrohard.sandbox.reaper import clearing_away
 
 __all__ = [
     "OUTPUT_LIMIT_BYTES",
@@ -27,6 +29,7 @@ __all__ = [
     "Engine",
     "Process",
     "Progress",
+    "Pruned",
     "Sandbox",
     "SandboxProvider",
     "SandboxSpec",
@@ -34,5 +37,7 @@ __all__ = [
     "Tier",
     "build_images",
     "choose_provider",
+    "clearing_away",
     "diagnose",
+    "prune",
 ]

@@ -11,6 +11,7 @@ from macrohard.sandbox.broker import Broker
 from macrohard.sandbox.bubblewrap import BubblewrapProvider
 from macrohard.sandbox.docker import DockerProvider
 from macrohard.sandbox.images import BuiltImage, Progress, build_docker_images
+from macrohard.sandbox.prune import Pruned, prune_folders, prune_images
 from macrohard.sandbox.rootfs import build_rootfs
 
 Engine = Literal["auto", "docker", "bubblewrap"]
@@ -72,6 +73,25 @@ async def build_images(names: Sequence[str], *, progress: Progress, engine: Engi
         finally:
             await broker.close()
     raise SandboxUnavailable("no sandbox images can be built on this machine\n" + "\n".join(problems))
+
+
+async def prune(*, progress: Progress) -> tuple[Pruned, ...]:
+    """Remove what was made for definitions that have changed since, from the engine, if one answers, and from here.
+
+    Raises:
+        DefinitionError: a definition is wrong, so that it is not known what is needed.
+        SandboxUnavailable: the engine stopped answering.
+    """
+    pruned = list(await prune_folders(progress=progress))
+    try:
+        broker = await Broker.connect()
+    except SandboxUnavailable as error:
+        progress(f"images of Docker are left as they are: {error}")
+        return tuple(pruned)
+    try:
+        return (*pruned, *await prune_images(broker))
+    finally:
+        await broker.close()
 
 
 async def diagnose(*, home: Path) -> tuple[Diagnosis, ...]:

@@ -38,6 +38,11 @@ def find(definition: SandboxDefinition) -> Rootfs | None:
     return Rootfs.model_validate_json(record.read_text())
 
 
+def folders() -> tuple[Path, ...]:
+    """Those of all definitions that there ever were, finished or not."""
+    return tuple(sorted(path for path in (cache_folder() / "rootfs").glob("*") if path.is_dir()))
+
+
 async def build_rootfs(names: Sequence[str], *, progress: Progress) -> tuple[BuiltImage, ...]:
     """Make what is not there yet; needs root.
 
@@ -89,7 +94,7 @@ async def _build(definition: SandboxDefinition, progress: Progress) -> Rootfs:
                 await _command("tar", "--extract", f"--file={archive}", f"--directory={root}", "--exclude=./dev/*")
         files = context_files(definition, {} if definition.parent_is_ours else await host.build_files())
         environment = await _carry_out(definition, root, environment, files, progress)
-        size = await asyncio.to_thread(_size, root)
+        size = await asyncio.to_thread(size_bytes, root)
         made = Rootfs(root=root, environment=environment, size_bytes=size)
         # Last, because it is what says that the folder is complete.
         (target / "rootfs.json").write_text(made.model_dump_json())
@@ -203,5 +208,6 @@ async def _command(*command: str) -> None:
         raise SandboxUnavailable(f"{command[0]} failed: {output.decode(errors='replace')[-2000:].strip()}")
 
 
-def _size(root: Path) -> int:
-    return sum(os.lstat(os.path.join(folder, name)).st_size for folder, _, names in os.walk(root) for name in names)
+def size_bytes(folder: Path) -> int:
+    """What the files in it hold."""
+    return sum(os.lstat(os.path.join(path, name)).st_size for path, _, names in os.walk(folder) for name in names)

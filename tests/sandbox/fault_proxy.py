@@ -24,6 +24,8 @@ class Fault:
     """`lose`: the engine does it, but its answer never comes."""
     status: int = 500
     message: str = "boom"
+    after: int = 0
+    """So many such requests go through first."""
     tamper: Callable[[Any], None] = lambda found: None
     """Changes the engine's JSON in place."""
     met: asyncio.Event = field(default_factory=asyncio.Event)
@@ -54,6 +56,9 @@ class FaultProxy:
         line = head.partition(b"\r\n")[0].decode()
         self.requests.append(line)
         fault = next((each for each in self.faults if re.search(each.request, line)), None)
+        if fault and fault.after > 0:
+            fault.after -= 1
+            fault = None
         if fault:
             fault.met.set()
         if fault and fault.kind == "hang":

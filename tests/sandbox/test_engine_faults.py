@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from macrohard.errors import SandboxUnavailable
-from macrohard.sandbox import DockerProvider, SandboxSpec, build_images
+from macrohard.sandbox import DockerProvider, SandboxSpec, build_images, clearing_away
 from macrohard.sandbox.broker import Broker, Patience
 from macrohard.sandbox.owner import installation
 from tests.sandbox.fault_proxy import Fault, FaultProxy, fault_proxy
@@ -206,6 +206,24 @@ async def test_a_process_killed_between_create_and_start_leaves_nothing_after_th
     await dying.wait()
     proxy.faults.clear()
     assert await provider.reap() == (left,)
+
+
+async def test_it_is_cleared_away_regularly_also_after_an_engine_that_failed(
+    proxy: FaultProxy, provider: DockerProvider, home: Path
+) -> None:
+    told: asyncio.Queue[str] = asyncio.Queue()
+    async with asyncio.timeout(60), clearing_away(provider, tell=told.put_nowait, every_seconds=0.05):
+        proxy.faults += [Fault(START, "reset"), Fault(REMOVE, "reset")]
+        with pytest.raises(SandboxUnavailable, match="systemctl status docker"):
+            async with provider.open(BASE):
+                pass
+        (left,) = await left_of(home)
+        listing = Fault("GET .*/containers/json", "answer")
+        proxy.faults.append(listing)
+        await listing.met.wait()
+        assert told.empty()
+        proxy.faults.clear()
+        assert left in await told.get()
 
 
 def archive(name: str, content: bytes) -> bytes:

@@ -1,0 +1,82 @@
+"""Removes images and folders of images that were made for definitions which have changed since."""
+
+import asyncio
+import re
+import shutil
+from pathlib import Path
+from typing import Final
+
+from macrohard.domain import Value
+from macrohard.sandbox import definition as definitions
+from macrohard.sandbox.broker import Broker
+from macrohard.sandbox.images import Progress, one_at_a_time
+from macrohard.sandbox.rootfs import folders, size_bytes
+
+OURS: Final = re.compile(r"macrohard[/-]\w+[:-][0-9a-f]{16}")
+
+
+class Pruned(Value):
+    """One image that no definition of this installation needs any more."""
+
+    name: str
+    """Of the image, or the path of the folder."""
+    size_bytes: int
+    """With what it is built on; what others are built on too stays."""
+    removed: bool
+    """False if a sandbox is made from it."""
+
+
+async def prune_images(broker: Broker) -> tuple[Pruned, ...]:
+    """Remove the engine's images that are named after a content which no definition has.
+
+    Raises:
+        DefinitionError: a definition is wrong, so that it is not known what is needed.
+        SandboxUnavailable: the engine does not answer.
+    """
+    needed = {definitions.load(name).tag for name in definitions.names()}
+    return tuple(
+        [
+            Pruned(name=stored.tag, size_bytes=stored.size_bytes, removed=await broker.remove_image(stored.tag))
+            for stored in await broker.images()
+            if OURS.fullmatch(stored.tag) and stored.tag not in needed
+        ]
+    )
+
+
+async def prune_folders(*, progress: Progress) -> tuple[Pruned, ...]:
+    """Remove the folders made for bubblewrap that are named after a content which no definition has.
+
+    Raises:
+        DefinitionError: a definition is wrong, so that it is not known what is needed.
+    """
+    needed = {definitions.load(name).tag.replace("/", "-").replace(":", "-") for name in definitions.names()}
+    async with one_at_a_time(progress):
+        return tuple(
+            [
+                await asyncio.to_thread(_remove, folder)
+                for folder in folders()
+                if OURS.fullmatch(folder.name) and folder.name not in needed
+            ]
+        )
+
+
+def _remove(folder: Path) -> Pruned:
+    size = size_bytes(folder)
+    used = _is_shown(folder)
+    if not used:
+        shutil.rmtree(folder)
+    return Pruned(name=str(folder), size_bytes=size, removed=not used)
+
+
+def _is_shown(folder: Path) -> bool:
+    """Whether a sandbox has it, or something in it, among its mounts."""
+    for mounts in Path("/proc").glob("[0-9]*/mountinfo"):
+        try:
+            lines = mounts.read_text().splitlines()
+        except OSError:
+            # It has ended meanwhile.
+            continue
+        # The fourth is the folder as its own file system names it, which need not begin as the path here does.
+        if any(line.split()[3].endswith((f"/{folder.name}", f"/{folder.name}/root")) for line in lines):
+            return True
+    return False
