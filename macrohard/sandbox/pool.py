@@ -24,7 +24,7 @@ ANSWER_SECONDS: Final = 2.0
 Key = tuple[SandboxDefinition, str, Tier]
 """What must be the same for one sandbox to stand in for another: image and limits, system calls allowed, tier."""
 
-_holds: ContextVar[bool] = ContextVar("holds a sandbox", default=False)
+_held: ContextVar[frozenset["PooledProvider"]] = ContextVar("pools of which this task has a sandbox")
 
 
 class PooledProvider:
@@ -45,7 +45,7 @@ class PooledProvider:
             places: the most that is in use at once, pods counted as one; what waits unused takes none.
             tell: gets a line when an opening has waited `TELL_AFTER_SECONDS` for its place.
         """
-        self._provider, self._size, self._tell = provider, size, tell
+        self.provider, self._size, self._tell = provider, size, tell
         self._places, self._free = places, asyncio.Semaphore(places)
         self._wanted: dict[Key, int] = {}
         """How many to keep of each kind, that used last at the end."""
@@ -56,12 +56,12 @@ class PooledProvider:
 
     @property
     def tier(self) -> Tier:
-        return self._provider.tier
+        return self.provider.tier
 
     @property
     def notice(self) -> str | None:
         """What a person should know about the isolation before relying on it."""
-        notice: str | None = getattr(self._provider, "notice", None)
+        notice: str | None = getattr(self.provider, "notice", None)
         return notice
 
     @property
@@ -77,8 +77,9 @@ class PooledProvider:
     async def open(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
         definition = definitions.load(spec.image)
         async with self._place(spec):
-            if spec.join is not None or not self._size:
-                async with self._provider.open(spec) as sandbox:
+            # Whatever more than its image is asked for belongs to one use.
+            if spec != SandboxSpec(image=spec.image) or not self._size:
+                async with self.provider.open(spec) as sandbox:
                     yield sandbox
                 return
             key = (definition, definition.seccomp_profile.read_text(), self.tier)
@@ -87,9 +88,10 @@ class PooledProvider:
                 taken = await self._take(key)
             finally:
                 # Only now, so that opening the next takes no time from handing out this one.
+                self._calm.clear()
                 self._changed.set()
             if taken is None:
-                async with self._provider.open(spec) as sandbox:
+                async with self.provider.open(spec) as sandbox:
                     yield sandbox
                 return
             try:
@@ -99,7 +101,7 @@ class PooledProvider:
 
     @asynccontextmanager
     async def _place(self, spec: SandboxSpec) -> AsyncIterator[None]:
-        if spec.join is not None or _holds.get():
+        if spec.join is not None or self in _held.get(frozenset()):
             yield
             return
         line = f"waits for a sandbox: all {self._places} places are taken"
@@ -108,11 +110,11 @@ class PooledProvider:
             await self._free.acquire()
         finally:
             told.cancel()
-        _holds.set(True)
+        _held.set(_held.get(frozenset()) | {self})
         try:
             yield
         finally:
-            _holds.set(False)
+            _held.set(_held.get(frozenset()) - {self})
             self._free.release()
 
     def _want(self, key: Key) -> None:
@@ -125,7 +127,6 @@ class PooledProvider:
             self._wanted[oldest] -= 1
             if not self._wanted[oldest]:
                 del self._wanted[oldest]
-        self._calm.clear()
 
     async def _take(self, key: Key) -> "_Ahead | None":
         """One that works, which from now on is the caller's to close; None if there is none."""
@@ -167,13 +168,13 @@ class PooledProvider:
         for key, wanted in self._wanted.items():
             ahead = self._ahead.setdefault(key, deque())
             if len(ahead) < wanted:
-                opening = _Ahead(self._provider, key[0].name)
+                opening = _Ahead(self.provider, key[0].name)
                 ahead.append(opening)
                 return await opening.settled()
         return False
 
     async def reap(self) -> tuple[str, ...]:
-        return await self._provider.reap()
+        return await self.provider.reap()
 
     async def close(self) -> None:
         """Destroy all that were kept, and let go of the engine."""
@@ -182,7 +183,7 @@ class PooledProvider:
         kept = [ahead.close() for waiting in self._ahead.values() for ahead in waiting]
         self._ahead.clear()
         problems = await asyncio.gather(*kept, return_exceptions=True)
-        await self._provider.close()
+        await self.provider.close()
         for problem in filter(None, problems):
             raise problem
 

@@ -6,15 +6,18 @@ from typing import Literal, cast
 import pytest
 
 from macrohard.sandbox import BubblewrapProvider, DockerProvider, Sandbox, SandboxSpec, build_images, choose_provider
+from macrohard.sandbox.pool import PooledProvider
 
-Provider = DockerProvider | BubblewrapProvider
+Provider = DockerProvider | BubblewrapProvider | PooledProvider
 
 
 @pytest.fixture(scope="session", params=["docker", "bubblewrap"])
 async def provider(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Provider]:
-    engine = cast(Literal["docker", "bubblewrap"], request.param)
+    engine = cast(Literal["docker", "bubblewrap"], request.param.removeprefix("pooled "))
     await build_images(("base", "browser"), engine=engine, progress=print)
-    chosen = await choose_provider(engine, home=tmp_path_factory.mktemp("home"))
+    chosen: Provider = await choose_provider(engine, home=tmp_path_factory.mktemp("home"))
+    if request.param.startswith("pooled "):
+        chosen = PooledProvider(chosen, size=1, places=12, tell=print)
     yield chosen
     await chosen.close()
 

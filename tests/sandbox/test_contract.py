@@ -8,10 +8,13 @@ import pytest
 
 from macrohard.errors import DefinitionError, SandboxUnavailable, ToolError
 from macrohard.sandbox import OUTPUT_LIMIT_BYTES, DockerProvider, Sandbox, SandboxSpec
+from macrohard.sandbox.pool import PooledProvider
 from tests.sandbox.conftest import Provider
 
 WHO_IS_THERE = "ps -eo user:12,args --no-headers | grep -v -e python3 -e ' ps ' -e 'bash -c ps' -e grep || true"
 BASE = SandboxSpec(image="base")
+# Once it is open, a pooled one is the same room as any other.
+ALSO_POOLED = pytest.mark.parametrize("provider", ["docker", "bubblewrap", "pooled docker"], indirect=True)
 
 
 async def processes(sandbox: Sandbox) -> str:
@@ -304,6 +307,7 @@ class TestConnections:
                 await sandbox.connect(port)
 
 
+@ALSO_POOLED
 class TestPods:
     async def test_two_share_a_loopback_and_nothing_else(self, provider: Provider, sandbox: Sandbox) -> None:
         await TestConnections().started(sandbox)
@@ -329,6 +333,7 @@ class TestPods:
                     pass
 
 
+@ALSO_POOLED
 class TestRooms:
     async def test_each_is_fresh(self, provider: Provider) -> None:
         async with provider.open(BASE) as first:
@@ -370,11 +375,15 @@ class TestRooms:
             assert await _ours(provider) == before
 
 
-async def _ours(provider: Provider) -> bytes:
-    """The containers of this provider, or the child processes that bubblewrap is."""
+async def _ours(provider: Provider) -> int:
+    """How many containers there are, or child processes that bubblewrap is; without those that a pool keeps."""
+    if isinstance(provider, PooledProvider):
+        await provider.filled()
+        assert isinstance(provider.provider, DockerProvider)
+        return await _ours(provider.provider) - provider.waiting
     if isinstance(provider, DockerProvider):
         command = ["docker", "ps", "-aq", "--filter", f"label=io.macrohard.instance={provider.installation}"]
     else:
         command = ["pgrep", "--parent", str(os.getpid()), "bwrap|nsenter"]
     found = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    return (await found.communicate())[0]
+    return len((await found.communicate())[0].splitlines())
