@@ -7,7 +7,7 @@ override ARGS := $(value ARGS)
 override NAME := $(value NAME)
 export APP ARGS NAME
 
-.PHONY: help build test bench constraints
-help build test bench constraints:
+.PHONY: help build test attacks bench constraints
+help build test attacks bench constraints:
 	@command -v "$(PYTHON)" >/dev/null || { echo "Macrohard needs Python 3.11 or newer: apt-get install python3 python3-pip, or make PYTHON=…" >&2; exit 1; }
 	@exec "$(PYTHON)" setup/make.py $@

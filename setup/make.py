@@ -32,6 +32,7 @@ HELP = """\
 make build APP="todo app. due dates. filter."   from a requirement to a delivered product
 make build ARGS="--file req.txt --yes --json"   the same with options; all of them: make build ARGS=--help
 make test                                       all checks and tests
+make attacks                                    attacks on the sandboxes; the last line is JSON
 make bench NAME=understanding                   one benchmark; its last line is JSON
 make constraints                                (maintainers) write constraints.txt anew
 
@@ -347,6 +348,13 @@ def bench() -> int:
     return subprocess.run(command, cwd=ROOT, env=without_ours()).returncode
 
 
+def attacks() -> int:
+    prepare_machine("test")
+    prepare_python("test")
+    command = [str(PYTHON), "-m", "tests.attacks", *shlex.split(os.environ.get("ARGS", ""))]
+    return subprocess.run(command, cwd=ROOT, env=without_ours()).returncode
+
+
 def constraints() -> int:
     """Resolve all dependencies afresh and pin what came out, without saying where it came from."""
     target = ROOT / "constraints.txt"
@@ -371,7 +379,14 @@ def show_help() -> int:
     return 0
 
 
-TARGETS = {"help": show_help, "build": build, "test": test, "bench": bench, "constraints": constraints}
+TARGETS = {
+    "help": show_help,
+    "build": build,
+    "test": test,
+    "attacks": attacks,
+    "bench": bench,
+    "constraints": constraints,
+}
 
 
 def main() -> int:

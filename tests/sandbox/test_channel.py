@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -39,8 +40,9 @@ class Hole(asyncio.Transport):
         self.closed = True
 
 
-@pytest.fixture
-async def enemy() -> AsyncIterator[Enemy]:
+@asynccontextmanager
+async def hostile_wire() -> AsyncIterator[Enemy]:
+    """A wire with the enemy at its other end."""
     reader = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(reader)
     writer = asyncio.StreamWriter(Hole(), protocol, reader, asyncio.get_running_loop())
@@ -53,23 +55,29 @@ async def enemy() -> AsyncIterator[Enemy]:
     await wire.close()
 
 
+@pytest.fixture
+async def enemy() -> AsyncIterator[Enemy]:
+    async with hostile_wire() as there:
+        yield there
+
+
 def frame(kind: int, channel: int, body: bytes = b"") -> bytes:
     return HEADER.pack(kind, channel, len(body)) + body
 
 
-@pytest.mark.parametrize(
-    "nonsense",
-    [
-        pytest.param(HEADER.pack(DATA, 1, 1 << 31), id="four gigabytes announced"),
-        pytest.param(frame(99, 1), id="unknown kind"),
-        pytest.param(frame(RESULT, 1, b"{not json"), id="not JSON"),
-        pytest.param(frame(RESULT, 1, b"{}") * 2, id="two answers"),
-        pytest.param(frame(CREDIT, 1, b"xy"), id="short credit"),
-        pytest.param(frame(END, 1, b"\x09"), id="unknown stream"),
-        pytest.param(frame(END, 1), id="no stream"),
-        pytest.param(frame(DATA, 1, b"x" * (1 << 20)) * 3, id="more than the window"),
-    ],
-)
+NONSENSE = {
+    "four gigabytes announced": HEADER.pack(DATA, 1, 1 << 31),
+    "unknown kind": frame(99, 1),
+    "not JSON": frame(RESULT, 1, b"{not json"),
+    "two answers": frame(RESULT, 1, b"{}") * 2,
+    "short credit": frame(CREDIT, 1, b"xy"),
+    "unknown stream": frame(END, 1, b"\x09"),
+    "no stream": frame(END, 1),
+    "more than the window": frame(DATA, 1, b"x" * (1 << 20)) * 3,
+}
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE)
 async def test_nonsense_ends_the_sandbox(enemy: Enemy, nonsense: bytes) -> None:
     call = enemy.wire.open("run")
     enemy.say(nonsense)

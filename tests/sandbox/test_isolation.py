@@ -109,7 +109,7 @@ async def test_nothing_of_this_machine_is_visible(sandbox: Sandbox) -> None:
 async def test_no_way_out_by_network(provider: Provider, sandbox: Sandbox) -> None:
     with socket.create_server(("0.0.0.0", 0)) as listener:
         port = listener.getsockname()[1]
-        own = _own_address()
+        own = own_address()
         addresses = [own, "127.0.0.1", "172.17.0.1", "169.254.169.254", "192.0.2.1"]
         probe = "; ".join(
             f"curl --silent --max-time 2 http://{address}:{port}/; echo {address} $?" for address in addresses
@@ -129,7 +129,8 @@ async def test_no_way_out_by_network(provider: Provider, sandbox: Sandbox) -> No
             listener.accept()
 
 
-def _own_address() -> str:
+def own_address() -> str:
+    """The address by which others know this machine."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))
         return str(probe.getsockname()[0])
@@ -164,7 +165,7 @@ async def test_the_death_of_the_owner_leaves_nothing(provider: Provider, tmp_pat
     )
     assert owner.stdout
     assert await owner.stdout.readline() == b"ready\n"
-    assert len(_running("98765")) >= 4
+    assert len(running("98765")) >= 4
     owner.kill()
     await owner.wait()
     async with asyncio.timeout(20):
@@ -173,11 +174,12 @@ async def test_the_death_of_the_owner_leaves_nothing(provider: Provider, tmp_pat
 
 async def _gone(word: str, home: Path | None) -> None:
     # No event tells of the end of another process's children.
-    while _running(word) or (home and await _containers(home)):  # noqa: ASYNC110
+    while running(word) or (home and await _containers(home)):  # noqa: ASYNC110
         await asyncio.sleep(0.02)
 
 
-def _running(word: str) -> list[str]:
+def running(word: str) -> list[str]:
+    """The processes of `sleep` with that word."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
