@@ -10,7 +10,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import FileIO
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from macrohard.errors import SandboxUnavailable
@@ -19,6 +19,8 @@ from macrohard.sandbox import guest, rootfs
 from macrohard.sandbox.channel import Wire
 from macrohard.sandbox.contract import WORKSPACE, SandboxSpec, Tier
 from macrohard.sandbox.definition import HOME, TEMPORARY, WRITABLE, SandboxDefinition
+from macrohard.sandbox.mirror import BRIDGE, ENVIRONMENT, Packages
+from macrohard.sandbox.registries import BOUND
 from macrohard.sandbox.room import Room, uncancelled
 from macrohard.sandbox.rootfs import Rootfs
 from macrohard.sandbox.seccomp import compile_profile
@@ -45,6 +47,7 @@ class BubblewrapProvider:
 
     def __init__(self) -> None:
         self._networks: dict[str, FileIO] = {}
+        self.packages = Packages()
 
     @classmethod
     async def connect(cls) -> "BubblewrapProvider":
@@ -78,6 +81,11 @@ class BubblewrapProvider:
 
     @asynccontextmanager
     async def open(self, spec: SandboxSpec) -> AsyncIterator[Room]:
+        async with self.packages.offered(spec) as shared, self._open(spec, shared) as room:
+            yield room
+
+    @asynccontextmanager
+    async def _open(self, spec: SandboxSpec, shared: Path | None) -> AsyncIterator[Room]:
         definition = definitions.load(spec.image)
         made = rootfs.find(definition)
         if made is None:
@@ -86,7 +94,7 @@ class BubblewrapProvider:
             )
         name = f"macrohard-{uuid.uuid4().hex[:12]}"
         # Starting is never broken off: a child that bubblewrap has not come to tie to its own life would stay for ever.
-        starting = asyncio.create_task(self._start(name, definition, made, spec))
+        starting = asyncio.create_task(self._start(name, definition, made, spec, shared))
         wire: Wire | None = None
         try:
             process = await asyncio.shield(starting)
@@ -104,14 +112,20 @@ class BubblewrapProvider:
                     await wire.hello()
             except TimeoutError as error:
                 raise SandboxUnavailable(f"a {spec.image!r} sandbox did not start in {START_SECONDS} s") from error
-            room = Room(name, tier="bubblewrap", definition=definition, wire=wire)
+            room = Room(
+                name,
+                tier="bubblewrap",
+                definition=definition,
+                wire=wire,
+                environment=ENVIRONMENT if shared else None,
+            )
             self.notice = " ".join(filter(None, (NOTICE, await room.settle_in())))
             yield room
         finally:
             await uncancelled(self._end(name, starting, wire))
 
     async def _start(
-        self, name: str, definition: SandboxDefinition, made: Rootfs, spec: SandboxSpec
+        self, name: str, definition: SandboxDefinition, made: Rootfs, spec: SandboxSpec, shared: Path | None
     ) -> asyncio.subprocess.Process:
         if spec.join is not None and spec.join not in self._networks:
             raise SandboxUnavailable(f"no open sandbox {spec.join!r} to join")
@@ -133,6 +147,11 @@ class BubblewrapProvider:
                 *(word for path in READ_ONLY for word in ("--ro-bind-try", path, path)),
                 *(word for path in _hidden() for word in ("--ro-bind", "/dev/null", path)),
                 *(word for folder in WRITABLE for word in _writable(definition, folder)),
+                *(
+                    ()
+                    if shared is None
+                    else ("--tmpfs", "/run", "--ro-bind", str(shared), str(BOUND), "--remount-ro", "/run")
+                ),
                 "--clearenv",
                 *(word for name, value in made.environment.items() for word in ("--setenv", name, value)),
                 *("--seccomp", str(program.fileno())),
@@ -152,6 +171,7 @@ class BubblewrapProvider:
                     },
                     watch_memory_bytes=limits.memory_mib << 20,
                     watch_pids=limits.pids,
+                    bridge=BRIDGE if shared else None,
                 ),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -196,7 +216,7 @@ class BubblewrapProvider:
         return ()
 
     async def close(self) -> None:
-        return
+        await self.packages.close()
 
 
 def _pipe() -> tuple[FileIO, FileIO]:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import PurePosixPath
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
+
+from pydantic import model_validator
 
 from macrohard.domain import Value
 
@@ -24,6 +26,14 @@ class SandboxSpec(Value):
     """The name of a folder in `sandboxes/`."""
     join: str | None = None
     """`Sandbox.id` of an open sandbox whose loopback network this one shares (a pod)."""
+    packages: bool = False
+    """Whether pip and npm inside can install from a mirror of this machine's registries. Not together with `join`."""
+
+    @model_validator(mode="after")
+    def _one_mirror_in_a_pod(self) -> Self:
+        if self.packages and self.join is not None:
+            raise ValueError("a sandbox that joins another has that one's mirror, or none")
+        return self
 
 
 class CommandResult(Value):

@@ -15,6 +15,7 @@ from macrohard.sandbox.broker import LABEL, Broker, Held, Patience, connect_engi
 from macrohard.sandbox.channel import Hello, Wire
 from macrohard.sandbox.contract import WORKSPACE, SandboxSpec, Tier
 from macrohard.sandbox.definition import HOME, TEMPORARY, WRITABLE, SandboxDefinition
+from macrohard.sandbox.mirror import BRIDGE, ENVIRONMENT, Packages
 from macrohard.sandbox.owner import installation, owner_of, this_process
 from macrohard.sandbox.room import Room, uncancelled
 from macrohard.sandbox.template import Template, audit
@@ -39,6 +40,7 @@ class DockerProvider:
         self._wanted: set[str] = set()
         """The names of containers that are being made or in use."""
         self._containers: dict[str, str] = {}
+        self.packages = Packages()
 
     @classmethod
     async def connect(cls, *, home: Path, patience: Patience | None = None) -> "DockerProvider":
@@ -72,7 +74,12 @@ class DockerProvider:
 
     @asynccontextmanager
     async def open(self, spec: SandboxSpec) -> AsyncIterator[Room]:
-        template = self.template(spec)
+        async with self.packages.offered(spec) as shared, self._open(spec, shared) as room:
+            yield room
+
+    @asynccontextmanager
+    async def _open(self, spec: SandboxSpec, shared: Path | None) -> AsyncIterator[Room]:
+        template = self.template(spec, shared=shared)
         # Named by us, so that it can be removed even when we are cancelled while it is made.
         name = f"macrohard-{uuid.uuid4().hex[:12]}"
         self._wanted.add(name)
@@ -89,14 +96,20 @@ class DockerProvider:
                     hello = await wire.hello()
             except TimeoutError as error:
                 raise SandboxUnavailable(f"a {spec.image!r} sandbox did not start in {START_SECONDS} s") from error
-            room = Room(name, tier=_tier_of(hello), definition=definitions.load(spec.image), wire=wire)
+            room = Room(
+                name,
+                tier=_tier_of(hello),
+                definition=definitions.load(spec.image),
+                wire=wire,
+                environment=ENVIRONMENT if shared else None,
+            )
             self.notice = await room.settle_in()
             yield room
         finally:
             await uncancelled(self._end(name, creating, wire))
 
-    def template(self, spec: SandboxSpec) -> Template:
-        """What the container for it is made from.
+    def template(self, spec: SandboxSpec, *, shared: Path | None = None) -> Template:
+        """What the container for it is made from; `shared` is the folder of its mirror, if it has one.
 
         Raises:
             DefinitionError: there is no such image.
@@ -110,9 +123,14 @@ class DockerProvider:
             image=definition.tag,
             command=tuple(
                 guest.command_line(
-                    user=limits.user, lifetime_seconds=limits.lifetime_seconds, folders=WRITABLE, rlimits={}
+                    user=limits.user,
+                    lifetime_seconds=limits.lifetime_seconds,
+                    folders=WRITABLE,
+                    rlimits={},
+                    bridge=BRIDGE if shared else None,
                 )
             ),
+            packages=str(shared) if shared else None,
             network="none" if spec.join is None else f"container:{self._containers[spec.join]}",
             folders={
                 str(folder): ",".join(
@@ -169,6 +187,7 @@ class DockerProvider:
         return owner is not None and owner.dead
 
     async def close(self) -> None:
+        await self.packages.close()
         await self._broker.close()
 
 

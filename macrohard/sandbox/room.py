@@ -47,9 +47,18 @@ class Ending(Value):
 class Room:
     """One open sandbox."""
 
-    def __init__(self, id: str, *, tier: Tier, definition: SandboxDefinition, wire: Wire) -> None:
+    def __init__(
+        self,
+        id: str,
+        *,
+        tier: Tier,
+        definition: SandboxDefinition,
+        wire: Wire,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`environment`: for every command, besides what the image has."""
         self._id, self._tier, self._definition, self._wire = id, tier, definition, wire
-        self._environment: dict[str, str] = {}
+        self._environment = dict(environment or {})
 
     async def settle_in(self) -> str | None:
         """Find out what programs inside need to know; returns what a person should know.

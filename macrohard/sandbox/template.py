@@ -7,6 +7,7 @@ from pydantic import Field
 
 from macrohard.domain import Value
 from macrohard.errors import SandboxUnavailable
+from macrohard.sandbox.registries import BOUND
 
 CAPABILITIES: Final = ("KILL", "SETGID", "SETUID")
 OPEN_FILES: Final = 4096
@@ -24,6 +25,8 @@ class Template(Value):
     """None, or that of another container of ours."""
     folders: Mapping[str, str]
     """Those in memory, with their options for tmpfs."""
+    packages: Annotated[str, Field(pattern=r"^/[^:]*/macrohard-packages-\w+/shared$")] | None = None
+    """The folder of the mirror's socket, bound read-only at `BOUND`; the only folder of the host that can be."""
     seccomp: Annotated[str, Field(min_length=2)]
     """The list of system calls allowed, as JSON."""
     memory_bytes: Annotated[int, Field(ge=1 << 20)]
@@ -43,6 +46,7 @@ class Template(Value):
             "SecurityOpt": ["no-new-privileges:true", f"seccomp={self.seccomp}"],
             "ReadonlyRootfs": True,
             "Tmpfs": dict(self.folders),
+            **({"Mounts": [self._mirror()]} if self.packages else {}),
             "IpcMode": "private",
             "ShmSize": SHARED_MEMORY_BYTES,
             "Memory": self.memory_bytes,
@@ -56,6 +60,9 @@ class Template(Value):
             "LogConfig": {"Type": "none", "Config": {}},
             "AutoRemove": True,
         }
+
+    def _mirror(self) -> dict[str, Any]:
+        return {"Type": "bind", "Source": self.packages, "Target": str(BOUND), "ReadOnly": True}
 
     def container_config(self) -> dict[str, Any]:
         """The whole container, in the engine's words."""
@@ -90,7 +97,7 @@ def audit(found: Mapping[str, Any], template: Template) -> None:
     wrong = [name for name, value in asked.items() if _plain(name, made.get(name)) != _plain(name, value)]
     wrong += [name for name, value in made.items() if name not in asked and not _harmless(name, value)]
     wrong += [name for name, paths in (("MaskedPaths", MASKED), ("ReadonlyPaths", READ_ONLY)) if name not in made]
-    if config.get("Volumes") or not _only_memory(found.get("Mounts")):
+    if config.get("Volumes") or not _only_asked_for(found.get("Mounts"), template.packages):
         wrong.append("Volumes")
     wrong += [name for name in ("User", "Entrypoint", "Image") if config.get(name) != template.container_config()[name]]
     if not template.labels.items() <= _mapping(config.get("Labels")).items():
@@ -137,5 +144,12 @@ def _empty(value: Any) -> bool:
     return not value
 
 
-def _only_memory(mounts: Any) -> bool:
-    return not mounts or all(_mapping(mount).get("Type") == "tmpfs" for mount in mounts)
+def _only_asked_for(mounts: Any, packages: str | None) -> bool:
+    for mount in map(_mapping, mounts or ()):
+        match mount.get("Type"), mount.get("Source"), mount.get("Destination"), mount.get("RW"):
+            case "tmpfs", _, _, _:
+                continue
+            case "bind", source, destination, False if packages and (source, destination) == (packages, str(BOUND)):
+                continue
+        return False
+    return True

@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import PurePosixPath
 from typing import Final
 
-_MODULES: Final = ("frames", "loop", "link", "processes", "limits", "files", "jobs", "main")
+_MODULES: Final = ("frames", "loop", "link", "bridge", "processes", "limits", "files", "jobs", "main")
 """Each after those that it imports."""
 
 _BOOT: Final = """\
@@ -46,6 +46,7 @@ def command_line(
     own: Sequence[PurePosixPath] = (),
     watch_memory_bytes: int = 0,
     watch_pids: int = 0,
+    bridge: tuple[int, str] | None = None,
 ) -> list[str]:
     """How to start the guest, which then waits for `program()`.
 
@@ -55,6 +56,7 @@ def command_line(
         own: folders to be given to the user.
         watch_memory_bytes: of all processes together, where no control group sees to it; 0 where one does.
         watch_pids: likewise, for telling that the limit was reached.
+        bridge: a port of the loopback, and the socket of the host that connections to it lead to.
     """
     config = {
         "user": user,
@@ -64,5 +66,6 @@ def command_line(
         "own": [str(folder) for folder in own],
         "watch_memory_bytes": watch_memory_bytes,
         "watch_pids": watch_pids,
+        "bridge": bridge,
     }
     return ["/usr/bin/python3", "-I", "-S", "-B", "-c", _BOOT, str(len(program())), json.dumps(config)]

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 
+from macrohard.sandbox.guest.bridge import Bridge
 from macrohard.sandbox.guest.files import read_file, write_files
 from macrohard.sandbox.guest.frames import CREDIT, CREDIT_BODY, DATA, END, OPEN
 from macrohard.sandbox.guest.jobs import Connection, Context, Job
@@ -38,6 +39,7 @@ class Guest:
             act,
         )
         self._watched = config["watch_memory_bytes"] > 0
+        self._bridge = config["bridge"]
         self._lifetime_seconds = config["lifetime_seconds"]
         self._context.loop.at(self._lifetime_seconds, self._expire)
         self._operations: dict[str, Callable[..., None]] = {
@@ -61,6 +63,8 @@ class Guest:
         self._context.link = Link(loop, self._handle)
         if self._watched:
             self._watch()
+        if self._bridge:
+            Bridge(loop, *self._bridge)
         self._hello()
         self._context.prepare()
         loop.run()
