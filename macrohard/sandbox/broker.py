@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -170,17 +170,17 @@ class Broker:
         await self._ask("starting a sandbox", lambda client: client.start(container))
 
     async def remove(self, container: str) -> None:
-        """Kill and remove it, by id or name; nothing happens if it is not there."""
+        """Kill and remove it, by id or name; it is gone when this returns, or was not there."""
 
         def removed(client: docker.APIClient) -> None:
-            try:
-                client.remove_container(container, force=True, v=True)
-            except NotFound:
-                pass
-            except APIError as error:
-                # It ended by itself, and the engine is at it.
-                if error.status_code != 409:
-                    raise
+            with suppress(NotFound):
+                try:
+                    client.remove_container(container, force=True, v=True)
+                except APIError as error:
+                    # It ended by itself, and the engine is at it.
+                    if error.status_code != 409:
+                        raise
+                    client.wait(container, condition="removed")
 
         await self._ask("removing a sandbox", removed)
 

@@ -3,7 +3,9 @@
 All of it is asked of the tools' own configuration, so that a machine where apt and pip work can build images.
 """
 
+import ast
 import asyncio
+import importlib.util
 import os
 import shutil
 import sys
@@ -37,7 +39,7 @@ async def apt_sources() -> str:
     wanted = "$(ORIGIN)|$(LABEL)|$(REPO_URI)|$(CREATED_BY)"
     rows = {
         tuple(line.split("|"))[1:3]
-        for line in (await _output("apt-get", "indextargets", "--format", wanted)).splitlines()
+        for line in (await output("apt-get", "indextargets", "--format", wanted)).splitlines()
         if line.startswith("Debian|") and line.endswith("|Packages")
     }
     lines = [
@@ -51,7 +53,7 @@ async def apt_sources() -> str:
 
 async def apt_settings() -> str:
     """Those of apt's settings that decide whether it can download here."""
-    lines = (await _output("apt-config", "dump")).splitlines()
+    lines = (await output("apt-config", "dump")).splitlines()
     kept = ("Acquire::http::", "Acquire::https::", "Acquire::Check-", "Acquire::Retries")
     return "".join(f"{line}\n" for line in lines if line.startswith(kept) and not line.endswith('"";'))
 
@@ -62,19 +64,34 @@ async def build_arguments() -> dict[str, str]:
     for name in PROXIES:
         if value := os.environ.get(name) or os.environ.get(name.upper()):
             arguments[name] = arguments[name.upper()] = value
-    listed = await _output(sys.executable, "-m", "pip", "config", "list")
-    settings = dict(line.split("=", 1) for line in listed.splitlines() if "=" in line)
+    settings = await pip_settings()
     for option in PIP_OPTIONS:
-        for origin in (f":env:.{option}", f"install.{option}", f"global.{option}"):
-            addresses = settings.get(origin, "").strip("'\"").replace("\\n", " ").split()
-            # A folder of this machine is not there in the build.
-            if reachable := [address for address in addresses if not address.startswith(("file:", "/"))]:
-                arguments["PIP_" + option.upper().replace("-", "_")] = " ".join(reachable)
-                break
+        # A folder of this machine is not there in the build.
+        addresses = [each for each in settings.get(option, "").split() if not each.startswith(("file:", "/"))]
+        if addresses:
+            arguments["PIP_" + option.upper().replace("-", "_")] = " ".join(addresses)
     return arguments
 
 
-async def _output(*command: str) -> str:
+async def pip_settings() -> dict[str, str]:
+    """What pip is configured for on this machine, by file or environment; several values are separated by spaces."""
+    listed = dict(line.split("=", 1) for line in (await pip("config", "list")).splitlines() if "=" in line)
+    settings = {}
+    for origin in ("global", "install", ":env:"):
+        for name, value in listed.items():
+            if name.startswith(f"{origin}."):
+                settings[name.removeprefix(f"{origin}.")] = str(ast.literal_eval(value))
+    return settings
+
+
+async def pip(*arguments: str) -> str:
+    """What pip says: our Python's own, or, where that has none, the machine's."""
+    if importlib.util.find_spec("pip"):
+        return await output(sys.executable, "-m", "pip", *arguments)
+    return await output("pip3", *arguments)
+
+
+async def output(*command: str) -> str:
     """What a configured tool says; nothing where it is not installed or knows no answer."""
     if shutil.which(command[0]) is None:
         return ""
@@ -83,6 +100,8 @@ async def _output(*command: str) -> str:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
+        # Wide, so that no line is broken.
+        env={**os.environ, "COLUMNS": "500"},
     )
     output, _ = await process.communicate()
     return output.decode() if process.returncode == 0 else ""

@@ -1,16 +1,11 @@
 """The registries that this machine's own package managers use, and what a sandbox gets to see of their pages."""
 
-import ast
-import asyncio
 import base64
 import binascii
 import html.parser
 import ipaddress
 import json
-import os
 import re
-import shutil
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal
@@ -19,6 +14,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from macrohard.domain import Value
+from macrohard.sandbox import host
 
 PORT: Final = 8731
 """Of the mirror, on the loopback of a sandbox. npm's pages need whole addresses, so it cannot be chosen late."""
@@ -112,9 +108,9 @@ def wanted(path: str) -> Wanted | None:
 
 async def configured() -> Registries:
     """Ask pip and npm what they are configured for; one that is not installed has no registry."""
-    pip = await _pip_settings()
-    npm_address = (await _said("npm", "config", "get", "registry")).strip()
-    npm_authorities = (await _said("npm", "config", "get", "cafile")).strip()
+    pip = await host.pip_settings()
+    npm_address = (await host.output("npm", "config", "get", "registry")).strip()
+    npm_authorities = (await host.output("npm", "config", "get", "cafile")).strip()
     addresses = [*(pip.get("index-url", "") or await _pip_default()).split(), *pip.get("extra-index-url", "").split()]
     return Registries(
         pypi=tuple(_registries(addresses, pip.get("cert", ""))),
@@ -122,23 +118,9 @@ async def configured() -> Registries:
     )
 
 
-async def _pip_settings() -> dict[str, str]:
-    listed = dict(
-        line.split("=", 1) for line in (await _said(sys.executable, "-m", "pip", "config", "list")).splitlines()
-    )
-    settings = {}
-    for origin in ("global", "install", ":env:"):
-        for name, value in listed.items():
-            if name.startswith(f"{origin}."):
-                settings[name.removeprefix(f"{origin}.")] = str(ast.literal_eval(value))
-    return settings
-
-
 async def _pip_default() -> str:
     """The index that pip's own help calls the default."""
-    said = re.search(
-        r"--index-url <url>.*?\(default\s+(\S+?)\)", await _said(sys.executable, "-m", "pip", "help", "install"), re.S
-    )
+    said = re.search(r"--index-url <url>.*?\(default\s+(\S+?)\)", await host.pip("help", "install"), re.S)
     return said[1] if said else ""
 
 
@@ -153,21 +135,6 @@ def _registries(addresses: Sequence[str], authorities: str) -> Iterator[Registry
             login=SecretStr(unquote(login)) if at else None,
             certificates=Path(authorities) if authorities and Path(authorities).is_file() else None,
         )
-
-
-async def _said(*command: str) -> str:
-    """What a configured tool says; nothing where it is not installed or knows no answer."""
-    if shutil.which(command[0]) is None:
-        return ""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ, "COLUMNS": "500"},
-    )
-    output, _ = await process.communicate()
-    return output.decode() if process.returncode == 0 else ""
 
 
 class Received(Value):
