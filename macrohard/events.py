@@ -15,6 +15,7 @@ from macrohard.domain import (
     Scenario,
     SessionOutcome,
     Specification,
+    Tier,
     UserSession,
     Value,
     Verdict,
@@ -26,7 +27,7 @@ class RunStarted(Value):
 
     type: Literal["run started"] = "run started"
     model: str
-    sandbox_tier: str
+    sandbox_tier: Tier
     notices: tuple[str, ...]
 
 

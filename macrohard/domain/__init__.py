@@ -14,6 +14,7 @@ from macrohard.domain.budget import (
     Spent,
 )
 from macrohard.domain.design import Control, Design, Look, Screen
+from macrohard.domain.isolation import TIERS, Tier, at_least
 from macrohard.domain.overview import (
     CriterionState,
     IterationSummary,
@@ -55,6 +56,7 @@ __all__ = [
     "FAILED",
     "PHASES",
     "SHARED",
+    "TIERS",
     "Artifacts",
     "Assignment",
     "BudgetState",
@@ -97,12 +99,14 @@ __all__ = [
     "Spent",
     "Step",
     "Task",
+    "Tier",
     "UserReport",
     "UserSession",
     "UserStep",
     "Value",
     "Verdict",
     "VerdictStatus",
+    "at_least",
     "owns",
     "shared_files",
 ]

@@ -11,7 +11,6 @@ from macrohard.sandbox.contract import (
     SandboxProvider,
     SandboxSpec,
     Stream,
-    Tier,
 )
 from macrohard.sandbox.docker import DockerProvider
 from macrohard.sandbox.images import BuiltImage, Progress
@@ -34,7 +33,6 @@ __all__ = [
     "SandboxProvider",
     "SandboxSpec",
     "Stream",
-    "Tier",
     "build_images",
     "choose_provider",
     "clearing_away",

@@ -13,11 +13,12 @@ from io import FileIO
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from macrohard.domain import Tier
 from macrohard.errors import SandboxUnavailable
 from macrohard.sandbox import definition as definitions
 from macrohard.sandbox import guest, rootfs
 from macrohard.sandbox.channel import Wire
-from macrohard.sandbox.contract import WORKSPACE, SandboxSpec, Tier
+from macrohard.sandbox.contract import WORKSPACE, SandboxSpec
 from macrohard.sandbox.definition import HOME, TEMPORARY, WRITABLE, SandboxDefinition
 from macrohard.sandbox.mirror import BRIDGE, ENVIRONMENT, Packages
 from macrohard.sandbox.registries import BOUND

@@ -3,14 +3,11 @@
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import PurePosixPath
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 from pydantic import model_validator
 
-from macrohard.domain import Value
-
-Tier = Literal["gvisor", "runc+userns", "runc", "bubblewrap"]
-"""How strong the isolation is, strongest first. Recorded with every run."""
+from macrohard.domain import Tier, Value
 
 WORKSPACE = PurePosixPath("/workspace")
 """The writable working directory of every sandbox; empty when the sandbox opens."""
@@ -167,6 +164,10 @@ class SandboxProvider(Protocol):
 
     @property
     def tier(self) -> Tier: ...
+
+    @property
+    def notice(self) -> str | None:
+        """What a person should know about the isolation before relying on it."""
 
     def open(self, spec: SandboxSpec) -> AbstractAsyncContextManager[Sandbox]:
         """A fresh sandbox, destroyed when the context ends, however it ends; never reused.

@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from macrohard.domain import Tier
 from macrohard.errors import SandboxUnavailable
 from macrohard.sandbox import definition as definitions
 from macrohard.sandbox import guest
 from macrohard.sandbox.broker import LABEL, Broker, Held, Patience, connect_engine
 from macrohard.sandbox.channel import Hello, Wire
-from macrohard.sandbox.contract import WORKSPACE, SandboxSpec, Tier
+from macrohard.sandbox.contract import WORKSPACE, SandboxSpec
 from macrohard.sandbox.definition import HOME, TEMPORARY, WRITABLE, SandboxDefinition
 from macrohard.sandbox.mirror import BRIDGE, ENVIRONMENT, Packages
 from macrohard.sandbox.owner import installation, owner_of, this_process

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Final
 
+from macrohard.domain import Tier
 from macrohard.errors import SandboxUnavailable
 from macrohard.sandbox import definition as definitions
-from macrohard.sandbox.contract import Sandbox, SandboxProvider, SandboxSpec, Tier
+from macrohard.sandbox.contract import Sandbox, SandboxProvider, SandboxSpec
 from macrohard.sandbox.definition import SandboxDefinition
 from macrohard.sandbox.room import uncancelled
 
@@ -61,8 +62,7 @@ class PooledProvider:
     @property
     def notice(self) -> str | None:
         """What a person should know about the isolation before relying on it."""
-        notice: str | None = getattr(self.provider, "notice", None)
-        return notice
+        return self.provider.notice
 
     @property
     def waiting(self) -> int:

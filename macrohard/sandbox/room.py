@@ -10,10 +10,10 @@ from typing import Final
 
 from pydantic import Field
 
-from macrohard.domain import Value
+from macrohard.domain import Tier, Value
 from macrohard.errors import SandboxUnavailable, ToolError
 from macrohard.sandbox.channel import Call, Wire, understood
-from macrohard.sandbox.contract import OUTPUT_LIMIT_BYTES, WORKSPACE, CommandResult, Tier
+from macrohard.sandbox.contract import OUTPUT_LIMIT_BYTES, WORKSPACE, CommandResult
 from macrohard.sandbox.definition import WRITABLE, SandboxDefinition
 from macrohard.sandbox.guest.frames import ENTRY, STDERR, STDOUT, WINDOW
 

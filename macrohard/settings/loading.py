@@ -24,6 +24,7 @@ from macrohard.llm.price import ModelPrice
 from macrohard.llm.target import RoleTargets
 from macrohard.settings.keys import find_key, in_environment, variable_of
 from macrohard.settings.media import media_plan
+from macrohard.settings.sandboxes import SandboxSettings
 from macrohard.settings.spans import Span
 from macrohard.settings.tables import EndpointName, EndpointTable, FallbackTable, RoleTable, checked_url
 from macrohard.settings.targets import Probed, Resolver
@@ -123,6 +124,8 @@ class Settings(BaseSettings):
     """Keep what is said to models and what they answer, keys taken out, so that `macrohard replay` can repeat a run."""
     sandbox: SandboxChoice = "auto"
     """Auto: Docker where an engine answers, else bubblewrap, and said so."""
+    sandboxes: SandboxSettings = SandboxSettings()
+    """How strong sandboxes have to be, how many there are at once, and what they can install."""
 
     @field_validator("home")
     @classmethod

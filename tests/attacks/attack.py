@@ -14,9 +14,9 @@ import docker
 from docker.errors import APIError, NotFound
 from docker.utils import kwargs_from_env
 
-from macrohard.domain import Value
+from macrohard.domain import Tier, Value
 from macrohard.errors import MacrohardError
-from macrohard.sandbox import WORKSPACE, CommandResult, SandboxProvider, SandboxSpec, Tier
+from macrohard.sandbox import WORKSPACE, CommandResult, SandboxProvider, SandboxSpec
 from macrohard.sandbox import definition as definitions
 
 EVERY_TIER: tuple[Tier, ...] = ("gvisor", "runc+userns", "runc", "bubblewrap")
