@@ -160,6 +160,12 @@ class Service:
         """Whether the service was started and has ended by itself."""
         return self._end is not None and self._end.done()
 
+    async def ends_within(self, seconds: float) -> bool:
+        """Whether the service is not running, or ends by itself before so many seconds have passed."""
+        if self._end is not None:
+            await asyncio.wait([self._end], timeout=seconds)
+        return self._end is None or self._end.done()
+
     def log(self) -> str:
         """The end of what the running service has written."""
         return readable(self._process.tail())[-_TAIL_CHARACTERS:].strip() if self._process else ""

@@ -87,6 +87,9 @@ class Stream(Protocol):
     async def write(self, data: bytes) -> None:
         """Send all of `data`."""
 
+    async def end(self) -> None:
+        """Say that nothing more will be sent; what still comes can be read."""
+
     async def close(self) -> None:
         """Close both directions."""
 

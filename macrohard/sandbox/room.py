@@ -323,6 +323,10 @@ class GuestStream:
     async def write(self, data: bytes) -> None:
         await self._call.send(data)
 
+    async def end(self) -> None:
+        if not self._call.finished:
+            self._call.send_end()
+
     async def close(self) -> None:
         if not self._call.finished and not self._wire.lost:
             closing = self._wire.open("kill", target=self._call.number)
