@@ -3,9 +3,8 @@
 import asyncio
 import json
 import struct
-from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from pydantic import ValidationError
 
@@ -28,6 +27,11 @@ from macrohard.sandbox.guest.frames import (
     STDOUT,
     WINDOW,
 )
+
+ANSWER_LIMIT_BYTES: Final = 1 << 12
+"""Of what a guest answers. Text costs many times its length once it is read, and no answer is long."""
+LATE_BYTES: Final = 16 * WINDOW
+"""How much may still come for a call that was forgotten before its end: two windows, in frames of whatever size."""
 
 
 class Hello(Value):
@@ -58,15 +62,22 @@ class Inflow:
     """One stream of bytes from the guest; at most a window of it waits here."""
 
     def __init__(self, grant: Callable[[int], None] | None) -> None:
-        self._chunks: deque[bytes] = deque()
+        # One piece of memory, because a window of single bytes must cost no more than a window of large pieces.
+        self._waiting = bytearray()
         self._arrived = asyncio.Event()
         self._grant = grant
-        self.waiting_bytes = 0
         self.ended = False
 
     def feed(self, data: bytes) -> None:
-        self._chunks.append(data)
-        self.waiting_bytes += len(data)
+        """
+        Raises:
+            ValueError: the guest must not send this.
+        """
+        if not data or self.ended:
+            raise ValueError("data of no length, or after the end")
+        if len(self._waiting) + len(data) > WINDOW:
+            raise ValueError("more data than the window allows")
+        self._waiting += data
         self._arrived.set()
 
     def end(self) -> None:
@@ -75,7 +86,7 @@ class Inflow:
 
     async def read(self) -> bytes:
         """The next bytes; empty at the end."""
-        while not self._chunks:
+        while not self._waiting:
             if self.ended:
                 return b""
             self._arrived.clear()
@@ -84,9 +95,8 @@ class Inflow:
 
     def take(self) -> bytes:
         """What has arrived so far, which may be nothing."""
-        data = b"".join(self._chunks)
-        self._chunks.clear()
-        self.waiting_bytes = 0
+        data = bytes(self._waiting)
+        self._waiting.clear()
         if data and self._grant and not self.ended:
             self._grant(len(data))
         return data
@@ -150,6 +160,10 @@ class Call:
         return await asyncio.shield(self._result)
 
     def receive(self, kind: int, body: bytes) -> None:
+        """
+        Raises:
+            ValueError, IndexError, struct.error: the guest must not send this.
+        """
         match kind:
             case _ if kind == DATA:
                 self.streams[STDOUT].feed(body)
@@ -158,14 +172,23 @@ class Call:
                 if self.on_errors:
                     self.on_errors(self.streams[STDERR].take())
             case _ if kind == END:
+                if self.streams[body[0]].ended:
+                    raise ValueError("two ends of one stream")
                 self.streams[body[0]].end()
             case _ if kind == CREDIT:
-                self._room += CREDIT_BODY.unpack(body)[1]
+                room = CREDIT_BODY.unpack(body)[1]
+                if not 0 < room <= WINDOW - self._room:
+                    raise ValueError("credit for what was not sent")
+                self._room += room
                 self._room_grew.set()
             case _ if kind == CONNECTED:
+                if self._connected.is_set():
+                    raise ValueError("connected twice")
                 self._connected.set()
             case _ if kind == RESULT:
-                answer = json.loads(body)
+                answer = _answer(body)
+                if self._result.done():
+                    raise ValueError("two answers")
                 self._result.set_result(answer)
                 if "error" in answer:
                     self._end_streams()
@@ -190,6 +213,18 @@ class Call:
         self._connected.set()
 
 
+def _answer(body: bytes) -> dict[str, Any]:
+    if len(body) > ANSWER_LIMIT_BYTES:
+        raise ValueError(f"an answer of {len(body)} bytes")
+    try:
+        answer = json.loads(body)
+    except RecursionError as error:
+        raise ValueError("an answer too deep") from error
+    if not isinstance(answer, dict):
+        raise ValueError("an answer that is no object")
+    return answer
+
+
 class Source(Protocol):
     """Where a guest's frames come from."""
 
@@ -204,6 +239,7 @@ class Wire:
         self._reader, self._writer, self._explain = reader, writer, explain
         self._calls: dict[int, Call] = {}
         self._last_number = 0
+        self._late_bytes = 0
         self._lost: SandboxUnavailable | None = None
         self._hello = Call(self, 0, counted=True)
         self._calls[0] = self._hello
@@ -238,8 +274,9 @@ class Wire:
         return call
 
     def forget(self, call: Call) -> None:
-        """The caller has what it wanted; frames that still come for the call are ignored."""
-        self._calls.pop(call.number, None)
+        """The caller has what it wanted; frames that still come for the call are ignored, within reason."""
+        if self._calls.pop(call.number, None):
+            self._late_bytes += LATE_BYTES
 
     def send(self, kind: int, number: int, body: bytes = b"") -> None:
         if not self._lost:
@@ -262,13 +299,21 @@ class Wire:
                 body = await self._reader.readexactly(size)
                 if call := self._calls.get(number):
                     call.receive(kind, body)
-                    if any(stream.waiting_bytes > 2 * WINDOW for stream in call.streams):
-                        raise ValueError("more data than the window allows")
+                else:
+                    self._ignore(number, size)
         except (asyncio.IncompleteReadError, ConnectionError):
             reason = await self._explain() or reason
-        except (ValueError, struct.error, IndexError, asyncio.InvalidStateError) as error:
+        except (ValueError, struct.error, IndexError) as error:
             reason = f"it broke the protocol: {error}"
         self._lose(SandboxUnavailable(f"the sandbox is gone: {reason}"))
+
+    def _ignore(self, number: int, size: int) -> None:
+        if number > self._last_number:
+            raise ValueError("a frame for a call that was never made")
+        # Also one without content takes time to read.
+        self._late_bytes -= size + 1
+        if self._late_bytes < 0:
+            raise ValueError("a flood for calls that have ended")
 
     def _lose(self, error: SandboxUnavailable) -> None:
         self._lost = self._lost or error

@@ -9,7 +9,7 @@ import pytest
 
 from macrohard.errors import SandboxUnavailable
 from macrohard.sandbox.channel import Wire
-from macrohard.sandbox.guest.frames import CREDIT, DATA, END, HEADER, RESULT
+from macrohard.sandbox.guest.frames import CONNECTED, CREDIT, CREDIT_BODY, DATA, END, ERRORS, HEADER, RESULT
 
 
 class Enemy:
@@ -69,11 +69,25 @@ NONSENSE = {
     "four gigabytes announced": HEADER.pack(DATA, 1, 1 << 31),
     "unknown kind": frame(99, 1),
     "not JSON": frame(RESULT, 1, b"{not json"),
+    "too deep": frame(RESULT, 1, b"[" * 4000),
+    "too long an answer": frame(RESULT, 1, b'{"x": "' + b"x" * 5000 + b'"}'),
+    "a number for an answer": frame(RESULT, 1, b"5"),
+    "nothing for an answer": frame(RESULT, 1, b"null"),
+    "not JSON for a hello": frame(RESULT, 0, b"["),
     "two answers": frame(RESULT, 1, b"{}") * 2,
+    "a call never made": frame(DATA, 77, b"x"),
+    "an answer to a call never made": frame(RESULT, 0xFFFFFFFF, b"{}"),
     "short credit": frame(CREDIT, 1, b"xy"),
+    "credit for nothing": frame(CREDIT, 1, CREDIT_BODY.pack(0, 1)),
+    "no credit": frame(CREDIT, 1, CREDIT_BODY.pack(0, 0)),
+    "no data": frame(DATA, 1),
+    "data after its end": frame(END, 1, b"\0") + frame(DATA, 1, b"x"),
+    "two ends": frame(END, 1, b"\0") * 2,
+    "connected twice": frame(CONNECTED, 1) * 2,
     "unknown stream": frame(END, 1, b"\x09"),
     "no stream": frame(END, 1),
-    "more than the window": frame(DATA, 1, b"x" * (1 << 20)) * 3,
+    "more than the window": frame(DATA, 1, b"x" * (1 << 20)) * 2,
+    "more errors than the window": frame(ERRORS, 1, b"x" * 60_000) * 20,
 }
 
 
@@ -90,10 +104,20 @@ async def test_nonsense_ends_the_sandbox(enemy: Enemy, nonsense: bytes) -> None:
             await call.result()
 
 
-async def test_frames_for_nobody_are_ignored(enemy: Enemy) -> None:
-    call = enemy.wire.open("ping")
-    enemy.say(frame(RESULT, 77, b"{}") + frame(DATA, 0xFFFFFFFF, b"x" * 1000) + frame(RESULT, call.number, b"{}"))
+async def test_what_comes_late_for_a_call_is_ignored_but_not_for_ever(enemy: Enemy) -> None:
+    late, call = enemy.wire.open("run"), enemy.wire.open("ping")
+    enemy.wire.forget(late)
+    enemy.say(frame(DATA, late.number, b"x" * 1000) + frame(RESULT, late.number) + frame(RESULT, call.number, b"{}"))
     assert await call.result() == {}
+    flood = frame(DATA, late.number, b"x" * (1 << 20))
+    async with asyncio.timeout(30):
+        for _ in range(100):
+            enemy.say(flood)
+            await asyncio.sleep(0)
+            if enemy.wire.lost:
+                break
+        await enemy.wire.ended()
+    assert "flood" in str(enemy.wire.lost)
 
 
 async def test_an_end_in_the_middle_of_a_frame_is_an_end(enemy: Enemy) -> None:
