@@ -38,6 +38,8 @@ async def shell(
         parts.append(f"(killed after {timeout_seconds} s)")
     if result.limit_hit:
         parts.append(f"({result.limit_hit})")
+    if result.hint:
+        parts.append(f"({result.hint})")
     parts.append(f"exit code {result.exit_code}")
     return "\n".join(parts)
 

@@ -131,7 +131,7 @@ async def open_workshop(
     files: tuple[str, ...],
 ) -> AsyncIterator[tuple[Sandbox, Workshop]]:
     """A fresh sandbox with the product's files; `ref` is where its snapshots are kept on the host."""
-    async with provider.open(SandboxSpec(image=image)) as sandbox:
+    async with provider.open(SandboxSpec(image=image, packages=provider.installs)) as sandbox:
         workshop = Workshop(sandbox, commits, base=base, ref=ref, author=author, message=message, files=files)
         await workshop.clone(more=more, snapshot=snapshot)
         yield sandbox, workshop

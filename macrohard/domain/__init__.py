@@ -23,6 +23,7 @@ from macrohard.domain.overview import (
     RunSummary,
     SessionSummary,
 )
+from macrohard.domain.packages import Fetched, HostReached, PackageFile, RefusedRequest
 from macrohard.domain.plan import Plan, Task, owns, shared_files
 from macrohard.domain.run import (
     EXIT_CODES,
@@ -71,11 +72,14 @@ __all__ = [
     "DemoFilm",
     "Design",
     "Exclusion",
+    "Fetched",
     "Finding",
     "Forecast",
+    "HostReached",
     "IterationSummary",
     "JsonObject",
     "Look",
+    "PackageFile",
     "Phase",
     "PhaseTime",
     "Picture",
@@ -83,6 +87,7 @@ __all__ = [
     "Priority",
     "ProductKind",
     "Question",
+    "RefusedRequest",
     "RunOutcome",
     "RunOverview",
     "RunStatus",

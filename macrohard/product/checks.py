@@ -218,7 +218,7 @@ async def _pod(
     Raises:
         _Broken: there is nothing to run.
     """
-    async with provider.open(SandboxSpec(image=APP_IMAGE)) as sandbox:
+    async with provider.open(SandboxSpec(image=APP_IMAGE, packages=provider.installs)) as sandbox:
         verdicts.begin("manifest")
         try:
             service = await checkout(sandbox, bundle=bundle, commit=verdicts.commit)
@@ -250,7 +250,8 @@ async def _install(service: Service, verdicts: _Verdicts, *, tells: bool) -> Non
             await verdicts.basic("install", "passed", "installed", log=log)
         return
     why = result.limit_hit or ("took too long" if result.timed_out else f"exit code {result.exit_code}")
-    summary = f"the install command failed ({why}): {log[-_TAIL_CHARACTERS:]}"
+    hint = f" ({result.hint})" if result.hint else ""
+    summary = f"the install command failed ({why}): {log[-_TAIL_CHARACTERS:]}{hint}"
     if tells:
         await verdicts.basic("install", "failed", summary, log=log)
     raise _Broken(summary)

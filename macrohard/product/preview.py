@@ -24,7 +24,7 @@ async def preview(provider: SandboxProvider, *, bundle: bytes, commit: str, port
         SandboxUnavailable: no sandbox could be had.
     """
     with reserved(port) as listeners:
-        async with provider.open(SandboxSpec(image=APP_IMAGE)) as sandbox:
+        async with provider.open(SandboxSpec(image=APP_IMAGE, packages=provider.installs)) as sandbox:
             try:
                 service = await checkout(sandbox, bundle=bundle, commit=commit)
                 if service.manifest.kind not in ("web", "api"):

@@ -62,12 +62,17 @@ class Service:
         self._reviving = asyncio.Lock()
 
     async def install(self) -> CommandResult | None:
-        """Run the install command, if there is one; a failure is a result."""
-        if not self.manifest.commands.install:
-            return None
-        return await self.sandbox.run(
-            self.manifest.commands.install, timeout_seconds=INSTALL_SECONDS, directory=self.root
-        )
+        """Run the install command, if there is one; a failure is a result.
+
+        What runs afterwards has no way out any more, as it will have none where the product is used.
+        """
+        result = None
+        if self.manifest.commands.install:
+            result = await self.sandbox.run(
+                self.manifest.commands.install, timeout_seconds=INSTALL_SECONDS, directory=self.root
+            )
+        await self.sandbox.seal()
+        return result
 
     async def run_tests(self) -> TestRun:
         """Run the product's own tests; the service must not be running.
@@ -100,7 +105,7 @@ class Service:
         """
         result = await self.install()
         if result is not None and result.exit_code != 0:
-            raise ToolError(f"the install command failed: {_tail(result.stdout + result.stderr)}")
+            raise ToolError(f"the install command failed: {why_not_installed(result)}")
         await self.start()
 
     async def start(self, *, wiped: bool = False) -> None:
@@ -283,6 +288,12 @@ def _test_summary(result: CommandResult, count: int | None, output: str) -> str:
             f"a line such as '12 passed' or 'Ran 12 tests' is needed. They wrote: {_tail(output)}"
         )
     return f"{count} tests passed" if count else "no test ran"
+
+
+def why_not_installed(result: CommandResult) -> str:
+    """What a failed install command said at its end, and what it could not fetch."""
+    said = _tail(result.stdout + result.stderr)
+    return f"{said}\n({result.hint})" if result.hint else said
 
 
 def readable(output: str) -> str:

@@ -397,7 +397,7 @@ async def _replay(visit: Visit, service: Service, acts: Sequence[Act]) -> list[s
 
 @asynccontextmanager
 async def _pod(provider: SandboxProvider, *, bundle: bytes, commit: str) -> AsyncIterator[tuple[Service, Browser]]:
-    async with provider.open(SandboxSpec(image=APP_IMAGE)) as sandbox:
+    async with provider.open(SandboxSpec(image=APP_IMAGE, packages=provider.installs)) as sandbox:
         service = await checkout(sandbox, bundle=bundle, commit=commit)
         if service.manifest.kind != "web":
             raise ToolError(f"a product of kind {service.manifest.kind} has no pages")

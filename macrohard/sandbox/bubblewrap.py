@@ -20,7 +20,7 @@ from macrohard.sandbox import guest, rootfs
 from macrohard.sandbox.channel import Wire
 from macrohard.sandbox.contract import WORKSPACE, SandboxSpec
 from macrohard.sandbox.definition import HOME, TEMPORARY, WRITABLE, SandboxDefinition
-from macrohard.sandbox.mirror import BRIDGE, ENVIRONMENT, Packages
+from macrohard.sandbox.packages import BRIDGE, Packages, WayOut
 from macrohard.sandbox.registries import BOUND
 from macrohard.sandbox.room import Room, uncancelled
 from macrohard.sandbox.rootfs import Rootfs
@@ -48,7 +48,8 @@ class BubblewrapProvider:
 
     def __init__(self) -> None:
         self._networks: dict[str, FileIO] = {}
-        self.packages = Packages()
+        self.packages: Packages | None = None
+        """What sandboxes that ask for packages may fetch; None: nothing."""
 
     @classmethod
     async def connect(cls) -> "BubblewrapProvider":
@@ -77,16 +78,20 @@ class BubblewrapProvider:
     def tier(self) -> Tier:
         return "bubblewrap"
 
+    @property
+    def installs(self) -> bool:
+        return self.packages is not None
+
     async def has_image(self, definition: SandboxDefinition) -> bool:
         return rootfs.find(definition) is not None
 
     @asynccontextmanager
     async def open(self, spec: SandboxSpec) -> AsyncIterator[Room]:
-        async with self.packages.offered(spec) as shared, self._open(spec, shared) as room:
+        async with WayOut.open(spec, self.packages) as way_out, self._open(spec, way_out) as room:
             yield room
 
     @asynccontextmanager
-    async def _open(self, spec: SandboxSpec, shared: Path | None) -> AsyncIterator[Room]:
+    async def _open(self, spec: SandboxSpec, way_out: WayOut) -> AsyncIterator[Room]:
         definition = definitions.load(spec.image)
         made = rootfs.find(definition)
         if made is None:
@@ -95,7 +100,7 @@ class BubblewrapProvider:
             )
         name = f"macrohard-{uuid.uuid4().hex[:12]}"
         # Starting is never broken off: a child that bubblewrap has not come to tie to its own life would stay for ever.
-        starting = asyncio.create_task(self._start(name, definition, made, spec, shared))
+        starting = asyncio.create_task(self._start(name, definition, made, spec, way_out.folder))
         wire: Wire | None = None
         try:
             process = await asyncio.shield(starting)
@@ -118,7 +123,7 @@ class BubblewrapProvider:
                 tier="bubblewrap",
                 definition=definition,
                 wire=wire,
-                environment=ENVIRONMENT if shared else None,
+                way_out=way_out,
             )
             self.notice = " ".join(filter(None, (NOTICE, await room.settle_in())))
             yield room
@@ -217,7 +222,8 @@ class BubblewrapProvider:
         return ()
 
     async def close(self) -> None:
-        await self.packages.close()
+        if self.packages:
+            await self.packages.close()
 
 
 def _pipe() -> tuple[FileIO, FileIO]:

@@ -24,7 +24,7 @@ class SandboxSpec(Value):
     join: str | None = None
     """`Sandbox.id` of an open sandbox whose loopback network this one shares (a pod)."""
     packages: bool = False
-    """Whether pip and npm inside can install from a mirror of this machine's registries. Not together with `join`."""
+    """Whether what the provider's `installs` is about can be fetched, until it is sealed. Not together with `join`."""
 
     @model_validator(mode="after")
     def _one_mirror_in_a_pod(self) -> Self:
@@ -46,6 +46,8 @@ class CommandResult(Value):
     limit_hit: str | None
     """In words that an agent understands, e.g. "killed: memory limit 1024 MiB"; None if none was."""
     duration_seconds: float
+    hint: str | None = None
+    """Why what it wanted from outside could not be fetched, in words that an agent understands; None if all was."""
 
 
 class Process(Protocol):
@@ -158,6 +160,9 @@ class Sandbox(Protocol):
             SandboxUnavailable: the sandbox was lost.
         """
 
+    async def seal(self) -> None:
+        """Let nothing be fetched from outside any more; what is under way is cut off. Cannot be undone."""
+
     async def kill_all(self) -> None:
         """Kill every process of the unprivileged user; none is left when this returns."""
 
@@ -171,6 +176,10 @@ class SandboxProvider(Protocol):
     @property
     def notice(self) -> str | None:
         """What a person should know about the isolation before relying on it."""
+
+    @property
+    def installs(self) -> bool:
+        """Whether sandboxes that are opened with `packages` can fetch packages, or reach hosts that a person listed."""
 
     def open(self, spec: SandboxSpec) -> AbstractAsyncContextManager[Sandbox]:
         """A fresh sandbox, destroyed when the context ends, however it ends; never reused.

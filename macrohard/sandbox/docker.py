@@ -16,8 +16,8 @@ from macrohard.sandbox.broker import LABEL, Broker, Held, Patience, connect_engi
 from macrohard.sandbox.channel import Hello, Wire
 from macrohard.sandbox.contract import WORKSPACE, SandboxSpec
 from macrohard.sandbox.definition import HOME, TEMPORARY, WRITABLE, SandboxDefinition
-from macrohard.sandbox.mirror import BRIDGE, ENVIRONMENT, Packages
 from macrohard.sandbox.owner import installation, owner_of, this_process
+from macrohard.sandbox.packages import BRIDGE, Packages, WayOut
 from macrohard.sandbox.room import Room, uncancelled
 from macrohard.sandbox.template import Template, audit
 
@@ -41,7 +41,8 @@ class DockerProvider:
         self._wanted: set[str] = set()
         """The names of containers that are being made or in use."""
         self._containers: dict[str, str] = {}
-        self.packages = Packages()
+        self.packages: Packages | None = None
+        """What sandboxes that ask for packages may fetch; None: nothing."""
 
     @classmethod
     async def connect(cls, *, home: Path, patience: Patience | None = None) -> "DockerProvider":
@@ -70,17 +71,21 @@ class DockerProvider:
     def tier(self) -> Tier:
         return self._tier
 
+    @property
+    def installs(self) -> bool:
+        return self.packages is not None
+
     async def has_image(self, definition: SandboxDefinition) -> bool:
         return await self._broker.image(definition.tag) is not None
 
     @asynccontextmanager
     async def open(self, spec: SandboxSpec) -> AsyncIterator[Room]:
-        async with self.packages.offered(spec) as shared, self._open(spec, shared) as room:
+        async with WayOut.open(spec, self.packages) as way_out, self._open(spec, way_out) as room:
             yield room
 
     @asynccontextmanager
-    async def _open(self, spec: SandboxSpec, shared: Path | None) -> AsyncIterator[Room]:
-        template = self.template(spec, shared=shared)
+    async def _open(self, spec: SandboxSpec, way_out: WayOut) -> AsyncIterator[Room]:
+        template = self.template(spec, shared=way_out.folder)
         # Named by us, so that it can be removed even when we are cancelled while it is made.
         name = f"macrohard-{uuid.uuid4().hex[:12]}"
         self._wanted.add(name)
@@ -102,7 +107,7 @@ class DockerProvider:
                 tier=_tier_of(hello),
                 definition=definitions.load(spec.image),
                 wire=wire,
-                environment=ENVIRONMENT if shared else None,
+                way_out=way_out,
             )
             self.notice = await room.settle_in()
             yield room
@@ -188,7 +193,8 @@ class DockerProvider:
         return owner is not None and owner.dead
 
     async def close(self) -> None:
-        await self.packages.close()
+        if self.packages:
+            await self.packages.close()
         await self._broker.close()
 
 

@@ -65,6 +65,10 @@ class PooledProvider:
         return self.provider.notice
 
     @property
+    def installs(self) -> bool:
+        return self.provider.installs
+
+    @property
     def waiting(self) -> int:
         """How many sandboxes are kept unused, those included that are being opened."""
         return sum(len(ahead) for ahead in self._ahead.values())

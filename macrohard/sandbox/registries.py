@@ -6,15 +6,14 @@ import html.parser
 import ipaddress
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
-from pydantic import SecretStr
+from pydantic import ConfigDict, SecretStr
 
 from macrohard.domain import Value
-from macrohard.sandbox import host
 
 PORT: Final = 8731
 """Of the mirror, on the loopback of a sandbox. npm's pages need whole addresses, so it cannot be chosen late."""
@@ -31,6 +30,8 @@ _PATHS: Final = (
     re.compile(rf"/pypi/files/(?P<digest>[0-9a-f]{{64}})/(?P<file>{_FILE})"),
     re.compile(rf"/npm/(?P<package>(?:@{_NPM_NAME}(?:/|%2[fF]))?{_NPM_NAME})"),
     re.compile(rf"/npm/-/(?P<digest>[0-9a-f]{{128}})/(?P<file>{_FILE})"),
+    # As lock files name them that were written elsewhere.
+    re.compile(rf"(?:/npm)?/(?P<of>(?:@{_NPM_NAME}/)?{_NPM_NAME})/-/(?P<tarball>{_FILE})(?<=\.tgz)"),
 )
 _KINDS: Final = (".whl", ".tar.gz", ".zip", ".tgz")
 
@@ -50,6 +51,12 @@ class Registry(Value):
     """Ends with a slash, and holds no name or password."""
     login: SecretStr | None = None
     """`name:password`, sent to this registry only and never shown to a sandbox."""
+    token: SecretStr | None = None
+    """Sent instead of a login, and as carefully."""
+    scope: str = ""
+    """Of npm: "@name" if only packages of this scope are asked for there."""
+    proxy: SecretStr | None = None
+    """The HTTP proxy that the package manager's own settings name; None: what the environment says."""
     certificates: Path | None = None
     """Authorities to trust besides the system's."""
 
@@ -60,6 +67,13 @@ class Registries(Value):
     pypi: tuple[Registry, ...]
     npm: tuple[Registry, ...]
 
+    def of_package(self, name: str) -> tuple[Registry, ...]:
+        """Where npm asks for a package: at its scope's own registry, if it has one."""
+        scope = name.partition("/")[0]
+        return tuple(each for each in self.npm if each.scope == scope) or tuple(
+            each for each in self.npm if not each.scope
+        )
+
 
 class Wanted(Value):
     """A path of the mirror that keeps to the grammar."""
@@ -68,7 +82,9 @@ class Wanted(Value):
     name: str
     """Of the project, of the package, or of the file."""
     digest: str = ""
-    """Of the file: SHA-256 or SHA-512, in hexadecimal."""
+    """Of the file: SHA-256 or SHA-512, in hexadecimal; empty if it is named by its package."""
+    package: str = ""
+    """Of the file, if it has no digest."""
 
 
 class File(Value):
@@ -80,6 +96,9 @@ class File(Value):
     """The configured address of the registry that names it."""
     algorithm: Literal["sha256", "sha512"]
     digest: str
+    ecosystem: Literal["pypi", "npm"]
+    package: str
+    version: str
 
 
 class Page(Value):
@@ -103,42 +122,15 @@ def wanted(path: str) -> Wanted | None:
                     return Wanted(kind="package", name=unquote(package))
                 case {"digest": digest, "file": file}:
                     return Wanted(kind="file", name=unquote(file), digest=digest)
+                case {"of": package, "tarball": file}:
+                    return Wanted(kind="file", name=unquote(file), package=package)
     return None
-
-
-async def configured() -> Registries:
-    """Ask pip and npm what they are configured for; one that is not installed has no registry."""
-    pip = await host.pip_settings()
-    npm_address = (await host.output("npm", "config", "get", "registry")).strip()
-    npm_authorities = (await host.output("npm", "config", "get", "cafile")).strip()
-    addresses = [*(pip.get("index-url", "") or await _pip_default()).split(), *pip.get("extra-index-url", "").split()]
-    return Registries(
-        pypi=tuple(_registries(addresses, pip.get("cert", ""))),
-        npm=tuple(_registries([npm_address], npm_authorities)),
-    )
-
-
-async def _pip_default() -> str:
-    """The index that pip's own help calls the default."""
-    said = re.search(r"--index-url <url>.*?\(default\s+(\S+?)\)", await host.pip("help", "install"), re.S)
-    return said[1] if said else ""
-
-
-def _registries(addresses: Sequence[str], authorities: str) -> Iterator[Registry]:
-    for address in addresses:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            continue
-        login, at, host = parts.netloc.rpartition("@")
-        yield Registry(
-            address=urlunsplit((parts.scheme, host, parts.path.rstrip("/") + "/", "", "")),
-            login=SecretStr(unquote(login)) if at else None,
-            certificates=Path(authorities) if authorities and Path(authorities).is_file() else None,
-        )
 
 
 class Received(Value):
     """A page as a registry gave it."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
     registry: str
     address: str
@@ -160,7 +152,7 @@ def pypi_page(name: str, received: Sequence[Received]) -> Page:
     for page in received:
         for each in _pypi_files(page):
             digest = (each.get("hashes") or {}).get("sha256")
-            file = _file(page, each["filename"], each["url"], "sha256", digest)
+            file = _file(page, each["filename"], each["url"], "sha256", digest, package=name, version=None)
             if file is None or file.name in entries:
                 continue
             entry = {"filename": file.name, "url": f"../../files/{file.digest}/{quote(file.name)}"}
@@ -237,7 +229,8 @@ def npm_page(received: Received) -> Page:
         match version:
             case {"dist": {"tarball": str(address), "integrity": str(integrity)}}:
                 name_of_file = unquote(urlsplit(address).path.rpartition("/")[2])
-                file = _file(received, name_of_file, address, "sha512", _sha512(integrity))
+                digest = _sha512(integrity)
+                file = _file(received, name_of_file, address, "sha512", digest, package=name, version=number)
             case _:
                 continue
         if file is None:
@@ -265,7 +258,14 @@ def _sha512(integrity: str) -> str | None:
 
 
 def _file(
-    page: Received, name: str, address: str, algorithm: Literal["sha256", "sha512"], digest: object
+    page: Received,
+    name: str,
+    address: str,
+    algorithm: Literal["sha256", "sha512"],
+    digest: object,
+    *,
+    package: str,
+    version: str | None,
 ) -> File | None:
     """The file, if its name, its address and its digest are such that it can be mirrored."""
     size = {"sha256": 64, "sha512": 128}[algorithm]
@@ -277,7 +277,23 @@ def _file(
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
         return None
     full = urlunsplit(parts._replace(fragment=""))
-    return File(name=name, address=full, registry=page.registry, algorithm=algorithm, digest=digest)
+    return File(
+        name=name,
+        address=full,
+        registry=page.registry,
+        algorithm=algorithm,
+        digest=digest,
+        ecosystem="pypi" if version is None else "npm",
+        package=printable(package),
+        version=printable(_version(name) if version is None else version),
+    )
+
+
+def _version(name: str) -> str:
+    """As a wheel's or source archive's name has it."""
+    if name.endswith(".whl"):
+        return ([*name.split("-"), ""])[1]
+    return name.removesuffix(".gz").rpartition(".")[0].rpartition("-")[2]
 
 
 def public(address: str) -> bool:

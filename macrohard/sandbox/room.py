@@ -16,6 +16,7 @@ from macrohard.sandbox.channel import Call, Wire, understood
 from macrohard.sandbox.contract import OUTPUT_LIMIT_BYTES, WORKSPACE, CommandResult
 from macrohard.sandbox.definition import WRITABLE, SandboxDefinition
 from macrohard.sandbox.guest.frames import ENTRY, STDERR, STDOUT, WINDOW
+from macrohard.sandbox.packages import WayOut
 
 COMMAND_LIMIT_BYTES: Final = (1 << 17) - 1
 """The kernel's limit on one argument."""
@@ -54,11 +55,11 @@ class Room:
         tier: Tier,
         definition: SandboxDefinition,
         wire: Wire,
-        environment: Mapping[str, str] | None = None,
+        way_out: WayOut,
     ) -> None:
-        """`environment`: for every command, besides what the image has."""
         self._id, self._tier, self._definition, self._wire = id, tier, definition, wire
-        self._environment = dict(environment or {})
+        self._way_out = way_out
+        self._own_environment: dict[str, str] = {}
 
     async def settle_in(self) -> str | None:
         """Find out what programs inside need to know; returns what a person should know.
@@ -70,12 +71,17 @@ class Room:
             return None
         if (await self.run("unshare --user true", timeout_seconds=30)).exit_code == 0:
             return None
-        self._environment["MACROHARD_CHROMIUM_SANDBOX"] = "0"
+        self._own_environment["MACROHARD_CHROMIUM_SANDBOX"] = "0"
         return "Chromium runs without its own sandbox here, because this machine allows it no user namespaces."
 
     @property
     def id(self) -> str:
         return self._id
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        """For every command, besides what the image has."""
+        return {**self._way_out.environment, **self._own_environment}
 
     @property
     def tier(self) -> Tier:
@@ -122,10 +128,13 @@ class Room:
             raise
         finally:
             self._wire.forget(call)
+        stdout = call.streams[STDOUT].take().decode(errors="replace")
+        stderr = ending.complaint + call.streams[STDERR].take().decode(errors="replace")
         return CommandResult(
             exit_code=ending.code,
-            stdout=call.streams[STDOUT].take().decode(errors="replace"),
-            stderr=ending.complaint + call.streams[STDERR].take().decode(errors="replace"),
+            stdout=stdout,
+            stderr=stderr,
+            hint=await self._way_out.hint(stdout + stderr),
             dropped_bytes=ending.dropped,
             timed_out=ending.timed_out,
             limit_hit=self._limit_in_words(ending),
@@ -220,6 +229,9 @@ class Room:
             self._wire.forget(call)
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"127.0.0.1:{port}: {refusal.get('error')}")
         return GuestStream(call, self._wire)
+
+    async def seal(self) -> None:
+        await self._way_out.seal()
 
     async def kill_all(self) -> None:
         await self._ask("kill_all")

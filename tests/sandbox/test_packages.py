@@ -1,12 +1,14 @@
 """Installing packages in real sandboxes that have no network, from a registry on loopback of the host."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from macrohard.domain import Fetched
 from macrohard.sandbox import BubblewrapProvider, DockerProvider, SandboxSpec, build_images, choose_provider
-from macrohard.sandbox.mirror import Packages
+from macrohard.sandbox.packages import Packages, hearing_of_fetches
+from macrohard.sandbox.registries import PORT
 from tests.sandbox.upstream import Upstream, serving
 
 Provider = DockerProvider | BubblewrapProvider
@@ -30,8 +32,20 @@ async def provider(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
     await opened.close()
 
 
+@pytest.fixture
+def heard() -> Iterator[list[Fetched]]:
+    """What was told of fetches in this test."""
+    told: list[Fetched] = []
+
+    async def tell(fetched: Fetched) -> None:
+        told.append(fetched)
+
+    with hearing_of_fetches(tell):
+        yield told
+
+
 async def test_packages_are_installed_without_a_network_and_the_next_time_without_a_registry(
-    provider: Provider, tmp_path: Path
+    provider: Provider, heard: list[Fetched], tmp_path: Path
 ) -> None:
     upstream = Upstream()
     async with serving(upstream) as registries:
@@ -40,8 +54,15 @@ async def test_packages_are_installed_without_a_network_and_the_next_time_withou
             # The bridge is not a command, so ending all commands does not end it.
             await sandbox.kill_all()
             result = await sandbox.run(INSTALL, timeout_seconds=120)
-            assert (result.stdout, result.exit_code) == (INSTALLED, 0), result.stderr
-            assert {each.status for each in provider.packages.requests} == {200}
+            assert (result.stdout, result.exit_code, result.hint) == (INSTALLED, 0, None), result.stderr
+            (fetched,) = heard
+            assert [(each.ecosystem, each.name, each.version, each.cached) for each in fetched.files] == [
+                ("pypi", "greeting", "1.0", False),
+                ("npm", "@test/greeting", "1.0.0", False),
+            ]
+            assert fetched.pages == ("/pypi/simple/greeting/", "/npm/@test%2fgreeting")
+            assert not fetched.refused
+            assert fetched.in_words.startswith("2 packages, 0.0 MB, 0 from the cache")
             refused = "for each in /etc/passwd /npm/.. /pypi/simple/a%2fb/; do curl -s --path-as-is -o /dev/null "
             refused += (
                 "-w '%{http_code} ' $PIP_INDEX_URL/../..$each; done; curl -s -X PUT -o /dev/null -w '%{http_code} '"
@@ -52,20 +73,47 @@ async def test_packages_are_installed_without_a_network_and_the_next_time_withou
             assert result.stdout.splitlines() == ["400 400 400 405 ", "packages.sock"]
             assert result.stderr.count("Read-only file system") + result.stderr.count("busy") == 3
             assert "Failed to connect" in result.stderr
+            assert [each.count for each in heard[1].refused] == [1] * 4
+            missing = await sandbox.run("pip install -q no-such-thing", timeout_seconds=60)
+            assert missing.exit_code == 1
+            assert missing.hint is not None
+            assert "no registry knows no-such-thing" in missing.hint
     asked = len(upstream.asked)
     assert asked > 0
     async with provider.open(SPEC) as sandbox:
         result = await sandbox.run(INSTALL, timeout_seconds=120)
         assert (result.stdout, result.exit_code) == (INSTALLED, 0), result.stderr
     assert len(upstream.asked) == asked
+    assert [each.cached for each in heard[-1].files] == [True, True]
 
 
-async def test_a_sandbox_that_may_not_has_no_mirror(provider: Provider, tmp_path: Path) -> None:
+async def test_once_sealed_a_sandbox_fetches_nothing_more(provider: Provider, tmp_path: Path) -> None:
     async with serving(Upstream()) as registries:
         provider.packages = Packages(registries, cache=tmp_path / "cache")
-        async with provider.open(SandboxSpec(image="base")) as sandbox:
-            result = await sandbox.run("ls /run/macrohard; env | grep 8731", timeout_seconds=60)
-        assert result.exit_code == 1
-        assert result.stdout.count("8731") == 0
-        assert "No such file" in result.stderr
-        assert not provider.packages.requests
+        async with provider.open(SPEC) as sandbox:
+            ask = f"curl -sS -m 10 -w '%{{http_code}}' -o /dev/null http://127.0.0.1:{PORT}/pypi/simple/greeting/"
+            assert (await sandbox.run(ask, timeout_seconds=60)).stdout == "200"
+            holding = await sandbox.spawn(
+                f"python3 -c \"import socket; s = socket.create_connection(('127.0.0.1', {PORT})); "
+                "print('connected', flush=True); print(s.recv(1), flush=True)\""
+            )
+            assert await holding.receive_line() == b"connected\n"
+            await sandbox.seal()
+            assert await holding.receive_line() == b"b''\n"
+            result = await sandbox.run(ask + f"; ls /run/macrohard; env | grep {PORT}", timeout_seconds=60)
+            assert result.stdout == "000"
+            await sandbox.seal()
+
+
+async def test_where_packages_are_off_installing_fails_at_once_and_says_what_to_do(provider: Provider) -> None:
+    assert not provider.installs
+    async with provider.open(SPEC) as sandbox:
+        around = await sandbox.run(f"ls /run/macrohard; env | grep {PORT}", timeout_seconds=60)
+        assert "No such file" in around.stderr
+        assert around.stdout == ""
+        for command in ("pip install -q greeting 2>&1 | tail -1", "npm install --no-progress greeting"):
+            result = await sandbox.run(command, timeout_seconds=60)
+            assert not result.timed_out
+            assert result.hint is not None
+            assert "packages = true" in result.hint
+            assert "[sandboxes]" in result.hint
