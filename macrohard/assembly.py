@@ -1,5 +1,6 @@
 """Puts the parts together: settings in, a factory out that takes requirements and gives products."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -14,13 +15,18 @@ from macrohard.agent import Catalogue, load_catalogue
 from macrohard.bundled import folder
 from macrohard.domain import Artifacts, BudgetState, Caps, Forecast, JsonObject, RunOverview, RunSummary, Value
 from macrohard.errors import MacrohardError, RequestError
-from macrohard.events import Event, Progress
+from macrohard.events import Event, Progress, SandboxAwaited, waiting_in_words
 from macrohard.llm import FREE
 from macrohard.llm.limits.limiter import Limiters
 from macrohard.llm.target import ProbeResult, RoleTargets, Target
 from macrohard.report import render
-from macrohard.sandbox import SandboxProvider, build_images, choose_provider, clearing_away, prune
+from macrohard.sandbox import build_images, choose_provider, clearing_away, prune
+from macrohard.sandbox.packages import Packages, ask_registries
+from macrohard.sandbox.places import places_here
+from macrohard.sandbox.pool import PooledProvider
+from macrohard.sandbox.registries import Registries
 from macrohard.settings import SandboxChoice, Settings
+from macrohard.settings.sandboxes import SandboxSettings
 from macrohard.store import Store
 from macrohard.workspace import Repository
 
@@ -35,6 +41,16 @@ REPORT, FILM = "report.html", "demo.mp4"
 MODEL_NOTICE = (
     "The built-in model was used. It follows rules, and knows record-keeping web products only; "
     "set MACROHARD_MODEL with a key or an address for a real one."
+)
+
+
+REGISTRY_SECONDS = 10.0
+PACKAGES_OFF = (
+    "off: sandboxes have no way out, and products are built from what the images hold; "
+    "`packages = true` in the table [sandboxes] of the settings lets them install from this machine's registries"
+)
+ALLOWED_NOTICE = (
+    "Sandboxes can send anything to {hosts}, as the settings allow it; it is encrypted, so nobody sees what it was."
 )
 
 
@@ -64,6 +80,10 @@ class Factory:
     def __init__(self, settings: Settings, store: Store, *, sandbox: SandboxChoice, stack: AsyncExitStack) -> None:
         self._settings, self._store, self._sandbox, self._stack = settings, store, sandbox, stack
         self._limiters = Limiters()
+        self._pool: PooledProvider | None = None
+        self._opening_pool = asyncio.Lock()
+        self._listeners: list[Callable[[str], None]] = []
+        """Who is told what happens to sandboxes; those whose own it is are told otherwise."""
 
     @property
     def artifacts(self) -> Artifacts:
@@ -99,9 +119,10 @@ class Factory:
         options = await self._store.options(run_id)
         if "replay_of" in options:
             raise RequestError(f"run {run_id} is a replay; replay run {options['replay_of']} again instead")
-        provider = await self._provider(lambda text: observe(Progress(text=text)))
         targets = await self.targets(overview.summary.model)
-        notices = [notice for notice in (getattr(provider, "notice", ""),) if notice]
+        notices = list[str]()
+        if hosts := self._settings.sandboxes.allow:
+            notices.append(ALLOWED_NOTICE.format(hosts=", ".join(hosts)))
         if any(target.endpoint.base_url is None for target in chain(*targets.values())):
             notices.append(MODEL_NOTICE)
 
@@ -113,15 +134,18 @@ class Factory:
 
         record_to = traffic_path(self._settings.home, run_id) if options.get("record") else None
         media = self._settings.media_plan(overview.summary.model)
-        async with open_endpoints(targets, record_to=record_to, media=media) as endpoints:
+        async with (
+            self._sandboxes(lambda text: observe(Progress(text=text))) as pool,
+            open_endpoints(targets, record_to=record_to, media=media) as endpoints,
+        ):
             surroundings = Surroundings(
                 store=self._store,
                 home=self._settings.home,
                 catalogue=catalogue(),
-                sandboxes=provider,
+                sandboxes=pool,
                 endpoints=endpoints,
                 limiters=self._limiters,
-                notices=tuple(notices),
+                notices=(*filter(None, (pool.notice,)), *notices),
                 parallel_sessions=self._settings.parallel_sessions,
                 patience_seconds=self._settings.patience_seconds,
                 media=media,
@@ -150,8 +174,8 @@ class Factory:
             SandboxUnavailable: there is no sandbox on this machine.
         """
         replays = self.replays()
-        provider = await self._provider(lambda text: observe(Progress(text=text)))
-        return await replays.carry_out(run_id, sandboxes=provider, on_departure=on_departure, observe=observe)
+        async with self._sandboxes(lambda text: observe(Progress(text=text))) as pool:
+            return await replays.carry_out(run_id, sandboxes=pool, on_departure=on_departure, observe=observe)
 
     def recording(self, run_id: str) -> Path | None:
         """Where the traffic of a run with its models is kept; None: it was not recorded."""
@@ -216,8 +240,10 @@ class Factory:
         return out
 
     @asynccontextmanager
-    async def open_product(self, run_id: str, *, port: int) -> AsyncIterator[str]:
+    async def open_product(self, run_id: str, *, port: int, tell: Callable[[str], None]) -> AsyncIterator[str]:
         """Start the product in its sandbox and give the address on this machine that leads to it.
+
+        `tell` gets lines about what takes long.
 
         Raises:
             RequestError: the run has no product that can be opened.
@@ -228,8 +254,16 @@ class Factory:
         overview = await self.overview(run_id)
         commit = self._product_commit(overview)
         bundle = await (await self._repository(overview.summary.id)).bundle(commit)
-        provider = await self._provider(lambda text: None)
-        async with preview(provider, bundle=bundle, commit=commit, port=port) as address:
+
+        async def wait(event: Event) -> None:
+            if isinstance(event, SandboxAwaited) and event.turn:
+                tell(waiting_in_words(event))
+
+        async with (
+            self._sandboxes(tell) as pool,
+            pool.share(f"preview of {overview.summary.id}", tell=wait, ahead=False) as sandboxes,
+            preview(sandboxes, bundle=bundle, commit=commit, port=port) as address,
+        ):
             yield address
 
     async def diagnose(self) -> tuple[Diagnosis, ...]:
@@ -253,6 +287,7 @@ class Factory:
         kept = f"what models say in a run is kept in {self._settings.home / 'runs'}"
         off = "what models say is not kept, so runs cannot be replayed"
         rows.append(Diagnosis(check="recording", ok=True, detail=kept if self._settings.record else off))
+        rows += await _ways_out(self._settings.sandboxes)
         for row in await diagnose(home=self._settings.home):
             needed = row.check == "a sandbox can be had"
             rows.append(Diagnosis(check=row.check, ok=row.ok, needed=needed, detail=row.detail, advice=row.advice))
@@ -308,12 +343,34 @@ class Factory:
                 found[key] = ProbeResult.model_validate(body)
         return found
 
-    async def _provider(self, tell: Callable[[str], None]) -> SandboxProvider:
+    @asynccontextmanager
+    async def _sandboxes(self, tell: Callable[[str], None]) -> AsyncIterator[PooledProvider]:
+        """The places and warm sandboxes that all runs of this process share; there from the first need on."""
+        self._listeners.append(tell)
+        try:
+            async with self._opening_pool:
+                if self._pool is None:
+                    self._pool = await self._opened_pool()
+            yield self._pool
+        finally:
+            self._listeners.remove(tell)
+
+    async def _opened_pool(self) -> PooledProvider:
+        def tell(text: str) -> None:
+            for listener in self._listeners:
+                listener(text)
+
         await build_images(IMAGES, progress=tell, engine=self._sandbox)
+        wish = self._settings.sandboxes
+        places = wish.places or places_here()
         provider = await choose_provider(self._sandbox, home=self._settings.home)
-        self._stack.push_async_callback(provider.close)
-        await self._stack.enter_async_context(clearing_away(provider, tell=tell))
-        return provider
+        provider.packages = _packages(wish)
+        async with AsyncExitStack() as undoing:
+            pool = PooledProvider(provider, size=wish.warm, places=places, tell=tell)
+            undoing.push_async_callback(pool.close)
+            await undoing.enter_async_context(clearing_away(pool, tell=tell))
+            self._stack.push_async_exit(undoing.pop_all())
+        return pool
 
     async def _repository(self, run_id: str) -> Repository:
         return await Repository.create(self._settings.home / "runs" / run_id / "repository.git")
@@ -385,6 +442,38 @@ def catalogue() -> Catalogue:
     """
     images = frozenset(path.name for path in folder("sandboxes").iterdir() if path.is_dir())
     return load_catalogue(folder("agents"), images=images)
+
+
+def _packages(wish: SandboxSettings) -> Packages | None:
+    """What sandboxes of these settings may fetch; None: nothing."""
+    if not wish.packages and not wish.allow:
+        return None
+    return Packages(None if wish.packages else Registries(pypi=(), npm=()), hosts=frozenset(wish.allow))
+
+
+async def _ways_out(wish: SandboxSettings) -> list[Diagnosis]:
+    """What sandboxes of these settings can reach, and whether it answers."""
+    rows = []
+    if wish.packages:
+        found = await ask_registries(seconds=REGISTRY_SECONDS)
+        rows = [
+            Diagnosis(
+                check=f"packages from {each.registry}",
+                ok=not each.problem,
+                needed=False,
+                detail=each.problem or "products can install them; it answers",
+                advice="compare with `pip config list` and `npm config list`, which Macrohard follows",
+            )
+            for each in found
+        ]
+        if not found:
+            nowhere = "pip and npm of this machine are configured for no registry, or are not installed"
+            advice = "configure them, or take `packages = true` out of the table [sandboxes]"
+            rows = [Diagnosis(check="packages", ok=False, needed=False, detail=nowhere, advice=advice)]
+    if wish.allow:
+        detail = f"{', '.join(wish.allow)}: over TLS, so that what is sent there is not seen"
+        rows.append(Diagnosis(check="hosts that sandboxes can reach", ok=True, detail=detail))
+    return rows or [Diagnosis(check="packages", ok=True, detail=PACKAGES_OFF)]
 
 
 def _free_folder(parent: Path, title: str, run_id: str) -> Path:

@@ -8,6 +8,7 @@ from pydantic import Field
 from macrohard.domain import (
     DemoFilm,
     Design,
+    Fetched,
     Finding,
     Phase,
     Plan,
@@ -156,6 +157,17 @@ class SessionEnded(Value):
     seconds: float
 
 
+class PackagesFetched(Value):
+    """What one command in a sandbox asked of package registries and listed hosts, each request in it."""
+
+    type: Literal["packages fetched"] = "packages fetched"
+    iteration: int
+    phase: Phase
+    session_id: str | None
+    """The agent's; None: it was our own checks."""
+    fetched: Fetched
+
+
 class Integrated(Value):
     """The tasks' commits are one commit now."""
 
@@ -207,6 +219,21 @@ class IterationEnded(Value):
     lost: tuple[str, ...]
 
 
+class SandboxAwaited(Value):
+    """An opening of a sandbox waits because all places are taken, or has waited; of each wait the last word counts."""
+
+    type: Literal["sandbox awaited"] = "sandbox awaited"
+    id: str
+    """Of the wait."""
+    image: str
+    seconds: float
+    """So far."""
+    turn: int
+    """How soon it gets a place: the next is number 1's. 0: it has got one."""
+    places: int
+    """How many there are in all."""
+
+
 class Progress(Value):
     """Something on the way that is worth a line, e.g. building an image."""
 
@@ -214,10 +241,19 @@ class Progress(Value):
     text: str
 
 
+def waiting_in_words(event: SandboxAwaited) -> str:
+    """One line for people about an opening that waits, or has waited."""
+    if event.turn == 0:
+        return f"waited {event.seconds:.0f} s for a sandbox"
+    taken = "the only place is" if event.places == 1 else f"all {event.places} places are"
+    return f"waits for a sandbox: {taken} taken, number {event.turn} in line"
+
+
 Event = Annotated[
     RunStarted | RunEnded | PhaseStarted | PhaseEnded | Specified | Designed | Planned | ScenariosWritten
-    | SessionStarted | ModelCalled | ModelTroubled | ToolUsed | SessionEnded | Integrated | Verified | Used | Found
-    | IterationEnded | Filmed | Progress,
+    | SessionStarted | ModelCalled | ModelTroubled | ToolUsed | PackagesFetched | SessionEnded | Integrated | Verified
+    | Used | Found
+    | IterationEnded | Filmed | SandboxAwaited | Progress,
     Field(discriminator="type"),
 ]  # fmt: skip
 

@@ -13,11 +13,13 @@ from macrohard.events import (
     IterationEnded,
     ModelCalled,
     ModelTroubled,
+    PackagesFetched,
     PhaseEnded,
     PhaseStarted,
     Progress,
     RunEnded,
     RunStarted,
+    SandboxAwaited,
     SessionEnded,
     SessionStarted,
     Specified,
@@ -88,6 +90,8 @@ class Board:
     progress: str = ""
     troubles: dict[str, str] = field(default_factory=dict)
     """Endpoint → what is wrong with it and what is done about it, in words."""
+    waits: dict[str, SandboxAwaited] = field(default_factory=dict)
+    """Openings that stand in line for a sandbox."""
     ended: str = ""
 
     def __post_init__(self) -> None:
@@ -120,6 +124,15 @@ class Board:
             parts.append(f"about {dollars(projected[0])}–{projected[1]:,.2f} in all")
         return ", ".join(parts)
 
+    @property
+    def queue(self) -> str:
+        """E.g. "3 wait for a sandbox: all 12 places are taken"; empty if nobody does."""
+        if not self.waits:
+            return ""
+        places = next(iter(self.waits.values())).places
+        taken = "the only place is" if places == 1 else f"all {places} places are"
+        return f"{len(self.waits)} {'waits' if len(self.waits) == 1 else 'wait'} for a sandbox: {taken} taken"
+
     def verdict_count(self, status: str) -> int:
         """How many checks of this iteration say so."""
         return sum(1 for said in self.verdicts.values() if said == status)
@@ -132,6 +145,7 @@ class Board:
             case RunEnded():
                 self.ended, self.progress = event.outcome, ""
                 self.sessions.clear()
+                self.waits.clear()
             case Specified():
                 self.title = event.specification.title
             case PhaseStarted():
@@ -161,6 +175,12 @@ class Board:
                 self.findings.add(event.finding.id)
             case IterationEnded():
                 self.progress = f"iteration {event.iteration}: {event.reason}"
+            case SandboxAwaited() if event.turn:
+                self.waits[event.id] = event
+            case SandboxAwaited():
+                self.waits.pop(event.id, None)
+            case PackagesFetched():
+                self.progress = f"fetched {event.fetched.in_words}"
             case Progress():
                 self.progress = event.text
             case _:

@@ -267,10 +267,13 @@ def open_product(
     from macrohard.cli.drive import Interrupted, until_interrupted
     from macrohard.settings import load_settings
 
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
     async def kept_open(settings: "Settings") -> None:
         async with (
             open_factory(settings, sandbox=settings.sandbox) as factory,
-            factory.open_product((await factory.overview(run)).summary.id, port=port) as address,
+            factory.open_product((await factory.overview(run)).summary.id, port=port, tell=tell) as address,
         ):
             print(address, flush=True)
             print("Ctrl-C stops it", file=sys.stderr, flush=True)

@@ -17,15 +17,21 @@ from macrohard.events import (
     Event,
     IterationEnded,
     ModelTroubled,
+    PackagesFetched,
     PhaseEnded,
     PhaseStarted,
     Progress,
     RunStarted,
+    SandboxAwaited,
     SessionEnded,
     SessionStarted,
     Specified,
     Verified,
+    waiting_in_words,
 )
+
+WORTH_A_LINE_SECONDS = 2.0
+"""Of waiting for a sandbox."""
 
 
 class Display(AbstractContextManager["Display"], Protocol):
@@ -99,6 +105,11 @@ class PlainDisplay:
                 return [f"iteration {event.iteration} {fate}: {event.reason}"]
             case ModelTroubled() if event.reaction != "asks again":
                 return [trouble(event)]
+            case SandboxAwaited() if event.turn or event.seconds >= WORTH_A_LINE_SECONDS:
+                return [waiting_in_words(event)]
+            case PackagesFetched():
+                who = self._agents.get(event.session_id or "", "checks")
+                return [f"{who} fetched {event.fetched.in_words}"]
             case Progress():
                 return [event.text]
             case _:
@@ -169,6 +180,8 @@ class LiveDisplay:
             parts += [Text(), self._sessions()]
         for line in board.troubles.values():
             parts.append(Text(f"  {one_line(line, self._console.width - 4)}", "yellow"))
+        if board.queue:
+            parts.append(Text(f"  {board.queue}", "yellow"))
         if board.progress:
             parts.append(Text(f"  {one_line(board.progress, self._console.width - 4)}", "dim"))
         return Group(*parts)

@@ -178,4 +178,8 @@ def _effort(overview: RunOverview) -> str:
         dollars(overview.cost_usd),
         duration(overview.summary.seconds),
     ]
+    if overview.sandbox_wait_seconds >= 1:
+        parts.append(f"{duration(overview.sandbox_wait_seconds)} in line for sandboxes")
+    if overview.packages:
+        parts.append(f"{counted(len(overview.packages), 'package')} from registries")
     return " · ".join(parts)

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from macrohard.domain.budget import BudgetState, Costs, Forecast
 from macrohard.domain.design import Design
+from macrohard.domain.packages import PackageFile
 from macrohard.domain.plan import Task
 from macrohard.domain.run import CriterionStatus, Phase, RunStatus, SessionOutcome
 from macrohard.domain.scenario import Scenario
@@ -118,5 +119,10 @@ class RunOverview(Value):
     forecast: Forecast | None = None
     product_commit: str | None
     product_path: str | None
+    packages: tuple[PackageFile, ...] = ()
+    """What was fetched when the product was installed to be checked: its own install command asked for these."""
+    sandbox_wait_seconds: float = 0.0
+    """How long openings stood in line for a place, all added up: more than a few percent of the sessions' time means
+    that places, not models, hold the run up."""
     film: DemoFilm | None = None
     """Of the released commit; None: there was nothing to film, or no film was wanted."""

@@ -20,7 +20,7 @@ from macrohard.llm.gateway import Gateway, Persistence
 from macrohard.llm.limits.limiter import Limiters
 from macrohard.llm.media import FolderOrders, MediaPlan
 from macrohard.llm.media.studio import Studio
-from macrohard.sandbox import SandboxProvider
+from macrohard.sandbox.pool import PooledProvider
 from macrohard.store import Store
 from macrohard.workspace import Repository
 
@@ -35,7 +35,8 @@ class Surroundings:
     store: Store
     home: Path
     catalogue: Catalogue
-    sandboxes: SandboxProvider
+    sandboxes: PooledProvider
+    """Shared by all runs of the process."""
     endpoints: Mapping[ModelRole, Sequence[Endpoint]]
     limiters: Limiters
     notices: tuple[str, ...]
@@ -128,55 +129,56 @@ async def carry_out(
             artifacts=store.artifacts,
             emit=emit,
         )
-        context = FactoryContext(
-            run_id=run_id,
-            requirement=summary.requirement,
-            answers=await store.answers(run_id),
-            ask=ask,
-            iterations=iterations,
-            personas=PERSONAS,
-            catalogue=surroundings.catalogue,
-            model=recorded
-            or Gateway(
-                surroundings.endpoints,
+        async with surroundings.sandboxes.share(run_id, tell=emit, ahead=True) as sandboxes:
+            context = FactoryContext(
                 run_id=run_id,
-                ledger=budget,
-                limiters=surroundings.limiters,
-                tell=emit,
-                persistence=Persistence(patience_seconds=surroundings.patience_seconds),
-            ),
-            budget=budget,
-            sandboxes=surroundings.sandboxes,
-            repository=repository,
-            transcripts=Transcripts(store),
-            artifacts=store.artifacts,
-            emit=emit,
-            slots=asyncio.Semaphore(surroundings.parallel_sessions),
-            studio=studio,
-            prepare_film=surroundings.prepare_film,
-            deliver=put,
-        )
-        try:
-            async with open_graph(folder / "checkpoints.db") as graph:
-                state = await advance(graph, context)
-        except LimitExceeded as error:
-            await end("paused", at_the_cap(error, await store.overview(run_id)))
-        except LeaseLost:
-            raise
-        except ModelUnavailable as error:
-            await end("paused", _parked(error, run_id), wake_at=error.wake_at)
-        except Unavailable as error:
-            await end("paused", f"{error} Go on with: macrohard resume {run_id}")
-        except AgentGaveUp as error:
-            await end("failed", f"{error} A stronger model, or a clearer requirement, may help.")
-        except asyncio.CancelledError:
-            await asyncio.shield(end("paused", f"interrupted. Go on with: macrohard resume {run_id}"))
-            raise
-        else:
-            placed.setdefault("path", state.get("product", ""))
-            await end(state.get("outcome", "failed"), state.get("problem", ""), state.get("good"))
-        finally:
-            await studio.close()
+                requirement=summary.requirement,
+                answers=await store.answers(run_id),
+                ask=ask,
+                iterations=iterations,
+                personas=PERSONAS,
+                catalogue=surroundings.catalogue,
+                model=recorded
+                or Gateway(
+                    surroundings.endpoints,
+                    run_id=run_id,
+                    ledger=budget,
+                    limiters=surroundings.limiters,
+                    tell=emit,
+                    persistence=Persistence(patience_seconds=surroundings.patience_seconds),
+                ),
+                budget=budget,
+                sandboxes=sandboxes,
+                repository=repository,
+                transcripts=Transcripts(store),
+                artifacts=store.artifacts,
+                emit=emit,
+                slots=asyncio.Semaphore(surroundings.parallel_sessions),
+                studio=studio,
+                prepare_film=surroundings.prepare_film,
+                deliver=put,
+            )
+            try:
+                async with open_graph(folder / "checkpoints.db") as graph:
+                    state = await advance(graph, context)
+            except LimitExceeded as error:
+                await end("paused", at_the_cap(error, await store.overview(run_id)))
+            except LeaseLost:
+                raise
+            except ModelUnavailable as error:
+                await end("paused", _parked(error, run_id), wake_at=error.wake_at)
+            except Unavailable as error:
+                await end("paused", f"{error} Go on with: macrohard resume {run_id}")
+            except AgentGaveUp as error:
+                await end("failed", f"{error} A stronger model, or a clearer requirement, may help.")
+            except asyncio.CancelledError:
+                await asyncio.shield(end("paused", f"interrupted. Go on with: macrohard resume {run_id}"))
+                raise
+            else:
+                placed.setdefault("path", state.get("product", ""))
+                await end(state.get("outcome", "failed"), state.get("problem", ""), state.get("good"))
+            finally:
+                await studio.close()
 
 
 def _parked(error: ModelUnavailable, run_id: str) -> str:

@@ -18,7 +18,7 @@ from macrohard.llm.recording.cassette import Cassette, Departure, OnDeparture, R
 from macrohard.llm.recording.model import NOWHERE, Reading, RecordedModel, read_again
 from macrohard.llm.recording.recorder import traffic_path
 from macrohard.llm.redaction import Redactor
-from macrohard.sandbox import SandboxProvider
+from macrohard.sandbox.pool import PooledProvider
 from macrohard.store import Store
 from macrohard.workspace import Repository
 
@@ -51,7 +51,7 @@ class Replays:
     parallel_sessions: int
 
     async def carry_out(
-        self, run_id: str, *, sandboxes: SandboxProvider, on_departure: OnDeparture, observe: Callable[[Event], None]
+        self, run_id: str, *, sandboxes: PooledProvider, on_departure: OnDeparture, observe: Callable[[Event], None]
     ) -> Replayed:
         """Carry the run out again, as a run of its own, with real sandboxes and recorded answers.
 
@@ -105,7 +105,7 @@ class Replays:
         replaying: Replaying,
         *,
         media: MediaPlan | None,
-        sandboxes: SandboxProvider,
+        sandboxes: PooledProvider,
         observe: Callable[[Event], None],
     ) -> None:
         """As far as the original went, through its question if it asked one."""

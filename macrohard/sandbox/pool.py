@@ -4,19 +4,18 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from contextvars import ContextVar
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
 from macrohard.domain import Tier
 from macrohard.errors import SandboxUnavailable
+from macrohard.events import Emit, Event, SandboxAwaited, waiting_in_words
 from macrohard.sandbox import definition as definitions
 from macrohard.sandbox.contract import Sandbox, SandboxProvider, SandboxSpec
 from macrohard.sandbox.definition import SandboxDefinition
+from macrohard.sandbox.places import Places
 from macrohard.sandbox.room import uncancelled
 
-TELL_AFTER_SECONDS: Final = 2.0
-"""How long an opening waits for a place before a person is told."""
 IDLE_SECONDS: Final = 600.0
 """What waited longer than this is not handed out, and without any opening for so long nothing is kept."""
 ANSWER_SECONDS: Final = 2.0
@@ -25,32 +24,30 @@ ANSWER_SECONDS: Final = 2.0
 Key = tuple[SandboxDefinition, str, Tier]
 """What must be the same for one sandbox to stand in for another: image and limits, system calls allowed, tier."""
 
-_held: ContextVar[frozenset["PooledProvider"]] = ContextVar("pools of which this task has a sandbox")
-
 
 class PooledProvider:
     """Opens another provider's sandboxes ahead of time, and no more at once than there are places.
 
     What was handed out is never handed out again: its end is its destruction. Nobody's files, names or commands are in
-    it before.
-
-    Openings wait for a place in the order in which they came. Two kinds never wait: one that joins an open sandbox,
-    because a pod has one place; and one by a task that has a sandbox already (or was started by such a task), because
-    two that have one and wait for another would wait for ever.
+    it before. What is kept takes no place; a pod takes one.
     """
 
     def __init__(self, provider: SandboxProvider, *, size: int, places: int, tell: Callable[[str], None]) -> None:
         """
         Args:
             size: the most that is kept unused, of all images together; 0 keeps none and only queues.
-            places: the most that is in use at once, pods counted as one; what waits unused takes none.
-            tell: gets a line when an opening has waited `TELL_AFTER_SECONDS` for its place.
+            places: the most that is in use at once; see `Places` for who gets one, and who need not wait.
+            tell: gets a line for people about what nobody else could be told.
         """
         self.provider, self._size, self._tell = provider, size, tell
-        self._places, self._free = places, asyncio.Semaphore(places)
+        self.places = Places(places)
         self._wanted: dict[Key, int] = {}
         """How many to keep of each kind, that used last at the end."""
         self._ahead: dict[Key, deque[_Ahead]] = {}
+        self._unfit: list[_Ahead] = []
+        """What waited and cannot be handed out, to be closed."""
+        self._looking_ahead = 0
+        """Shares under way that have sandboxes kept for them."""
         self._changed, self._calm = asyncio.Event(), asyncio.Event()
         self._calm.set()
         self._tending = asyncio.create_task(self._tend(), name="sandbox-pool")
@@ -78,22 +75,49 @@ class PooledProvider:
         await self._calm.wait()
 
     @asynccontextmanager
-    async def open(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
+    async def share(self, holder: str, *, tell: Emit, ahead: bool) -> AsyncIterator[SandboxProvider]:
+        """What a run, or whoever else, opens its sandboxes with: it queues under that name.
+
+        `ahead`: after each opening the next is prepared, until all shares that want it so have ended. Not for those
+        who open one or two.
+        """
+        self._looking_ahead += ahead
+        try:
+            yield _Share(self, holder, tell, ahead)
+        finally:
+            self._looking_ahead -= ahead
+            if not self._looking_ahead:
+                self._forget()
+
+    def open(self, spec: SandboxSpec) -> AbstractAsyncContextManager[Sandbox]:
+        return self.opened(spec, holder="", tell=self._in_words, ahead=True)
+
+    async def _in_words(self, event: Event) -> None:
+        if isinstance(event, SandboxAwaited) and event.turn:
+            self._tell(waiting_in_words(event))
+
+    @asynccontextmanager
+    async def opened(self, spec: SandboxSpec, *, holder: str, tell: Emit, ahead: bool) -> AsyncIterator[Sandbox]:
+        """A sandbox of this holder's."""
         definition = definitions.load(spec.image)
-        async with self._place(spec):
+        if spec.join is not None:
+            async with self.provider.open(spec) as sandbox:
+                yield sandbox
+            return
+        async with self.places.one(holder, image=spec.image, tell=tell):
             # Whatever more than its image is asked for belongs to one use.
-            if spec != SandboxSpec(image=spec.image) or not self._size:
+            if spec != SandboxSpec(image=spec.image):
                 async with self.provider.open(spec) as sandbox:
                     yield sandbox
                 return
             key = (definition, definition.seccomp_profile.read_text(), self.tier)
-            self._want(key)
+            if ahead:
+                self._want(key)
             try:
                 taken = await self._take(key)
             finally:
                 # Only now, so that opening the next takes no time from handing out this one.
-                self._calm.clear()
-                self._changed.set()
+                self._tend_soon()
             if taken is None:
                 async with self.provider.open(spec) as sandbox:
                     yield sandbox
@@ -103,26 +127,10 @@ class PooledProvider:
             finally:
                 await taken.close()
 
-    @asynccontextmanager
-    async def _place(self, spec: SandboxSpec) -> AsyncIterator[None]:
-        if spec.join is not None or self in _held.get(frozenset()):
-            yield
-            return
-        line = f"waits for a sandbox: all {self._places} places are taken"
-        told = asyncio.get_running_loop().call_later(TELL_AFTER_SECONDS, self._tell, line)
-        try:
-            await self._free.acquire()
-        finally:
-            told.cancel()
-        _held.set(_held.get(frozenset()) | {self})
-        try:
-            yield
-        finally:
-            _held.set(_held.get(frozenset()) - {self})
-            self._free.release()
-
     def _want(self, key: Key) -> None:
         """One more of the kind whose last came too late; of those used longest ago there are fewer for it."""
+        if not self._size:
+            return
         wanted = self._wanted.pop(key, 0)
         ready = any(ahead.opened for ahead in self._ahead.get(key, ()))
         self._wanted[key] = wanted if ready else min(wanted + 1, self._size)
@@ -132,19 +140,28 @@ class PooledProvider:
             if not self._wanted[oldest]:
                 del self._wanted[oldest]
 
+    def _forget(self) -> None:
+        self._wanted.clear()
+        self._tend_soon()
+
     async def _take(self, key: Key) -> "_Ahead | None":
         """One that works, which from now on is the caller's to close; None if there is none."""
-        waiting = self._ahead.get(key, deque())
-        while waiting:
-            taken, works = waiting.popleft(), False
-            try:
-                works = await taken.works()
-            finally:
-                if not works:
-                    await taken.close()
-            if works:
-                return taken
-        return None
+        kept = self._ahead.get(key)
+        if not kept:
+            return None
+        taken, works = kept.popleft(), False
+        try:
+            works = await taken.works()
+        finally:
+            if not works:
+                # One that does not answer may be its own fault or the engine's, and who waits cannot ask them all.
+                self._unfit += [taken, *kept]
+                kept.clear()
+        return taken if works else None
+
+    def _tend_soon(self) -> None:
+        self._calm.clear()
+        self._changed.set()
 
     async def _tend(self) -> None:
         """Close what is no longer wanted and open what is, one after the other."""
@@ -153,7 +170,7 @@ class PooledProvider:
                 async with asyncio.timeout(IDLE_SECONDS):
                     await self._changed.wait()
             except TimeoutError:
-                self._wanted.clear()
+                self._forget()
             self._changed.clear()
             while await self._step():
                 pass
@@ -163,12 +180,14 @@ class PooledProvider:
     async def _step(self) -> bool:
         """Close or open one; false if there was nothing to do, or an opening failed: the next use says why."""
         for key, ahead in self._ahead.items():
-            if len(ahead) > self._wanted.get(key, 0):
-                try:
-                    await ahead.pop().close()
-                except SandboxUnavailable as error:
-                    self._tell(str(error))
-                return True
+            while len(ahead) > self._wanted.get(key, 0):
+                self._unfit.append(ahead.pop())
+        if self._unfit:
+            try:
+                await self._unfit.pop().close()
+            except SandboxUnavailable as error:
+                self._tell(str(error))
+            return True
         for key, wanted in self._wanted.items():
             ahead = self._ahead.setdefault(key, deque())
             if len(ahead) < wanted:
@@ -184,12 +203,43 @@ class PooledProvider:
         """Destroy all that were kept, and let go of the engine."""
         self._tending.cancel()
         await asyncio.wait([self._tending])
-        kept = [ahead.close() for waiting in self._ahead.values() for ahead in waiting]
+        kept = [each for waiting in self._ahead.values() for each in waiting] + self._unfit
         self._ahead.clear()
-        problems = await asyncio.gather(*kept, return_exceptions=True)
+        self._unfit.clear()
+        problems = await asyncio.gather(*(each.close() for each in kept), return_exceptions=True)
         await self.provider.close()
+        if not self._tending.cancelled():
+            self._tending.result()
         for problem in filter(None, problems):
             raise problem
+
+
+class _Share:
+    """One holder's way to the pool."""
+
+    def __init__(self, pool: PooledProvider, holder: str, tell: Emit, ahead: bool) -> None:
+        self._pool, self._holder, self._tell, self._ahead = pool, holder, tell, ahead
+
+    @property
+    def tier(self) -> Tier:
+        return self._pool.tier
+
+    @property
+    def notice(self) -> str | None:
+        return self._pool.notice
+
+    @property
+    def installs(self) -> bool:
+        return self._pool.installs
+
+    def open(self, spec: SandboxSpec) -> AbstractAsyncContextManager[Sandbox]:
+        return self._pool.opened(spec, holder=self._holder, tell=self._tell, ahead=self._ahead)
+
+    async def reap(self) -> tuple[str, ...]:
+        return await self._pool.reap()
+
+    async def close(self) -> None:
+        """Nothing: the pool is not one holder's to close."""
 
 
 class _Ahead:

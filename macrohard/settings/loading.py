@@ -243,6 +243,7 @@ _TABLES: dict[str, type[Value]] = {
     "roles": RoleTable,
     "prices": ModelPrice,
     "media": MediaSettings,
+    "sandboxes": SandboxSettings,
 }
 
 

@@ -16,6 +16,7 @@ from macrohard.domain import (
     Finding,
     Forecast,
     IterationSummary,
+    PackageFile,
     Phase,
     PhaseTime,
     Plan,
@@ -34,10 +35,12 @@ from macrohard.events import (
     Found,
     Integrated,
     IterationEnded,
+    PackagesFetched,
     PhaseEnded,
     Planned,
     RunEnded,
     RunStarted,
+    SandboxAwaited,
     ScenariosWritten,
     Specified,
     Used,
@@ -66,6 +69,7 @@ class _Iteration:
         self.verdicts: dict[tuple[str, str], Verdict] = {}
         self.findings: dict[str, Finding] = {}
         self.visits: dict[tuple[str, str], UserSession] = {}
+        self.packages: dict[str, PackageFile] = {}
 
 
 class Fold:
@@ -82,6 +86,7 @@ class Fold:
         self.film: DemoFilm | None = None
         self._iterations: dict[int, _Iteration] = {}
         self._phases: dict[Phase, dict[tuple[int, float], tuple[float, float]]] = {}
+        self._waits: dict[str, float] = {}
         for recorded in events:
             self._take(recorded)
 
@@ -112,8 +117,12 @@ class Fold:
                 iteration.findings[event.finding.id] = event.finding
             case Used():
                 iteration.visits[event.session.persona, event.session.commit] = event.session
+            case PackagesFetched() if event.phase == "verify":
+                iteration.packages |= {file.digest: file for file in event.fetched.files}
             case IterationEnded():
                 iteration.end, iteration.commit = event, event.commit
+            case SandboxAwaited():
+                self._waits[event.id] = event.seconds
             case PhaseEnded():
                 # An end that is told again, word for word, is the same stretch of time.
                 span = (recorded.worked_seconds - event.seconds, recorded.worked_seconds)
@@ -193,6 +202,15 @@ class Fold:
             for number, each in sorted(self._iterations.items())
         )
 
+    def _packages(self) -> tuple[PackageFile, ...]:
+        found = {
+            digest: file
+            for each in self._iterations.values()
+            if self.product is not None and each.commit == self.product
+            for digest, file in each.packages.items()
+        }
+        return tuple(sorted(found.values(), key=lambda file: (file.ecosystem, file.name, file.version, file.file)))
+
     def overview(
         self, summary: RunSummary, *, problem: str, sessions: Sequence[SessionSummary], model_calls: int,
         budget: BudgetState | None, costs: Costs, forecast: Forecast | None,
@@ -217,6 +235,8 @@ class Fold:
             forecast=forecast,
             product_commit=self.product,
             product_path=self.product_path,
+            packages=self._packages(),
+            sandbox_wait_seconds=sum(self._waits.values()),
             film=self.film,
         )
 

@@ -12,7 +12,7 @@ import pytest
 from docker.utils import kwargs_from_env
 
 from macrohard.errors import SandboxUnavailable
-from macrohard.sandbox import DockerProvider, SandboxSpec, build_images, pool
+from macrohard.sandbox import DockerProvider, SandboxSpec, build_images, places, pool
 from macrohard.sandbox.pool import PooledProvider
 
 BASE = SandboxSpec(image="base")
@@ -85,6 +85,7 @@ async def test_one_that_died_while_it_waited_is_not_handed_out(
     async with pooled.open(BASE) as sandbox:
         assert sandbox.id != kept
         assert (await sandbox.run("echo alive", timeout_seconds=10)).stdout == "alive\n"
+        await pooled.filled()
         assert kept not in containers(engine, docker_provider)
 
 
@@ -180,12 +181,12 @@ class TestTheQueue:
 
         async with pooled.open(BASE):
             # In a context of its own, because whoever has a sandbox does not wait for another.
-            monkeypatch.setattr(pool, "TELL_AFTER_SECONDS", 0.01)
+            monkeypatch.setattr(places, "TELL_AFTER_SECONDS", 0.01)
             waiting = asyncio.create_task(use(), context=contextvars.Context())
-            assert await told.get() == "waits for a sandbox: all 1 places are taken"
+            assert await told.get() == "waits for a sandbox: the only place is taken, number 1 in line"
             assert not waiting.done()
         await waiting
-        monkeypatch.setattr(pool, "TELL_AFTER_SECONDS", 0.0)
+        monkeypatch.setattr(places, "TELL_AFTER_SECONDS", 0.0)
         await use()
         assert told.empty()
         await pooled.close()
