@@ -10,6 +10,8 @@ from macrohard.sandbox.contract import (
     Sandbox,
     SandboxProvider,
     SandboxSpec,
+    Snapshot,
+    SnapshotId,
     Stream,
 )
 from macrohard.sandbox.docker import DockerProvider
@@ -32,6 +34,8 @@ __all__ = [
     "Sandbox",
     "SandboxProvider",
     "SandboxSpec",
+    "Snapshot",
+    "SnapshotId",
     "Stream",
     "build_images",
     "choose_provider",

@@ -25,6 +25,7 @@ from macrohard.sandbox.registries import BOUND
 from macrohard.sandbox.room import Room, uncancelled
 from macrohard.sandbox.rootfs import Rootfs
 from macrohard.sandbox.seccomp import compile_profile
+from macrohard.sandbox.snapshots import Snapshots
 
 NOTICE: Final = (
     "No Docker engine: sandboxes are made with bubblewrap. Network, files and privileges are locked as with Docker; "
@@ -46,13 +47,24 @@ class BubblewrapProvider:
     notice: str = NOTICE
     """What a person should know about the isolation before relying on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, home: Path) -> None:
+        self.snapshots = Snapshots.of(home)
         self._networks: dict[str, FileIO] = {}
         self.packages: Packages | None = None
         """What sandboxes that ask for packages may fetch; None: nothing."""
 
     @classmethod
-    async def connect(cls) -> "BubblewrapProvider":
+    async def connect(cls, *, home: Path) -> "BubblewrapProvider":
+        """The provider of this installation.
+
+        Raises:
+            SandboxUnavailable: see `check`.
+        """
+        await cls.check()
+        return cls(home=home)
+
+    @staticmethod
+    async def check() -> None:
         """Check that sandboxes can be started here.
 
         Raises:
@@ -72,7 +84,6 @@ class BubblewrapProvider:
         _, errors = await process.communicate()
         if process.returncode != 0:
             raise SandboxUnavailable(f"bubblewrap cannot start here: {errors.decode(errors='replace').strip()}")
-        return cls()
 
     @property
     def tier(self) -> Tier:
@@ -124,8 +135,11 @@ class BubblewrapProvider:
                 definition=definition,
                 wire=wire,
                 way_out=way_out,
+                snapshots=self.snapshots,
             )
             self.notice = " ".join(filter(None, (NOTICE, await room.settle_in())))
+            if spec.workspace is not None:
+                await room.restore(spec.workspace)
             yield room
         finally:
             await uncancelled(self._end(name, starting, wire))

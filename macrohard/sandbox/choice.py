@@ -45,7 +45,7 @@ async def choose_provider(requested: Engine, *, home: Path) -> DockerProvider | 
         try:
             if engine == "docker":
                 return await DockerProvider.connect(home=home)
-            return await BubblewrapProvider.connect()
+            return await BubblewrapProvider.connect(home=home)
         except SandboxUnavailable as error:
             problems.append(f"{engine}: {error}\n  to get it: {ADVICE[engine]}")
     raise SandboxUnavailable("no sandbox can be had on this machine\n" + "\n".join(problems))
@@ -62,7 +62,7 @@ async def build_images(names: Sequence[str], *, progress: Progress, engine: Engi
     for candidate in _candidates(engine):
         try:
             if candidate == "bubblewrap":
-                await BubblewrapProvider.connect()
+                await BubblewrapProvider.check()
                 return await build_rootfs(names, progress=progress)
             broker = await Broker.connect()
         except SandboxUnavailable as error:

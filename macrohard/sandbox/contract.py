@@ -3,17 +3,41 @@
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import PurePosixPath
-from typing import Protocol, Self
+from typing import Annotated, Protocol, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from macrohard.domain import Tier, Value
 
 WORKSPACE = PurePosixPath("/workspace")
-"""The writable working directory of every sandbox; empty when the sandbox opens."""
+"""The writable working directory of every sandbox; empty when the sandbox opens, or as in a snapshot."""
 
 OUTPUT_LIMIT_BYTES = 1 << 20
 """What is kept of each of a command's output streams; the rest is counted and dropped."""
+
+
+SnapshotId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""The SHA-256 of a snapshot's content."""
+
+
+class Snapshot(Value):
+    """What stood in a sandbox's workspace and home folder at one time; the content is kept by this installation.
+
+    Kept are files (with holes as holes), folders, links as they are, several names of one file, named pipes, all modes,
+    all times of the last change, and names of any bytes. Not kept are running processes, `/tmp`, extended attributes,
+    and what is `left_out`. While something writes to the workspace each file is as it was when it was come to.
+    """
+
+    id: SnapshotId
+    image: str
+    """Of the sandbox it was taken in; what is installed in the workspace may need it."""
+    size_bytes: int
+    files: int
+    """Files, folders and links."""
+    left_out: int
+    """Sockets, and what the user may not read."""
+    reasons: tuple[str, ...]
+    """Of some of what was left out: path and reason. Written by code in the sandbox."""
 
 
 class SandboxSpec(Value):
@@ -25,6 +49,12 @@ class SandboxSpec(Value):
     """`Sandbox.id` of an open sandbox whose loopback network this one shares (a pod)."""
     packages: bool = False
     """Whether what the provider's `installs` is about can be fetched, until it is sealed. Not together with `join`."""
+
+    workspace: SnapshotId | None = None
+    """Of the snapshot that the workspace and the home folder begin as; None: empty.
+
+    A snapshot may hold anything, so nothing that judges a product begins as one of an agent's sandbox.
+    """
 
     @model_validator(mode="after")
     def _one_mirror_in_a_pod(self) -> Self:
@@ -152,6 +182,24 @@ class Sandbox(Protocol):
             SandboxUnavailable: the sandbox was lost.
         """
 
+    async def snapshot(self) -> Snapshot:
+        """Keep what is in the workspace and the home folder, for other sandboxes to begin as.
+
+        The same content is the same snapshot. One that no sandbox began as for a day is removed.
+
+        Raises:
+            ToolError: too many files, too many bytes, folders too deep, or something inside prevents it.
+            SandboxUnavailable: the sandbox was lost, or this machine has no room for it.
+        """
+
+    async def restore(self, snapshot: SnapshotId) -> None:
+        """Let workspace and home folder, which must be empty, be what a snapshot holds.
+
+        Raises:
+            ToolError: it does not fit into this sandbox.
+            SandboxUnavailable: it is not here any more or was damaged, or the sandbox was lost.
+        """
+
     async def connect(self, port: int) -> Stream:
         """Open a connection to 127.0.0.1:`port` inside.
 
@@ -185,7 +233,9 @@ class SandboxProvider(Protocol):
         """A fresh sandbox, destroyed when the context ends, however it ends; never reused.
 
         Raises:
-            SandboxUnavailable: the image is not built, the engine does not answer, or a limit of the host is hit.
+            SandboxUnavailable: the image is not built, the engine does not answer, a limit of the host is hit, or
+                the snapshot to begin as is not here or was damaged.
+            ToolError: the snapshot does not fit into this sandbox.
             DefinitionError: `spec.image` is not among `sandboxes/`.
         """
 

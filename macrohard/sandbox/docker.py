@@ -19,6 +19,7 @@ from macrohard.sandbox.definition import HOME, TEMPORARY, WRITABLE, SandboxDefin
 from macrohard.sandbox.owner import installation, owner_of, this_process
 from macrohard.sandbox.packages import BRIDGE, Packages, WayOut
 from macrohard.sandbox.room import Room, uncancelled
+from macrohard.sandbox.snapshots import Snapshots
 from macrohard.sandbox.template import Template, audit
 
 __all__ = ["DockerProvider", "Patience", "audit", "connect_engine"]
@@ -37,6 +38,7 @@ class DockerProvider:
         self._broker, self._processors, self._limits_swap = broker, processors, limits_swap
         self._tier: Tier = "runc"
         self.installation = installation(home)
+        self.snapshots = Snapshots.of(home)
         self._number = uuid.uuid4().hex
         self._wanted: set[str] = set()
         """The names of containers that are being made or in use."""
@@ -108,8 +110,11 @@ class DockerProvider:
                 definition=definitions.load(spec.image),
                 wire=wire,
                 way_out=way_out,
+                snapshots=self.snapshots,
             )
             self.notice = await room.settle_in()
+            if spec.workspace is not None:
+                await room.restore(spec.workspace)
             yield room
         finally:
             await uncancelled(self._end(name, creating, wire))

@@ -5,22 +5,26 @@ import errno
 import os
 import time
 from collections.abc import Coroutine, Mapping
+from contextlib import aclosing
 from pathlib import PurePosixPath
 from typing import Final
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from macrohard.domain import Tier, Value
 from macrohard.errors import SandboxUnavailable, ToolError
 from macrohard.sandbox.channel import Call, Wire, understood
-from macrohard.sandbox.contract import OUTPUT_LIMIT_BYTES, WORKSPACE, CommandResult
-from macrohard.sandbox.definition import WRITABLE, SandboxDefinition
+from macrohard.sandbox.contract import OUTPUT_LIMIT_BYTES, WORKSPACE, CommandResult, Snapshot, SnapshotId
+from macrohard.sandbox.definition import HOME, WRITABLE, SandboxDefinition
 from macrohard.sandbox.guest.frames import ENTRY, STDERR, STDOUT, WINDOW
 from macrohard.sandbox.packages import WayOut
+from macrohard.sandbox.snapshots import FILES_LIMIT, Packed, Snapshots
 
 COMMAND_LIMIT_BYTES: Final = (1 << 17) - 1
 """The kernel's limit on one argument."""
 FILES_SECONDS: Final = 60.0
+SNAPSHOT_SECONDS: Final = 300.0
+SNAPSHOT_FOLDERS: Final = (str(WORKSPACE), str(HOME))
 GUEST_GRACE_SECONDS: Final = 60.0
 """How much later than asked a guest may answer before it counts as lost."""
 BROWSER_PROFILE: Final = "browser.seccomp.json"
@@ -56,10 +60,12 @@ class Room:
         definition: SandboxDefinition,
         wire: Wire,
         way_out: WayOut,
+        snapshots: Snapshots,
     ) -> None:
         self._id, self._tier, self._definition, self._wire = id, tier, definition, wire
         self._way_out = way_out
         self._own_environment: dict[str, str] = {}
+        self._snapshots = snapshots
 
     async def settle_in(self) -> str | None:
         """Find out what programs inside need to know; returns what a person should know.
@@ -216,6 +222,68 @@ class Room:
             case code:
                 raise ToolError(f"cannot read {path}: {os.strerror(code) if code < 128 else 'killed'}")
 
+    async def snapshot(self) -> Snapshot:
+        call = self._wire.open(
+            "start",
+            order={"pack": SNAPSHOT_FOLDERS, "files_limit": FILES_LIMIT},
+            seconds=SNAPSHOT_SECONDS,
+            window=WINDOW,
+            counting=False,
+        )
+        try:
+            async with (
+                asyncio.timeout(SNAPSHOT_SECONDS + GUEST_GRACE_SECONDS),
+                self._snapshots.receiving() as incoming,
+            ):
+                call.send_end()
+                while data := await call.streams[STDOUT].read():
+                    await incoming.add(data)
+                said = b""
+                while len(said) < WINDOW and (data := await call.streams[STDERR].read()):
+                    said += data
+                ending = understood(Ending, await call.result())
+                packed = _packed(ending, said)
+                incoming.complete = True
+        except TimeoutError as error:
+            raise SandboxUnavailable(f"sandbox {self._id} does not answer") from error
+        finally:
+            self._abandon(call)
+        return Snapshot(
+            id=incoming.id,
+            image=self._definition.name,
+            size_bytes=incoming.size_bytes,
+            files=packed.files,
+            left_out=packed.left_out,
+            reasons=tuple(packed.reasons),
+        )
+
+    async def restore(self, snapshot: SnapshotId) -> None:
+        call = self._wire.open(
+            "start",
+            counted=True,
+            order={"unpack": SNAPSHOT_FOLDERS},
+            seconds=SNAPSHOT_SECONDS,
+            window=1 << 14,
+            counting=True,
+        )
+        try:
+            async with (
+                asyncio.timeout(SNAPSHOT_SECONDS + GUEST_GRACE_SECONDS),
+                aclosing(self._snapshots.content(snapshot)) as content,
+            ):
+                async for piece in content:
+                    await call.send(piece)
+                call.send_end()
+                ending = understood(Ending, await call.result())
+        except TimeoutError as error:
+            raise SandboxUnavailable(f"sandbox {self._id} does not answer") from error
+        finally:
+            self._abandon(call)
+        if ending.code != 0:
+            reason = call.streams[STDOUT].take().decode(errors="replace") or ending.error or "killed"
+            limit = self._limit_in_words(ending)
+            raise ToolError("the snapshot does not fit: " + (limit or reason))
+
     async def connect(self, port: int) -> "GuestStream":
         if not 0 < port < 1 << 16:
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"no such port: {port}")
@@ -257,7 +325,7 @@ class Room:
             raise SandboxUnavailable(f"{op} in sandbox {self._id}: {answer['error']}")
 
     def _abandon(self, call: Call) -> None:
-        if not call.finished:
+        if not call.finished and not self._wire.lost:
             self._wire.forget(self._wire.open("kill", target=call.number))
         self._wire.forget(call)
 
@@ -360,6 +428,23 @@ def _unrunnable(command: str, environment: Mapping[str, str] | None) -> str | No
     if max(len(part.encode(errors="surrogateescape")) for part in parts) > COMMAND_LIMIT_BYTES:
         return f"a command is at most {COMMAND_LIMIT_BYTES} bytes long: write a file and run that"
     return None
+
+
+def _packed(ending: Ending, said: bytes) -> Packed:
+    """
+    Raises:
+        ToolError: the workspace could not be packed.
+    """
+    if ending.timed_out:
+        raise ToolError(f"the workspace could not be packed in {SNAPSHOT_SECONDS:g} s")
+    try:
+        if ending.code == 0:
+            return Packed.model_validate_json(said, strict=True)
+    except ValidationError:
+        # Where processes of one user can write to each other's streams, another one wrote this.
+        said = b"a process in the sandbox disturbed it"
+    reason = ending.error or said.decode(errors="replace")[:300] or "the packing process was killed"
+    raise ToolError(f"the workspace cannot be packed: {reason}")
 
 
 def _inside(path: PurePosixPath) -> PurePosixPath:

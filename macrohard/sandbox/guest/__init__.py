@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import PurePosixPath
 from typing import Final
 
-_MODULES: Final = ("frames", "loop", "link", "bridge", "processes", "limits", "files", "jobs", "main")
+_MODULES: Final = ("frames", "loop", "link", "bridge", "processes", "limits", "files", "archive", "jobs", "main")
 """Each after those that it imports."""
 
 _BOOT: Final = """\

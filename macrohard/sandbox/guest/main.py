@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 
+from macrohard.sandbox.guest.archive import pack, unpack
 from macrohard.sandbox.guest.bridge import Bridge
 from macrohard.sandbox.guest.files import read_file, write_files
 from macrohard.sandbox.guest.frames import CREDIT, CREDIT_BODY, DATA, END, OPEN
@@ -157,6 +158,10 @@ def act(order: bytes) -> int:
             return write_files()
         case {"read": path, "limit": limit}:
             return read_file(path, limit)
+        case {"pack": folders, "files_limit": limit}:
+            return pack(folders, limit)
+        case {"unpack": folders}:
+            return unpack(folders)
         case {"command": command, "directory": directory, "environment": environment}:
             os.chdir(directory)
             os.execve("/bin/bash", ["bash", "-c", command], {**os.environ, **environment})
