@@ -2,18 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 from macrohard.agent import AgentDefinition, Bench, Catalogue, OpenBench, Session, TranscriptLog
-from macrohard.domain import Artifacts, Assignment, JsonObject, Phase, SessionResult, Value
+from macrohard.domain import Artifacts, Assignment, Fetched, JsonObject, Phase, SessionResult, Value
 from macrohard.errors import AgentGaveUp
-from macrohard.events import Emit
+from macrohard.events import Emit, PackagesFetched
 from macrohard.llm import ChatModel
 from macrohard.llm.budget import Budget
 from macrohard.llm.media.studio import Studio
 from macrohard.sandbox import SandboxProvider
+from macrohard.sandbox.packages import hearing_of_fetches
 from macrohard.workspace import Repository
 
 V = TypeVar("V", bound=Value)
@@ -104,8 +105,10 @@ class FactoryContext:
             emit=self.emit,
             check=check,
         )
+        hearing = self.hearing_of_fetches(iteration, phase, assignment.session_id)
         async with self.budget.session(assignment.session_id):
-            return await session.run(open_bench)
+            with hearing:
+                return await session.run(open_bench)
 
     async def document(
         self,
@@ -138,6 +141,14 @@ class FactoryContext:
         if result.outcome != "finished":
             raise AgentGaveUp(f"{agent} did not hand in its {kind.__name__.lower()}: {result.problem}")
         return kind.model_validate(result.report)
+
+    def hearing_of_fetches(self, iteration: int, phase: Phase, session_id: str | None) -> AbstractContextManager[None]:
+        """Record what sandboxes that are used in this context fetch from outside."""
+
+        async def tell(fetched: Fetched) -> None:
+            await self.emit(PackagesFetched(iteration=iteration, phase=phase, session_id=session_id, fetched=fetched))
+
+        return hearing_of_fetches(tell)
 
     def session_id(self, iteration: int, phase: Phase, name: str) -> str:
         """Derived, never drawn: a node that runs again after a crash goes on with the same session."""

@@ -22,16 +22,18 @@ async def verify(state: State, runtime: Runtime[FactoryContext]) -> State:
     async def tell(verdict: Verdict) -> None:
         await context.emit(Verified(iteration=iteration, verdict=verdict))
 
+    hearing = context.hearing_of_fetches(iteration, "verify", None)
     async with phase(context.emit, "verify", iteration):
-        verdicts = await run_checks(
-            context.sandboxes,
-            bundle=await context.repository.bundle(commit),
-            commit=commit,
-            scenarios=scenarios,
-            artifacts=context.artifacts,
-            on_verdict=tell,
-            already={},
-        )
+        with hearing:
+            verdicts = await run_checks(
+                context.sandboxes,
+                bundle=await context.repository.bundle(commit),
+                commit=commit,
+                scenarios=scenarios,
+                artifacts=context.artifacts,
+                on_verdict=tell,
+                already={},
+            )
     return {"verdicts": await context.keep(Verdicts(verdicts=verdicts))}
 
 
