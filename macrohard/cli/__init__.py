@@ -69,8 +69,11 @@ def _kept(error: Exception) -> Path:
     import tempfile
     from datetime import UTC, datetime
 
+    from macrohard.cli.terminal import printable
+
     name = f"macrohard-{datetime.now(UTC):%Y%m%d-%H%M%S}-"
     with tempfile.NamedTemporaryFile("w", prefix=name, suffix=".log", delete=False, encoding="utf-8") as log:
         log.write(f"{' '.join(sys.argv[:2])}\n\n")
-        log.write("".join(traceback.format_exception(error)))
+        # People read it with `cat`.
+        log.write(printable("".join(traceback.format_exception(error))))
     return Path(log.name)

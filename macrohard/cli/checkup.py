@@ -1,6 +1,5 @@
 """`macrohard doctor`: this machine, the settings and the models, and what to do about what is missing."""
 
-import json
 import sys
 from typing import Literal
 
@@ -8,6 +7,7 @@ from macrohard.assembly import Diagnosis, Probe, open_factory
 from macrohard.cli.drive import output, until_interrupted
 from macrohard.cli.models import print_probes, probes_as_json, usable
 from macrohard.cli.terminal import one_line, printable
+from macrohard.domain.printable import printable_json
 from macrohard.errors import RequestError
 from macrohard.settings import Settings
 
@@ -22,7 +22,7 @@ def check_up(settings: Settings, which: Literal["new", "all", "none"], *, as_jso
     rows, probes = until_interrupted(_found(settings, which))
     if as_json:
         told = {"checks": [row.model_dump(mode="json") for row in rows], "models": probes_as_json(probes)}
-        print(json.dumps(told, ensure_ascii=False), flush=True)
+        print(printable_json(told), flush=True)
     else:
         for row in rows:
             mark = "✓" if row.ok else "✗" if row.needed else "–"

@@ -452,6 +452,6 @@ def _person_is_there() -> bool:
 
 
 def _print_json(value: object) -> None:
-    import json
+    from macrohard.domain.printable import printable_json
 
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    print(printable_json(value), flush=True)

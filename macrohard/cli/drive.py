@@ -1,7 +1,6 @@
 """Carrying a run out in front of a person: display, questions, Ctrl-C, and what is said in the end."""
 
 import asyncio
-import json
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
@@ -16,6 +15,7 @@ from macrohard.cli.parking import wait_until
 from macrohard.cli.result import as_json, open_questions, print_result
 from macrohard.cli.terminal import printable
 from macrohard.domain import EXIT_CODES, Caps, Question, RunOverview, RunStatus
+from macrohard.domain.printable import printable_json
 from macrohard.errors import LimitExceeded, MacrohardError, RequestError, StoreUnavailable
 from macrohard.settings import Settings
 
@@ -267,7 +267,7 @@ def _answers(run_id: str, questions: tuple[Question, ...]) -> dict[str, str]:
 def tell(overview: RunOverview, *, as_object: bool) -> None:
     """Print the result on standard output."""
     if as_object:
-        print(json.dumps(as_json(overview), ensure_ascii=False), flush=True)
+        print(printable_json(as_json(overview)), flush=True)
         return
     print_result(overview, output())
 

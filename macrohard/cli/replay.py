@@ -46,11 +46,12 @@ def replay(
 ) -> None:
     """Run a recorded run again, without a model, and say where it departs from what was recorded."""
     from macrohard.cli.drive import output, until_interrupted
+    from macrohard.domain.printable import printable_json
     from macrohard.settings import load_settings
 
     replayed = until_interrupted(_replayed(load_settings(sandbox=sandbox), run, check, on_departure))
     if json:
-        print(replayed.model_dump_json(), flush=True)
+        print(printable_json(replayed.model_dump(mode="json")), flush=True)
     else:
         print_replayed(replayed, output())
     raise typer.Exit(DEPARTED if replayed.departures else 0)

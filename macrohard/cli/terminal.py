@@ -1,18 +1,6 @@
-"""Text from outside made safe and short for a terminal."""
+"""Text and figures made short for a terminal."""
 
-import unicodedata
-
-
-def printable(text: str) -> str:
-    """The text without what a terminal would obey: control characters, and overrides of the writing direction."""
-    return "".join(_shown(letter) for letter in text)
-
-
-def _shown(letter: str) -> str:
-    category = unicodedata.category(letter)
-    if letter in "\n\t" or category not in {"Cc", "Cf", "Cs", "Co"}:
-        return letter
-    return "" if category == "Cf" else "·"
+from macrohard.domain.printable import printable as printable
 
 
 def one_line(text: str, width: int = 100) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from macrohard.domain import Artifacts, RunOverview
+from macrohard.domain.printable import printable
 from macrohard.report import story
 from macrohard.report.burn import burn
 from macrohard.report.pictures import Album, collect
@@ -94,13 +95,10 @@ def _environment() -> Environment:
 
 
 def _presentable(value: object) -> object:
-    """Without control characters and halves of surrogate pairs, which no HTML may hold."""
+    """Without what no HTML may hold, and what would turn around the words beside it."""
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value
-    return "".join(
-        letter if (letter >= " " or letter in "\n\t") and not "\ud800" <= letter <= "\udfff" else "\ufffd"
-        for letter in value.replace("\r\n", "\n").replace("\r", "\n")
-    )
+    return printable(value.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _short(text: str, length: int = LONGEST) -> str:

@@ -9,6 +9,7 @@ from playwright.async_api import Browser, Page, expect
 
 from macrohard.domain import RunOverview, RunStatus
 from macrohard.report import render, story
+from tests.hostile import MARKUP, obeyed, poisoned
 from tests.report.sample import HOSTILE, Cupboard, overview
 
 AXE = Path(str(distribution("axe-playwright-python").locate_file("axe_playwright_python/axe.min.js")))
@@ -134,10 +135,29 @@ async def test_hostile_texts_stay_texts_and_nothing_is_loaded(
     assert await page.locator("img, iframe, object, embed, link, base, form").count() == 0
     assert await page.locator("script").count() == 1
     assert await page.locator(".requirement").inner_text() == overview(shots).summary.requirement + HOSTILE.replace(
-        "\x1b", "\ufffd"
+        "\x1b", "·"
     )
     assert [url for url in requests if not url.startswith("data:")] == [address]
     assert "7*7" in await page.locator("main").inner_text()
+
+
+async def test_no_text_of_a_run_becomes_anything_else(tmp_path: Path, page: Page, cupboard: Cupboard) -> None:
+    await page.set_content(MARKUP)
+    assert await page.locator("img, svg[onload]").count() == 2
+    run = poisoned(overview({}))
+    assert obeyed(run.summary.requirement)
+    address = await written(tmp_path, run, cupboard)
+    assert not obeyed((tmp_path / "report.html").read_text(encoding="utf-8"))
+    await page.goto(address)
+    assert await page.title() != "owned"
+    assert await page.locator("img, svg[onload], iframe, object, embed, link, base, form").count() == 0
+    assert await page.locator("script").count() == 1
+    assert (
+        await page.locator("*").evaluate_all(
+            "all => all.flatMap(one => one.getAttributeNames()).filter(name => name.startsWith('on')).length"
+        )
+        == 0
+    )
 
 
 async def test_the_policy_stops_scripts_that_are_not_ours(

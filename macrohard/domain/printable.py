@@ -1,0 +1,30 @@
+"""Text from outside without what a terminal or a browser would obey, shown on either the same way."""
+
+import json
+import unicodedata
+
+_JOINERS = "\u200c\u200d"
+"""Invisible and harmless; scripts and emoji need them."""
+
+
+def printable(text: str) -> str:
+    """The text without control characters (which become "·"), overrides of the writing direction, and halves of pairs.
+
+    Tabs and line ends stay.
+    """
+    return "".join(_shown(letter) for letter in text)
+
+
+def printable_json(value: object) -> str:
+    """The value as JSON on one line of which no terminal obeys anything; parsed, it is the value unchanged."""
+    return "".join(
+        letter if unicodedata.category(letter) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} else json.dumps(letter)[1:-1]
+        for letter in json.dumps(value, ensure_ascii=False)
+    )
+
+
+def _shown(letter: str) -> str:
+    category = unicodedata.category(letter)
+    if letter in "\n\t" or letter in _JOINERS or category not in {"Cc", "Cf", "Cs", "Co"}:
+        return letter
+    return "" if category == "Cf" else "·"
