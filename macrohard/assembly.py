@@ -28,7 +28,7 @@ from macrohard.sandbox.registries import Registries
 from macrohard.settings import SandboxChoice, Settings
 from macrohard.settings.sandboxes import SandboxSettings
 from macrohard.store import Store
-from macrohard.workspace import Repository
+from macrohard.workspace import Repository, leave_beside
 
 if TYPE_CHECKING:
     from macrohard.execution.replay import Replayed, Replays
@@ -376,13 +376,10 @@ class Factory:
         return await Repository.create(self._settings.home / "runs" / run_id / "repository.git")
 
     async def _write_report(self, overview: RunOverview, product: Path) -> None:
-        (product / REPORT).write_text(await render(overview, self._store.artifacts), encoding="utf-8")
+        files = {REPORT: (await render(overview, self._store.artifacts)).encode()}
         if overview.film is not None and overview.film.artifact is not None:
-            (product / FILM).write_bytes(await self._store.artifacts.get(overview.film.artifact))
-        # They lie in the product's folder and are no part of its history.
-        exclude = product / ".git" / "info" / "exclude"
-        exclude.parent.mkdir(exist_ok=True)
-        exclude.write_text(f"/{REPORT}\n/{FILM}\n", encoding="utf-8")
+            files[FILM] = await self._store.artifacts.get(overview.film.artifact)
+        leave_beside(product, files)
 
     def _product_commit(self, overview: RunOverview) -> str:
         if overview.product_commit is None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from macrohard.domain.printable import printable
 from macrohard.errors import ToolError
 from macrohard.workspace.git import git
 
@@ -147,8 +148,8 @@ def _judge_entry(mode: bytes, path: bytes) -> None:
         text = path.decode()
     except UnicodeDecodeError as error:
         raise ToolError(f"the file name {path!r} is not UTF-8") from error
-    if any(ord(character) < 32 or ord(character) == 127 for character in text) or "\\" in text:
-        raise ToolError(f"the file name {text!r} has control characters or backslashes")
+    if text != printable(text) or any(character in text for character in "\\\n\t"):
+        raise ToolError(f"the file name {text!r} has control characters, invisible ones, or backslashes")
     if len(path) > PATH_LIMIT_BYTES:
         raise ToolError(f"the path {text[:80]!r}… is longer than {PATH_LIMIT_BYTES} bytes")
     if forbidden := {part for part in text.split("/") if part in ("", ".", "..") or part.lower() == ".git"}:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
@@ -205,12 +206,37 @@ def _install(ours: Path, own: Path) -> None:
             _replace(own / name, ours / name)
 
 
+def leave_beside(destination: Path, files: Mapping[str, bytes]) -> None:
+    """Put files of ours into a delivered folder, in place of whatever has these names; git there ignores them.
+
+    Nothing is written through links: the folder may have been changed by the product since.
+
+    Raises:
+        RequestError: a folder is in the way.
+    """
+    try:
+        for name, content in files.items():
+            _replace(destination / name, content)
+        information = destination / ".git" / "info"
+        if information.is_symlink():
+            information.unlink()
+        information.mkdir(exist_ok=True)
+        _replace(information / "exclude", "".join(f"/{name}\n" for name in files).encode())
+    except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
+        raise RequestError(
+            f"{error.filename2 or error.filename} is in the way; move it, or deliver elsewhere"
+        ) from error
+
+
 def _replace(target: Path, content: bytes | Path) -> None:
     """Set a file at once, so that neither a crash nor a link in its place does harm."""
     draft = target.with_name(f".{target.name}.macrohard")
     draft.unlink(missing_ok=True)
-    if isinstance(content, Path):
-        shutil.copyfile(content, draft)
-    else:
-        draft.write_bytes(content)
+    # "x": a link that something puts there meanwhile is not followed.
+    with draft.open("xb") as file:
+        if isinstance(content, bytes):
+            file.write(content)
+        else:
+            with content.open("rb") as source:
+                shutil.copyfileobj(source, file)
     draft.replace(target)

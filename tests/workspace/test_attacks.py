@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from macrohard.errors import RequestError, ToolError, Unavailable
-from macrohard.workspace import Repository, bundle
+from macrohard.workspace import Repository, bundle, leave_beside
 from macrohard.workspace.git import git
 from tests.workspace.conftest import LIMIT, Workshop, run_git
 
@@ -161,6 +161,28 @@ async def test_e4_nothing_is_written_through_links_in_a_delivered_folder(
     with pytest.raises(RequestError, match="is not a folder"):
         await repository.checkout(commit, product)
     assert sorted((victim / "objects").rglob("*")) == before
+
+
+async def test_d2_our_files_beside_a_product_are_not_written_through_links(
+    repository: Repository, workshop: Workshop, tmp_path: Path
+) -> None:
+    product, precious = tmp_path / "product", tmp_path / "precious"
+    await delivered(repository, workshop_with(workshop, {"a.txt": "one\n"}), product)
+    precious.mkdir()
+    names = ("report.html", "exclude", ".report.html.macrohard")
+    for name in names:
+        (precious / name).write_text("precious")
+    (product / "report.html").symlink_to(precious / "report.html")
+    (product / ".report.html.macrohard").symlink_to(precious / ".report.html.macrohard")
+    (product / ".git" / "info").symlink_to(precious)
+    leave_beside(product, {"report.html": b"ours"})
+    assert {(precious / name).read_text() for name in names} == {"precious"}
+    assert (product / "report.html").read_bytes() == b"ours"
+    assert run_git("-C", str(product), "status", "--porcelain") == b""
+    (product / "report.html").unlink()
+    (product / "report.html").mkdir()
+    with pytest.raises(RequestError, match=r"report\.html is in the way"):
+        leave_beside(product, {"report.html": b"ours"})
 
 
 async def test_e5_an_embedded_bare_repository_is_only_files(
@@ -355,7 +377,9 @@ def by_hand(tip: str, *objects: tuple[int, bytes]) -> bytes:
     return f"# v2 git bundle\n{tip} HEAD\n\n".encode() + pack + sha1(pack).digest()
 
 
-@pytest.mark.parametrize("name", ["a\nb", "a\x1b[2Jb", "a\\b", "a\x7f", "x" * 1025])
+@pytest.mark.parametrize(
+    "name", ["a\nb", "a\x1b[2Jb", "a\\b", "a\x7f", "a\x9b2Jb", "a\u202egnp.py", "a\u2060", "x" * 1025]
+)
 async def test_file_names_that_could_be_misread(repository: Repository, workshop: Workshop, name: str) -> None:
     workshop.commit_tree(workshop.tree(("100644", name, workshop.blob(b"x"))))
     assert await refusal(repository, workshop.bundle())
