@@ -52,6 +52,14 @@ class EngineFacts(Value):
     kind: str
     processors: int
     limits_swap: bool
+    version: str
+    kernel: str
+    """The release of the kernel that it runs on."""
+    runtimes: Mapping[str, str]
+    """The program of each by name; empty where the engine does not tell."""
+    default_runtime: str
+    runc: str
+    """The version of runc, or what the engine calls it; empty if it does not tell."""
 
 
 class Held(Value):
@@ -85,20 +93,21 @@ class Broker:
     has no disk left.
     """
 
-    def __init__(self, version: str, patience: Patience) -> None:
-        self._version, self._patience = version, patience
+    def __init__(self, version: str, patience: Patience, settings: Mapping[str, Any]) -> None:
+        self._version, self._patience, self._settings = version, patience, settings
         self._client = self._new_client(patience.answer_seconds)
         # Of its own, so that an engine that hangs holds nobody else up.
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="docker")
 
     @classmethod
-    async def connect(cls, *, patience: Patience | None = None) -> "Broker":
-        """Find the engine at `DOCKER_HOST`, or the one on this machine."""
+    async def connect(cls, *, patience: Patience | None = None, address: str | None = None) -> "Broker":
+        """Find the engine at that address, a URL; None: at `DOCKER_HOST`, or the one on this machine."""
         patience = patience or Patience()
+        settings = {"base_url": address} if address else kwargs_from_env()
         with _in_words("connecting", patience.answer_seconds):
             # By hand, because the client leaks its socket when nobody is there.
             async with asyncio.timeout(patience.answer_seconds):
-                reader, writer = await _open(_address())
+                reader, writer = await _open(_address(settings))
                 try:
                     writer.write(b"GET /version HTTP/1.0\r\nHost: docker\r\n\r\n")
                     head, _, body = (await reader.read()).partition(b"\r\n\r\n")
@@ -112,7 +121,7 @@ class Broker:
                 version = json.loads(body)["ApiVersion"]
             except (ValueError, KeyError, TypeError) as error:
                 raise DockerException("it does not answer as a Docker engine does") from error
-            return cls(str(version), patience)
+            return cls(str(version), patience, settings)
 
     async def facts(self) -> EngineFacts:
         found = await self._ask("asking what it is", lambda client: client.info())
@@ -120,6 +129,13 @@ class Broker:
             kind=str(found.get("OSType")),
             processors=found.get("NCPU") or 1,
             limits_swap=bool(found.get("SwapLimit", True)),
+            version=str(found.get("ServerVersion") or ""),
+            kernel=str(found.get("KernelVersion") or ""),
+            runtimes={
+                name: str((each or {}).get("path") or "") for name, each in (found.get("Runtimes") or {}).items()
+            },
+            default_runtime=str(found.get("DefaultRuntime") or "runc"),
+            runc=await self._ask("asking for its versions", _runc_version),
         )
 
     async def create(self, template: Template, *, name: str) -> str:
@@ -152,7 +168,7 @@ class Broker:
         """A connection to a container's standard streams; the engine's frames come out of it."""
         with _in_words("attaching to a sandbox", self._patience.answer_seconds):
             async with asyncio.timeout(self._patience.answer_seconds):
-                reader, writer = await _open(_address())
+                reader, writer = await _open(_address(self._settings))
                 try:
                     writer.write(
                         f"POST /containers/{container}/attach?stream=1&stdin=1&stdout=1&stderr=1 HTTP/1.1\r\n"
@@ -306,7 +322,7 @@ class Broker:
             return await asyncio.get_running_loop().run_in_executor(self._threads, partial(question, self._client))
 
     def _new_client(self, silence_seconds: int) -> _Client:
-        return _Client(version=self._version, timeout=silence_seconds, **kwargs_from_env())
+        return _Client(version=self._version, timeout=silence_seconds, **self._settings)
 
 
 async def connect_engine() -> docker.APIClient:
@@ -314,8 +330,17 @@ async def connect_engine() -> docker.APIClient:
     return (await Broker.connect())._client
 
 
-def _address() -> str:
-    return str(kwargs_from_env().get("base_url", DEFAULT_UNIX_SOCKET))
+def _runc_version(client: docker.APIClient) -> str:
+    for part in client.version().get("Components") or ():
+        if part.get("Name") == "runc":
+            # Debian's own number, which tells what is mended in it, stands in the place of a commit.
+            detailed = str((part.get("Details") or {}).get("GitCommit") or "")
+            return detailed if "deb" in detailed else str(part.get("Version") or "")
+    return ""
+
+
+def _address(settings: Mapping[str, Any]) -> str:
+    return str(settings.get("base_url", DEFAULT_UNIX_SOCKET))
 
 
 async def _open(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

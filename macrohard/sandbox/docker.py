@@ -3,22 +3,23 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from macrohard.domain import Tier
 from macrohard.errors import SandboxUnavailable
 from macrohard.sandbox import definition as definitions
 from macrohard.sandbox import guest
-from macrohard.sandbox.broker import LABEL, Broker, Held, Patience, connect_engine
-from macrohard.sandbox.channel import Hello, Wire
+from macrohard.sandbox.broker import LABEL, Broker, EngineFacts, Held, Patience, connect_engine
+from macrohard.sandbox.channel import Wire
 from macrohard.sandbox.contract import WORKSPACE, SandboxSpec
-from macrohard.sandbox.definition import HOME, TEMPORARY, WRITABLE, SandboxDefinition
+from macrohard.sandbox.definition import HOME, TEMPORARY, WRITABLE, Limits, SandboxDefinition
 from macrohard.sandbox.owner import installation, owner_of, this_process
 from macrohard.sandbox.packages import BRIDGE, Packages, WayOut
 from macrohard.sandbox.room import Room, uncancelled
+from macrohard.sandbox.runtimes import NOTICES, PROBE_SECONDS, candidates, kill_left_over, tier_of
 from macrohard.sandbox.snapshots import Snapshots
 from macrohard.sandbox.template import Template, audit
 
@@ -26,17 +27,28 @@ __all__ = ["DockerProvider", "Patience", "audit", "connect_engine"]
 
 INODES_PER_MIB: Final = 128
 START_SECONDS: Final = 60
+REMOVAL_SECONDS: Final = 20
+OWN_KERNEL_BYTES: Final = 256 << 20
+"""What a kernel inside takes besides the sandbox's own memory. The watch in the guest keeps the sandbox to its own."""
+OWN_KERNEL_PIDS: Final = 4096
+"""Threads of such a kernel, which the engine counts; the guest counts those of the sandbox."""
+LISTENER: Final = (
+    "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); s.accept()"
+)
 
 
 class DockerProvider:
     """Opens containers on one Docker engine."""
 
-    notice: str | None = None
-    """What a person should know about the isolation before relying on it."""
-
-    def __init__(self, broker: Broker, *, home: Path, processors: int, limits_swap: bool) -> None:
-        self._broker, self._processors, self._limits_swap = broker, processors, limits_swap
+    def __init__(self, broker: Broker, *, home: Path, facts: EngineFacts) -> None:
+        self._broker, self.facts = broker, facts
+        self._runtime = facts.default_runtime
         self._tier: Tier = "runc"
+        self.tried = False
+        """Whether the tier was seen in a sandbox that was started; without the image `base` none can be."""
+        self.problems: tuple[str, ...] = ()
+        """Why stronger runtimes than the one in use could not be taken."""
+        self._inside: str | None = None
         self.installation = installation(home)
         self.snapshots = Snapshots.of(home)
         self._number = uuid.uuid4().hex
@@ -47,27 +59,80 @@ class DockerProvider:
         """What sandboxes that ask for packages may fetch; None: nothing."""
 
     @classmethod
-    async def connect(cls, *, home: Path, patience: Patience | None = None) -> "DockerProvider":
-        """Find the engine that the `docker` command would use.
+    async def connect(
+        cls, *, home: Path, patience: Patience | None = None, runtime: str | None = None, engine: str | None = None
+    ) -> "DockerProvider":
+        """Find the engine and the strongest runtime of it that works; by starting sandboxes, once `base` is built.
 
-        The tier is that which a started sandbox shows, once `base` is built.
+        Args:
+            home: what tells this installation's sandboxes from others'.
+            patience: of requests to the engine.
+            runtime: the only one to take; None: runsc where the engine has it and it works, else the default.
+            engine: its address; None: the one that the `docker` command would use.
 
         Raises:
-            SandboxUnavailable: no engine answers, or it cannot run a sandbox.
+            SandboxUnavailable: no engine answers, or it cannot run a sandbox, or not with that runtime.
         """
-        broker = await Broker.connect(patience=patience)
+        broker = await Broker.connect(patience=patience, address=engine)
         try:
             facts = await broker.facts()
             if facts.kind != "linux":
                 raise SandboxUnavailable(f"the Docker engine runs {facts.kind!r} containers, not Linux ones")
-            provider = cls(broker, home=home, processors=facts.processors, limits_swap=facts.limits_swap)
+            provider = cls(broker, home=home, facts=facts)
+            names = candidates(facts, runtime)
             if await provider.has_image(definitions.load("base")):
-                async with provider.open(SandboxSpec(image="base")) as sandbox:
-                    provider._tier = sandbox.tier
+                await provider._try(names)
+            else:
+                provider._runtime = names[-1]
         except BaseException:
             await broker.close()
             raise
         return provider
+
+    async def _try(self, names: Sequence[str]) -> None:
+        """Take the first that works."""
+        problems = []
+        for name in names:
+            try:
+                async with asyncio.timeout(PROBE_SECONDS):
+                    await self._boot(name)
+            except TimeoutError:
+                problems.append(f"runtime {name!r} started no sandbox within {PROBE_SECONDS:.0f} s")
+            except SandboxUnavailable as error:
+                problems.append(f"runtime {name!r} does not work here: {error}")
+            else:
+                self.tried = True
+                break
+        self.problems = tuple(problems)
+        if not self.tried:
+            raise SandboxUnavailable("; ".join(problems))
+
+    async def _boot(self, runtime: str) -> None:
+        # What is said of limits depends on what will be inside, and is seen only by looking.
+        self._runtime, self._tier = runtime, "gvisor" if "runsc" in runtime else "runc"
+        base = SandboxSpec(image="base")
+        async with self.open(base) as first:
+            self._tier = first.tier
+            if self._tier not in ("gvisor", "microvm"):
+                return
+            # A kernel of its own can have a network of its own, which then leads nowhere.
+            async with self.open(SandboxSpec(image="base", join=first.id)) as second:
+                listener = await first.spawn(f'exec python3 -c "{LISTENER}"')
+                port = await listener.receive_line()
+                try:
+                    stream = await second.connect(int(port or 0))
+                except ConnectionRefusedError as error:
+                    raise SandboxUnavailable(
+                        "two of its sandboxes cannot share a loopback, so that a product and its browser cannot meet; "
+                        "runsc needs --network=host among its runtimeArgs"
+                    ) from error
+                await stream.close()
+
+    @property
+    def notice(self) -> str | None:
+        """What a person should know about the isolation before relying on it."""
+        refused = " ".join(f"Not used: {problem}." for problem in self.problems)
+        return " ".join(filter(None, (NOTICES.get(self._tier), refused, self._inside))) or None
 
     @property
     def tier(self) -> Tier:
@@ -98,21 +163,27 @@ class DockerProvider:
             reader, writer = await self._broker.attach(container)
             stream = _Demultiplexed(reader)
             wire = Wire(stream, writer, explain=stream.explanation)
-            await self._broker.start(container)
             try:
+                await self._broker.start(container)
                 async with asyncio.timeout(START_SECONDS):
                     hello = await wire.hello()
+                tier = tier_of(hello, self.facts, template.runtime)
             except TimeoutError as error:
                 raise SandboxUnavailable(f"a {spec.image!r} sandbox did not start in {START_SECONDS} s") from error
+            except BaseException:
+                # Other runtimes leave processes when they fail or hang, for which the engine waits.
+                if template.runtime != "runc":
+                    await asyncio.shield(asyncio.to_thread(kill_left_over, container))
+                raise
             room = Room(
                 name,
-                tier=_tier_of(hello),
+                tier=tier,
                 definition=definitions.load(spec.image),
                 wire=wire,
-                way_out=way_out,
                 snapshots=self.snapshots,
+                way_out=way_out,
             )
-            self.notice = await room.settle_in()
+            self._inside = await room.settle_in()
             if spec.workspace is not None:
                 await room.restore(spec.workspace)
             yield room
@@ -130,6 +201,8 @@ class DockerProvider:
         if spec.join is not None and spec.join not in self._containers:
             raise SandboxUnavailable(f"no open sandbox {spec.join!r} to join")
         limits = definition.limits
+        # The engine's control groups see one program, gVisor, and would kill all of it for what one command does.
+        counted_inside = self._tier == "gvisor"
         return Template(
             image=definition.tag,
             command=tuple(
@@ -137,10 +210,11 @@ class DockerProvider:
                     user=limits.user,
                     lifetime_seconds=limits.lifetime_seconds,
                     folders=WRITABLE,
-                    rlimits={},
                     bridge=BRIDGE if shared else None,
+                    **(_counted_inside(limits) if counted_inside else {"rlimits": {}}),
                 )
             ),
+            runtime=self._runtime,
             packages=str(shared) if shared else None,
             network="none" if spec.join is None else f"container:{self._containers[spec.join]}",
             folders={
@@ -155,10 +229,10 @@ class DockerProvider:
                 for folder in (WORKSPACE, TEMPORARY, HOME)
             },
             seccomp=json.dumps(json.loads(definition.seccomp_profile.read_text())),
-            memory_bytes=limits.memory_mib << 20,
-            limits_swap=self._limits_swap,
-            pids=limits.pids,
-            nano_cpus=int(min(limits.cpus, self._processors) * 1e9),
+            memory_bytes=(limits.memory_mib << 20) + (_own_kernel_bytes(definition) if counted_inside else 0),
+            limits_swap=self.facts.limits_swap,
+            pids=limits.pids + (OWN_KERNEL_PIDS if counted_inside else 0),
+            nano_cpus=int(min(limits.cpus, self.facts.processors) * 1e9),
             labels={
                 f"{LABEL}.instance": self.installation,
                 f"{LABEL}.provider": self._number,
@@ -174,8 +248,9 @@ class DockerProvider:
         container = self._containers.pop(name, name)
         # It ended with its wire. An engine that does not answer now is no reason to throw away what was done in it:
         # it is wanted no longer, so the reaper takes it.
-        with suppress(SandboxUnavailable):
-            await self._broker.remove(container)
+        with suppress(SandboxUnavailable, TimeoutError):
+            async with asyncio.timeout(REMOVAL_SECONDS):
+                await self._broker.remove(container)
         self._wanted.discard(name)
 
     async def reap(self) -> tuple[str, ...]:
@@ -187,7 +262,14 @@ class DockerProvider:
         removed = []
         for held in await self._broker.held(self.installation):
             if self._abandoned(held):
-                await self._broker.remove(held.id)
+                try:
+                    async with asyncio.timeout(REMOVAL_SECONDS):
+                        await self._broker.remove(held.id)
+                except TimeoutError:
+                    # The engine waits for a runtime that hangs.
+                    await asyncio.to_thread(kill_left_over, held.id)
+                    await self._broker.remove(held.id)
+                await asyncio.to_thread(kill_left_over, held.id)
                 removed.append(held.name)
         return tuple(removed)
 
@@ -201,6 +283,25 @@ class DockerProvider:
         if self.packages:
             await self.packages.close()
         await self._broker.close()
+
+
+def _counted_inside(limits: Limits) -> dict[str, Any]:
+    """What has the guest keep the sandbox to its limits, where the engine cannot."""
+    return {
+        "rlimits": {
+            "nproc": limits.pids,
+            # Of one process. More than all may use together, so that the watch can say what happened.
+            "data": limits.memory_mib << 21,
+        },
+        "watch_memory_bytes": limits.memory_mib << 20,
+        "watch_pids": limits.pids,
+    }
+
+
+def _own_kernel_bytes(definition: SandboxDefinition) -> int:
+    """For gVisor itself, for what lies in the writable folders, and for what is used before the watch looks again."""
+    folders = sum(definition.size_mib(folder) for folder in WRITABLE)
+    return OWN_KERNEL_BYTES + ((folders + definition.limits.memory_mib) << 20)
 
 
 class _Demultiplexed:
@@ -224,9 +325,3 @@ class _Demultiplexed:
 
     async def explanation(self) -> str:
         return self._errors.decode(errors="replace").strip()
-
-
-def _tier_of(hello: Hello) -> Tier:
-    if "gvisor" in hello.kernel.lower():
-        return "gvisor"
-    return "runc" if hello.uid_map == ["0", "0", "4294967295"] else "runc+userns"

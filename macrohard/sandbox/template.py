@@ -21,6 +21,8 @@ class Template(Value):
 
     image: Annotated[str, Field(pattern=r"^macrohard/\w+:[0-9a-f]{16}$")]
     command: tuple[str, ...]
+    runtime: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+    """By its name with the engine; never left to a default, which can change between the probe and the use."""
     network: Annotated[str, Field(pattern=r"^(none|container:[0-9a-f]{64})$")]
     """None, or that of another container of ours."""
     folders: Mapping[str, str]
@@ -40,6 +42,7 @@ class Template(Value):
         """What the container may do to its host, in the engine's words."""
         return {
             "Privileged": False,
+            "Runtime": self.runtime,
             "NetworkMode": self.network,
             "CapDrop": ["ALL"],
             "CapAdd": list(CAPABILITIES),
@@ -126,9 +129,6 @@ def _harmless(name: str, value: Any) -> bool:
             return isinstance(value, list) and set(value) >= MASKED
         case "ReadonlyPaths":
             return isinstance(value, list) and set(value) >= READ_ONLY
-        case "Runtime":
-            # The engine's default, which the person who runs it chose.
-            return isinstance(value, str)
         case "CgroupnsMode":
             # Engines on control groups v1 know no other; the mount is read-only there.
             return value in ("", "host", "private")

@@ -76,9 +76,10 @@ async def private_engine(
 
 
 def _copy_images(tags: Sequence[str], address: str) -> None:
-    saving = subprocess.Popen(["docker", "save", *dict.fromkeys(tags)], stdout=subprocess.PIPE)
-    loaded = subprocess.run(["docker", "--host", address, "load"], stdin=saving.stdout, capture_output=True, text=True)
-    assert (saving.wait(), loaded.returncode) == (0, 0), loaded.stderr
+    with subprocess.Popen(["docker", "save", *dict.fromkeys(tags)], stdout=subprocess.PIPE) as saving:
+        loading = ["docker", "--host", address, "load"]
+        loaded = subprocess.run(loading, stdin=saving.stdout, capture_output=True, text=True)
+    assert (saving.returncode, loaded.returncode) == (0, 0), loaded.stderr
 
 
 def keep(asked: Mapping[str, object]) -> None:

@@ -131,6 +131,9 @@ async def test_every_definition_is_made_as_a_locked_room(
 @pytest.mark.parametrize(
     ("field", "value"),
     [
+        ("runtime", ""),
+        ("runtime", "/bin/sh"),
+        ("runtime", "runc\n"),
         ("network", "host"),
         ("network", "bridge"),
         ("network", "container:macrohard-1"),
