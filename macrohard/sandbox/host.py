@@ -14,6 +14,7 @@ from typing import Final
 
 PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 PIP_OPTIONS: Final = ("index-url", "extra-index-url", "trusted-host")
+NPM_OPTIONS: Final = ("registry", "strict-ssl")
 CERTIFICATES: Final = Path("/usr/local/share/ca-certificates")
 SUITES: Final = {"Debian": ("bookworm", "bookworm-updates"), "Debian-Security": ("bookworm-security",)}
 KEYRING: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -59,7 +60,7 @@ async def apt_settings() -> str:
 
 
 async def build_arguments() -> dict[str, str]:
-    """Proxies and pip's indexes, as build arguments: the image's files do not hold them."""
+    """Proxies, pip's indexes and npm's registry, as build arguments: the image's files do not hold them."""
     arguments = {}
     for name in PROXIES:
         if value := os.environ.get(name) or os.environ.get(name.upper()):
@@ -70,6 +71,9 @@ async def build_arguments() -> dict[str, str]:
         addresses = [each for each in settings.get(option, "").split() if not each.startswith(("file:", "/"))]
         if addresses:
             arguments["PIP_" + option.upper().replace("-", "_")] = " ".join(addresses)
+    for option in NPM_OPTIONS:
+        if value := (await output("npm", "config", "get", option)).strip():
+            arguments["npm_config_" + option.replace("-", "_")] = value
     return arguments
 
 

@@ -18,7 +18,7 @@ def data(tmp_path: Path, repository_root: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_those_there_are() -> None:
-    assert definition.names() == ("base", "browser", "media")
+    assert definition.names() == ("base", "browser", "web", "media")
     assert [each.name for each in definition.lineage("browser")] == ["base", "browser"]
 
 
