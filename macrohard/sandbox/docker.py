@@ -28,6 +28,8 @@ __all__ = ["DockerProvider", "Patience", "audit", "connect_engine"]
 INODES_PER_MIB: Final = 128
 START_SECONDS: Final = 60
 REMOVAL_SECONDS: Final = 20
+GUEST_BYTES: Final = 64 << 20
+"""What the guest takes, with some to spare."""
 OWN_KERNEL_BYTES: Final = 256 << 20
 """What a kernel inside takes besides the sandbox's own memory. The watch in the guest keeps the sandbox to its own."""
 OWN_KERNEL_PIDS: Final = 4096
@@ -229,7 +231,7 @@ class DockerProvider:
                 for folder in (WORKSPACE, TEMPORARY, HOME)
             },
             seccomp=json.dumps(json.loads(definition.seccomp_profile.read_text())),
-            memory_bytes=(limits.memory_mib << 20) + (_own_kernel_bytes(definition) if counted_inside else 0),
+            memory_bytes=_own_kernel_bytes(definition) if counted_inside else _memory_bytes(definition),
             limits_swap=self.facts.limits_swap,
             pids=limits.pids + (OWN_KERNEL_PIDS if counted_inside else 0),
             nano_cpus=int(min(limits.cpus, self.facts.processors) * 1e9),
@@ -295,13 +297,20 @@ def _counted_inside(limits: Limits) -> dict[str, Any]:
         },
         "watch_memory_bytes": limits.memory_mib << 20,
         "watch_pids": limits.pids,
+        "own_kernel": True,
     }
 
 
-def _own_kernel_bytes(definition: SandboxDefinition) -> int:
-    """For gVisor itself, for what lies in the writable folders, and for what is used before the watch looks again."""
+def _memory_bytes(definition: SandboxDefinition) -> int:
+    """So much that full folders leave room for the guest, which has to say so: they are memory no kill gives back."""
     folders = sum(definition.size_mib(folder) for folder in WRITABLE)
-    return OWN_KERNEL_BYTES + ((folders + definition.limits.memory_mib) << 20)
+    return max(definition.limits.memory_mib << 20, (folders << 20) + GUEST_BYTES)
+
+
+def _own_kernel_bytes(definition: SandboxDefinition) -> int:
+    """For all in it, for gVisor itself, for the writable folders, and for what is used before the watch looks again."""
+    folders = sum(definition.size_mib(folder) for folder in WRITABLE)
+    return OWN_KERNEL_BYTES + ((folders + 2 * definition.limits.memory_mib) << 20)
 
 
 class _Demultiplexed:

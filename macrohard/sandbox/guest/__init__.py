@@ -46,6 +46,7 @@ def command_line(
     own: Sequence[PurePosixPath] = (),
     watch_memory_bytes: int = 0,
     watch_pids: int = 0,
+    own_kernel: bool = False,
     bridge: tuple[int, str] | None = None,
 ) -> list[str]:
     """How to start the guest, which then waits for `program()`.
@@ -56,6 +57,7 @@ def command_line(
         own: folders to be given to the user.
         watch_memory_bytes: of all processes together, where no control group sees to it; 0 where one does.
         watch_pids: likewise, for telling that the limit was reached.
+        own_kernel: whether the kernel inside serves this sandbox alone, so that its count of memory in use is ours.
         bridge: a port of the loopback, and the socket of the host that connections to it lead to.
     """
     config = {
@@ -66,6 +68,7 @@ def command_line(
         "own": [str(folder) for folder in own],
         "watch_memory_bytes": watch_memory_bytes,
         "watch_pids": watch_pids,
+        "own_kernel": own_kernel,
         "bridge": bridge,
     }
     return ["/usr/bin/python3", "-I", "-S", "-B", "-c", _BOOT, str(len(program())), json.dumps(config)]

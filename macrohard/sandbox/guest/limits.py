@@ -21,8 +21,8 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 class Limits:
     """The sandbox's limits, as far as they can be watched from inside."""
 
-    def __init__(self, folders: Sequence[str], *, memory_bytes: int, pids: int) -> None:
-        self._folders, self._memory_bytes, self._pids = folders, memory_bytes, pids
+    def __init__(self, folders: Sequence[str], *, memory_bytes: int, pids: int, own_kernel: bool) -> None:
+        self._folders, self._memory_bytes, self._pids, self._own_kernel = folders, memory_bytes, pids, own_kernel
         self._seen = {"memory": 0, "pids": 0}
         self._counters = [
             (name, word, path) for name, word, paths in _COUNTERS for path in paths if os.path.exists(path)
@@ -64,8 +64,15 @@ class Limits:
             except OSError:
                 continue
             sizes.append(((int(fields[1]) - int(fields[2])) * _PAGE, int(name)))
-        if sum(size for size, _ in sizes) > self._memory_bytes:
+        # A kernel of our own knows of all memory at once; its sizes of processes count twice what they share.
+        in_use = _anonymous_bytes() if self._own_kernel else sum(size for size, _ in sizes)
+        if in_use > self._memory_bytes and sizes:
             self._seen["memory"] += 1
             signal_to(max(sizes)[1], signal.SIGKILL)
         if tasks >= self._pids * 0.95:
             self._seen["pids"] += 1
+
+
+def _anonymous_bytes() -> int:
+    with open("/proc/meminfo", "rb") as file:
+        return next((int(line.split()[1]) * 1024 for line in file if line.startswith(b"AnonPages:")), 0)

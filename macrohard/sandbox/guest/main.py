@@ -36,7 +36,12 @@ class Guest:
         self._context = Context(
             Loop(),
             User(config["user"], config["rlimits"]),
-            Limits(config["folders"], memory_bytes=config["watch_memory_bytes"], pids=config["watch_pids"]),
+            Limits(
+                config["folders"],
+                memory_bytes=config["watch_memory_bytes"],
+                pids=config["watch_pids"],
+                own_kernel=config["own_kernel"],
+            ),
             act,
         )
         self._watched = config["watch_memory_bytes"] > 0
