@@ -227,32 +227,36 @@ class Factory:
         """The run's report as one HTML file."""
         return await render(await self.overview(run_id), self._store.artifacts)
 
-    async def export(self, run_id: str, out: Path) -> Path:
+    async def export(self, run_id: str, out: Path, *, iteration: int | None) -> Path:
         """Put product, report and film into a new or empty folder.
 
+        With `iteration`, what stood at its end, whether it was kept or not.
+
         Raises:
-            RequestError: the run has no product, or the folder is taken.
+            RequestError: the run has no product, or no such iteration, or the folder is taken.
         """
         overview = await self.overview(run_id)
-        commit = self._product_commit(overview)
+        commit = _commit(overview, iteration)
         await (await self._repository(overview.summary.id)).checkout(commit, out)
         await self._write_report(overview, out)
         return out
 
     @asynccontextmanager
-    async def open_product(self, run_id: str, *, port: int, tell: Callable[[str], None]) -> AsyncIterator[str]:
+    async def open_product(
+        self, run_id: str, *, iteration: int | None, port: int, tell: Callable[[str], None]
+    ) -> AsyncIterator[str]:
         """Start the product in its sandbox and give the address on this machine that leads to it.
 
-        `tell` gets lines about what takes long.
+        With `iteration`, what stood at its end, whether it was kept or not. `tell` gets lines about what takes long.
 
         Raises:
-            RequestError: the run has no product that can be opened.
+            RequestError: the run has no product that can be opened, or no such iteration.
             SandboxUnavailable: there is no sandbox on this machine.
         """
         from macrohard.product import preview
 
         overview = await self.overview(run_id)
-        commit = self._product_commit(overview)
+        commit = _commit(overview, iteration)
         bundle = await (await self._repository(overview.summary.id)).bundle(commit)
 
         async def wait(event: Event) -> None:
@@ -381,11 +385,6 @@ class Factory:
             files[FILM] = await self._store.artifacts.get(overview.film.artifact)
         leave_beside(product, files)
 
-    def _product_commit(self, overview: RunOverview) -> str:
-        if overview.product_commit is None:
-            raise RequestError(f"run {overview.summary.id} is {overview.summary.status} and has no product")
-        return overview.product_commit
-
 
 @asynccontextmanager
 async def open_factory(settings: Settings, *, sandbox: SandboxChoice) -> AsyncIterator[Factory]:
@@ -471,6 +470,22 @@ async def _ways_out(wish: SandboxSettings) -> list[Diagnosis]:
         detail = f"{', '.join(wish.allow)}: over TLS, so that what is sent there is not seen"
         rows.append(Diagnosis(check="hosts that sandboxes can reach", ok=True, detail=detail))
     return rows or [Diagnosis(check="packages", ok=True, detail=PACKAGES_OFF)]
+
+
+def _commit(overview: RunOverview, iteration: int | None) -> str:
+    """That of the product, or of an iteration."""
+    run_id = overview.summary.id
+    if iteration is None:
+        if overview.product_commit is None:
+            raise RequestError(f"run {run_id} is {overview.summary.status} and has no product")
+        return overview.product_commit
+    commits = {each.number: each.commit for each in overview.iterations}
+    if commit := commits.get(iteration):
+        return commit
+    problem = "has no commit" if iteration in commits else "does not exist"
+    there = ", ".join(str(number) for number, commit in commits.items() if commit)
+    others = f"those that can be had: {there}" if there else "none has a commit so far"
+    raise RequestError(f"iteration {iteration} of run {run_id} {problem}; {others} (`macrohard show {run_id}`)")
 
 
 def _free_folder(parent: Path, title: str, run_id: str) -> Path:

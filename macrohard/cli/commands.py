@@ -46,6 +46,10 @@ SandboxOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 EndpointArgument = Annotated[str, typer.Argument(help="The endpoint's name, e.g. xai.", metavar="ENDPOINT")]
 RunArgument = Annotated[str, typer.Argument(help="A run's id, or its beginning.", metavar="RUN")]
+IterationOption = Annotated[
+    int | None,
+    typer.Option(help="What stood at the end of that iteration, kept or not; `show` lists them.", min=1, metavar="N"),
+]
 WaitOption = Annotated[
     bool | None,
     typer.Option(
@@ -258,9 +262,10 @@ def open_product(
     port: Annotated[
         int, typer.Option(help="The port on this machine; 0: any free one.", min=0, max=65_535, metavar="PORT")
     ] = 0,
+    iteration: IterationOption = None,
     sandbox: SandboxOption = None,
 ) -> None:
-    """Start the delivered product in its sandbox and print its address, until Ctrl-C."""
+    """Start the product in a sandbox and print its address, until Ctrl-C."""
     import asyncio
 
     from macrohard.assembly import open_factory
@@ -273,7 +278,7 @@ def open_product(
     async def kept_open(settings: "Settings") -> None:
         async with (
             open_factory(settings, sandbox=settings.sandbox) as factory,
-            factory.open_product((await factory.overview(run)).summary.id, port=port, tell=tell) as address,
+            factory.open_product(run, iteration=iteration, port=port, tell=tell) as address,
         ):
             print(address, flush=True)
             print("Ctrl-C stops it", file=sys.stderr, flush=True)
@@ -289,6 +294,7 @@ def open_product(
 def export(
     run: RunArgument,
     out: Annotated[Path, typer.Option(help="Where to put the product: a new or empty folder.", metavar="DIR")],
+    iteration: IterationOption = None,
 ) -> None:
     """Put a run's product and report into a folder."""
     import asyncio
@@ -301,7 +307,7 @@ def export(
 
     async def exported(settings: "Settings") -> Path:
         async with open_factory(settings, sandbox=settings.sandbox) as factory:
-            return await factory.export((await factory.overview(run)).summary.id, out.absolute())
+            return await factory.export(run, out.absolute(), iteration=iteration)
 
     print(asyncio.run(exported(_settings())))
 

@@ -130,8 +130,14 @@ def print_details(overview: RunOverview, console: Console) -> None:
         fate = {True: "kept", False: "not kept", None: "at work"}[iteration.kept]
         changes = f"{len(iteration.gained)} gained, {len(iteration.lost)} lost, {len(iteration.findings)} found"
         console.print(Text(f"\nIteration {iteration.number} ({fate}; {changes})", "bold"))
+        commit = f"commit {iteration.commit[:10]}" if iteration.commit else "no commit"
+        console.print(Text(f"  {commit} · {dollars(iteration.cost_usd)} · {duration(iteration.seconds)}", "dim"))
         if iteration.reason:
             console.print(Text(f"  {printable(iteration.reason)}"))
+    if any(iteration.commit for iteration in overview.iterations):
+        run = overview.summary.id
+        console.print(Text(f"\nGo back to one:  macrohard open {run} --iteration N"))
+        console.print(Text(f"                 macrohard export {run} --iteration N --out DIR"))
 
 
 def print_runs(runs: tuple[RunSummary, ...], console: Console) -> None:

@@ -68,8 +68,8 @@ class ScriptedFactory:
         specification = Specification(decision="ask", title=full.summary.title, questions=self.questions)
         return full.model_copy(update={"specification": specification if self.questions else full.specification})
 
-    async def export(self, run_id: str, out: Path) -> Path:
-        self.calls.append(("export", out))
+    async def export(self, run_id: str, out: Path, *, iteration: int | None) -> Path:
+        self.calls.append(("export", ((await self.overview(run_id)).summary.id, out, iteration)))
         return out
 
     def recording(self, run_id: str) -> Path | None:

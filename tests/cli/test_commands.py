@@ -1,6 +1,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -10,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from macrohard import __version__
-from macrohard.domain import Caps, Question, RunOutcome
-from macrohard.errors import LeaseLost, LimitExceeded, SandboxUnavailable
+from macrohard.assembly import Factory, open_factory
+from macrohard.domain import Caps, Question, RunOutcome, RunOverview
+from macrohard.errors import LeaseLost, LimitExceeded, RequestError, SandboxUnavailable
+from macrohard.settings import Settings
 from tests.cli.conftest import Ending, Run, ScriptedFactory
+from tests.report.sample import overview as sample
 
 
 @pytest.mark.parametrize(
@@ -177,10 +181,50 @@ def test_export_prints_where_the_product_is(factory: ScriptedFactory, run: Run, 
     factory.status = "delivered"
     code, out, _ = run("export", "r-7k", "--out", str(tmp_path / "new"))
     assert (code, out) == (0, f"{tmp_path / 'new'}\n")
+    assert run("export", "r-7k", "--iteration", "2", "--out", str(tmp_path / "new"))[0] == 0
+    assert factory.calls == [("export", ("r-7k2m9", tmp_path / "new", number)) for number in (None, 2)]
     (tmp_path / "file").touch()
     code, _, err = run("export", "r-7k", "--out", str(tmp_path))
     assert code == 2
     assert "is not an empty folder" in err
+
+
+@pytest.mark.parametrize(
+    ("commits", "iteration", "complaint"),
+    [
+        pytest.param({1: "a" * 40, 2: None}, 2, "2 of run r-7k2m9 has no commit; those that can be had: 1", id="open"),
+        pytest.param({1: "a" * 40}, 3, "3 of run r-7k2m9 does not exist; those that can be had: 1 ", id="not there"),
+        pytest.param({}, 1, "1 of run r-7k2m9 does not exist; none has a commit so far", id="nothing yet"),
+    ],
+)  # fmt: skip
+async def test_only_an_iteration_with_a_commit_can_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commits: dict[int, str | None], iteration: int, complaint: str
+) -> None:
+    full = sample({})
+    shown = tuple(
+        full.iterations[0].model_copy(update={"number": number, "commit": commit}) for number, commit in commits.items()
+    )
+
+    async def overview(self: Factory, run_id: str) -> RunOverview:
+        return full.model_copy(update={"iterations": shown})
+
+    monkeypatch.setattr(Factory, "overview", overview)
+    async with open_factory(Settings(home=tmp_path), sandbox="auto") as factory:
+        with pytest.raises(RequestError, match=re.escape(complaint)):
+            await factory.export("r-7k", tmp_path / "out", iteration=iteration)
+    assert not (tmp_path / "out").exists()
+
+
+def test_show_says_how_to_go_back_to_an_iteration(factory: ScriptedFactory, run: Run) -> None:
+    _, out, _ = run("show", "r-7k")
+    first = sample({}).iterations[0]
+    assert first.commit
+    assert f"commit {first.commit[:10]} · " in out
+    assert "macrohard open r-7k2m9 --iteration N" in out
+    told = json.loads(run("show", "r-7k", "--json")[1])["overview"]["iterations"]
+    assert [(each["number"], each["commit"], each["kept"], "cost_usd" in each) for each in told] == [
+        (each.number, each.commit, each.kept, True) for each in sample({}).iterations
+    ]
 
 
 def test_runs_and_show_speak_to_people_and_programs(factory: ScriptedFactory, run: Run) -> None:

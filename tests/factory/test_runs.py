@@ -89,7 +89,7 @@ def no_film_sandbox(repository_root: Path, tmp_path: Path) -> dict[str, str]:
 
 
 def test_careless_work_is_found_by_checks_and_users_and_repaired(
-    macrohard: Macrohard, tmp_path: Path, no_film_sandbox: dict[str, str]
+    macrohard: Macrohard, tmp_path: Path, no_film_sandbox: dict[str, str], repository_root: Path
 ) -> None:
     careless = ("--model", "builtin:careless", "--out", str(tmp_path / "tasks"))
     ended = macrohard("build", TASKS, "--yes", *careless, environment=no_film_sandbox)
@@ -104,6 +104,21 @@ def test_careless_work_is_found_by_checks_and_users_and_repaired(
     assert first["findings"]
     assert {verdict["status"] for verdict in last["verdicts"]} == {"passed"}
     assert "bug-fixer" in git(Path(ended.result["product"]), "log", "--format=%an")
+    repository = tmp_path / "home" / "runs" / ended.result["run"] / "repository.git"
+    # An iteration that was not kept is in no product's history, so nothing but its own branches may hold it.
+    git(repository, "update-ref", "-d", "refs/heads/main")
+    git(repository, "gc", "--quiet", "--prune=now")
+    for iteration in overview["iterations"]:
+        went_back = tmp_path / f"iteration-{iteration['number']}"
+        assert export(repository_root, tmp_path, ended.result["run"], iteration["number"], went_back) == 0
+        assert git(went_back, "rev-parse", "HEAD") == iteration["commit"]
+        assert (went_back / "product.toml").is_file()
+
+
+def export(repository_root: Path, tmp_path: Path, run: str, iteration: int, out: Path) -> int:
+    environment = {**os.environ, "PYTHONPATH": str(repository_root), "MACROHARD_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-m", "macrohard", "export", run, "--iteration", str(iteration), "--out", str(out)]
+    return subprocess.run(command, env=environment, check=False).returncode
 
 
 @pytest.mark.parametrize(
