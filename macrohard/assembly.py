@@ -417,8 +417,8 @@ async def build_sandboxes(
     )
 
 
-async def prune_sandboxes(*, tell: Callable[[str], None]) -> tuple[str, ...]:
-    """Remove images that no definition needs any more; one line for each, for people.
+async def prune_sandboxes(settings: Settings, *, tell: Callable[[str], None]) -> tuple[str, ...]:
+    """Remove images that no definition needs any more, and old snapshots; one line for each, for people.
 
     Raises:
         SandboxUnavailable: the engine stopped answering.
@@ -426,7 +426,7 @@ async def prune_sandboxes(*, tell: Callable[[str], None]) -> tuple[str, ...]:
     return tuple(
         f"{each.name}: {each.size_bytes / 1e6:.0f} MB, "
         + ("removed" if each.removed else "kept, because a sandbox is made from it")
-        for each in await prune(progress=tell)
+        for each in await prune(home=settings.home, progress=tell)
     )
 
 

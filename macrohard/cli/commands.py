@@ -400,12 +400,12 @@ def build_sandboxes(sandbox: SandboxOption = None) -> None:
 
 @sandboxes.command(name="prune")
 def prune_sandboxes() -> None:
-    """Remove sandbox images that were made for definitions which have changed since."""
+    """Remove sandbox images made for definitions that have changed since, and snapshots unused for a day."""
     from macrohard.assembly import prune_sandboxes as prune_all
     from macrohard.cli.drive import until_interrupted
     from macrohard.cli.terminal import one_line
 
-    lines = until_interrupted(prune_all(tell=lambda text: print(one_line(text, 200), file=sys.stderr)))
+    lines = until_interrupted(prune_all(_settings(), tell=lambda text: print(one_line(text, 200), file=sys.stderr)))
     for line in lines or ("nothing to remove",):
         print(line)
 

@@ -11,7 +11,7 @@ from macrohard.sandbox.broker import Broker
 from macrohard.sandbox.bubblewrap import BubblewrapProvider
 from macrohard.sandbox.docker import DockerProvider
 from macrohard.sandbox.images import BuiltImage, Progress, build_docker_images
-from macrohard.sandbox.prune import Pruned, prune_folders, prune_images
+from macrohard.sandbox.prune import Pruned, prune_folders, prune_images, prune_snapshots
 from macrohard.sandbox.rootfs import build_rootfs
 
 Engine = Literal["auto", "docker", "bubblewrap"]
@@ -75,14 +75,16 @@ async def build_images(names: Sequence[str], *, progress: Progress, engine: Engi
     raise SandboxUnavailable("no sandbox images can be built on this machine\n" + "\n".join(problems))
 
 
-async def prune(*, progress: Progress) -> tuple[Pruned, ...]:
-    """Remove what was made for definitions that have changed since, from the engine, if one answers, and from here.
+async def prune(*, home: Path, progress: Progress) -> tuple[Pruned, ...]:
+    """Remove snapshots that nobody used for long, and what was made for definitions that have changed since.
+
+    The latter from the engine, if one answers, and from here.
 
     Raises:
         DefinitionError: a definition is wrong, so that it is not known what is needed.
         SandboxUnavailable: the engine stopped answering.
     """
-    pruned = list(await prune_folders(progress=progress))
+    pruned = [*prune_snapshots(home), *await prune_folders(progress=progress)]
     try:
         broker = await Broker.connect()
     except SandboxUnavailable as error:

@@ -1,4 +1,4 @@
-"""Removes images and folders of images that were made for definitions which have changed since."""
+"""Removes what nobody needs any more: images made for definitions that have changed since, and old snapshots."""
 
 import asyncio
 import re
@@ -11,19 +11,27 @@ from macrohard.sandbox import definition as definitions
 from macrohard.sandbox.broker import Broker
 from macrohard.sandbox.images import Progress, one_at_a_time
 from macrohard.sandbox.rootfs import folders, size_bytes
+from macrohard.sandbox.snapshots import Snapshots
 
 OURS: Final = re.compile(r"macrohard[/-]\w+[:-][0-9a-f]{16}")
 
 
 class Pruned(Value):
-    """One image that no definition of this installation needs any more."""
+    """One image that no definition of this installation needs any more, or a snapshot that nobody used for long."""
 
     name: str
-    """Of the image, or the path of the folder."""
+    """Of the image or the snapshot, or the path of the folder."""
     size_bytes: int
     """With what it is built on; what others are built on too stays."""
     removed: bool
     """False if a sandbox is made from it."""
+
+
+def prune_snapshots(home: Path) -> tuple[Pruned, ...]:
+    """Remove this installation's snapshots that nobody used for a day, and what is left of broken off ones."""
+    return tuple(
+        Pruned(name=f"snapshot {name[:16]}", size_bytes=size, removed=True) for name, size in Snapshots.of(home).prune()
+    )
 
 
 async def prune_images(broker: Broker) -> tuple[Pruned, ...]:

@@ -13,8 +13,9 @@ import pytest
 from pydantic import ValidationError
 
 from macrohard.errors import SandboxUnavailable, ToolError
-from macrohard.sandbox import Sandbox, SandboxSpec, Snapshot, SnapshotId
+from macrohard.sandbox import Pruned, Sandbox, SandboxSpec, Snapshot, SnapshotId
 from macrohard.sandbox.pool import PooledProvider
+from macrohard.sandbox.prune import prune_snapshots
 from macrohard.sandbox.snapshots import Snapshots
 from tests.sandbox.conftest import Provider
 from tests.sandbox.test_contract import ALSO_POOLED
@@ -280,6 +281,13 @@ class TestKeeping:
         assert inside(tmp_path) == sorted([names[0], last])
         age(tmp_path / names[0], 90_000)
         assert snapshots.prune() == ((names[0], 100),)
+
+    async def test_a_person_can_prune_them_too(self, tmp_path: Path) -> None:
+        snapshots = Snapshots.of(tmp_path)
+        old, new = [await keep(snapshots, content) for content in (b"old", b"new")]
+        age(snapshots.folder / old, 90_000)
+        assert prune_snapshots(tmp_path) == (Pruned(name=f"snapshot {old[:16]}", size_bytes=3, removed=True),)
+        assert inside(snapshots.folder) == [new]
 
     async def test_that_taken_last_stays_however_large(self, tmp_path: Path) -> None:
         name = await keep(Snapshots(tmp_path, kept_bytes=10), b"x" * 100)
