@@ -21,8 +21,9 @@ IDLE_SECONDS: Final = 600.0
 ANSWER_SECONDS: Final = 2.0
 """How long one that waited may take to show that it can still run a command."""
 
-Key = tuple[SandboxDefinition, str, Tier]
-"""What must be the same for one sandbox to stand in for another: image and limits, system calls allowed, tier."""
+Key = tuple[SandboxDefinition, str, Tier, SandboxSpec]
+"""What must be the same for one sandbox to stand in for another: image and limits, system calls allowed, tier, and
+whether packages can be installed."""
 
 
 class PooledProvider:
@@ -105,12 +106,9 @@ class PooledProvider:
                 yield sandbox
             return
         async with self.places.one(holder, image=spec.image, tell=tell):
-            # Whatever more than its image is asked for belongs to one use.
-            if spec != SandboxSpec(image=spec.image):
-                async with self.provider.open(spec) as sandbox:
-                    yield sandbox
-                return
-            key = (definition, definition.seccomp_profile.read_text(), self.tier)
+            # What is to lie in it belongs to one use; it can be brought there afterwards.
+            bare = spec.model_copy(update={"workspace": None})
+            key = (definition, definition.seccomp_profile.read_text(), self.tier, bare)
             if ahead:
                 self._want(key)
             try:
@@ -123,6 +121,8 @@ class PooledProvider:
                     yield sandbox
                 return
             try:
+                if spec.workspace is not None:
+                    await taken.sandbox.restore(spec.workspace)
                 yield taken.sandbox
             finally:
                 await taken.close()
@@ -191,7 +191,7 @@ class PooledProvider:
         for key, wanted in self._wanted.items():
             ahead = self._ahead.setdefault(key, deque())
             if len(ahead) < wanted:
-                opening = _Ahead(self.provider, key[0].name)
+                opening = _Ahead(self.provider, key[-1])
                 ahead.append(opening)
                 return await opening.settled()
         return False
@@ -247,15 +247,15 @@ class _Ahead:
 
     sandbox: Sandbox
 
-    def __init__(self, provider: SandboxProvider, image: str) -> None:
+    def __init__(self, provider: SandboxProvider, spec: SandboxSpec) -> None:
         self.opened = False
         self._since = time.monotonic()
         self._settled, self._released = asyncio.Event(), asyncio.Event()
-        self._keeping = asyncio.create_task(self._keep(provider, image), name=f"sandbox-ahead-{image}")
+        self._keeping = asyncio.create_task(self._keep(provider, spec), name=f"sandbox-ahead-{spec.image}")
 
-    async def _keep(self, provider: SandboxProvider, image: str) -> None:
+    async def _keep(self, provider: SandboxProvider, spec: SandboxSpec) -> None:
         try:
-            async with provider.open(SandboxSpec(image=image)) as self.sandbox:
+            async with provider.open(spec) as self.sandbox:
                 self.opened = True
                 self._settled.set()
                 await self._released.wait()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path, PurePosixPath
@@ -12,8 +13,11 @@ import pytest
 from docker.utils import kwargs_from_env
 
 from macrohard.errors import SandboxUnavailable
+from macrohard.events import Event
 from macrohard.sandbox import DockerProvider, SandboxSpec, build_images, places, pool
+from macrohard.sandbox.broker import Patience
 from macrohard.sandbox.pool import PooledProvider
+from tests.sandbox.fault_proxy import Fault, FaultProxy, fault_proxy
 
 BASE = SandboxSpec(image="base")
 MARKS = ("/workspace/mark", "/tmp/mark", "/home/agent/mark", "/dev/shm/mark")
@@ -144,6 +148,150 @@ async def test_what_keeps_the_pool_from_opening_is_said_when_one_is_used(
     async with pooled.open(BASE) as sandbox:
         assert (await sandbox.run("echo alive", timeout_seconds=10)).stdout == "alive\n"
     await pooled.close()
+
+
+async def test_what_was_prepared_can_begin_as_a_snapshot(
+    pooled: PooledProvider, docker_provider: DockerProvider, engine: docker.APIClient
+) -> None:
+    async with pooled.open(BASE) as first:
+        await first.write({PurePosixPath("plan"): b"build it"})
+        snapshot = await first.snapshot()
+        await pooled.filled()
+        (kept,) = set(containers(engine, docker_provider)) - {first.id}
+    async with pooled.open(SandboxSpec(image="base", workspace=snapshot.id)) as fork:
+        assert (fork.id, await fork.read(PurePosixPath("plan"), limit_bytes=99)) == (kept, b"build it")
+
+
+async def test_for_who_opens_once_nothing_is_prepared_and_with_the_last_run_it_is_cleared_away(
+    docker_provider: DockerProvider, engine: docker.APIClient
+) -> None:
+    pooled = PooledProvider(docker_provider, size=1, places=2, tell=print)
+    async with pooled.share("a person", tell=nobody, ahead=False) as person:
+        async with person.open(BASE):
+            await pooled.filled()
+            assert pooled.waiting == 0
+        async with (
+            pooled.share("run 1", tell=nobody, ahead=True),
+            pooled.share("run 2", tell=nobody, ahead=True) as run,
+        ):
+            async with run.open(BASE):
+                await pooled.filled()
+            (kept,) = containers(engine, docker_provider)
+            async with person.open(BASE) as sandbox:
+                assert sandbox.id == kept, "what was prepared for runs serves others as well"
+        await pooled.filled()
+        assert containers(engine, docker_provider) == []
+    await pooled.close()
+
+
+async def nobody(event: Event) -> None:
+    """Told, and not interested."""
+
+
+KEEPER = """
+import asyncio, sys
+from pathlib import Path
+from macrohard.sandbox import DockerProvider, SandboxSpec
+from macrohard.sandbox.broker import Patience
+from macrohard.sandbox.pool import PooledProvider
+from tests.sandbox.fault_proxy import Fault, FaultProxy, fault_proxy
+
+async def main():
+    pool = PooledProvider(await DockerProvider.connect(home=Path(sys.argv[1])), size=2, places=2, tell=print)
+    async with pool.open(SandboxSpec(image="base")), pool.open(SandboxSpec(image="base")):
+        await pool.filled()
+        print("kept", pool.waiting, flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+async def test_kill_9_leaves_neither_what_was_used_nor_what_was_kept(
+    tmp_path: Path, docker_provider: DockerProvider, engine: docker.APIClient
+) -> None:
+    keeper = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", KEEPER, str(tmp_path)), stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
+    )
+    assert keeper.stdout
+    kept = int((await keeper.stdout.readline()).split()[1])
+    assert kept > 0
+    assert len(containers(engine, docker_provider)) == 2 + kept
+    keeper.kill()
+    await keeper.wait()
+    for _ in range(600):
+        if not containers(engine, docker_provider):
+            break
+        await asyncio.sleep(0.05)
+    assert containers(engine, docker_provider) == []
+    await docker_provider.close()
+
+
+class TestTheEngine:
+    """Fails while sandboxes are kept."""
+
+    @pytest.fixture
+    async def proxy(
+        self, engine: docker.APIClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> AsyncIterator[FaultProxy]:
+        """Between the pool and the engine; `engine` was connected before and goes around it."""
+        async with fault_proxy(tmp_path) as (opened, address):
+            monkeypatch.setenv("DOCKER_HOST", address)
+            yield opened
+
+    @pytest.fixture
+    async def impatient(
+        self, proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> AsyncIterator[tuple[DockerProvider, PooledProvider]]:
+        await build_images(("base",), engine="docker", progress=print)
+        provider = await DockerProvider.connect(
+            home=tmp_path, patience=Patience(answer_seconds=2, pull_seconds=2, build_seconds=2)
+        )
+        pooled = PooledProvider(provider, size=1, places=1, tell=print)
+        async with pooled.open(BASE):
+            await pooled.filled()
+        yield provider, pooled
+        await pooled.close()
+
+    async def test_that_hangs_is_said_in_bounded_time_and_forgiven_when_it_goes_on(
+        self, proxy: FaultProxy, impatient: tuple[DockerProvider, PooledProvider], engine: docker.APIClient
+    ) -> None:
+        provider, pooled = impatient
+        kept = containers(engine, provider)
+        assert len(kept) == 1
+        for name in kept:
+            engine.pause(name)
+        hanging = Fault(".", "hang")
+        proxy.faults.append(hanging)
+        async with asyncio.timeout(60):
+            with pytest.raises(SandboxUnavailable, match="did not answer within 2 s"):
+                async with pooled.open(BASE):
+                    pass
+        assert hanging.met.is_set()
+        proxy.faults.clear()
+        for name in kept:
+            engine.unpause(name)
+        async with pooled.open(BASE) as sandbox:
+            assert sandbox.id not in kept
+            assert (await sandbox.run("echo on", timeout_seconds=10)).stdout == "on\n"
+        await pooled.filled()
+        await provider.reap()
+        assert len(containers(engine, provider)) == pooled.waiting
+        assert pooled.places.taken == 0
+
+    async def test_that_was_started_again_gives_new_ones(
+        self, proxy: FaultProxy, impatient: tuple[DockerProvider, PooledProvider], engine: docker.APIClient
+    ) -> None:
+        provider, pooled = impatient
+        kept = containers(engine, provider)
+        assert len(kept) == 1
+        # It takes all containers with it, and every connection.
+        await proxy.close()
+        async with pooled.open(BASE) as sandbox:
+            assert sandbox.id not in kept
+            assert (await sandbox.run("echo on", timeout_seconds=10)).stdout == "on\n"
+        await pooled.filled()
+        assert not set(kept) & set(containers(engine, provider))
 
 
 class TestTheQueue:
