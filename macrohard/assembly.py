@@ -292,7 +292,8 @@ class Factory:
         off = "what models say is not kept, so runs cannot be replayed"
         rows.append(Diagnosis(check="recording", ok=True, detail=kept if self._settings.record else off))
         rows += await _ways_out(self._settings.sandboxes)
-        for row in await diagnose(home=self._settings.home):
+        wish = self._settings.sandboxes
+        for row in await diagnose(home=self._settings.home, required=wish.required, runtime=wish.runtime):
             needed = row.check == "a sandbox can be had"
             rows.append(Diagnosis(check=row.check, ok=row.ok, needed=needed, detail=row.detail, advice=row.advice))
         return tuple(rows)
@@ -367,7 +368,9 @@ class Factory:
         await build_images(IMAGES, progress=tell, engine=self._sandbox)
         wish = self._settings.sandboxes
         places = wish.places or places_here()
-        provider = await choose_provider(self._sandbox, home=self._settings.home)
+        provider = await choose_provider(
+            self._sandbox, home=self._settings.home, required=wish.required, runtime=wish.runtime
+        )
         provider.packages = _packages(wish)
         async with AsyncExitStack() as undoing:
             pool = PooledProvider(provider, size=wish.warm, places=places, tell=tell)
@@ -399,22 +402,6 @@ async def open_factory(settings: Settings, *, sandbox: SandboxChoice) -> AsyncIt
         store = await Store.open(settings.database_url or None, home=settings.home)
         stack.push_async_callback(store.close)
         yield Factory(settings, store, sandbox=sandbox, stack=stack)
-
-
-async def build_sandboxes(
-    settings: Settings, *, sandbox: SandboxChoice, tell: Callable[[str], None]
-) -> tuple[str, ...]:
-    """Make the images that are missing; one line for each, for people.
-
-    Raises:
-        SandboxUnavailable: there is no engine, or a build failed.
-    """
-    built = await build_images((*IMAGES, FILM_IMAGE), progress=tell, engine=sandbox)
-    return tuple(
-        f"{image.name}: {image.size_bytes / 1e6:.0f} MB, "
-        + ("was there already" if image.cached else f"built in {image.seconds:.0f} s")
-        for image in built
-    )
 
 
 async def prune_sandboxes(settings: Settings, *, tell: Callable[[str], None]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ PYTHON = VENV / "bin" / "python"
 LOG = VENV / "setup.log"
 ENGINE_LOG = Path("/var/log/macrohard-dockerd.log")
 ENGINE_START_SECONDS = 60
+IMAGES = ("base", "browser", "media")
 OURS = {"APP", "ARGS", "NAME", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"}
 
 HELP = """\
@@ -317,7 +318,7 @@ def test() -> int:
     )
     failed = [check for check in checks if not passes([str(programs / check[0]), *check[1:]])]
     # Made once: with ARGS='-n 2 --dist loadfile' tests of different files run side by side.
-    logged("making the sandboxes' images", [str(PYTHON), "-m", "macrohard", "sandboxes", "build"])
+    logged("making the sandboxes' images", [str(PYTHON), "-m", "macrohard", "sandboxes", "build", *IMAGES])
     arguments = shlex.split(os.environ.get("ARGS", ""))
     tests = subprocess.run([str(PYTHON), "-m", "pytest", *arguments], cwd=ROOT, env=without_ours()).returncode
     return 1 if failed else tests

@@ -44,6 +44,10 @@ SandboxOption = Annotated[
     typer.Option(help="What isolates products from this machine: auto, docker, bubblewrap.", metavar="KIND"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+NamesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(help="Images, by their names in `macrohard sandboxes list`.", metavar="NAME", show_default=False),
+]
 EndpointArgument = Annotated[str, typer.Argument(help="The endpoint's name, e.g. xai.", metavar="ENDPOINT")]
 RunArgument = Annotated[str, typer.Argument(help="A run's id, or its beginning.", metavar="RUN")]
 IterationOption = Annotated[
@@ -384,18 +388,53 @@ def remove_key(endpoint: EndpointArgument) -> None:
 
 
 @sandboxes.command(name="build")
-def build_sandboxes(sandbox: SandboxOption = None) -> None:
-    """Make the sandbox images that are missing, so that the first build need not."""
-    from macrohard.assembly import build_sandboxes as build_all
-    from macrohard.cli.drive import until_interrupted
-    from macrohard.cli.terminal import one_line
+def build_sandboxes(names: NamesArgument = None, sandbox: SandboxOption = None) -> None:
+    """Make the images that are missing, all of them or those named, so that the first build need not."""
+    from macrohard.cli import images
     from macrohard.settings import load_settings
 
-    settings = load_settings(sandbox=sandbox)
-    for line in until_interrupted(
-        build_all(settings, sandbox=settings.sandbox, tell=lambda text: print(one_line(text, 200), file=sys.stderr))
-    ):
-        print(line)
+    images.build(names or [], engine=load_settings(sandbox=sandbox).sandbox)
+
+
+@sandboxes.command(name="list")
+def list_sandboxes(json: JsonOption = False) -> None:
+    """List the images that are here or could be built: size, age, use, and what for."""
+    from macrohard.cli import images
+
+    found = images.listed()
+    if json:
+        _print_json({"images": [image.model_dump(mode="json") for image in found]})
+        return
+    images.print_images(found)
+
+
+@sandboxes.command(name="save")
+def save_sandboxes(
+    file: Annotated[Path, typer.Argument(help="A new file, e.g. macrohard-images.tar.", metavar="FILE")],
+    names: NamesArgument = None,
+) -> None:
+    """Write images to a file, for a machine without a network; without names, all that are built.
+
+    What an image is built on goes with it, and what images share is in the file once. It holds what went into the
+    images, so also this machine's certificates and package sources.
+    """
+    from macrohard.cli import images
+
+    images.save(file, names or [])
+
+
+@sandboxes.command(name="load")
+def load_sandboxes(
+    file: Annotated[Path, typer.Argument(help="What `macrohard sandboxes save` wrote.", metavar="FILE")],
+) -> None:
+    """Take images from a file that `macrohard sandboxes save` wrote elsewhere.
+
+    A file that names anything but images of this version is refused. What is in the images cannot be checked: load
+    only a file that you, or somebody you trust, saved, because products and their tests run in what it brings.
+    """
+    from macrohard.cli import images
+
+    images.load(file)
 
 
 @sandboxes.command(name="prune")

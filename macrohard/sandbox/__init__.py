@@ -16,8 +16,10 @@ from macrohard.sandbox.contract import (
 )
 from macrohard.sandbox.docker import DockerProvider
 from macrohard.sandbox.images import BuiltImage, Progress
+from macrohard.sandbox.listing import ListedImage, list_images
 from macrohard.sandbox.prune import Pruned
 from macrohard.sandbox.reaper import clearing_away
+from macrohard.sandbox.transfer import Transferred, load_images, save_images
 
 __all__ = [
     "OUTPUT_LIMIT_BYTES",
@@ -28,6 +30,7 @@ __all__ = [
     "Diagnosis",
     "DockerProvider",
     "Engine",
+    "ListedImage",
     "Process",
     "Progress",
     "Pruned",
@@ -37,9 +40,13 @@ __all__ = [
     "Snapshot",
     "SnapshotId",
     "Stream",
+    "Transferred",
     "build_images",
     "choose_provider",
     "clearing_away",
     "diagnose",
+    "list_images",
+    "load_images",
     "prune",
+    "save_images",
 ]

@@ -3,10 +3,13 @@
 import asyncio
 import io
 import json
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -18,6 +21,7 @@ import urllib3
 from docker.constants import DEFAULT_UNIX_SOCKET
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound, StreamParseError
 from docker.utils import kwargs_from_env
+from pydantic import AwareDatetime
 
 from macrohard.domain import Value
 from macrohard.errors import SandboxUnavailable
@@ -25,6 +29,8 @@ from macrohard.sandbox.template import Template, audit
 
 LABEL: Final = "io.macrohard"
 BUILD_SECONDS: Final = 3600.0
+TRANSFER_SECONDS: Final = 3600.0
+OURS: Final = re.compile(r"macrohard/\w+:[0-9a-f]{16}")
 PRINTED_LINES: Final = 40
 AT_ONCE: Final = 16
 ENGINE_ERRORS: Final = (
@@ -76,6 +82,7 @@ class Stored(Value):
     tag: str
     size_bytes: int
     """With all it is built on."""
+    created: AwareDatetime
 
 
 class _Client(docker.APIClient):
@@ -84,6 +91,12 @@ class _Client(docker.APIClient):
     def request(self, method: str | bytes, url: str | bytes, **settings: Any) -> requests.Response:  # type: ignore[override]
         settings["timeout"] = settings.get("timeout") or self.timeout
         return super().request(method, url, **settings)
+
+    def saved(self, tags: Sequence[str]) -> Iterator[bytes]:
+        """Several images as one tar file, which docker's own can do for one only."""
+        response = self.get(self._url("/images/get"), params={"names": list(tags)}, stream=True)  # type: ignore[attr-defined]
+        self._raise_for_status(response)  # type: ignore[attr-defined]
+        return iter(response.iter_content(1 << 20))
 
 
 class Broker:
@@ -218,9 +231,10 @@ class Broker:
 
         def inspected(client: docker.APIClient) -> Stored | None:
             try:
-                return Stored(tag=tag, size_bytes=client.inspect_image(tag)["Size"])  # type: ignore[no-untyped-call]
+                found = client.inspect_image(tag)  # type: ignore[no-untyped-call]
             except ImageNotFound:
                 return None
+            return Stored(tag=tag, size_bytes=found["Size"], created=found["Created"])
 
         return await self._ask(f"looking for {tag}", inspected)
 
@@ -228,11 +242,16 @@ class Broker:
         """Every image with a name in `macrohard/`."""
         found = await self._ask("listing images", lambda client: client.images())
         return [
-            Stored(tag=tag, size_bytes=each["Size"])
+            Stored(tag=tag, size_bytes=each["Size"], created=datetime.fromtimestamp(each["Created"], UTC))
             for each in found
             for tag in each.get("RepoTags") or ()
             if tag.startswith("macrohard/")
         ]
+
+    async def used(self) -> Mapping[str, int]:
+        """How many containers there are of each image, by the name it was asked for with."""
+        found = await self._ask("listing containers", lambda client: client.containers(all=True))
+        return Counter(str(each["Image"]) for each in found)
 
     async def remove_image(self, tag: str) -> bool:
         """Remove a name and what no other name needs; False if a container needs it."""
@@ -310,6 +329,39 @@ class Broker:
                         loop.call_soon_threadsafe(tell, line.rstrip())
 
         await self._ask(f"building {tag}", built, self._patience.build_seconds)
+
+    async def save(self, tags: Sequence[str], write: Callable[[bytes], None]) -> None:
+        """Give `write` those images of ours as one tar file, in pieces; what it raises ends the saving.
+
+        It is called from a thread of the broker's, and goes on being called if this is cancelled.
+        """
+        assert all(OURS.fullmatch(tag) for tag in tags)
+
+        def saved(_: docker.APIClient) -> None:
+            deadline = time.monotonic() + TRANSFER_SECONDS
+            with closing(self._new_client(self._patience.build_seconds)) as client:
+                for chunk in client.saved(tags):
+                    if time.monotonic() > deadline:
+                        raise TimeoutError
+                    write(chunk)
+
+        await self._ask("saving images", saved, self._patience.build_seconds)
+
+    async def load(self, chunks: Iterator[bytes]) -> tuple[str, ...]:
+        """Load a tar file of images, and give the names that the engine says it gave them."""
+
+        def loaded(_: docker.APIClient) -> tuple[str, ...]:
+            names = []
+            with closing(self._new_client(self._patience.build_seconds)) as client:
+                for message in _bounded(client.load_image(chunks)):  # type: ignore[no-untyped-call]
+                    if "error" in message:
+                        raise DockerException(message["error"])
+                    said, _colon, tag = str(message.get("stream", "")).strip().partition(": ")
+                    if said == "Loaded image":
+                        names.append(tag)
+            return tuple(names)
+
+        return await self._ask("loading images", loaded, self._patience.build_seconds)
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

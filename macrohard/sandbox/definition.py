@@ -25,6 +25,8 @@ Mebibytes = Annotated[int, Field(gt=0, le=1 << 20)]
 class Limits(Value):
     """`sandbox.yaml`: what a room made from the image may use. Nothing in it has a default."""
 
+    purpose: Annotated[str, Field(min_length=1, max_length=120)]
+    """What the image is for, in words for people."""
     parent: str
     """Another folder in `sandboxes/`, or the official image at the root of all."""
     user: Annotated[int, Field(ge=1000, lt=1 << 16)]

@@ -10,7 +10,7 @@ from macrohard.domain import Value
 from macrohard.sandbox import definition as definitions
 from macrohard.sandbox.broker import Broker
 from macrohard.sandbox.images import Progress, one_at_a_time
-from macrohard.sandbox.rootfs import folders, size_bytes
+from macrohard.sandbox.rootfs import folders, is_shown, size_bytes
 from macrohard.sandbox.snapshots import Snapshots
 
 OURS: Final = re.compile(r"macrohard[/-]\w+[:-][0-9a-f]{16}")
@@ -70,21 +70,7 @@ async def prune_folders(*, progress: Progress) -> tuple[Pruned, ...]:
 
 def _remove(folder: Path) -> Pruned:
     size = size_bytes(folder)
-    used = _is_shown(folder)
+    used = is_shown(folder)
     if not used:
         shutil.rmtree(folder)
     return Pruned(name=str(folder), size_bytes=size, removed=not used)
-
-
-def _is_shown(folder: Path) -> bool:
-    """Whether a sandbox has it, or something in it, among its mounts."""
-    for mounts in Path("/proc").glob("[0-9]*/mountinfo"):
-        try:
-            lines = mounts.read_text().splitlines()
-        except OSError:
-            # It has ended meanwhile.
-            continue
-        # The fourth is the folder as its own file system names it, which need not begin as the path here does.
-        if any(line.split()[3].endswith((f"/{folder.name}", f"/{folder.name}/root")) for line in lines):
-            return True
-    return False

@@ -32,15 +32,32 @@ class Rootfs(Value):
 
 def find(definition: SandboxDefinition) -> Rootfs | None:
     """The finished folder for a definition, if it was made before."""
-    record = _folder(definition) / "rootfs.json"
-    if not record.is_file():
-        return None
-    return Rootfs.model_validate_json(record.read_text())
+    return read(_folder(definition))
+
+
+def read(folder: Path) -> Rootfs | None:
+    """What stands in such a folder; None if it was not finished."""
+    record = folder / "rootfs.json"
+    return Rootfs.model_validate_json(record.read_text()) if record.is_file() else None
 
 
 def folders() -> tuple[Path, ...]:
     """Those of all definitions that there ever were, finished or not."""
     return tuple(sorted(path for path in (cache_folder() / "rootfs").glob("*") if path.is_dir()))
+
+
+def is_shown(folder: Path) -> bool:
+    """Whether a sandbox has it, or something in it, among its mounts."""
+    for mounts in Path("/proc").glob("[0-9]*/mountinfo"):
+        try:
+            lines = mounts.read_text().splitlines()
+        except OSError:
+            # It has ended meanwhile.
+            continue
+        # The fourth is the folder as its own file system names it, which need not begin as the path here does.
+        if any(line.split()[3].endswith((f"/{folder.name}", f"/{folder.name}/root")) for line in lines):
+            return True
+    return False
 
 
 async def build_rootfs(names: Sequence[str], *, progress: Progress) -> tuple[BuiltImage, ...]:
