@@ -18,6 +18,7 @@ from macrohard.events import (
     Progress,
     RunEnded,
     RunStarted,
+    SandboxAwaited,
     SessionEnded,
     SessionStarted,
     Specified,
@@ -206,6 +207,34 @@ def test_plain_lines_tell_of_waits_and_not_of_every_attempt() -> None:
         "xai does not answer: no capacity left (429)",
         "xai is well again",
     ]
+
+
+def awaited(number: int, turn: int, seconds: float = 2.0) -> SandboxAwaited:
+    return SandboxAwaited(id=f"w{number}", image="base", seconds=seconds, turn=turn, places=12)
+
+
+def test_the_line_for_sandboxes_is_shown_as_long_as_somebody_stands_in_it() -> None:
+    board = Board()
+    seen = []
+    for event in (awaited(1, 1), awaited(2, 2), awaited(2, 1, 32.0), awaited(1, 0, 33.0), awaited(2, 0, 34.0)):
+        board.observe(event)
+        seen.append(board.queue)
+    one, two = (f"{who} for a sandbox: all 12 places are taken" for who in ("1 waits", "2 wait"))
+    assert seen == [one, two, two, one, ""]
+
+
+def test_a_run_that_ended_stands_in_no_line() -> None:
+    board = Board()
+    board.observe(awaited(1, 1))
+    board.observe(RunEnded(outcome="paused", problem="interrupted", commit=None, product_path=None))
+    assert board.queue == ""
+
+
+def test_plain_lines_tell_of_long_waits_for_a_sandbox_only() -> None:
+    lines = told((awaited(1, 3), awaited(1, 0, 14.2), awaited(2, 0, 0.3)))
+    assert "waits for a sandbox: all 12 places are taken, number 3 in line" in lines
+    assert "waited 14 s for a sandbox" in lines
+    assert len(lines.splitlines()) == 2
 
 
 def test_texts_for_the_terminal_are_short_and_harmless() -> None:

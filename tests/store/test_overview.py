@@ -28,6 +28,7 @@ from macrohard.events import (
     Planned,
     RunEnded,
     RunStarted,
+    SandboxAwaited,
     ScenariosWritten,
     SessionEnded,
     SessionStarted,
@@ -210,6 +211,18 @@ async def test_a_resumed_session_is_one_session(store: Store, run_id: str) -> No
     )  # fmt: skip
     (only,) = overview.sessions
     assert (only.model_calls, only.outcome) == (2, "finished")
+
+
+async def test_of_each_wait_for_a_sandbox_the_last_word_counts(store: Store, run_id: str) -> None:
+    overview = await tell(
+        store,
+        run_id,
+        [
+            SandboxAwaited(id=wait, image="base", seconds=seconds, turn=turn, places=2)
+            for wait, seconds, turn in (("w1", 2.0, 1), ("w2", 2.0, 2), ("w1", 5.0, 0), ("w1", 5.0, 0), ("w2", 9.0, 0))
+        ],
+    )
+    assert overview.sandbox_wait_seconds == 14.0
 
 
 async def test_phases_that_run_side_by_side_count_once(store: Store, run_id: str) -> None:
