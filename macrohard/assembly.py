@@ -21,7 +21,7 @@ from macrohard.llm.limits.limiter import Limiters
 from macrohard.llm.target import ProbeResult, RoleTargets, Target
 from macrohard.report import render
 from macrohard.sandbox import build_images, choose_provider, clearing_away, prune
-from macrohard.sandbox.packages import Packages, ask_registries
+from macrohard.sandbox.packages import Packages, ask_hosts, ask_registries
 from macrohard.sandbox.places import places_here
 from macrohard.sandbox.pool import PooledProvider
 from macrohard.sandbox.registries import Registries
@@ -365,12 +365,15 @@ class Factory:
             for listener in self._listeners:
                 listener(text)
 
-        await build_images(IMAGES, progress=tell, engine=self._sandbox)
         wish = self._settings.sandboxes
+        # What sandboxes are worth here is seen by starting one, which takes this one image.
+        await build_images(("base",), progress=tell, engine=self._sandbox)
         places = wish.places or places_here()
         provider = await choose_provider(
             self._sandbox, home=self._settings.home, required=wish.required, runtime=wish.runtime
         )
+        engine: SandboxChoice = "bubblewrap" if provider.tier == "bubblewrap" else "docker"
+        await build_images(IMAGES, progress=tell, engine=engine)
         provider.packages = _packages(wish)
         async with AsyncExitStack() as undoing:
             pool = PooledProvider(provider, size=wish.warm, places=places, tell=tell)
@@ -441,7 +444,7 @@ async def _ways_out(wish: SandboxSettings) -> list[Diagnosis]:
         found = await ask_registries(seconds=REGISTRY_SECONDS)
         rows = [
             Diagnosis(
-                check=f"packages from {each.registry}",
+                check=f"packages from {each.asked}",
                 ok=not each.problem,
                 needed=False,
                 detail=each.problem or "products can install them; it answers",
@@ -453,9 +456,16 @@ async def _ways_out(wish: SandboxSettings) -> list[Diagnosis]:
             nowhere = "pip and npm of this machine are configured for no registry, or are not installed"
             advice = "configure them, or take `packages = true` out of the table [sandboxes]"
             rows = [Diagnosis(check="packages", ok=False, needed=False, detail=nowhere, advice=advice)]
-    if wish.allow:
-        detail = f"{', '.join(wish.allow)}: over TLS, so that what is sent there is not seen"
-        rows.append(Diagnosis(check="hosts that sandboxes can reach", ok=True, detail=detail))
+    rows += [
+        Diagnosis(
+            check=f"sandboxes can reach {each.asked}",
+            ok=not each.problem,
+            needed=False,
+            detail=each.problem or "it answers; what is sent there is encrypted, so that nobody sees it",
+            advice="only hosts with public addresses can be reached; else take it out of `allow` in [sandboxes]",
+        )
+        for each in await ask_hosts(wish.allow)
+    ]
     return rows or [Diagnosis(check="packages", ok=True, detail=PACKAGES_OFF)]
 
 

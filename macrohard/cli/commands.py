@@ -43,6 +43,13 @@ SandboxOption = Annotated[
     Literal["auto", "docker", "bubblewrap"] | None,
     typer.Option(help="What isolates products from this machine: auto, docker, bubblewrap.", metavar="KIND"),
 ]
+RequireTierOption = Annotated[
+    Literal["microvm", "gvisor", "runc+userns", "runc", "bubblewrap"] | None,
+    typer.Option(
+        help="Run nothing in weaker sandboxes: microvm, gvisor, runc+userns, runc, bubblewrap; see doctor.",
+        metavar="TIER",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 NamesArgument = Annotated[
     list[str] | None,
@@ -107,6 +114,7 @@ def build(
         Path | None, typer.Option(help="Where to put the product: a new or empty folder.", metavar="DIR")
     ] = None,
     sandbox: SandboxOption = None,
+    require_tier: RequireTierOption = None,
     run: Annotated[
         str | None, typer.Option(help="Go on with this run instead of beginning one.", metavar="RUN")
     ] = None,
@@ -132,7 +140,7 @@ def build(
     settings = load_settings(
         budget_usd=budget, max_tokens=max_tokens, max_calls=max_calls, max_time=max_time, max_sessions=max_sessions,
         max_fan_out=max_fan_out, max_depth=max_depth, iterations=iterations, sandbox=sandbox, auto_resume=wait,
-        record=None if record else False,
+        record=None if record else False, sandboxes=_required(require_tier),
     )  # fmt: skip
     wish = drive.Wish(
         out=out and out.absolute(), ask=not yes, prompt=not yes and _person_is_there(), json=json,
@@ -174,6 +182,7 @@ def resume(
         Path | None, typer.Option(help="Where to put the product: a new or empty folder.", metavar="DIR")
     ] = None,
     sandbox: SandboxOption = None,
+    require_tier: RequireTierOption = None,
     wait: WaitOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -189,7 +198,7 @@ def resume(
         if not separator or not said.strip():
             raise RequestError(f"--answer {pair!r} is not of the form Q-1=text")
         answers[question.strip()] = said.strip()
-    settings = load_settings(sandbox=sandbox, auto_resume=wait)
+    settings = load_settings(sandbox=sandbox, auto_resume=wait, sandboxes=_required(require_tier))
     wish = drive.Wish(
         out=out and out.absolute(), ask=not yes, prompt=not yes and _person_is_there(), json=json,
         wait=settings.auto_resume and not due,
@@ -268,6 +277,7 @@ def open_product(
     ] = 0,
     iteration: IterationOption = None,
     sandbox: SandboxOption = None,
+    require_tier: RequireTierOption = None,
 ) -> None:
     """Start the product in a sandbox and print its address, until Ctrl-C."""
     import asyncio
@@ -289,7 +299,7 @@ def open_product(
             await asyncio.Event().wait()
 
     try:
-        until_interrupted(kept_open(load_settings(sandbox=sandbox)))
+        until_interrupted(kept_open(load_settings(sandbox=sandbox, sandboxes=_required(require_tier))))
     except Interrupted:
         print("stopped", file=sys.stderr)
 
@@ -319,6 +329,7 @@ def export(
 @app.command()
 def doctor(
     sandbox: SandboxOption = None,
+    require_tier: RequireTierOption = None,
     probe: Annotated[
         bool | None,
         typer.Option(
@@ -334,7 +345,8 @@ def doctor(
     from macrohard.settings import load_settings
 
     which: Literal["new", "all", "none"] = "new" if probe is None else "all" if probe else "none"
-    raise typer.Exit(check_up(load_settings(sandbox=sandbox), which, as_json=json))
+    settings = load_settings(sandbox=sandbox, sandboxes=_required(require_tier))
+    raise typer.Exit(check_up(settings, which, as_json=json))
 
 
 @app.command()
@@ -500,3 +512,8 @@ def _print_json(value: object) -> None:
     from macrohard.domain.printable import printable_json
 
     print(printable_json(value), flush=True)
+
+
+def _required(tier: str | None) -> dict[str, str] | None:
+    """The table of settings that the option stands for; what else the table says is added from the other sources."""
+    return None if tier is None else {"required": tier}

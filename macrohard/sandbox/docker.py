@@ -131,6 +131,11 @@ class DockerProvider:
                 await stream.close()
 
     @property
+    def runtime(self) -> str:
+        """What starts the sandboxes, by its name with the engine."""
+        return self._runtime
+
+    @property
     def notice(self) -> str | None:
         """What a person should know about the isolation before relying on it."""
         refused = " ".join(f"Not used: {problem}." for problem in self.problems)

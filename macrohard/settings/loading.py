@@ -251,7 +251,7 @@ def _complaint(location: tuple[int | str, ...], problem: str, flags: dict[str, o
     problem = problem.removeprefix("Value error, ")
     key = ".".join(str(part) for part in location if part != "[key]")
     name = str(location[0]) if location else ""
-    if name in flags:
+    if name in flags and not isinstance(flags[name], dict):
         return f"--{name.replace('_', '-').removesuffix('-usd')}: {problem}"
     variable = f"{PREFIX}{name.upper()}"
     if os.environ.get(variable) or os.environ.get(f"{variable}_FILE"):
