@@ -5,7 +5,7 @@ import contextlib
 import io
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -51,10 +51,16 @@ HOSTS: Final = {
     **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), f"http://127.0.0.1:{PORT}"),
     **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost,::1"),
     "NODE_USE_ENV_PROXY": "1",
+    # Node believes its own list only, where a company signs anew what comes in.
+    "NODE_EXTRA_CA_CERTS": "/etc/ssl/certs/ca-certificates.crt",
 }
 OFF: Final = (
     "there is no network here, and packages cannot be installed: the settings do not allow it. Use what is installed "
     "already, or have the person set `packages = true` in the table [sandboxes] of Macrohard's settings"
+)
+SEALED: Final = (
+    "there is no way out any more, also where packages are allowed: only the install command fetches, and what it "
+    "installed is all that the product and its tests have"
 )
 REFUSED_AT_MOST: Final = 200
 """Different refusals that are told one by one."""
@@ -124,7 +130,7 @@ class WayOut:
     """What one sandbox may fetch, until it is sealed, and what it did since that was last told."""
 
     def __init__(self, packages: Packages | None) -> None:
-        self._packages = packages
+        self._packages, self._sealed = packages, False
         self._requests: list[PackageRequest] = []
         self._serving = AsyncExitStack()
         self.folder: Path | None = None
@@ -156,6 +162,7 @@ class WayOut:
 
     async def seal(self) -> None:
         """Let nothing be fetched any more, and cut off what is under way."""
+        self._sealed = self._sealed or self._packages is not None
         self._packages = None
         await self._serving.aclose()
         await self.told()
@@ -172,19 +179,20 @@ class WayOut:
 
     async def hint(self, output: str) -> str | None:
         """Why what a command asked for could not be fetched, told by what it wrote and what it was refused."""
-        serves = self._packages is not None
         fetched = await self.told()
         if fetched and fetched.refused:
             first = "; ".join(f"{each.asked}: {each.reason}" for each in fetched.refused[:5])
             return f"not everything could be fetched: {first}"
-        return OFF if not serves and _IN_VAIN.search(output) else None
+        if self._packages is not None or not _IN_VAIN.search(output):
+            return None
+        return SEALED if self._sealed else OFF
 
 
 class Answering(Value):
-    """Whether one registry answers."""
+    """Whether one registry or host answers."""
 
-    registry: str
-    """Its kind and its host, without any login."""
+    asked: str
+    """Without any login."""
     problem: str
     """Empty if it does."""
 
@@ -202,10 +210,25 @@ async def ask_registries(*, seconds: float) -> tuple[Answering, ...]:
                     await outside.fetch(registry, registry.address + name, nowhere, accept="*/*", limit=64 << 20)
             except Refused as refused:
                 # A registry of a scope need not have it.
-                return Answering(registry=shown, problem="" if refused.status == 404 else refused.reason)
-        return Answering(registry=shown, problem="")
+                return Answering(asked=shown, problem="" if refused.status == 404 else refused.reason)
+        return Answering(asked=shown, problem="")
 
     return tuple(await asyncio.gather(*(ask(*each) for each in kinds)))
+
+
+async def ask_hosts(hosts: Sequence[str]) -> tuple[Answering, ...]:
+    """Try to reach each host as a sandbox would; nothing is sent to it."""
+
+    async def ask(outside: Outside, host: str) -> Answering:
+        try:
+            _, writer = await outside.dial(host)
+        except Refused as refused:
+            return Answering(asked=host, problem=refused.reason)
+        writer.close()
+        return Answering(asked=host, problem="")
+
+    async with Outside.open(Registries(pypi=(), npm=())) as outside:
+        return tuple(await asyncio.gather(*(ask(outside, host) for host in hosts)))
 
 
 def _summed(requests: list[PackageRequest]) -> Fetched:
