@@ -8,7 +8,8 @@ Times of one machine say little, and those of a busy one less; compare the rows 
   run `bash -c true`.
 - cold: from asking to an open sandbox that can run a command. Warm: the same where one waits in the pool.
 - pod: from asking for the product's sandbox to the outline of its first page in a browser, a server of static files
-  being the product; the pool is full before.
+  being the product; the pool is full before. At once: so many are asked for in the same moment and stay until all have
+  shown their page twice.
 - idle: memory of the container that the kernel counts, caches not included, and beside it of its shim outside.
 """
 
@@ -17,20 +18,21 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path, PurePosixPath
 
 import docker
 from docker.utils import kwargs_from_env
 
-from macrohard.product.browser import open_browser
+from macrohard.product.browser import Visit, open_browser
 from macrohard.product.service import PORT
 from macrohard.sandbox import DockerProvider, Sandbox, SandboxProvider, SandboxSpec, build_images
 from macrohard.sandbox.pool import PooledProvider
 
 BASE = SandboxSpec(image="base")
 ROUNDS, COMMANDS_IN_ROUND = 10, 30
-OPENINGS, PODS, IDLE = 12, 5, 4
+OPENINGS, PODS, IDLE, TOGETHER = 12, 5, 4, 12
 PAGE = b"<!doctype html><html lang=en><title>t</title><h1>Tasks</h1><label>Title <input></label><button>Add</button>"
 SERVER = f"exec python3 -m http.server {PORT} --bind 127.0.0.1 >/tmp/log 2>&1"
 
@@ -154,20 +156,63 @@ async def until_answered(sandbox: Sandbox) -> None:
         return
 
 
-async def first_page(provider: SandboxProvider) -> float:
-    """Seconds from nothing to the outline of a product's first page."""
-    began = time.perf_counter()
+@asynccontextmanager
+async def pod(provider: SandboxProvider) -> AsyncIterator[Visit]:
+    """A product and its browser, from the moment that the browser has the first page."""
     async with provider.open(BASE) as sandbox:
         await sandbox.write({PurePosixPath("index.html"): PAGE})
         await sandbox.spawn(SERVER)
         async with open_browser(provider, beside=sandbox) as browser, browser.visit(width=1280, height=800) as visit:
             await until_answered(sandbox)
             await visit.act("open", target="/")
-            seen = await visit.look()
-            seconds = time.perf_counter() - began
-            if "Tasks" not in seen.snapshot:
-                raise SystemExit(f"the page is not shown: {seen.snapshot!r}")
-    return seconds
+            await see_page(visit)
+            yield visit
+
+
+async def see_page(visit: Visit) -> None:
+    """Read the page's outline."""
+    seen = await visit.look()
+    if "Tasks" not in seen.snapshot:
+        raise SystemExit(f"the page is not shown: {seen.snapshot!r}")
+
+
+async def first_page(provider: SandboxProvider) -> float:
+    """Seconds from nothing to the outline of a product's first page."""
+    began = time.perf_counter()
+    async with pod(provider):
+        return time.perf_counter() - began
+
+
+async def crowd(engine: docker.APIClient, pool: PooledProvider, *, instance: str) -> None:
+    """So many pods at once as there are places on 24 GiB, all of them open until all have been asked again."""
+    began = time.perf_counter()
+    times: list[float] = []
+    here, asked = asyncio.Barrier(TOGETHER + 1), asyncio.Barrier(TOGETHER)
+
+    async def one() -> None:
+        async with pod(pool) as visit:
+            times.append(time.perf_counter() - began)
+            await here.wait()
+            await here.wait()
+            await see_page(visit)
+            await asked.wait()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(TOGETHER):
+            group.create_task(one())
+        await here.wait()
+        held = engine.containers(filters={"label": f"io.macrohard.instance={instance}"})
+        used = await asyncio.gather(*(asyncio.to_thread(used_bytes, engine, each["Id"]) for each in held))
+        await here.wait()
+    row(f"{TOGETHER} pods at once, each to its first page", [1000 * each for each in times], digits=0)
+    print(f"  all after {max(times):.1f} s, {sum(used) / 1e6:.0f} MB in {len(held)} containers, all answered again")
+
+
+def used_bytes(engine: docker.APIClient, container: str) -> int:
+    """What the kernel counts for the container, files that it could drop left out."""
+    used = engine.stats(container, stream=False)["memory_stats"]
+    cached = used["stats"].get("total_inactive_file", used["stats"].get("inactive_file", 0))
+    return int(used["usage"]) - int(cached)
 
 
 async def idle_mb(engine: docker.APIClient, provider: SandboxProvider) -> tuple[float, float]:
@@ -178,9 +223,7 @@ async def idle_mb(engine: docker.APIClient, provider: SandboxProvider) -> tuple[
         for opening in opened:
             sandbox = await opening.__aenter__()
             await asyncio.sleep(0.5)
-            used = (await asyncio.to_thread(engine.stats, sandbox.id, stream=False))["memory_stats"]
-            cached = used["stats"].get("total_inactive_file", used["stats"].get("inactive_file", 0))
-            inside.append(used["usage"] - cached)
+            inside.append(await asyncio.to_thread(used_bytes, engine, sandbox.id))
             parent = _parent(engine.inspect_container(sandbox.id)["State"]["Pid"])
             shim.append(_anonymous_bytes(parent))
     finally:
@@ -226,6 +269,7 @@ async def measured(home: Path) -> dict[str, float]:
             seconds["warm"].append(1000 * await first_page(pool))
         row("pod to its first page, cold", seconds["cold"], digits=0)
         pod_ms = row("pod to its first page, warm", seconds["warm"], digits=0)
+        await crowd(engine, pool, instance=provider.installation)
         inside, shim = await idle_mb(engine, provider)
         print(f"an idle sandbox: {inside:.1f} MB inside, {shim:.1f} MB of its shim")
     finally:
