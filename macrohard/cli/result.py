@@ -114,6 +114,8 @@ def print_details(overview: RunOverview, console: Console) -> None:
     console.print(Text(f"Run {overview.summary.id}, {overview.summary.created_at:%Y-%m-%d %H:%M} UTC", "dim"))
     console.print(Text(one_line(overview.summary.requirement, 300), "italic"))
     print_result(overview, console)
+    if overview.sandbox_tiers:
+        console.print(Text(f"Sandboxes: {', then '.join(overview.sandbox_tiers)}", "dim"))
     if specification := overview.specification:
         for heading, lines in (
             ("Assumed", specification.assumptions),

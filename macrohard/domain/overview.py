@@ -4,6 +4,7 @@ from datetime import datetime
 
 from macrohard.domain.budget import BudgetState, Costs, Forecast
 from macrohard.domain.design import Design
+from macrohard.domain.isolation import Tier
 from macrohard.domain.packages import PackageFile
 from macrohard.domain.plan import Task
 from macrohard.domain.run import CriterionStatus, Phase, RunStatus, SessionOutcome
@@ -103,7 +104,8 @@ class RunOverview(Value):
     """Why it is paused, refused, partial or failed; empty when delivered."""
     notices: tuple[str, ...]
     """What was degraded, e.g. the sandbox tier or the built-in model; said first wherever the run is shown."""
-    sandbox_tier: str | None
+    sandbox_tier: Tier | None
+    """The weakest that it worked in; None: none was opened."""
     specification: Specification | None
     design: Design | None
     criteria: tuple[CriterionState, ...]
@@ -121,6 +123,8 @@ class RunOverview(Value):
     product_path: str | None
     packages: tuple[PackageFile, ...] = ()
     """What was fetched when the product was installed to be checked: its own install command asked for these."""
+    sandbox_tiers: tuple[Tier, ...] = ()
+    """Each that it worked in, as they came: several if it was resumed where sandboxes are stronger or weaker."""
     sandbox_wait_seconds: float = 0.0
     """How long openings stood in line for a place, all added up: more than a few percent of the sessions' time means
     that places, not models, hold the run up."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from macrohard.agent import Catalogue, Entry
-from macrohard.domain import RunOutcome
+from macrohard.domain import TIERS, RunOutcome, Tier, at_least
 from macrohard.errors import AgentGaveUp, LeaseLost, LimitExceeded, ModelUnavailable, Unavailable
 from macrohard.events import Event, ModelCalled, Planned, Progress, RunEnded, RunStarted
 from macrohard.execution.question import at_the_cap
@@ -113,13 +113,14 @@ async def carry_out(
             path = placed.get("path") or None
             await emit(RunEnded(outcome=outcome, problem=problem, commit=commit, product_path=path, wake_at=wake_at))
 
-        summary = (await store.overview(run_id)).summary
+        overview = await store.overview(run_id)
+        summary, tier = overview.summary, surroundings.sandboxes.tier
         await emit(
             RunStarted(
                 # As the run was begun with: a model's own name does not say where it is to be asked when it goes on.
                 model=summary.model,
-                sandbox_tier=surroundings.sandboxes.tier,
-                notices=surroundings.notices,
+                sandbox_tier=tier,
+                notices=(*_weakened(overview.sandbox_tiers, tier), *surroundings.notices),
             )
         )
         studio = Studio(
@@ -129,7 +130,9 @@ async def carry_out(
             artifacts=store.artifacts,
             emit=emit,
         )
-        async with surroundings.sandboxes.share(run_id, tell=emit, ahead=True) as sandboxes:
+        # Chosen when the run began, so that what was built in an image is checked in it, and a replay has the same.
+        image = str((await store.options(run_id)).get("product_image", "base"))
+        async with surroundings.sandboxes.share(run_id, tell=emit, ahead=True, product_image=image) as sandboxes:
             context = FactoryContext(
                 run_id=run_id,
                 requirement=summary.requirement,
@@ -179,6 +182,17 @@ async def carry_out(
                 await end(state.get("outcome", "failed"), state.get("problem", ""), state.get("good"))
             finally:
                 await studio.close()
+
+
+def _weakened(before: Sequence[Tier], now: Tier) -> tuple[str, ...]:
+    """What is to be said of a run that goes on in weaker sandboxes than it had."""
+    strongest = min(before, key=TIERS.index, default=now)
+    if at_least(now, strongest):
+        return ()
+    return (
+        f"The run was at work in {strongest} sandboxes before, and goes on in weaker ones ({now}), the strongest that "
+        "work here; --require-tier refuses that.",
+    )
 
 
 def _parked(error: ModelUnavailable, run_id: str) -> str:

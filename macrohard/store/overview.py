@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from macrohard.domain import (
     PHASES,
+    TIERS,
     BudgetState,
     Costs,
     Criterion,
@@ -25,6 +26,7 @@ from macrohard.domain import (
     Scenario,
     SessionSummary,
     Specification,
+    Tier,
     UserSession,
     Verdict,
 )
@@ -77,6 +79,8 @@ class Fold:
 
     def __init__(self, events: Iterable[Recorded]) -> None:
         self.started: RunStarted | None = None
+        self.tiers: tuple[Tier, ...] = ()
+        """Each that the run worked in, as they came."""
         self.specification: Specification | None = None
         self.design: Design | None = None
         self.scenarios: tuple[Scenario, ...] = ()
@@ -97,6 +101,8 @@ class Fold:
         match event:
             case RunStarted():
                 self.started = event
+                if event.sandbox_tier not in self.tiers:
+                    self.tiers = (*self.tiers, event.sandbox_tier)
             case RunEnded():
                 self.product_path = event.product_path
             case Filmed():
@@ -220,7 +226,8 @@ class Fold:
             summary=summary,
             problem=problem,
             notices=self.started.notices if self.started else (),
-            sandbox_tier=self.started.sandbox_tier if self.started else None,
+            sandbox_tier=max(self.tiers, key=TIERS.index, default=None),
+            sandbox_tiers=self.tiers,
             specification=self.specification,
             design=self.design,
             criteria=self.criteria(),
