@@ -66,11 +66,10 @@ class Outside:
         """For these registries: those inside this machine's networks may be asked at the addresses they have now."""
         inside = set[tuple[str, int]]()
         for registry in (*registries.pypi, *registries.npm):
-            for address in filter(None, (registry.address, proxy_of(registry.address, registry))):
-                parts = urlsplit(address)
-                # An unknown name has no address inside, and asking it will say so.
-                with contextlib.suppress(OSError):
-                    inside.update(await look_up(parts.hostname or "", origin(address)[2]))
+            # What is unknown, or is no proxy that can be used, is said when it is asked.
+            with contextlib.suppress(OSError, Refused):
+                address = proxy_of(registry.address, registry) or registry.address
+                inside.update(await look_up(urlsplit(address).hostname or "", origin(address)[2]))
         outside = cls(inside=frozenset(inside), **settings)
         try:
             yield outside
@@ -124,7 +123,9 @@ class Outside:
             bare, login = _without_login(proxy)
             manner["proxy"] = bare
             if login:
-                manner["proxy_headers"] = {"Proxy-Authorization": login}
+                # Where there is no tunnel, the proxy reads the request itself.
+                place = headers if urlsplit(address).scheme == "http" else manner.setdefault("proxy_headers", {})
+                place["Proxy-Authorization"] = login
         return manner
 
     async def dial(self, host: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from macrohard.domain import Fetched, HostReached, PackageFile, RefusedRequest, Value
+from macrohard.errors import SandboxUnavailable
 from macrohard.sandbox.clients import configured
 from macrohard.sandbox.contract import SandboxSpec
 from macrohard.sandbox.images import cache_folder
@@ -108,12 +109,19 @@ class Packages:
         self._stack, self._turn = AsyncExitStack(), asyncio.Lock()
 
     async def opened(self) -> Mirror:
-        """The one mirror of all its sandboxes."""
+        """The one mirror of all its sandboxes.
+
+        Raises:
+            SandboxUnavailable: its cache cannot be written.
+        """
         async with self._turn:
             if self._mirror is None:
                 registries = await configured() if self._registries is None else self._registries
                 opening = Mirror.open(registries, cache=self._cache, hosts=self._hosts, **self._settings)
-                self._mirror = await self._stack.enter_async_context(opening)
+                try:
+                    self._mirror = await self._stack.enter_async_context(opening)
+                except OSError as error:
+                    raise SandboxUnavailable(f"no packages can be kept in {self._cache}: {error.strerror}") from error
         return self._mirror
 
     def environment(self) -> Mapping[str, str]:
