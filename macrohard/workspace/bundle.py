@@ -14,6 +14,8 @@ FILE_LIMIT_BYTES = 32 << 20
 TREE_LIMIT_BYTES = 256 << 20
 """Of all files of one commit together; a bundle may unpack to four times as much."""
 PATH_LIMIT_BYTES = 1024
+DEPTH_LIMIT = 40
+"""Of folders in folders; what walks through them later may not be made for more."""
 LINKS_LIMIT = 200
 CHANGES_LIMIT_BYTES = 32 << 20
 """Of the list of files changed by all new commits of one bundle; about 250,000 files."""
@@ -152,6 +154,8 @@ def _judge_entry(mode: bytes, path: bytes) -> None:
         raise ToolError(f"the file name {text!r} has control characters, invisible ones, or backslashes")
     if len(path) > PATH_LIMIT_BYTES:
         raise ToolError(f"the path {text[:80]!r}… is longer than {PATH_LIMIT_BYTES} bytes")
+    if text.count("/") > DEPTH_LIMIT:
+        raise ToolError(f"the path {text[:80]!r}… lies in more than {DEPTH_LIMIT} folders")
     if forbidden := {part for part in text.split("/") if part in ("", ".", "..") or part.lower() == ".git"}:
         raise ToolError(f"the path {text!r} has the part {forbidden.pop()!r}, which git keeps for itself")
     if mode == b"160000":

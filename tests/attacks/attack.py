@@ -1,6 +1,7 @@
 """What an attack is: a probe that looks for holes, tried where there must be none and first where there is one."""
 
 import asyncio
+import os
 import shlex
 import time
 import uuid
@@ -8,11 +9,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from subprocess import CalledProcessError
 from typing import Any, Literal, Protocol
 
 import docker
-from docker.errors import APIError, NotFound
+from docker.errors import DockerException, NotFound
 from docker.utils import kwargs_from_env
+from playwright.async_api import Error as BrowserError
+from requests import RequestException
 
 from macrohard.domain import Tier, Value
 from macrohard.errors import MacrohardError
@@ -27,6 +31,13 @@ Outcome = Literal["safe", "unsafe", "control failed", "not here"]
 
 class ProbeFailed(Exception):
     """A probe did not come to its end, so what it found says nothing."""
+
+
+BROKEN = (
+    *(ProbeFailed, MacrohardError, DockerException, RequestException, BrowserError),
+    *(AssertionError, OSError, ValueError, CalledProcessError),
+)
+"""How a probe may fail; anything else is a mistake in it that has to be seen at once."""
 
 
 class Room(Protocol):
@@ -79,6 +90,8 @@ class Attack:
     tiers: tuple[Tier, ...] = EVERY_TIER
     elsewhere: str = ""
     """Why it says nothing of the other tiers."""
+    everywhere: bool = False
+    """Whether it is the same whatever the tier, so that it is tried once."""
     quick: bool = False
     """Whether it is part of `make test` too."""
 
@@ -98,6 +111,7 @@ class Finding(Value):
     id: str
     title: str
     tier: str
+    """Empty where it makes no difference."""
     outcome: Outcome
     detail: str
     seconds: float
@@ -125,6 +139,25 @@ def tries(holes: Mapping[str, str], *, images: Sequence[str] = ("base",)) -> Pro
         return found
 
     return probe
+
+
+@contextmanager
+def environment(**values: str | None) -> Iterator[None]:
+    """Set these variables, or with None remove them, for as long as this lasts."""
+    before = {name: os.environ.get(name) for name in values}
+
+    def take(given: Mapping[str, str | None]) -> None:
+        for name, value in given.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+    take(values)
+    try:
+        yield
+    finally:
+        take(before)
 
 
 @contextmanager
@@ -219,6 +252,7 @@ class Attacker:
 
     def __init__(self, engine: docker.APIClient, folder: Path) -> None:
         self._engine, self._folder = engine, folder
+        self._address = os.environ.get("DOCKER_HOST")
         self._controls: dict[str, tuple[Sequence[str], str]] = {}
 
     async def attack(self, attack: Attack, provider: SandboxProvider) -> Finding:
@@ -228,7 +262,7 @@ class Attacker:
         return Finding(
             id=attack.id,
             title=attack.title,
-            tier=provider.tier,
+            tier="" if attack.everywhere else provider.tier,
             outcome=outcome,
             detail=detail,
             seconds=time.monotonic() - started,
@@ -250,7 +284,9 @@ class Attacker:
     async def _control(self, attack: Attack) -> tuple[Sequence[str], str]:
         if attack.id not in self._controls:
             ground = Weak(self._engine, self._fresh(), attack.weakness)
-            self._controls[attack.id] = await _found(attack.control or attack.probe, ground)
+            # Weak containers are always the ordinary engine's, whichever is attacked.
+            with environment(DOCKER_HOST=self._address):
+                self._controls[attack.id] = await _found(attack.control or attack.probe, ground)
         return self._controls[attack.id]
 
     def _fresh(self) -> Path:
@@ -262,7 +298,7 @@ class Attacker:
 async def _found(probe: Probe, ground: Ground) -> tuple[Sequence[str], str]:
     try:
         return await probe(ground), ""
-    except (ProbeFailed, MacrohardError, APIError) as error:
+    except BROKEN as error:
         return (), f"{type(error).__name__}: {error}"
 
 

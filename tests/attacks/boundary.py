@@ -1,12 +1,25 @@
 """A: the kernel and the engine."""
 
+import hashlib
 import shlex
-from collections.abc import Sequence
-from pathlib import PurePosixPath
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tests.attacks.attack import ENGINE_TIERS, Attack, Ground, Probe, ProbeFailed, engine_client, tries
+import pytest
+import yaml
+from docker.errors import APIError
+from hypothesis import Phase, given, settings
+
+from macrohard import bundled
+from macrohard.sandbox import DockerProvider, SandboxSpec
+from macrohard.sandbox import definition as definitions
+from macrohard.sandbox.definition import Limits
+from macrohard.sandbox.template import Template
+from tests.attacks.attack import ENGINE_TIERS, Attack, Ground, Probe, ProbeFailed, engine_client, environment, tries
 from tests.sandbox.test_isolation import SYSTEM_CALLS
+from tests.sandbox.test_template import assert_locked, limits
 
 CLOSED = {"EPERM", "ENOSYS", "EAFNOSUPPORT", "ESOCKTNOSUPPORT", "EPROTONOSUPPORT"}
 NO_ENGINE = "there is no engine behind this tier"
@@ -68,6 +81,136 @@ async def folders_of_the_host_as_working_directory(ground: Ground) -> Sequence[s
     return found
 
 
+async def definitions_with_a_hole(ground: Ground) -> Sequence[str]:
+    """Definitions, of all that can be written, that would be made into anything but a locked room."""
+    provider = await DockerProvider.connect(home=ground.folder)
+    try:
+        return _definitions_with_a_hole(provider, ground.folder)
+    finally:
+        await provider.close()
+
+
+def _definitions_with_a_hole(provider: DockerProvider, folder: Path) -> Sequence[str]:
+    shutil.copytree(bundled.folder("sandboxes"), folder / "sandboxes")
+    path = folder / "sandboxes" / "base" / "sandbox.yaml"
+
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, phases=[Phase.generate])
+    @given(limits=limits)
+    def locked(limits: Limits) -> None:
+        path.write_text(yaml.safe_dump(limits.model_dump()))
+        assert_locked(provider.template(SandboxSpec(image="base")).host_config())
+
+    with environment(MACROHARD_DATA=str(folder)):
+        try:
+            locked()
+        except AssertionError:
+            return [f"a definition such as {yaml.safe_load(path.read_text())}"]
+    return []
+
+
+async def definitions_for_a_careless_template(ground: Ground) -> Sequence[str]:
+    """The same property where a template gives large rooms one capability more."""
+    honest = Template.host_config
+
+    def careless(template: Template) -> Mapping[str, Any]:
+        made = honest(template)
+        large = template.memory_bytes > LARGE_BYTES
+        return made | ({"CapAdd": [*made["CapAdd"], "SYS_PTRACE"]} if large else {})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Template, "host_config", careless)
+        return await definitions_with_a_hole(ground)
+
+
+async def descriptors_that_the_runtime_takes(ground: Ground) -> Sequence[str]:
+    """As working directories of containers, asked of the engine itself: ours cannot say so."""
+    found = []
+    with engine_client() as engine:
+        for number in range(3, 13):
+            name = f"weak-descriptor-{number}"
+            engine.create_container(
+                definitions.load("base").tag,
+                entrypoint=["cat", "../../../../../etc/machine-id"],
+                name=name,
+                working_dir=f"/proc/self/fd/{number}",
+                labels={"io.macrohard.attacks": "control"},
+            )
+            try:
+                engine.start(name)
+                engine.wait(name, timeout=30)
+                found += [f"descriptor {number}"] if _identity() in engine.logs(name).decode() else []
+            except APIError:
+                continue  # Refused, as it should be.
+            finally:
+                engine.remove_container(name, force=True)
+    return found
+
+
+async def programs_of_the_host_in_a_weak_room(ground: Ground) -> Sequence[str]:
+    async with ground.open() as room:
+        seen = await room.run("cat ../../../../../mnt/etc/machine-id", timeout_seconds=20)
+    return ["the machine's own file"] if _identity() in seen.stdout else []
+
+
+def _identity() -> str:
+    """The content of a file that every machine has, and each its own."""
+    found = Path("/etc/machine-id").read_text().strip() if Path("/etc/machine-id").is_file() else ""
+    if not found:
+        raise ProbeFailed("this machine has no /etc/machine-id to look for")
+    return found
+
+
+DIGEST = "sha256sum < $(readlink /proc/1/exe || readlink /proc/$$/exe) | cut -d' ' -f1"
+OVERWRITE = """
+target=$(readlink /proc/1/exe || readlink /proc/$$/exe); echo started
+for each in /proc/1/exe /proc/self/exe /proc/$PPID/exe "$target"; do
+  (exec 9<"$each"; sleep 0.2; printf overwritten > /proc/self/fd/9) 2>/dev/null
+  cp /bin/true "$each.new" 2>/dev/null && mv -f "$each.new" "$each" 2>/dev/null
+done
+printf '#!/proc/self/exe\\n' > /tmp/script; chmod +x /tmp/script; /tmp/script 2>/dev/null
+sha256sum < "$target" | cut -d' ' -f1
+"""
+RUNTIMES = ("runc", "runsc", "containerd-shim-runc-v2", "bwrap", "docker-init")
+
+
+async def runtimes_overwritten(ground: Ground) -> Sequence[str]:
+    """Programs of this machine that are another after the attack; and one inside that was running."""
+    before = _runtimes()
+    if not before:
+        raise ProbeFailed("no runtime was found")
+    async with ground.open() as room:
+        inside = await room.run(
+            "sha256sum < $(readlink /proc/1/exe || readlink /proc/$$/exe) | cut -d' ' -f1", timeout_seconds=20
+        )
+        after = await room.run(OVERWRITE, timeout_seconds=60)
+    if "started" not in after.stdout:
+        raise ProbeFailed(after.stderr[-500:])
+    found = [name for name, digest in _runtimes().items() if digest != before[name]]
+    return found + ([] if after.stdout.split()[-1] == inside.stdout.strip() else ["a program inside"])
+
+
+def _runtimes() -> Mapping[str, str]:
+    paths = {name: shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin") for name in RUNTIMES}
+    return {name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in paths.items() if path}
+
+
+async def mounts_that_can_be_raced(ground: Ground) -> Sequence[str]:
+    """What two rooms that start at once could swap under the runtime's hands: places that both can write.
+
+    The races of CVE-2025-31133, 52565 and 52881 need one, or an image or mounts that the attacker chose.
+    """
+    with engine_client() as engine:
+        async with ground.open() as one, ground.open() as other:
+            writable = [_writable_mounts(engine.inspect_container(room.id)) for room in (one, other)]
+    return sorted(writable[0] & writable[1])
+
+
+def _writable_mounts(inspected: Mapping[str, Any]) -> set[str]:
+    return {mount["Source"] for mount in inspected["Mounts"] if mount["RW"] and mount["Type"] != "tmpfs"}
+
+
+EXAMPLES = 30
+LARGE_BYTES = 8 << 30
 OPEN_PROGRAM = """
 import errno
 try:
@@ -140,6 +283,32 @@ ATTACKS = (
         title="a leaked descriptor as working directory (CVE-2024-21626)",
         probe=folders_of_the_host_as_working_directory,
         weakness={"Binds": ["/:/mnt:ro"]},
+    ),
+    Attack(
+        id="A4 all",
+        title="privileges for any definition that can be written",
+        probe=definitions_with_a_hole,
+        control=definitions_for_a_careless_template,
+        tiers=ENGINE_TIERS,
+        elsewhere=NO_ENGINE,
+    ),
+    Attack(
+        id="A5 runtime",
+        title="the same, asked of the engine",
+        probe=descriptors_that_the_runtime_takes,
+        control=programs_of_the_host_in_a_weak_room,
+        weakness={"Binds": ["/:/mnt:ro"]},
+        tiers=ENGINE_TIERS,
+        elsewhere=NO_ENGINE,
+    ),
+    Attack(id="A6 hash", title="overwriting the runtime, by what it is afterwards", probe=runtimes_overwritten),
+    Attack(
+        id="A7",
+        title="races in starting containers (CVE-2025-31133)",
+        probe=mounts_that_can_be_raced,
+        weakness={"Binds": ["macrohard-attack-shared:/shared"]},
+        tiers=ENGINE_TIERS,
+        elsewhere=NO_ENGINE,
     ),
     Attack(
         id="A6",

@@ -1,16 +1,21 @@
 """B: the guest, and what it says."""
 
+import asyncio
 import json
 import shlex
 import struct
-from collections.abc import Sequence
+import sys
+from collections.abc import Coroutine, Sequence
 
+import pytest
 from docker.errors import APIError
 
-from macrohard.cli.terminal import printable
+from macrohard.errors import SandboxUnavailable
 from macrohard.sandbox import OUTPUT_LIMIT_BYTES
+from macrohard.sandbox import room as room_module
 from macrohard.sandbox.guest.frames import HEADER, RESULT
-from tests.attacks.attack import ENGINE_TIERS, Attack, Ground, engine_client, tries
+from tests.attacks import hostile_guest
+from tests.attacks.attack import ENGINE_TIERS, Attack, Ground, ProbeFailed, engine_client, tries
 from tests.attacks.boundary import NO_ENGINE
 from tests.sandbox.test_channel import NONSENSE, frame, hostile_wire
 
@@ -25,7 +30,16 @@ for data in ({LINE!r}, {WIRE_FRAME!r}, {ENGINE_FRAME!r}, b"\\0\\xff\\xfe\\n"):
     os.write(2, data)
 os._exit(7)
 """
+HALF_AN_ANSWER = frame(RESULT, 1, b'{"code": 0}')[:-3]
+PATIENCE_SECONDS = 0.5
+TRACE = """
+import ctypes, sys
+number = 101 if __import__("os").uname().machine == "x86_64" else 117
+sys.exit(ctypes.CDLL(None).syscall(number, 16, 1, 0, 0) != 0)
+"""
 FLOOD_BYTES = 8_000_000
+LINE_BYTES = 1 << 25
+HOSTS_AT_ONCE = 3
 ORPHANS = 1000
 UNTIL_REAPED = "for i in $(seq 50); do ps -eo stat= | grep -q Z || exit 1; sleep 0.1; done"
 
@@ -38,6 +52,23 @@ async def results_forged_by_output(ground: Ground) -> Sequence[str]:
     if FORGED not in result.stdout:
         found.append("the output was taken for something else")
     return found + ([] if after.stdout == "mine\n" else [f"the next result: {after.stdout!r}"])
+
+
+async def one_line_without_end(ground: Ground) -> Sequence[str]:
+    async with ground.open() as room:
+        result = await room.run(f"head -c {LINE_BYTES} /dev/zero", timeout_seconds=120)
+        after = await room.run("echo mine", timeout_seconds=20)
+    found = [f"{len(result.stdout)} bytes kept"] if len(result.stdout) > OUTPUT_LIMIT_BYTES else []
+    if len(result.stdout) + result.dropped_bytes != LINE_BYTES:
+        found.append(f"{len(result.stdout)} bytes kept and {result.dropped_bytes} dropped")
+    return found + ([] if after.stdout == "mine\n" else [f"the next result: {after.stdout!r}"])
+
+
+async def one_long_line_kept(ground: Ground) -> Sequence[str]:
+    """What a client that keeps all has of it."""
+    async with ground.open() as room:
+        result = await room.run(f"head -c {LINE_BYTES} /dev/zero", timeout_seconds=120)
+    return [f"{len(result.stdout)} bytes kept"] if len(result.stdout) > OUTPUT_LIMIT_BYTES else []
 
 
 async def results_read_from_output(ground: Ground) -> Sequence[str]:
@@ -69,6 +100,66 @@ async def sense_that_is_put_up_with(ground: Ground) -> Sequence[str]:
         enemy.hang_up()
         await enemy.wire.ended()
         return [] if "broke the protocol" in str(enemy.wire.lost) else ["a whole answer"]
+
+
+async def what_a_hostile_guest_does_to_us(ground: Ground) -> Sequence[str]:
+    return await _let_loose("ours", hostile_guest.ATTACKS)
+
+
+async def what_it_does_to_the_careless(ground: Ground) -> Sequence[str]:
+    return await _let_loose("careless", ("four gigabytes announced", "a flood for nobody"))
+
+
+async def _let_loose(host: str, attacks: Sequence[str]) -> Sequence[str]:
+    at_once = asyncio.Semaphore(HOSTS_AT_ONCE)
+
+    async def one(attack: str) -> str:
+        command = (sys.executable, "-m", "tests.attacks.hostile_guest", host, attack)
+        async with at_once:
+            victim = await asyncio.create_subprocess_exec(
+                *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            )
+            said, complained = await victim.communicate()
+        if victim.returncode != 0:
+            raise ProbeFailed(f"{attack}: {complained.decode()[-500:]}")
+        came = json.loads(said)
+        if came["broken"]:
+            return f"{attack}: {came['broken']}"
+        grew = (
+            f"{attack}: the host grew by {came['grew'] >> 20} MiB" if came["grew"] > hostile_guest.GROWTH_BYTES else ""
+        )
+        return grew or ("" if came["lost"] else f"{attack}: nobody noticed")
+
+    return [found for found in await asyncio.gather(*map(one, attacks)) if found]
+
+
+async def waits_for_a_silent_guest(ground: Ground) -> Sequence[str]:
+    """The guest is stopped from outside; the call ends by the clock of the host."""
+    with pytest.MonkeyPatch.context() as patch, engine_client() as engine:
+        patch.setattr(room_module, "GUEST_GRACE_SECONDS", PATIENCE_SECONDS)
+        async with ground.open() as room:
+            engine.pause(room.id)
+            try:
+                return await _waits(room.run("true", timeout_seconds=PATIENCE_SECONDS))
+            finally:
+                engine.unpause(room.id)
+
+
+async def waits_for_a_silent_guest_without_a_clock(ground: Ground) -> Sequence[str]:
+    async with hostile_wire() as enemy:
+        enemy.say(HALF_AN_ANSWER)
+        return await _waits(enemy.wire.open("run").result())
+
+
+async def _waits(answer: Coroutine[None, None, object]) -> Sequence[str]:
+    try:
+        async with asyncio.timeout(10 * PATIENCE_SECONDS):
+            await answer
+    except SandboxUnavailable:
+        return []
+    except TimeoutError:
+        return ["waiting without end"]
+    return ["half an answer was taken for a whole one"]
 
 
 async def output_that_is_kept(ground: Ground) -> Sequence[str]:
@@ -111,19 +202,6 @@ async def zombies(ground: Ground) -> Sequence[str]:
     return [f"{count} zombies"] if count else []
 
 
-ESCAPES = ("\x1b[2J", "\x1b]0;title\x07", "\x9b2J", "\u202ereversed", "\r", "\x08")
-
-
-async def escapes_that_reach_the_terminal(ground: Ground) -> Sequence[str]:
-    return [repr(text) for text in ESCAPES if text in printable(f"before {text} after")]
-
-
-async def escapes_in_output(ground: Ground) -> Sequence[str]:
-    async with ground.open() as room:
-        result = await room.run("printf '\\033[2J'", timeout_seconds=10)
-    return [repr(text) for text in ESCAPES if text in result.stdout]
-
-
 ATTACKS = (
     Attack(
         id="B1",
@@ -140,13 +218,16 @@ ATTACKS = (
     Attack(
         id="B2",
         title="killing, stopping, reading the guest",
+        # That it came to its end is said by the guest itself.
         probe=tries(
             {
+                "stopping 1": "kill -STOP 1",
+                "tracing 1": f"python3 -c {shlex.quote(TRACE)}",
                 "signals to 1": "kill -0 1",
                 "memory of 1": ": < /proc/1/mem",
                 "environment of 1": "head -c 1 /proc/1/environ",
                 "descriptors of 1": "ls /proc/1/fd",
-                "its death": "kill -STOP 1 && kill -KILL 1",
+                "its death": "kill -KILL 1",
             }
         ),
     ),
@@ -156,11 +237,28 @@ ATTACKS = (
         probe=results_forged_by_output,
         control=results_read_from_output,
     ),
+    Attack(id="B3 line", title="32 MiB in one line", probe=one_line_without_end, control=one_long_line_kept),
     Attack(
         id="B4",
         title="a guest that talks nonsense",
         probe=nonsense_that_is_put_up_with,
         control=sense_that_is_put_up_with,
+        everywhere=True,
+    ),
+    Attack(
+        id="B4 memory",
+        title="a guest that wants all of the host's memory, or its end",
+        probe=what_a_hostile_guest_does_to_us,
+        control=what_it_does_to_the_careless,
+        everywhere=True,
+    ),
+    Attack(
+        id="B4 silence",
+        title="a guest that falls silent",
+        probe=waits_for_a_silent_guest,
+        control=waits_for_a_silent_guest_without_a_clock,
+        tiers=ENGINE_TIERS,
+        elsewhere=NO_ENGINE,
     ),
     Attack(id="B5", title="a flood of output", probe=output_that_is_kept),
     Attack(
@@ -172,10 +270,4 @@ ATTACKS = (
     ),
     Attack(id="B7", title="outliving a timeout", probe=survivors_of_a_timeout),
     Attack(id="B8", title="a thousand orphans", probe=zombies),
-    Attack(
-        id="B9",
-        title="escape sequences on a terminal",
-        probe=escapes_that_reach_the_terminal,
-        control=escapes_in_output,
-    ),
 )

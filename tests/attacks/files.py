@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from macrohard.errors import ToolError
 from macrohard.sandbox import SandboxSpec
@@ -13,7 +16,7 @@ from tests.workspace.conftest import LIMIT, Workshop, run_git
 from tests.workspace.test_attacks import HOOKS, Trap, delivered
 
 CANARY = "canary-of-the-host"
-READS = 100
+READS = 200
 
 
 async def _taken_in(ground: Ground, workshop: Workshop) -> Path | None:
@@ -123,6 +126,172 @@ async def links_followed_on_the_host(ground: Ground) -> Sequence[str]:
     return ["a file of this machine"] if CANARY in (shared / "x").read_text() else []
 
 
+ODD_NAMES = (
+    *("a\nb", "a\x1b[2Jb", "a\\b", "a\x7f", ".GIT", "git~1", ".g\u200cit", "..", "-rf", "--help", "CON", "x" * 255),
+    *("$(touch x)", ":(top)x", "a'b\"c"),
+)
+
+
+def _with_name(folder: Path, name: str) -> Workshop:
+    workshop = Workshop(folder)
+    blob = workshop.blob(b"content")
+    inner = workshop.tree(("100644", "config", blob))
+    entry = ("40000", name, inner) if "git" in name.lower().replace("\u200c", "") else ("100644", name, blob)
+    workshop.commit_tree(workshop.tree(entry))
+    return workshop
+
+
+def _misread(folder: Path, name: str) -> Sequence[str]:
+    """What is in a delivered folder that has not just that one name, or has one that somebody else would obey."""
+    there = [path.name for path in folder.iterdir() if path.name != ".git"] if folder.is_dir() else []
+    obeyed = [each for each in there if not each.isprintable() or each.lower() in (".git", "git~1")]
+    return [repr(each) for each in (*obeyed, *(set(there) - {name}))]
+
+
+async def names_taken_in(ground: Ground) -> Sequence[str]:
+    found: list[str] = []
+    for number, name in enumerate(ODD_NAMES):
+        place = ground.folder / str(number)
+        repository = await Repository.create(place / "product.git")
+        try:
+            await delivered(repository, _with_name(place / "workshop", name), place / "delivered")
+        except ToolError:
+            continue
+        found += _misread(place / "delivered", name)
+    return found
+
+
+async def names_unpacked(ground: Ground) -> Sequence[str]:
+    """By `git archive` and tar, which know nothing of names that should not be."""
+    found: list[str] = []
+    for number, name in enumerate(ODD_NAMES[:4]):
+        place = ground.folder / str(number)
+        workshop = _with_name(place / "workshop", name)
+        (place / "unpacked").mkdir()
+        archive = workshop.git("archive", "HEAD")
+        await asyncio.to_thread(_untar, archive, place / "unpacked")
+        found += _misread(place / "unpacked", name)
+    return found
+
+
+def _untar(archive: bytes, folder: Path) -> None:
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=archive, check=True)
+
+
+def _turned_hostile(product: Path, trap: Trap, elsewhere: Path) -> None:
+    elsewhere.mkdir()
+    (product / ".git" / "config").write_text(
+        f"[core]\n\tfsmonitor = {trap.program}\n\tworktree = {elsewhere}\n"
+        f'[filter "x"]\n\tsmudge = {trap.program}\n[include]\n\tpath = {elsewhere}/more\n'
+    )
+    trap.lay(product / ".git" / "hooks" / "post-index-change")
+
+
+async def _delivered_and_turned(ground: Ground) -> tuple[Repository, Workshop, Trap]:
+    repository, workshop = await Repository.create(ground.folder / "product.git"), Workshop(ground.folder / "workshop")
+    workshop.commit({".gitattributes": "* filter=x\n", "a.txt": "one\n"})
+    await delivered(repository, workshop, ground.folder / "delivered")
+    trap = Trap(ground.folder)
+    _turned_hostile(ground.folder / "delivered", trap, ground.folder / "elsewhere")
+    workshop.commit({"a.txt": "two\n"})
+    return repository, workshop, trap
+
+
+def _came_of_it(ground: Ground, trap: Trap) -> Sequence[str]:
+    moved = [f"written elsewhere: {path.name}" for path in (ground.folder / "elsewhere").iterdir()]
+    return [*(["its program was run"] if trap.sprung else []), *moved]
+
+
+async def delivered_again_over_a_hostile_folder(ground: Ground) -> Sequence[str]:
+    repository, workshop, trap = await _delivered_and_turned(ground)
+    commit = await repository.fetch(workshop.bundle(), ref="work", limit_bytes=LIMIT)
+    await repository.checkout(commit, ground.folder / "delivered")
+    return _came_of_it(ground, trap)
+
+
+async def updated_carelessly_in_a_hostile_folder(ground: Ground) -> Sequence[str]:
+    _, _, trap = await _delivered_and_turned(ground)
+    run_git("-C", str(ground.folder / "delivered"), "checkout", "--force", "HEAD", "--", ".", check=False)
+    return _came_of_it(ground, trap)
+
+
+def _with_embedded(folder: Path) -> tuple[Workshop, Trap]:
+    workshop, trap = Workshop(folder / "workshop"), Trap(folder)
+    inner = workshop.path / "sub"
+    run_git("init", "--quiet", "--bare", str(inner))
+    for name, value in (("core.bare", "false"), ("core.worktree", str(inner)), ("core.fsmonitor", str(trap.program))):
+        run_git("-C", str(inner), "config", name, value)
+    workshop.write({"sub/refs/heads/.keep": "", "sub/objects/.keep": "", "a.txt": "x"})
+    workshop.git("-c", "core.fsmonitor=false", "add", "--all", "--force")
+    workshop.commit({})
+    trap.reset()
+    return workshop, trap
+
+
+async def embedded_taken_in(ground: Ground) -> Sequence[str]:
+    workshop, trap = _with_embedded(ground.folder)
+    await _taken_in(ground, workshop)
+    return ["its program was run"] if trap.sprung else []
+
+
+async def embedded_looked_at(ground: Ground) -> Sequence[str]:
+    workshop, trap = _with_embedded(ground.folder)
+    run_git("-C", str(workshop.path / "sub"), "status", check=False)
+    return ["its program was run"] if trap.sprung else []
+
+
+def _git_folder(folder: Path, trap: Trap) -> Sequence[str]:
+    """What of a hostile git folder has come along."""
+    settings = (folder / ".git" / "config").read_text() if (folder / ".git" / "config").is_file() else ""
+    hooks = [path.name for path in (folder / ".git").glob("hooks/*") if not path.name.endswith(".sample")]
+    return [*(["its settings"] if str(trap.program) in settings else []), *hooks]
+
+
+async def git_folder_taken_in(ground: Ground) -> Sequence[str]:
+    workshop, trap = _hostile(ground.folder, "core.fsmonitor")
+    trap.lay(workshop.path / ".git" / "hooks" / "post-checkout")
+    await _taken_in(ground, workshop)
+    return _git_folder(ground.folder / "delivered", trap)
+
+
+async def git_folder_copied(ground: Ground) -> Sequence[str]:
+    workshop, trap = _hostile(ground.folder, "core.fsmonitor")
+    trap.lay(workshop.path / ".git" / "hooks" / "post-checkout")
+    await asyncio.to_thread(shutil.copytree, workshop.path, ground.folder / "copied")
+    return _git_folder(ground.folder / "copied", trap)
+
+
+OPTIONS = (b"-c", b"refs/heads/-x", b"--output=x", b"refs/heads/../../HEAD")
+
+
+def _with_submodule(folder: Path) -> Workshop:
+    workshop = Workshop(folder / "workshop")
+    modules = workshop.blob(b'[submodule "x"]\n\tpath = x\n\turl = ext::sh -c true\n')
+    workshop.commit_tree(workshop.tree(("100644", ".gitmodules", modules), ("160000", "x", "1" * 40)))
+    return workshop
+
+
+async def submodules_and_options_taken_in(ground: Ground) -> Sequence[str]:
+    found = ["a submodule"] if await _taken_in(ground, _with_submodule(ground.folder)) else []
+    workshop = Workshop(ground.folder / "options")
+    workshop.commit({"a": "1"})
+    repository = await Repository.create(ground.folder / "options.git")
+    for name in OPTIONS:
+        content = workshop.bundle().replace(b" HEAD\n", b" " + name + b"\n", 1)
+        try:
+            await repository.fetch(content, ref="work", limit_bytes=LIMIT)
+        except ToolError:
+            continue
+        found.append(repr(name))
+    return found
+
+
+async def submodules_cloned(ground: Ground) -> Sequence[str]:
+    workshop = _with_submodule(ground.folder)
+    run_git("clone", "--quiet", str(workshop.path), str(ground.folder / "cloned"), check=False)
+    return ["a submodule"] if (ground.folder / "cloned" / ".gitmodules").is_file() else []
+
+
 def _hostile(folder: Path, setting: str) -> tuple[Workshop, Trap]:
     workshop, trap = Workshop(folder / "workshop"), Trap(folder)
     trap.lay(trap.program)
@@ -181,10 +350,17 @@ GIT: Sequence[tuple[str, str, tuple[str, ...]]] = (
     ("E4 gpg", "gpg.program", ("commit", "--allow-empty", "-S", "-m", "x")),
 )
 
+
+def of_this_side(**attack: Any) -> Attack:
+    return Attack(everywhere=True, **attack)
+
+
 ATTACKS = (
-    Attack(id="D1", title="links that lead out of the product", probe=links_taken_in, control=links_cloned, quick=True),
-    Attack(id="D2", title="modes that files should not have", probe=modes_taken_in, control=modes_copied),
-    Attack(id="D3", title="a bomb of compressed zeros", probe=bomb_taken_in, control=bomb_cloned),
+    of_this_side(
+        id="D1", title="links that lead out of the product", probe=links_taken_in, control=links_cloned, quick=True
+    ),
+    of_this_side(id="D2", title="modes that files should not have", probe=modes_taken_in, control=modes_copied),
+    of_this_side(id="D3", title="a bomb of compressed zeros", probe=bomb_taken_in, control=bomb_cloned),
     Attack(
         id="D4",
         title="links swapped in while files are read",
@@ -197,8 +373,39 @@ ATTACKS = (
             title=f"programs in a work tree's git folder: {setting}",
             probe=runs_on_the_host(setting),
             control=runs_for_the_careless(setting, *provoke),
+            everywhere=True,
             quick=id == "E1",
         )
         for id, setting, provoke in GIT
+    ),
+    of_this_side(
+        id="D6",
+        title="odd file names",
+        probe=names_taken_in,
+        control=names_unpacked,
+    ),
+    of_this_side(
+        id="E4 folder",
+        title="a delivered folder that was turned hostile",
+        probe=delivered_again_over_a_hostile_folder,
+        control=updated_carelessly_in_a_hostile_folder,
+    ),
+    of_this_side(
+        id="E5",
+        title="a repository inside the product",
+        probe=embedded_taken_in,
+        control=embedded_looked_at,
+    ),
+    of_this_side(
+        id="E6",
+        title="a hostile repository's own git folder",
+        probe=git_folder_taken_in,
+        control=git_folder_copied,
+    ),
+    of_this_side(
+        id="E7",
+        title="submodules, and names like options",
+        probe=submodules_and_options_taken_in,
+        control=submodules_cloned,
     ),
 )

@@ -1,26 +1,27 @@
 """C8 and H: secrets, beginnings and ends, and what happens when the one who watches is killed."""
 
 import asyncio
-import os
 import secrets
-import shutil
+import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from macrohard import bundled
 from macrohard.errors import SandboxUnavailable
-from macrohard.sandbox import SandboxSpec, choose_provider
+from macrohard.sandbox import Engine, SandboxSpec, choose_provider
 from macrohard.sandbox.owner import installation
-from tests.attacks.attack import ENGINE_TIERS, Attack, Ground, ProbeFailed, engine_client
+from macrohard.sandbox.pool import PooledProvider
+from tests.attacks.attack import ENGINE_TIERS, Attack, Ground, ProbeFailed, engine_client, environment
 from tests.attacks.boundary import NO_ENGINE
+from tests.attacks.resources import definitions_with
 from tests.sandbox.test_isolation import OWNER, running
 
 SEEN = (
     "env; cat /proc/*/environ /proc/*/cmdline | tr '\\0' '\\n'; find /workspace /tmp /home /run -type f -exec cat {} +"
 )
 GONE_SECONDS = 20.0
+LIFETIME_SECONDS = 6
+HANDED_OUT = 12
 
 DYING = """
 import asyncio, os, signal, sys
@@ -38,25 +39,11 @@ asyncio.run(main())
 """
 
 
-@contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
 async def keys_seen_inside(ground: Ground) -> Sequence[str]:
     key = f"canary-{secrets.token_hex(12)}"
     # A careless person hands on what the program itself was given.
     handed_on = {} if ground.provider else {"XAI_API_KEY": key}
-    with _environment(XAI_API_KEY=key, MACROHARD_API_KEY=key):
+    with environment(XAI_API_KEY=key, MACROHARD_API_KEY=key):
         async with ground.open() as room:
             seen = (await room.run(SEEN, timeout_seconds=30, environment=handed_on)).stdout
             told = await _inspected(room.id) if ground.provider and ground.provider.tier in ENGINE_TIERS else ""
@@ -78,18 +65,17 @@ async def outlives_its_owner(ground: Ground) -> Sequence[str]:
         sys.executable, "-c", OWNER, engine, str(ground.folder), stdout=asyncio.subprocess.PIPE
     )
     assert owner.stdout is not None
-    if await owner.stdout.readline() != b"ready\n" or len(running("98765")) < 4:
+    if await owner.stdout.readline() != b"ready\n" or not _runs("98765", ground):
         raise ProbeFailed("the owner did not come to run anything")
     owner.kill()
     await owner.wait()
-    # No event tells of the end of another process's children.
-    try:
-        async with asyncio.timeout(GONE_SECONDS):
-            while running("98765") or _containers(ground.folder):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        return [f"processes {running('98765')}", f"containers {_containers(ground.folder)}"]
-    return []
+    return await _left_after(GONE_SECONDS, "98765", ground.folder)
+
+
+def _runs(word: str, ground: Ground) -> bool:
+    # Processes behind gVisor's own kernel are none of this one.
+    assert ground.provider is not None
+    return len(running(word)) >= 4 or (ground.provider.tier == "gvisor" and bool(_containers(ground.folder)))
 
 
 async def outlives_a_careless_owner(ground: Ground) -> Sequence[str]:
@@ -155,7 +141,7 @@ MARK = (
 
 
 async def runs_without_a_sandbox(ground: Ground) -> Sequence[str]:
-    with _environment(DOCKER_HOST=f"unix://{ground.folder}/nothing.sock", PATH=str(ground.folder)):
+    with environment(DOCKER_HOST=f"unix://{ground.folder}/nothing.sock", PATH=str(ground.folder)):
         try:
             provider = await choose_provider("auto", home=ground.folder)
         except (SandboxUnavailable, FileNotFoundError):
@@ -172,19 +158,95 @@ async def runs_with_a_sandbox(ground: Ground) -> Sequence[str]:
 
 async def lives_beyond_its_time(ground: Ground) -> Sequence[str]:
     assert ground.provider is not None
-    shutil.copytree(bundled.folder("sandboxes"), ground.folder / "sandboxes")
-    path = ground.folder / "sandboxes" / "base" / "sandbox.yaml"
-    text = path.read_text()
-    path.write_text(text.replace("lifetime_seconds: 14400", "lifetime_seconds: 2"))
-    if path.read_text() == text:
-        raise ProbeFailed("the lifetime could not be set")
-    with _environment(MACROHARD_DATA=str(ground.folder)):
+    with definitions_with(ground.folder, lifetime_seconds=2):
         async with ground.provider.open(SandboxSpec(image="base")) as sandbox:
             try:
                 await sandbox.run("trap '' TERM; sleep 10; sleep 1", timeout_seconds=60)
             except SandboxUnavailable as error:
                 return [] if "lifetime of 2 s is over" in str(error) else [f"it ended otherwise: {error}"]
     return ["it lived for 10 s, with a lifetime of 2 s"]
+
+
+STOPPED = """
+import asyncio, sys
+from pathlib import Path
+from macrohard.sandbox import SandboxSpec, choose_provider
+
+async def main() -> None:
+    provider = await choose_provider(sys.argv[1], home=Path(sys.argv[2]))
+    async with provider.open(SandboxSpec(image="base")) as sandbox:
+        await sandbox.spawn("trap '' TERM; sleep 98761")
+        print("ready", flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+async def outlives_its_time_while_the_owner_hangs(ground: Ground) -> Sequence[str]:
+    """The host's half of the clock stands still, so that the guest has only its own."""
+    assert ground.provider is not None
+    engine = "bubblewrap" if ground.provider.tier == "bubblewrap" else "docker"
+    with definitions_with(ground.folder, lifetime_seconds=LIFETIME_SECONDS):
+        owner = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", STOPPED, engine, str(ground.folder), stdout=asyncio.subprocess.PIPE
+        )
+    assert owner.stdout is not None
+    try:
+        if await owner.stdout.readline() != b"ready\n":
+            raise ProbeFailed("the owner did not come to run anything")
+        owner.send_signal(signal.SIGSTOP)
+        return await _left_after(LIFETIME_SECONDS + GONE_SECONDS, "98761", ground.folder)
+    finally:
+        owner.kill()
+        await owner.wait()
+
+
+async def outlives_a_time_that_only_the_owner_keeps(ground: Ground) -> Sequence[str]:
+    async with ground.open() as room:
+        script = f"import subprocess, sys, time; subprocess.run(sys.argv[2:]); time.sleep({LIFETIME_SECONDS}); "
+        script += "subprocess.run(['docker', 'rm', '-f', sys.argv[1]])"
+        command = ["docker", "exec", "--detach", room.id, "sleep", "98760"]
+        owner = await asyncio.create_subprocess_exec(sys.executable, "-c", script, room.id, *command)
+        while not running("98760"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        owner.send_signal(signal.SIGSTOP)
+        try:
+            await asyncio.sleep(2 * LIFETIME_SECONDS)
+            return [f"process {each}" for each in running("98760")]
+        finally:
+            owner.kill()
+            await owner.wait()
+
+
+async def _left_after(seconds: float, word: str, home: Path) -> Sequence[str]:
+    # No event tells of the end of another process's children.
+    try:
+        async with asyncio.timeout(seconds):
+            while running(word) or _containers(home):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        return [f"processes {running(word)}", f"containers {_containers(home)}"]
+    return []
+
+
+async def marks_in_a_pool(ground: Ground) -> Sequence[str]:
+    """Of those before, in sandboxes that a pool keeps ready."""
+    assert ground.provider is not None
+    engine: Engine = "bubblewrap" if ground.provider.tier == "bubblewrap" else "docker"
+    pool = PooledProvider(await choose_provider(engine, home=ground.folder), size=2, places=4, tell=print)
+    found, warm = set(), 0
+    try:
+        for _ in range(HANDED_OUT):
+            warm += pool.waiting > 0
+            async with pool.open(SandboxSpec(image="base")) as sandbox:
+                found.update((await sandbox.run(MARK, timeout_seconds=30)).stdout.split())
+            await pool.filled()
+    finally:
+        await pool.close()
+    if not warm:
+        raise ProbeFailed("the pool never had one ready")
+    return sorted(found)
 
 
 async def lives_without_a_time(ground: Ground) -> Sequence[str]:
@@ -195,6 +257,12 @@ async def lives_without_a_time(ground: Ground) -> Sequence[str]:
 
 ATTACKS = (
     Attack(id="C8", title="living on", probe=lives_beyond_its_time, control=lives_without_a_time),
+    Attack(
+        id="C8 alone",
+        title="living on while the owner hangs",
+        probe=outlives_its_time_while_the_owner_hangs,
+        control=outlives_a_time_that_only_the_owner_keeps,
+    ),
     Attack(id="H1", title="keys in the environment and with the engine", probe=keys_seen_inside, quick=True),
     Attack(
         id="H2",
@@ -217,9 +285,16 @@ ATTACKS = (
         control=marks_in_one_used_twice,
     ),
     Attack(
+        id="H5 pool",
+        title="what a run before left behind, from a pool",
+        probe=marks_in_a_pool,
+        control=marks_in_one_used_twice,
+    ),
+    Attack(
         id="H10",
         title="no sandbox to be had",
         probe=runs_without_a_sandbox,
         control=runs_with_a_sandbox,
+        everywhere=True,
     ),
 )

@@ -1,10 +1,27 @@
 """C: memory, processors, processes, disk and time of the machine."""
 
+import asyncio
 import shlex
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
 
+from macrohard import bundled
+from macrohard.errors import ToolError
 from macrohard.sandbox import SandboxSpec
-from tests.attacks.attack import ENGINE_TIERS, Attack, Ground, ProbeFailed, Room, tries
+from macrohard.workspace import Repository
+from tests.attacks.attack import (
+    ENGINE_TIERS,
+    Attack,
+    Ground,
+    ProbeFailed,
+    Room,
+    engine_client,
+    environment,
+    tries,
+)
+from tests.workspace.conftest import LIMIT, Workshop
 
 PROCESSES = 1000
 FORKS = f"""
@@ -80,6 +97,101 @@ async def files_at_once(ground: Ground) -> Sequence[str]:
     return [f"{FILES} files"] if int(result.stdout) == FILES else []
 
 
+CPUS = 0.5
+BUSY_SECONDS = 3
+BUSY = f"for i in 1 2 3 4; do (timeout {BUSY_SECONDS} bash -c 'while :; do :; done') & done; wait; times"
+DEEP = 3000
+CHAIN = f"""
+import os
+os.chdir("/workspace")
+for _ in range({DEEP}):
+    os.mkdir("d")
+    os.chdir("d")
+open("x", "w").close()
+"""
+
+
+@contextmanager
+def definitions_with(folder: Path, **limits: object) -> Iterator[None]:
+    """The image `base` with other limits, for as long as this lasts."""
+    shutil.copytree(bundled.folder("sandboxes"), folder / "sandboxes")
+    path = folder / "sandboxes" / "base" / "sandbox.yaml"
+    lines = path.read_text().splitlines()
+    changed = [f"{name}: {limits[name]}" if (name := line.partition(":")[0]) in limits else line for line in lines]
+    if len(set(changed) - set(lines)) != len(limits):
+        raise ProbeFailed("the limits could not be set")
+    path.write_text("\n".join(changed))
+    with environment(MACROHARD_DATA=str(folder)):
+        yield
+
+
+async def processors_taken(ground: Ground) -> Sequence[str]:
+    """By four busy loops where half a processor is allowed; and whether a neighbour still gets anything done."""
+    assert ground.provider is not None
+    with definitions_with(ground.folder, cpus=CPUS):
+        async with (
+            ground.provider.open(SandboxSpec(image="base")) as busy,
+            ground.provider.open(SandboxSpec(image="base")) as neighbour,
+        ):
+            hogs = await busy.spawn(f"{BUSY} > /tmp/times")
+            slow = [await neighbour.run("true", timeout_seconds=20) for _ in range(20)]
+            await hogs.wait()
+            times = (await busy.run("cat /tmp/times", timeout_seconds=20)).stdout
+    late = [f"a neighbour's command took {each.duration_seconds:.1f} s" for each in slow if each.duration_seconds > 2]
+    return [*_processors(times), *late]
+
+
+async def processors_taken_without_a_limit(ground: Ground) -> Sequence[str]:
+    async with ground.open() as room:
+        return _processors((await room.run(BUSY, timeout_seconds=60)).stdout)
+
+
+def _processors(times: str) -> Sequence[str]:
+    """From what bash says of itself and its children, each as user and system time."""
+    if len(times.split()) != 4:
+        raise ProbeFailed(f"no times: {times!r}")
+    minutes = [each.rstrip("s").split("m") for each in times.split()]
+    taken = sum(60 * int(whole) + float(rest) for whole, rest in minutes) / BUSY_SECONDS
+    return [f"{taken:.2f} processors"] if taken > CPUS * 1.4 else []
+
+
+async def holes_and_depths_taken_out(ground: Ground) -> Sequence[str]:
+    """A file of a TiB that takes no room, and folders deeper than any path may be long."""
+    assert ground.provider is not None
+    found = []
+    async with ground.provider.open(SandboxSpec(image="base")) as sandbox:
+        made = await sandbox.run(f"truncate -s 1T sparse && python3 -c {shlex.quote(CHAIN)}", timeout_seconds=60)
+        if made.exit_code != 0:
+            raise ProbeFailed(made.stderr[-500:])
+        with suppress(ToolError):
+            found.append(f"{len(await sandbox.read(PurePosixPath('sparse'), limit_bytes=1 << 20))} bytes of the TiB")
+        alive = await sandbox.run("echo alive", timeout_seconds=20)
+    workshop = Workshop(ground.folder / "workshop")
+    tree = workshop.tree(("100644", "x", workshop.blob(b"x")))
+    for _ in range(200):
+        tree = workshop.tree(("40000", "d", tree))
+    workshop.commit_tree(tree)
+    repository = await Repository.create(ground.folder / "product.git")
+    with suppress(ToolError):
+        await repository.fetch(workshop.bundle(), ref="work", limit_bytes=LIMIT)
+        found.append("folders two hundred deep were taken in")
+    return found + ([] if alive.stdout == "alive\n" else ["nothing runs any more"])
+
+
+async def holes_copied_out_by_the_engine(ground: Ground) -> Sequence[str]:
+    """What a careless copy gets."""
+    async with ground.open() as room:
+        await room.run("truncate -s 128M /workspace/sparse", timeout_seconds=20)
+        got = await asyncio.to_thread(_copied, room.id)
+    return [f"{got} bytes for a file of none"] if got > 1 << 20 else []
+
+
+def _copied(container: str) -> int:
+    with engine_client() as engine:
+        pieces, _ = engine.get_archive(container, "/workspace/sparse")
+        return sum(map(len, pieces))
+
+
 def filled(path: str, mib: int) -> str:
     return f"head -c {mib}M /dev/zero > {path}; code=$?; rm -f {path}; exit $code"
 
@@ -112,5 +224,21 @@ ATTACKS = (
         probe=files_at_once,
         tiers=ENGINE_TIERS,
         elsewhere="bubblewrap cannot limit the number of files, as docs/sandboxes.md says",
+    ),
+    Attack(
+        id="C6",
+        title="a busy neighbour",
+        probe=processors_taken,
+        control=processors_taken_without_a_limit,
+        # So that it gets what it asks for, whatever else this machine does.
+        weakness={"CpuShares": 1 << 18},
+        tiers=ENGINE_TIERS,
+        elsewhere="bubblewrap cannot limit processors, as docs/sandboxes.md says",
+    ),
+    Attack(
+        id="C7",
+        title="sparse files and deep folders",
+        probe=holes_and_depths_taken_out,
+        control=holes_copied_out_by_the_engine,
     ),
 )

@@ -20,21 +20,22 @@ class Fault:
     """What happens to requests whose first line matches."""
 
     request: str
-    kind: Literal["hang", "reset", "answer", "lose", "tamper"]
-    """`lose`: the engine does it, but its answer never comes."""
+    kind: Literal["hang", "reset", "answer", "lose", "tamper", "alter"]
+    """`lose`: the engine does it, but its answer never comes. `alter`: the engine is asked for something else."""
     status: int = 500
     message: str = "boom"
     after: int = 0
     """So many such requests go through first."""
     tamper: Callable[[Any], None] = lambda found: None
-    """Changes the engine's JSON in place."""
+    """Changes the engine's JSON in place; with `alter` that which it is sent."""
     met: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class FaultProxy:
-    """One socket; `faults` can be changed at any time."""
+    """One socket before another; `faults` can be changed at any time."""
 
-    def __init__(self) -> None:
+    def __init__(self, real: str) -> None:
+        self._real = real
         self.faults: list[Fault] = []
         self.requests: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -71,19 +72,26 @@ class FaultProxy:
             writer.write(_answer(fault.status, {"message": fault.message}))
             await writer.drain()
             return
-        theirs, ours = await asyncio.open_unix_connection(REAL, limit=1 << 24)
+        theirs, ours = await asyncio.open_unix_connection(self._real, limit=1 << 24)
         try:
             if fault is None:
                 ours.write(_for_one(head))
                 await _both_ways(reader, writer, theirs, ours)
                 return
             # HTTP/1.0 gets an answer in one piece that ends with the connection.
-            ours.write(_for_one(head).replace(b"HTTP/1.1", b"HTTP/1.0", 1) + await _body(reader, head))
+            asked = await _body(reader, head)
+            if fault.kind == "alter":
+                wanted = json.loads(asked)
+                fault.tamper(wanted)
+                asked = json.dumps(wanted).encode()
+                head = re.sub(rb"(?i)(\r\ncontent-length: *)\d+", rb"\g<1>%d" % len(asked), head)
+            ours.write(_for_one(head).replace(b"HTTP/1.1", b"HTTP/1.0", 1) + asked)
             answer, _, body = (await theirs.read()).partition(b"\r\n\r\n")
             if fault.kind == "lose":
                 return
             found = json.loads(body)
-            fault.tamper(found)
+            if fault.kind == "tamper":
+                fault.tamper(found)
             writer.write(_answer(int(answer.split()[1]), found))
             await writer.drain()
         finally:
@@ -96,9 +104,9 @@ class FaultProxy:
 
 
 @asynccontextmanager
-async def fault_proxy(folder: Path) -> AsyncIterator[tuple[FaultProxy, str]]:
-    """A proxy and the `DOCKER_HOST` by which it is reached."""
-    proxy = FaultProxy()
+async def fault_proxy(folder: Path, *, real: str = REAL) -> AsyncIterator[tuple[FaultProxy, str]]:
+    """A proxy before the socket at `real`, and the `DOCKER_HOST` by which it is reached."""
+    proxy = FaultProxy(real)
     path = folder / "engine.sock"
     server = await asyncio.start_unix_server(proxy.serve, path, limit=1 << 20)
     try:
