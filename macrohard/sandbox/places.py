@@ -21,6 +21,8 @@ PLACE_BYTES: Final = 7 << 28
 REST_BYTES: Final = 2 << 30
 """For the engine, ourselves and the machine."""
 FEWEST: Final = 2
+MOST_WARM: Final = 2
+"""More than this are seldom taken before they are too old, and each costs an opening."""
 CGROUP_LIMITS: Final = ("memory.max", "memory/memory.limit_in_bytes")
 
 
@@ -32,6 +34,11 @@ def places_here(*, proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgr
         if limit.is_file() and (said := limit.read_text().strip()).isdecimal():
             memory = min(memory, int(said))
     return max(FEWEST, (memory - REST_BYTES) // PLACE_BYTES)
+
+
+def warm_beside(places: int) -> int:
+    """How many sandboxes to keep open ahead of their use beside so many in use."""
+    return min(MOST_WARM, places // 2)
 
 
 @dataclass(eq=False)

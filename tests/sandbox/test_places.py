@@ -11,7 +11,7 @@ import pytest
 
 from macrohard.events import Event, SandboxAwaited
 from macrohard.sandbox import places
-from macrohard.sandbox.places import FEWEST, Places, places_here
+from macrohard.sandbox.places import FEWEST, Places, places_here, warm_beside
 
 GIB = 1 << 30
 
@@ -239,6 +239,10 @@ def test_memory_says_how_many_there_are(tmp_path: Path, total_gib: int, limits: 
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(said)
     assert places_here(proc=tmp_path, cgroups=tmp_path) == number
+
+
+def test_small_machines_keep_fewer_warm() -> None:
+    assert [warm_beside(places) for places in (1, FEWEST, 3, 4, 12, 64)] == [0, 1, 1, 2, 2, 2]
 
 
 def test_this_machine_has_places() -> None:
