@@ -15,6 +15,7 @@ from macrohard.agent.repair import complaint, is_left_out, parameters_of
 from macrohard.domain import JsonObject
 from macrohard.errors import ToolError
 from macrohard.product import repeated
+from macrohard.sandbox import OUTPUT_LIMIT_BYTES
 
 READ_LIMIT_BYTES = 2 << 20
 MORE = "more"
@@ -33,7 +34,8 @@ async def shell(
     streams = (readable(as_left_on_screen(stream)).rstrip() for stream in (result.stdout, result.stderr))
     parts = [part for part in streams if part]
     if result.dropped_bytes:
-        parts.append(f"({result.dropped_bytes} bytes of output were dropped)")
+        kept = OUTPUT_LIMIT_BYTES >> 20
+        parts.append(f"({result.dropped_bytes} bytes of output were dropped: {kept} MiB of each stream is kept)")
     if result.timed_out:
         parts.append(f"(killed after {timeout_seconds} s)")
     if result.limit_hit:

@@ -40,7 +40,7 @@ class Ending(Value):
     dropped: int = 0
     timed_out: bool = False
     hits: list[str] = Field(default_factory=list)
-    """The names of limits, and folders that are full."""
+    """The names of limits, and folders that are full, with how many files they may hold if they are full of those."""
     error: str | None = None
     errno: int | None = None
 
@@ -120,11 +120,13 @@ class Room:
             seconds=timeout_seconds,
             window=OUTPUT_LIMIT_BYTES,
             counting=True,
+            input=bool(input),
         )
         try:
             async with asyncio.timeout(timeout_seconds + GUEST_GRACE_SECONDS):
-                await call.send(input)
-                call.send_end()
+                if input:
+                    await call.send(input)
+                    call.send_end()
                 ending = understood(Ending, await call.result())
         except TimeoutError as error:
             raise SandboxUnavailable(f"sandbox {self._id} does not answer") from error
@@ -335,11 +337,17 @@ class Room:
         words = {
             "memory": f"killed: memory limit {limits.memory_mib} MiB",
             "pids": f"refused: limit of {limits.pids} processes and threads",
-            **{
-                str(folder): f"disk full: {folder} holds {self._definition.size_mib(folder)} MiB" for folder in WRITABLE
-            },
+            "cpus": f"held up most of the time: limit of {limits.cpus:g} processors",
+            "unknown": f"killed: possibly by the memory limit of {limits.memory_mib} MiB, which cannot be seen here",
         }
-        return "; ".join(words[hit] for hit in hits if hit in words) or None
+        for folder in WRITABLE:
+            words[str(folder)] = f"disk full: {folder} holds {self._definition.size_mib(folder)} MiB"
+        told = [words[hit] for hit in hits if hit in words]
+        for hit in hits:
+            folder_name, _, files = hit.partition(" ")
+            if folder_name.startswith("/") and folder_name in words and files.isdecimal() and len(files) < 12:
+                told.append(f"too many files: {folder_name} holds {int(files):,} files and folders")
+        return "; ".join(told) or None
 
 
 class GuestProcess:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import socket
 from functools import partial
 
 from macrohard.sandbox.guest.frames import CONNECTED, DATA, END, ERRORS, STDERR, STDOUT, WINDOW
-from macrohard.sandbox.guest.link import Inlet, Outlet
+from macrohard.sandbox.guest.limits import Ending
+from macrohard.sandbox.guest.link import NOTHING, Inlet, Outlet
 from macrohard.sandbox.guest.loop import READ, WRITE
-from macrohard.sandbox.guest.processes import NO_ROOM, Prepared, kill_under
+from macrohard.sandbox.guest.processes import FREE, NO_ROOM, Supervisor, kill_strays, kill_under
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from macrohard.sandbox.guest.limits import Limits
     from macrohard.sandbox.guest.link import Link
@@ -24,40 +27,100 @@ if TYPE_CHECKING:
 
 _DRAIN_SECONDS = 0.05
 """How long after the end of a command its output may still come, if something it left behind holds it open."""
+_KEPT = 2
+"""The supervisors kept free."""
+_KILL_AGAIN_SECONDS = 0.05
+_KILLED = 128 + signal.SIGKILL
 
 
 class Context:
     """What all jobs share."""
 
-    def __init__(self, loop: Loop, user: User, limits: Limits, act: Callable[[bytes], int]) -> None:
+    def __init__(self, loop: Loop, user: User, limits: Limits, act: Callable[[dict[str, Any]], int]) -> None:
         self.loop, self.limits = loop, limits
         self._user, self._act = user, act
-        self._prepared: Prepared | None = None
         self.jobs: dict[int, Job | Connection] = {}
-        self.supervisors: dict[int, Job] = {}
+        self._supervisors: dict[int, Supervisor] = {}
+        self._free: list[Supervisor] = []
         self.link: Link
 
     def look(self) -> None:
         """Check the limits that nothing else checks."""
-        self.limits.look(self.supervisors)
+        self.limits.look(self._supervisors)
 
     def prepare(self) -> None:
-        """Have a process ready for the next job; without room for one, the job will say so."""
-        if self._prepared is None:
+        """Have a supervisor ready for the next job; without room for one, the job will say so."""
+        if not self._free:
             with contextlib.suppress(OSError):
-                self._prepared = Prepared(self._user, self._act)
+                self._free.append(self._supervisor())
 
-    def take_prepared(self, order: bytes) -> Prepared:
-        """A process that is now carrying out the order.
+    def supervise(self, job: Job, order: dict[str, Any], descriptors: tuple[int, int, int]) -> Supervisor:
+        """The supervisor under which the order is now carried out.
 
         Raises:
             OSError: there is no room for another process.
         """
-        prepared, self._prepared = self._prepared, None
-        if prepared is None or not prepared.tell(order):
-            prepared = Prepared(self._user, self._act)
-            prepared.tell(order)
-        return prepared
+        while self._free:
+            supervisor = self._free.pop()
+            if supervisor.start(order, descriptors):
+                break
+        else:
+            supervisor = self._supervisor()
+            supervisor.start(order, descriptors)
+        supervisor.job = job
+        return supervisor
+
+    def _supervisor(self) -> Supervisor:
+        supervisor = Supervisor(self._user, self._act)
+        self._supervisors[supervisor.pid] = supervisor
+        self.loop.watch(supervisor.reports, READ, partial(self._reported, supervisor))
+        return supervisor
+
+    def _reported(self, supervisor: Supervisor) -> None:
+        words = supervisor.report()
+        if not words:
+            # It died, and will be reaped.
+            self._forget(supervisor)
+            return
+        for word in words:
+            job = supervisor.job
+            if word != FREE:
+                if job:
+                    job.main_ended(word)
+                continue
+            supervisor.job = None
+            if len(self._free) < _KEPT:
+                self._free.append(supervisor)
+            else:
+                self._forget(supervisor)
+            if job:
+                job.nothing_left()
+
+    def died(self, pid: int) -> None:
+        """A child of process 1 did: a supervisor, or an orphan of a supervisor that was killed."""
+        supervisor = self._supervisors.pop(pid, None)
+        if supervisor is None:
+            return
+        if supervisor.open:
+            # Its last word may be there.
+            self._reported(supervisor)
+        self._forget(supervisor)
+        if supervisor.job:
+            job, supervisor.job = supervisor.job, None
+            # What it was above must not live on without anyone to kill it.
+            self._kill_strays()
+            job.nothing_left()
+
+    def _forget(self, supervisor: Supervisor) -> None:
+        if supervisor in self._free:
+            self._free.remove(supervisor)
+        if supervisor.open:
+            self.loop.unwatch(supervisor.reports, READ)
+            supervisor.close()
+
+    def _kill_strays(self) -> None:
+        if kill_strays(self._supervisors):
+            self.loop.at(_KILL_AGAIN_SECONDS, self._kill_strays)
 
 
 class Job:
@@ -68,21 +131,37 @@ class Job:
     """
 
     def __init__(
-        self, context: Context, channel: int, order: bytes, *, window: int, counting: bool, seconds: float | None
-    ):
+        self,
+        context: Context,
+        channel: int,
+        order: dict[str, Any],
+        *,
+        window: int,
+        counting: bool,
+        seconds: float | None,
+        input: bool = True,
+    ) -> None:
         self._context, self._channel, self._counting = context, channel, counting
         self._exit_code: int | None = None
         self._answered, self._dead, self._timed_out = False, False, False
         self._killers: list[int | None] = []
-        self._before = context.limits.counters()
+        self._seconds, self._before = seconds, context.limits.counters()
+        stdin, stdin_end = os.pipe() if input else (os.dup(NOTHING), None)
+        (stdout_end, stdout), (stderr_end, stderr) = os.pipe(), os.pipe()
         try:
-            self._process = context.take_prepared(order)
+            self._supervisor = context.supervise(self, order, (stdin, stdout, stderr))
         except OSError as error:
+            for end in (stdout_end, stderr_end, *(() if stdin_end is None else (stdin_end,))):
+                os.close(end)
             context.link.answer(channel, error=error.strerror, errno=error.errno)
             return
-        process = self._process
-        context.jobs[channel] = context.supervisors[process.supervisor] = self
-        self.inlet = Inlet(context.loop, context.link, channel, process.stdin, close=lambda: os.close(process.stdin))
+        finally:
+            for end in (stdin, stdout, stderr):
+                os.close(end)
+        context.jobs[channel] = self
+        self.inlet: Inlet | None = None
+        if stdin_end is not None:
+            self.inlet = Inlet(context.loop, context.link, channel, stdin_end, close=partial(os.close, stdin_end))
         self.streams = [
             Outlet(
                 context.loop,
@@ -94,24 +173,30 @@ class Job:
                 counting=counting,
                 closed=partial(self._stream_closed, number, end),
             )
-            for number, end, kind in ((STDOUT, process.stdout, DATA), (STDERR, process.stderr, ERRORS))
+            for number, end, kind in ((STDOUT, stdout_end, DATA), (STDERR, stderr_end, ERRORS))
         ]
-        context.loop.watch(process.status, READ, self._main_ended)
         self._alarm = None if seconds is None else context.loop.at(seconds, self._expire)
 
     def kill(self, killer: int | None) -> None:
         """Kill the command and all its descendants; the killer's channel is answered when they are dead."""
         if not self._dead:
             self._killers.append(killer)
-            kill_under(self._process.supervisor)
+            self._kill()
         elif killer is not None:
             self._context.link.answer(killer)
 
-    def supervisor_ended(self) -> None:
+    def _kill(self) -> None:
+        if not self._dead:
+            kill_under(self._supervisor.pid)
+            # A fork that was under way may have come to its end after all was killed that could be seen.
+            self._context.loop.at(_KILL_AGAIN_SECONDS, self._kill)
+
+    def nothing_left(self) -> None:
+        """Nothing of it is alive."""
         self._dead = True
-        del self._context.supervisors[self._process.supervisor]
         if self._exit_code is None:
-            self._main_ended()
+            # Its supervisor was killed and said nothing.
+            self.main_ended(_KILLED)
         self._settle()
         for killer in self._killers:
             if killer is not None:
@@ -128,12 +213,9 @@ class Job:
             self._context.link.send(END, self._channel, bytes([number]))
         self._settle()
 
-    def _main_ended(self) -> None:
-        self._context.loop.unwatch(self._process.status, READ)
-        report = os.read(self._process.status, 4)
-        os.close(self._process.status)
-        # A supervisor that was killed itself reports nothing.
-        self._exit_code = int.from_bytes(report, "big") if len(report) == 4 else 137
+    def main_ended(self, code: int) -> None:
+        """Its first process is dead."""
+        self._exit_code = code
         self._context.loop.cancel(self._alarm)
         if self._counting:
             self._alarm = self._context.loop.at(_DRAIN_SECONDS, self._answer)
@@ -157,15 +239,20 @@ class Job:
             for stream in self.streams:
                 stream.drain()
                 stream.muted = True
+        ending = Ending(
+            no_room=self._exit_code == NO_ROOM,
+            killed=self._exit_code == _KILLED and not self._killers,
+            timed_out_after=self._seconds or 0.0 if self._timed_out else 0.0,
+        )
         self._context.link.answer(
             self._channel,
-            code=137 if self._timed_out else self._exit_code & 0xFF,
+            code=_KILLED if self._timed_out else self._exit_code & 0xFF,
             dropped=sum(stream.dropped for stream in self.streams),
             timed_out=self._timed_out,
-            hits=self._context.limits.hits(self._before, pids=self._exit_code == NO_ROOM),
+            hits=self._context.limits.hits(self._before, ending),
         )
-        self._context.loop.at(0, self._context.prepare)
-        self.inlet.shut()
+        if self.inlet:
+            self.inlet.shut()
 
 
 class Connection:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from macrohard.sandbox.guest.loop import Loop
 
+NOTHING = 0
+"""/dev/null, once there is a link."""
+
 
 class Link:
     """The two pipes to the host. What cannot be sent yet waits here, bounded by the streams' windows."""
@@ -23,13 +26,14 @@ class Link:
         # Away from 0 and 1, where a stray print would end up between frames.
         self._source, self._sink = os.dup(0), os.dup(1)
         null = os.open("/dev/null", os.O_RDWR)
-        os.dup2(null, 0)
+        os.dup2(null, NOTHING)
         os.dup2(null, 1)
         os.close(null)
         os.set_blocking(self._source, False)
         os.set_blocking(self._sink, False)
         self._loop, self._handle = loop, handle
         self._incoming, self._outgoing, self._waiting = bytearray(), deque[bytes](), False
+        self._arrived = memoryview(bytearray(CHUNK))
         loop.watch(self._source, READ, self._readable)
 
     def send(self, kind: int, channel: int, body: bytes = b"") -> None:
@@ -61,13 +65,13 @@ class Link:
 
     def _readable(self) -> None:
         try:
-            received = os.read(self._source, 4 * CHUNK)
+            size = os.readv(self._source, (self._arrived,))
         except BlockingIOError:
             return
-        if not received:
+        if not size:
             # The host is gone, by whatever death. With process 1 the kernel ends everything else in here.
             os._exit(0)
-        self._incoming += received
+        self._incoming += self._arrived[:size]
         while len(self._incoming) >= HEADER.size:
             kind, channel, size = HEADER.unpack_from(self._incoming)
             if size > FRAME_LIMIT:

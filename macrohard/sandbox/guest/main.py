@@ -96,15 +96,17 @@ class Guest:
         if job is None:
             return
         if kind == DATA:
-            job.inlet.put(body)
+            if job.inlet:
+                job.inlet.put(body)
         elif kind == END:
-            job.inlet.end()
+            if job.inlet:
+                job.inlet.end()
         elif kind == CREDIT:
             stream, room = CREDIT_BODY.unpack(body)
             job.streams[stream].grant(room)
 
     def _start(self, channel: int, *, order: dict[str, Any], **output: Any) -> None:
-        Job(self._context, channel, json.dumps(order).encode(), **output)
+        Job(self._context, channel, order, **output)
 
     def _connect(self, channel: int, *, port: int) -> None:
         Connection(self._context, channel, port)
@@ -148,17 +150,16 @@ class Guest:
                 return
             if pid == 0:
                 return
-            if pid in self._context.supervisors:
-                self._context.supervisors[pid].supervisor_ended()
+            self._context.died(pid)
 
     def _watch(self) -> None:
         self._context.loop.at(_WATCH_SECONDS, self._watch)
         self._context.look()
 
 
-def act(order: bytes) -> int:
-    """Carry out an order of the host, as the user and in a process of its own; returns its exit code, if at all."""
-    match json.loads(order):
+def act(order: dict[str, Any]) -> int:
+    """Carry out an order of the host that is no command, as the user and in a process of its own; its exit code."""
+    match order:
         case {"write": True}:
             return write_files()
         case {"read": path, "limit": limit}:
@@ -167,9 +168,6 @@ def act(order: bytes) -> int:
             return pack(folders, limit)
         case {"unpack": folders}:
             return unpack(folders)
-        case {"command": command, "directory": directory, "environment": environment}:
-            os.chdir(directory)
-            os.execve("/bin/bash", ["bash", "-c", command], {**os.environ, **environment})
     return 126
 
 

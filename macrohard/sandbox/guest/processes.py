@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
+import gc
+import marshal
 import os
 import resource
 import signal
+import socket
 import struct
+import subprocess
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import NoReturn
+    from collections.abc import Callable, Collection, Iterator
+    from typing import Any, NoReturn
+
+    from macrohard.sandbox.guest.jobs import Job
 
 _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 4, 15, 36
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 _CAP_KILL, _CAP_SETGID, _CAP_SETUID = 5, 6, 7
 _CAPABILITY_VERSION = 0x20080522
+_LENGTH, _STREAMS = struct.Struct("!I"), struct.Struct("3i")
 NO_ROOM = 0x100 | 126
 """Reported instead of an exit code when there was no room for the command's process."""
+FREE = 0x200
+"""Reported when nothing of the command is left."""
 _prctl, _capset = ctypes.CDLL(None).prctl, ctypes.CDLL(None).capset
 
 
@@ -27,15 +37,19 @@ class User:
     """The unprivileged user who runs every command, and the limits of each of their processes."""
 
     def __init__(self, number: int, rlimits: dict[str, int]) -> None:
-        self._number = number
+        self.number = number
         self._rlimits = [(getattr(resource, "RLIMIT_" + name.upper()), value) for name, value in rlimits.items()]
 
-    def become(self) -> None:
+    def prepare(self) -> None:
+        """Be in the user's group and limits already, as root; for good."""
         for limit, value in self._rlimits:
             resource.setrlimit(limit, (value, value))
         os.setgroups([])
-        os.setresgid(self._number, self._number, self._number)
-        os.setresuid(self._number, self._number, self._number)
+        os.setresgid(self.number, self.number, self.number)
+
+    def become(self) -> None:
+        """Be the user, for good."""
+        os.setresuid(self.number, self.number, self.number)
 
 
 def protect() -> None:
@@ -49,99 +63,179 @@ def protect() -> None:
         raise OSError("the guest lacks its own capabilities")
 
 
-class Prepared:
-    """A command that has still to be told what it is, made before it is needed because making it takes time.
+class Supervisor:
+    """A process above one command at a time, or one of our own actions.
 
-    Its supervisor stays above it. As a subreaper it inherits what the command leaves behind, also after a double fork
-    and a new session, reports the exit code on `status`, and ends when its last descendant is dead.
+    As a subreaper it inherits what the command leaves behind, also after a double fork and a new session. It is free
+    for another command only when the last descendant of this one is dead.
 
     Raises:
         OSError: there is no room for another process.
     """
 
-    def __init__(self, user: User, act: Callable[[bytes], int]) -> None:
-        stdin, self.stdin = os.pipe()
-        self.stdout, stdout = os.pipe()
-        self.stderr, stderr = os.pipe()
-        self.status, status = os.pipe()
-        order, self._order = os.pipe()
-        theirs = (stdin, stdout, stderr, status, order)
+    def __init__(self, user: User, act: Callable[[dict[str, Any]], int]) -> None:
+        self.job: Job | None = None
+        self.open = True
+        self._socket, theirs = socket.socketpair()
         try:
-            self.supervisor = os.fork()
+            self.pid = os.fork()
         except OSError:
-            self._close((*theirs, self.stdin, self.stdout, self.stderr, self.status, self._order))
+            self._socket.close()
+            theirs.close()
             raise
-        if self.supervisor == 0:
-            _supervise(user, act, theirs)
-        self._close(theirs)
+        if self.pid == 0:
+            _Supervising(user, act, theirs.detach()).serve()
+        theirs.close()
+        self.reports = self._socket.fileno()
 
-    def tell(self, order: bytes) -> bool:
-        """Let it go; false if it has died in the meantime."""
+    def start(self, order: dict[str, Any], descriptors: tuple[int, int, int]) -> bool:
+        """Have an order carried out with these as its standard streams; false if the supervisor has died."""
+        text = marshal.dumps(order)
+        text = _LENGTH.pack(len(text)) + text
         try:
-            while order:
-                order = order[os.write(self._order, order) :]
-        except BrokenPipeError:
-            self._close((self.stdin, self.stdout, self.stderr, self.status, self._order))
+            sent = socket.send_fds(self._socket, [text], descriptors)
+            self._socket.sendall(text[sent:])
+        except (BrokenPipeError, ConnectionResetError):
             return False
-        os.close(self._order)
         return True
 
-    @staticmethod
-    def _close(descriptors: tuple[int, ...]) -> None:
-        for descriptor in descriptors:
-            os.close(descriptor)
-
-
-def _supervise(user: User, act: Callable[[bytes], int], descriptors: tuple[int, ...]) -> NoReturn:
-    # All are above 4: lower numbers belong to what process 1 opened first and never closes.
-    for number, descriptor in enumerate(descriptors):
-        os.dup2(descriptor, number, inheritable=number <= 2)
-    os.closerange(5, 1 << 16)
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    _prctl(_PR_SET_NAME, b"supervisor", 0, 0, 0)
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
-    try:
-        main = os.fork()
-    except OSError as error:
-        os.write(2, f"cannot start: {error.strerror}\n".encode())
-        os.write(3, NO_ROOM.to_bytes(4, "big"))
-        os._exit(0)
-    if main == 0:
-        os.close(3)
-        _be_main(user, act)
-    # Held open here, these would keep the other ends from ever seeing their end.
-    os.closerange(0, 3)
-    os.close(4)
-    while True:
+    def report(self) -> list[int]:
+        """What it says now: an exit code, `NO_ROOM`, `FREE`; nothing once it has died."""
         try:
-            pid, ended = os.wait()
-        except ChildProcessError:
+            said = self._socket.recv(1 << 10, socket.MSG_DONTWAIT)
+        except (BlockingIOError, ConnectionResetError):
+            return []
+        return [int.from_bytes(said[at : at + 4], "big") for at in range(0, len(said), 4)]
+
+    def close(self) -> None:
+        """It ends by this if it is free."""
+        self._socket.close()
+        self.open = False
+
+
+class _Supervising:
+    """The supervisor's own side."""
+
+    def __init__(self, user: User, act: Callable[[dict[str, Any]], int], end: int) -> None:
+        # Nothing else of process 1 may stay open here: not its way to the host, and no end of another command's pipes.
+        os.dup2(0, 2)
+        os.dup2(end, 3, inheritable=False)
+        os.closerange(4, 1 << 16)
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        _prctl(_PR_SET_NAME, b"supervisor", 0, 0, 0)
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        # What it would find are copies of what process 1 has open, closed here by numbers that mean something else now.
+        gc.disable()
+        self._user, self._act, self._socket = user, act, socket.socket(fileno=3)
+        self._environment = dict(os.environ)
+        self._score: int | None = None
+        with contextlib.suppress(OSError):
+            self._score = os.open("/proc/self/oom_score_adj", os.O_RDWR)
+            self._own_score = os.read(self._score, 16)
+
+    def serve(self) -> NoReturn:
+        try:
+            self._user.prepare()
+            while True:
+                order, descriptors = self._next()
+                main = self._start(order, descriptors)
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                self._outlive(main)
+        finally:
             os._exit(0)
-        if pid == main:
-            code = os.waitstatus_to_exitcode(ended)
-            os.write(3, (code if code >= 0 else 128 - code).to_bytes(4, "big"))
-            os.close(3)
 
+    def _next(self) -> tuple[dict[str, Any], tuple[int, ...]]:
+        text, sent, _, _ = self._socket.recvmsg(1 << 16, socket.CMSG_LEN(_STREAMS.size), socket.MSG_CMSG_CLOEXEC)
+        if not text:
+            os._exit(0)
+        descriptors = _STREAMS.unpack(sent[0][2])
+        missing = _LENGTH.size + _LENGTH.unpack_from(text)[0] - len(text)
+        while missing:
+            more = self._socket.recv(missing)
+            text, missing = text + more, missing - len(more)
+        return marshal.loads(text[_LENGTH.size :]), descriptors
 
-def _be_main(user: User, act: Callable[[bytes], int]) -> NoReturn:
-    try:
-        os.setsid()
-        # The first to go when memory runs out; written before the change of user, which takes away the right to.
-        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
-            score.write("900")
-        order = bytearray()
-        while data := os.read(4, 1 << 16):
-            order += data
-        os.close(4)
-        user.become()
-        os._exit(act(bytes(order)))
-    except OSError as error:
-        what = f": {error.filename}" if error.filename else ""
-        os.write(2, f"cannot start: {error.strerror}{what}\n".encode("utf-8", "surrogateescape"))
-    finally:
-        os._exit(126)
+    def _start(self, order: dict[str, Any], descriptors: tuple[int, ...]) -> int | None:
+        try:
+            self._set_score(b"900")
+            if "command" in order:
+                return self._spawn(order, descriptors)
+            main = os.fork()
+        except (OSError, ValueError) as error:
+            reason, number = str(error), None
+            if isinstance(error, OSError):
+                reason, number = f"{error.strerror}{f': {error.filename}' if error.filename else ''}", error.errno
+            os.write(descriptors[2], f"cannot start: {reason}\n".encode("utf-8", "surrogateescape"))
+            self._say(NO_ROOM if number == errno.EAGAIN else 126)
+            return None
+        finally:
+            self._set_score(self._own_score)
+        if main == 0:
+            self._be_main(order, descriptors)
+        return main
+
+    def _spawn(self, order: dict[str, Any], descriptors: tuple[int, ...]) -> int:
+        """Start a command; by a fork in which no Python runs, which would copy most of this process's memory."""
+        # As the user, who may go where root without its privileges may not; but still nobody whom the user can signal.
+        os.seteuid(self._user.number)
+        try:
+            os.chdir(order["directory"])
+        finally:
+            os.seteuid(0)
+        stdin, stdout, stderr = descriptors
+        process = subprocess.Popen(
+            ("bash", "-c", order["command"]),
+            executable="/bin/bash",
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=self._environment | order["environment"],
+            user=self._user.number,
+            start_new_session=True,
+            restore_signals=False,
+            close_fds=False,
+        )
+        # It is waited for together with what it leaves behind.
+        process.returncode = 0
+        return process.pid
+
+    def _be_main(self, order: dict[str, Any], descriptors: tuple[int, ...]) -> NoReturn:
+        try:
+            for number, descriptor in enumerate(descriptors):
+                os.dup2(descriptor, number)
+            os.closerange(3, 1 << 16)
+            os.setsid()
+            self._user.become()
+            os._exit(self._act(order))
+        finally:
+            os._exit(126)
+
+    def _set_score(self, score: bytes) -> None:
+        """Let commands be the first to go when memory runs out: it is inherited, and the user may not lower it."""
+        if self._score is not None:
+            os.pwrite(self._score, score, 0)
+
+    def _outlive(self, main: int | None) -> None:
+        """Wait until nothing is left; say the exit code as soon as it is known."""
+        code, patience = None, 0
+        while True:
+            try:
+                pid, ended = os.waitpid(-1, patience)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                self._say(code)
+                code, patience = None, 0
+            elif pid == main:
+                code, patience = os.waitstatus_to_exitcode(ended), os.WNOHANG
+                code = code if code >= 0 else 128 - code
+        self._say(code, FREE)
+
+    def _say(self, *words: int | None) -> None:
+        self._socket.sendall(b"".join(word.to_bytes(4, "big") for word in words if word is not None))
 
 
 def live_processes() -> Iterator[tuple[int, int]]:
@@ -158,17 +252,27 @@ def live_processes() -> Iterator[tuple[int, int]]:
 
 
 def kill_under(supervisor: int) -> None:
-    """Kill all that a supervisor is above; it then ends by itself.
-
-    Freeze first: what is stopped cannot fork, and keeps its place under the limit, so that this ends.
-    """
+    """Kill all that a supervisor is above."""
     signal_to(supervisor, signal.SIGSTOP)
+    killed = _kill_below({supervisor})
+    # One that is above nothing has not come to start it.
+    signal_to(supervisor, signal.SIGCONT if killed else signal.SIGKILL)
+
+
+def kill_strays(supervisors: Collection[int]) -> bool:
+    """Kill what has no supervisor any more, and all below that; whether there was any."""
+    return _kill_below({os.getpid()}, spared=supervisors)
+
+
+def _kill_below(tops: set[int], *, spared: Collection[int] = ()) -> bool:
+    """Freeze first: what is stopped cannot fork, and keeps its place under the limit, so that this ends."""
     frozen: set[int] = set()
     while True:
-        family, known = {supervisor}, dict(live_processes())
+        family = set(tops)
+        known = {pid: parent for pid, parent in live_processes() if pid not in spared and parent not in spared}
         while grown := {pid for pid, parent in known.items() if parent in family and pid not in family}:
             family |= grown
-        fresh = family - frozen - {supervisor}
+        fresh = family - frozen - tops
         if not fresh:
             break
         for pid in fresh:
@@ -176,8 +280,7 @@ def kill_under(supervisor: int) -> None:
         frozen |= fresh
     for pid in frozen:
         signal_to(pid, signal.SIGKILL)
-    # One that is above nothing has not come to start it.
-    signal_to(supervisor, signal.SIGCONT if frozen else signal.SIGKILL)
+    return bool(frozen)
 
 
 def signal_to(pid: int, number: int) -> None:
