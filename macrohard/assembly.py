@@ -22,7 +22,7 @@ from macrohard.llm.target import ProbeResult, RoleTargets, Target
 from macrohard.report import render
 from macrohard.sandbox import build_images, choose_provider, clearing_away, prune
 from macrohard.sandbox.packages import Packages, ask_hosts, ask_registries
-from macrohard.sandbox.places import places_here
+from macrohard.sandbox.places import places_here, warm_beside
 from macrohard.sandbox.pool import PooledProvider
 from macrohard.sandbox.registries import Registries
 from macrohard.settings import SandboxChoice, Settings
@@ -92,11 +92,20 @@ class Factory:
 
     async def submit(self, requirement: str, *, model: str, caps: Caps, iterations: int, ask: bool) -> str:
         """Record a run with a forecast of what it will take, and give its id; nothing is carried out yet."""
-        options: JsonObject = {"iterations": iterations, "ask": ask, "record": self._settings.record}
+        options: JsonObject = {
+            "iterations": iterations,
+            "ask": ask,
+            "record": self._settings.record,
+            "product_image": self._settings.sandboxes.products or await self._product_image(model),
+        }
         run_id = await self._store.create_run(requirement, options=options, model=model)
         await self._store.budget(run_id).open(caps)
         await self._store.forecast(run_id)
         return run_id
+
+    async def _product_image(self, model: str) -> str:
+        targets = chain(*(await self.targets(model)).values())
+        return "base" if all(target.endpoint.base_url is None for target in targets) else "web"
 
     async def carry_out(
         self, run_id: str, *, out: Path | None, observe: Callable[[Event], None], ask: bool | None = None
@@ -135,7 +144,7 @@ class Factory:
         record_to = traffic_path(self._settings.home, run_id) if options.get("record") else None
         media = self._settings.media_plan(overview.summary.model)
         async with (
-            self._sandboxes(lambda text: observe(Progress(text=text))) as pool,
+            self._sandboxes(lambda text: observe(Progress(text=text)), product_image=_image_of(options)) as pool,
             open_endpoints(targets, record_to=record_to, media=media) as endpoints,
         ):
             surroundings = Surroundings(
@@ -174,7 +183,8 @@ class Factory:
             SandboxUnavailable: there is no sandbox on this machine.
         """
         replays = self.replays()
-        async with self._sandboxes(lambda text: observe(Progress(text=text))) as pool:
+        image = _image_of(await self._store.options(run_id))
+        async with self._sandboxes(lambda text: observe(Progress(text=text)), product_image=image) as pool:
             return await replays.carry_out(run_id, sandboxes=pool, on_departure=on_departure, observe=observe)
 
     def recording(self, run_id: str) -> Path | None:
@@ -258,14 +268,15 @@ class Factory:
         overview = await self.overview(run_id)
         commit = _commit(overview, iteration)
         bundle = await (await self._repository(overview.summary.id)).bundle(commit)
+        image = _image_of(await self._store.options(overview.summary.id))
 
         async def wait(event: Event) -> None:
             if isinstance(event, SandboxAwaited) and event.turn:
                 tell(waiting_in_words(event))
 
         async with (
-            self._sandboxes(tell) as pool,
-            pool.share(f"preview of {overview.summary.id}", tell=wait, ahead=False) as sandboxes,
+            self._sandboxes(tell, product_image=image) as pool,
+            pool.share(f"preview of {overview.summary.id}", tell=wait, ahead=False, product_image=image) as sandboxes,
             preview(sandboxes, bundle=bundle, commit=commit, port=port) as address,
         ):
             yield address
@@ -349,13 +360,15 @@ class Factory:
         return found
 
     @asynccontextmanager
-    async def _sandboxes(self, tell: Callable[[str], None]) -> AsyncIterator[PooledProvider]:
+    async def _sandboxes(self, tell: Callable[[str], None], *, product_image: str) -> AsyncIterator[PooledProvider]:
         """The places and warm sandboxes that all runs of this process share; there from the first need on."""
         self._listeners.append(tell)
         try:
             async with self._opening_pool:
                 if self._pool is None:
                     self._pool = await self._opened_pool()
+                engine: SandboxChoice = "bubblewrap" if self._pool.tier == "bubblewrap" else "docker"
+                await build_images((product_image,), progress=tell, engine=engine)
             yield self._pool
         finally:
             self._listeners.remove(tell)
@@ -376,7 +389,8 @@ class Factory:
         await build_images(IMAGES, progress=tell, engine=engine)
         provider.packages = _packages(wish)
         async with AsyncExitStack() as undoing:
-            pool = PooledProvider(provider, size=wish.warm, places=places, tell=tell)
+            warm = warm_beside(places) if wish.warm is None else wish.warm
+            pool = PooledProvider(provider, size=warm, places=places, tell=tell)
             undoing.push_async_callback(pool.close)
             await undoing.enter_async_context(clearing_away(pool, tell=tell))
             self._stack.push_async_exit(undoing.pop_all())
@@ -483,6 +497,10 @@ def _commit(overview: RunOverview, iteration: int | None) -> str:
     there = ", ".join(str(number) for number, commit in commits.items() if commit)
     others = f"those that can be had: {there}" if there else "none has a commit so far"
     raise RequestError(f"iteration {iteration} of run {run_id} {problem}; {others} (`macrohard show {run_id}`)")
+
+
+def _image_of(options: JsonObject) -> str:
+    return str(options.get("product_image", "base"))
 
 
 def _free_folder(parent: Path, title: str, run_id: str) -> Path:

@@ -1,13 +1,14 @@
 """Agents: their files, their tools, their transcripts, and the loop of a session."""
 
 from macrohard.agent.bench import PRODUCT_ROOT, Bench, Visit
-from macrohard.agent.definition import AgentDefinition, Catalogue, Persona, load_catalogue
+from macrohard.agent.definition import PRODUCT, AgentDefinition, Catalogue, Persona, load_catalogue
 from macrohard.agent.session import OpenBench, Session
 from macrohard.agent.transcript import Entry, TranscriptLog
 from macrohard.agent.workshop import ALL_FILES, Commits, open_workshop
 
 __all__ = [
     "ALL_FILES",
+    "PRODUCT",
     "PRODUCT_ROOT",
     "AgentDefinition",
     "Bench",

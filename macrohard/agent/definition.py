@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import yaml
 from pydantic import Field, ValidationError
@@ -31,7 +31,8 @@ class AgentDefinition(Value):
     """One sentence; the planner chooses by it."""
     model: ModelRole
     sandbox: str | None = None
-    """The image whose sandbox holds the product's files while the agent works; None: it only thinks, or only looks."""
+    """The image whose sandbox holds the product's files while the agent works, or "product" for the one that products
+    of the run are built and checked in; None: it only thinks, or only looks."""
     tools: tuple[ToolName, ...] = ()
     """Beside `finish`, which every agent has."""
     parts: tuple[str, ...] = ()
@@ -73,6 +74,10 @@ class Catalogue(Value):
         return tuple(agent for agent in self.agents.values() if agent.assignable)
 
 
+PRODUCT: Final = "product"
+"""The name of no image in particular: that of the run's products."""
+
+
 def load_catalogue(folder: Path, *, images: frozenset[str]) -> Catalogue:
     """Read every agent and persona; `images` are the names that `sandbox` may have.
 
@@ -91,7 +96,7 @@ def load_catalogue(folder: Path, *, images: frozenset[str]) -> Catalogue:
         whole = "\n\n".join([*(parts[part] for part in wanted), prompt])
         digest = hashlib.sha256(repr((sorted(matter.items()), whole)).encode()).hexdigest()
         agent = _validated(AgentDefinition, path, {**matter, "name": path.stem, "prompt": whole, "hash": digest})
-        if agent.sandbox is not None and agent.sandbox not in images:
+        if agent.sandbox not in (None, PRODUCT, *images):
             raise DefinitionError(path, f"sandbox: no image {agent.sandbox!r}; there are {', '.join(sorted(images))}")
         if agent.sandbox is None and set(agent.tools) - {"look", "act"}:
             raise DefinitionError(path, f"tools: {', '.join(agent.tools)} need a sandbox")

@@ -6,14 +6,14 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from macrohard.agent import AgentDefinition, Bench, Catalogue, OpenBench, Session, TranscriptLog
+from macrohard.agent import PRODUCT, AgentDefinition, Bench, Catalogue, OpenBench, Session, TranscriptLog
 from macrohard.domain import Artifacts, Assignment, Fetched, JsonObject, Phase, SessionResult, Value
 from macrohard.errors import AgentGaveUp
 from macrohard.events import Emit, PackagesFetched
 from macrohard.llm import ChatModel
 from macrohard.llm.budget import Budget
 from macrohard.llm.media.studio import Studio
-from macrohard.sandbox import SandboxProvider
+from macrohard.sandbox import LIBRARIES, SandboxProvider, SandboxSpec
 from macrohard.sandbox.packages import hearing_of_fetches
 from macrohard.workspace import Repository
 
@@ -26,6 +26,8 @@ async def _desk(snapshot: str | None) -> AsyncIterator[Bench]:
 
 
 JSON = "application/json"
+STANDARD_IMAGE = "base"
+LIBRARIES_LIMIT_BYTES = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,22 @@ class FactoryContext:
     """Makes the sandbox image for films, if it is not there yet; None: no film is wanted."""
     deliver: Callable[[str, str], Awaitable[str]]
     """(commit, title) → where the product was put."""
+
+    def image_for(self, agent: AgentDefinition) -> str:
+        """The image of the agent's sandbox."""
+        return self.sandboxes.product_image if agent.sandbox in (None, PRODUCT) else agent.sandbox
+
+    async def libraries(self) -> JsonObject:
+        """What is installed for products in their sandboxes, as material; empty if it is the standard libraries only.
+
+        Raises:
+            SandboxUnavailable: there is no sandbox to look into.
+        """
+        if self.sandboxes.product_image == STANDARD_IMAGE:
+            return {}
+        async with self.sandboxes.open(SandboxSpec(image=self.sandboxes.product_image)) as sandbox:
+            found = await sandbox.read(LIBRARIES, limit_bytes=LIBRARIES_LIMIT_BYTES)
+        return {"libraries": found.decode(errors="replace")}
 
     async def keep(self, document: Value) -> str:
         """Store a document and give its digest."""

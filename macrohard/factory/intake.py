@@ -70,6 +70,7 @@ async def design(state: State, runtime: Runtime[FactoryContext]) -> State:
                 "requirement": context.requirement,
                 "answers": dict(context.answers),
                 "specification": specification.model_dump(mode="json"),
+                **await context.libraries(),
             },
             check=_check_design,
         )
@@ -94,6 +95,7 @@ async def plan(state: State, runtime: Runtime[FactoryContext]) -> State:
                 "specification": specification.model_dump(mode="json"),
                 "design": agreed.model_dump(mode="json"),
                 "agents": dict(assignable),
+                **await context.libraries(),
             },
             check=lambda report: check_plan(report, specification, frozenset(assignable)),
         )

@@ -17,8 +17,6 @@ from macrohard.factory.reports import WorkReport
 from macrohard.factory.state import Branch, State, TaskInput
 from macrohard.product import DrawingTable, Easel
 
-DEFAULT_IMAGE = "base"
-
 
 async def ready_tasks(state: State, context: FactoryContext) -> list[Task]:
     """Tasks that wait for nothing any more, in plan order."""
@@ -65,6 +63,7 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
         "design": design.model_dump(mode="json"),
         "problems": [problem.model_dump(mode="json") for problem in problems.problems],
         "colleagues": list(state["notes"]),
+        **await context.libraries(),
     }
     async with context.slots, phase(context.emit, "implement", iteration):
         result = await context.session(
@@ -101,7 +100,7 @@ def _workbench(context: FactoryContext, agent: AgentDefinition, task: Task, base
             open_workshop(
                 context.sandboxes,
                 context.repository,
-                image=agent.sandbox or DEFAULT_IMAGE,
+                image=context.image_for(agent),
                 base=base,
                 snapshot=snapshot,
                 ref=f"refs/sessions/{iteration}/{task.id}",
@@ -149,7 +148,7 @@ async def _merge(
         async with open_workshop(
             context.sandboxes,
             context.repository,
-            image=agent.sandbox or DEFAULT_IMAGE,
+            image=context.image_for(agent),
             base=base,
             more=commits,
             snapshot=snapshot,

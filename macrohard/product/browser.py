@@ -100,6 +100,8 @@ class _Program:
         self._waiting: dict[int, asyncio.Future[JsonObject]] = {}
         self._reading: asyncio.Task[None] | None = None
         self.alive = False
+        self._lost: SandboxUnavailable | None = None
+        """Why no browser can be started here any more."""
 
     @classmethod
     async def start(cls, sandbox: Sandbox) -> Self:
@@ -149,18 +151,14 @@ class _Program:
                 if waiting is not None and not waiting.done():
                     waiting.set_result(reply)
         except SandboxUnavailable as error:
-            self.alive = False
-            for waiting in self._waiting.values():
-                if not waiting.done():
-                    waiting.set_exception(error)
-            return
+            self._lost = error
         self.alive = False
         self._lose()
 
     def _lose(self) -> None:
         for waiting in self._waiting.values():
             if not waiting.done():
-                waiting.set_exception(BrowserBroke("the browser broke down while it showed the page"))
+                waiting.set_exception(self._lost or BrowserBroke("the browser broke down while it showed the page"))
 
 
 class Visit:

@@ -14,7 +14,6 @@ from macrohard.product.scenarios import ScenarioResult, run_scenario
 from macrohard.product.service import Service, checkout, readable
 from macrohard.sandbox.contract import SandboxProvider, SandboxSpec
 
-APP_IMAGE = "base"
 BASIC_CHECKS: tuple[Literal["manifest"], Literal["install"], Literal["start"], Literal["tests"]] = (
     "manifest", "install", "start", "tests",
 )  # fmt: skip
@@ -218,7 +217,7 @@ async def _pod(
     Raises:
         _Broken: there is nothing to run.
     """
-    async with provider.open(SandboxSpec(image=APP_IMAGE, packages=provider.installs)) as sandbox:
+    async with provider.open(SandboxSpec(image=provider.product_image, packages=provider.installs)) as sandbox:
         verdicts.begin("manifest")
         try:
             service = await checkout(sandbox, bundle=bundle, commit=verdicts.commit)

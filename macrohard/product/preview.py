@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from macrohard.errors import RequestError, ToolError
-from macrohard.product.checks import APP_IMAGE
 from macrohard.product.origin import open_origin, reserved
 from macrohard.product.service import PORT, checkout
 from macrohard.sandbox.contract import SandboxProvider, SandboxSpec
@@ -24,7 +23,7 @@ async def preview(provider: SandboxProvider, *, bundle: bytes, commit: str, port
         SandboxUnavailable: no sandbox could be had.
     """
     with reserved(port) as listeners:
-        async with provider.open(SandboxSpec(image=APP_IMAGE, packages=provider.installs)) as sandbox:
+        async with provider.open(SandboxSpec(image=provider.product_image, packages=provider.installs)) as sandbox:
             try:
                 service = await checkout(sandbox, bundle=bundle, commit=commit)
                 if service.manifest.kind not in ("web", "api"):

@@ -57,10 +57,12 @@ async def run_scenario(browser: Browser, service: Service, scenario: Scenario) -
         try:
             attempt = await _attempt(browser, service, scenario)
         except BrowserBroke as error:
+            await service.require_sandbox()
             return result("failed", f"{scenario.title}: {error}", f"{error}, twice")
     detail = told(attempt.steps, attempt.number if attempt.problem else None)
     if attempt.status == "passed":
         return result("passed", f"{scenario.title}: holds", detail, attempt.screenshot)
+    await service.require_sandbox()
     detail = f"{attempt.problem}\n{detail}"
     if attempt.status == "not run":
         return result("not run", "the scenario cannot be understood", detail, attempt.screenshot)

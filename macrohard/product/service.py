@@ -165,6 +165,14 @@ class Service:
         """Whether the service was started and has ended by itself."""
         return self._end is not None and self._end.done()
 
+    async def require_sandbox(self) -> None:
+        """Make sure that what went wrong was not the sandbox going away under the product.
+
+        Raises:
+            SandboxUnavailable: it was.
+        """
+        await self.sandbox.run("true", timeout_seconds=30)
+
     async def ends_within(self, seconds: float) -> bool:
         """Whether the service is not running, or ends by itself before so many seconds have passed."""
         if self._end is not None:

@@ -10,7 +10,6 @@ from hashlib import sha256
 from macrohard.domain import Artifacts, Finding, JsonObject, Picture, Severity, UserStep, Value
 from macrohard.errors import SandboxUnavailable, ToolError
 from macrohard.product.browser import Browser, Noticed, StepFailed, StepMalformed, Violation, Visit, open_browser
-from macrohard.product.checks import APP_IMAGE
 from macrohard.product.outline import Outline, change_in_words, difference, outline_of
 from macrohard.product.service import Service, checkout
 from macrohard.sandbox.contract import SandboxProvider, SandboxSpec
@@ -138,6 +137,7 @@ class UserVisit:
         except StepMalformed:
             raise
         except StepFailed as error:
+            await self._service.require_sandbox()
             problem = str(error)
         named = before.names.get(target, target)
         told = _in_words(action, named, value)
@@ -203,6 +203,7 @@ class UserVisit:
         try:
             return await self._see()
         except StepFailed as error:
+            await self._service.require_sandbox()
             self.stuck = str(error)
             return before
 
@@ -233,6 +234,8 @@ class UserVisit:
         log = self._service.log()[-_DOWNLOAD_CHARACTERS:]
         if await self._service.revive():
             broke.append(ENDED)
+        if broke:
+            await self._service.require_sandbox()
         for problem in broke:
             title = _title(problem)
             detail = f"After: {after}. On the page {page}. The end of the product's log: {log or 'empty'}"
@@ -255,6 +258,7 @@ class UserVisit:
         try:
             violations = await self._visit.audit()
         except StepFailed as error:
+            await self._service.require_sandbox()
             self.stuck = str(error)
             return
         for violation in violations:
@@ -392,12 +396,13 @@ async def _replay(visit: Visit, service: Service, acts: Sequence[Act]) -> list[s
         broke += visit.take_noticed().breakdowns
         if await service.revive():
             broke.append(ENDED)
+    await service.require_sandbox()
     return broke
 
 
 @asynccontextmanager
 async def _pod(provider: SandboxProvider, *, bundle: bytes, commit: str) -> AsyncIterator[tuple[Service, Browser]]:
-    async with provider.open(SandboxSpec(image=APP_IMAGE, packages=provider.installs)) as sandbox:
+    async with provider.open(SandboxSpec(image=provider.product_image, packages=provider.installs)) as sandbox:
         service = await checkout(sandbox, bundle=bundle, commit=commit)
         if service.manifest.kind != "web":
             raise ToolError(f"a product of kind {service.manifest.kind} has no pages")

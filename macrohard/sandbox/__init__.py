@@ -3,6 +3,7 @@
 from macrohard.sandbox.bubblewrap import BubblewrapProvider
 from macrohard.sandbox.choice import Diagnosis, Engine, build_images, choose_provider, diagnose, prune
 from macrohard.sandbox.contract import (
+    LIBRARIES,
     OUTPUT_LIMIT_BYTES,
     WORKSPACE,
     CommandResult,
@@ -22,6 +23,7 @@ from macrohard.sandbox.reaper import clearing_away
 from macrohard.sandbox.transfer import Transferred, load_images, save_images
 
 __all__ = [
+    "LIBRARIES",
     "OUTPUT_LIMIT_BYTES",
     "WORKSPACE",
     "BubblewrapProvider",

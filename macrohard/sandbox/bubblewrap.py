@@ -89,6 +89,8 @@ class BubblewrapProvider:
     def tier(self) -> Tier:
         return "bubblewrap"
 
+    product_image = "base"
+
     @property
     def installs(self) -> bool:
         return self.packages is not None

@@ -12,6 +12,9 @@ from macrohard.domain import Tier, Value
 WORKSPACE = PurePosixPath("/workspace")
 """The writable working directory of every sandbox; empty when the sandbox opens, or as in a snapshot."""
 
+LIBRARIES = PurePosixPath("/opt/packages.txt")
+"""What is installed for products besides the standard libraries, in words; not in `base`."""
+
 OUTPUT_LIMIT_BYTES = 1 << 20
 """What is kept of each of a command's output streams; the rest is counted and dropped."""
 
@@ -228,6 +231,10 @@ class SandboxProvider(Protocol):
     @property
     def installs(self) -> bool:
         """Whether sandboxes that are opened with `packages` can fetch packages, or reach hosts that a person listed."""
+
+    @property
+    def product_image(self) -> str:
+        """The image in which products are built, checked and shown; all three in the same."""
 
     def open(self, spec: SandboxSpec) -> AbstractAsyncContextManager[Sandbox]:
         """A fresh sandbox, destroyed when the context ends, however it ends; never reused.

@@ -145,6 +145,8 @@ class DockerProvider:
     def tier(self) -> Tier:
         return self._tier
 
+    product_image = "base"
+
     @property
     def installs(self) -> bool:
         return self.packages is not None

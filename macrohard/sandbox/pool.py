@@ -67,6 +67,10 @@ class PooledProvider:
         return self.provider.installs
 
     @property
+    def product_image(self) -> str:
+        return self.provider.product_image
+
+    @property
     def waiting(self) -> int:
         """How many sandboxes are kept unused, those included that are being opened."""
         return sum(len(ahead) for ahead in self._ahead.values())
@@ -76,15 +80,17 @@ class PooledProvider:
         await self._calm.wait()
 
     @asynccontextmanager
-    async def share(self, holder: str, *, tell: Emit, ahead: bool) -> AsyncIterator[SandboxProvider]:
+    async def share(
+        self, holder: str, *, tell: Emit, ahead: bool, product_image: str | None = None
+    ) -> AsyncIterator[SandboxProvider]:
         """What a run, or whoever else, opens its sandboxes with: it queues under that name.
 
         `ahead`: after each opening the next is prepared, until all shares that want it so have ended. Not for those
-        who open one or two.
+        who open one or two. `product_image`: see `SandboxProvider`; None: the provider's own.
         """
         self._looking_ahead += ahead
         try:
-            yield _Share(self, holder, tell, ahead)
+            yield _Share(self, holder, tell, ahead, product_image or self.product_image)
         finally:
             self._looking_ahead -= ahead
             if not self._looking_ahead:
@@ -217,8 +223,9 @@ class PooledProvider:
 class _Share:
     """One holder's way to the pool."""
 
-    def __init__(self, pool: PooledProvider, holder: str, tell: Emit, ahead: bool) -> None:
+    def __init__(self, pool: PooledProvider, holder: str, tell: Emit, ahead: bool, product_image: str) -> None:
         self._pool, self._holder, self._tell, self._ahead = pool, holder, tell, ahead
+        self.product_image = product_image
 
     @property
     def tier(self) -> Tier:

@@ -1,6 +1,6 @@
 """The table `[sandboxes]`: isolation, places, packages."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -19,8 +19,11 @@ class SandboxSettings(Value):
     seen to be isolated as it claims. None: runsc where the engine has it, else the engine's default."""
     places: PositiveInt | None = None
     """How many sandboxes, each with its browser, are in use at once; more wait in line. None: as memory allows."""
-    warm: int = Field(default=2, ge=0, le=32)
-    """How many are kept open ahead of their use."""
+    warm: int | None = Field(default=None, ge=0, le=32)
+    """How many are kept open ahead of their use. None: two, or one where there are fewer than four places."""
+    products: Literal["base", "web"] | None = None
+    """The image that products are built, checked and shown in: "base" has the standard libraries, "web" the usual ones
+    of Python and Node.js besides. None: web, or base where the built-in model alone is at work, which needs no more."""
     packages: bool = False
     """Whether products can install packages, from a mirror of the registries that this machine's pip and npm use."""
     allow: tuple[HostName, ...] = ()
