@@ -1,0 +1,46 @@
+"""All runs of one process share its places and what is kept warm; nothing of it outlives the process's factory."""
+
+import asyncio
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from macrohard import assembly
+from macrohard.assembly import Factory, open_factory
+from macrohard.domain import Caps
+from macrohard.sandbox.owner import installation
+from macrohard.sandbox.pool import PooledProvider
+from macrohard.settings import load_settings
+
+pytestmark = pytest.mark.usefixtures("sandboxes")
+
+
+async def refused(factory: Factory) -> str:
+    """Carry a run out that ends before it opens a sandbox; how it ended."""
+    run_id = await factory.submit("asdf qwer zxcv", model="builtin", caps=Caps(usd=1.0), iterations=1, ask=False)
+    return (await factory.carry_out(run_id, out=None, observe=print)).summary.status
+
+
+def containers(home: Path) -> str:
+    command = ["docker", "ps", "-aq", "--filter", f"label=io.macrohard.instance={installation(home)}"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+async def test_runs_side_by_side_and_one_after_the_other_use_one_pool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = list[tuple[int, int]]()
+
+    class Counted(PooledProvider):
+        def __init__(self, *given: object, size: int, places: int, **more: object) -> None:
+            made.append((size, places))
+            super().__init__(*given, size=size, places=places, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(assembly, "PooledProvider", Counted)
+    settings = load_settings(home=tmp_path, sandboxes={"places": 3, "warm": 1})
+    async with open_factory(settings, sandbox="auto") as factory:
+        assert set(await asyncio.gather(refused(factory), refused(factory))) == {"refused"}
+        assert await refused(factory) == "refused"
+    assert made == [(1, 3)]
+    assert await asyncio.to_thread(containers, tmp_path) == ""
