@@ -59,7 +59,7 @@ class Page:
 
 
 @asynccontextmanager
-async def desk(snapshot: str | None) -> AsyncIterator[Bench]:
+async def desk(saved: str | None) -> AsyncIterator[Bench]:
     """A bench with that page."""
     yield Bench(visit=Page())
 

@@ -53,14 +53,14 @@ class Workbench:
             self._repository,
             image="base",
             base=base,
-            snapshot=None,
+            saved=None,
             ref=f"refs/bench/{name}",
             author="bench",
             message="Write the product",
             files=ALL_FILES,
         ) as (sandbox, workshop):
             await sandbox.write({PRODUCT_ROOT / path: content.encode() for path, content in product.items()})
-            commit = await workshop.snapshot()
+            commit = await workshop.save()
         assert commit is not None
 
         async def ignore(verdict: Verdict) -> None:

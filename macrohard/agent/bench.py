@@ -45,7 +45,7 @@ class Visit(Protocol):
 class Workspace(Protocol):
     """Files under way; see `macrohard.agent.workshop`."""
 
-    async def snapshot(self) -> str | None:
+    async def save(self) -> str | None:
         """Keep the present state on the host and give its commit; None if nothing changed since the last one."""
 
     async def changes(self) -> str:

@@ -34,7 +34,7 @@ PICTURES_SHOWN = "With its outline, `look` shows you a picture of the window."
 NO_PICTURES = "The model behind you takes no pictures: `look` gives you the outline only."
 
 OpenBench = Callable[[str | None], AbstractAsyncContextManager[Bench]]
-"""Sets a bench up, in the state of the snapshot if one is given."""
+"""Sets a bench up, in the state that was saved as a commit if one is given."""
 
 
 class _Ends(Exception):
@@ -83,7 +83,7 @@ class Session:
         self._sees = agent.model == "vision" and model.sees(agent.model)
         self._calls = 0
         self._cost = 0.0
-        self._snapshot: str | None = None
+        self._saved: str | None = None
         self._answers: deque[tuple[str, str]] = deque(maxlen=SAME_TURNS)
         self._silent = 0
         self._began = time.monotonic()
@@ -118,7 +118,7 @@ class Session:
             self._recall(entries)
         else:
             await self._record(Entry(messages=(self._system(), self._opening())))
-        async with open_bench(self._snapshot) as bench:
+        async with open_bench(self._saved) as bench:
             bench.outputs, bench.takes_pictures = self._outputs, self._sees
             if bench.has_visit:
                 await self._repeat_visit(bench)
@@ -294,18 +294,18 @@ class Session:
             answers.append({"role": "tool", "tool_call_id": call.id, "content": text})
             summary = _summary(call, text)
             told.append(ToolUsed(session_id=self._assignment.session_id, tool=call.name, summary=summary, ok=ok))
-        snapshot = None
+        saved = None
         if bench.workspace is not None:
             try:
-                snapshot = await bench.workspace.snapshot()
+                saved = await bench.workspace.save()
             except ToolError as error:
                 report = None
                 answers[-1]["content"] = f"{ERROR}the product's files could not be taken over: {error}"
         if pictures:
             answers.append(picture_message(pictures))
-        self._snapshot = snapshot or self._snapshot
+        self._saved = saved or self._saved
         result = self._result("finished", bench, report=report) if report is not None else None
-        await self._record(Entry(messages=tuple(answers), outputs=tuple(outputs), snapshot=snapshot, result=result))
+        await self._record(Entry(messages=tuple(answers), outputs=tuple(outputs), snapshot=saved, result=result))
         for event in told:
             await self._emit(event)
         return result
@@ -346,7 +346,7 @@ class Session:
         return SessionResult(
             session_id=self._assignment.session_id,
             outcome=outcome,
-            commit=self._snapshot,
+            commit=self._saved,
             report=report or {},
             record=bench.record(),
             problem=problem,
@@ -364,7 +364,7 @@ class Session:
             self._conversation.recall(entry)
             self._calls += entry.calls
             self._cost += entry.cost_usd
-            self._snapshot = entry.snapshot or self._snapshot
+            self._saved = entry.snapshot or self._saved
 
     async def _repeat_visit(self, bench: Bench) -> None:
         """Walk a resumed visitor to where they were: a browser cannot be kept over the death of its process."""

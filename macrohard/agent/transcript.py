@@ -42,7 +42,7 @@ class Entry(Value):
     compaction: Compaction | None = None
     """Alone in its entry, but for what it cost."""
     snapshot: str | None = None
-    """The commit that holds the workspace after these messages; None: unchanged."""
+    """The commit that the workspace was saved as after these messages, no snapshot of a sandbox; None: unchanged."""
     cost_usd: float = 0.0
     calls: int = 0
     input_tokens: int = 0

@@ -49,25 +49,25 @@ class Workshop:
         self._base, self._ref, self._author, self._message, self._files = base, ref, author, message, files
         self._last: str | None = None
 
-    async def clone(self, *, more: Sequence[str], snapshot: str | None) -> None:
-        """Lay the base commit out, with `more` commits at hand, and the snapshot's files if there is one."""
-        wanted = [self._base, *more, *([snapshot] if snapshot else [])]
+    async def clone(self, *, more: Sequence[str], saved: str | None) -> None:
+        """Lay the base commit out, with `more` commits at hand, and the files of the saved one if there is one."""
+        wanted = [self._base, *more, *([saved] if saved else [])]
         await self._sandbox.write({WORKSPACE / "given.bundle": await self._commits.bundle(*wanted)})
         name, email = shlex.quote(self._author), shlex.quote(f"{self._author}@agents.macrohard.invalid")
-        start = snapshot if snapshot and self._files == ALL_FILES else self._base
+        start = saved if saved and self._files == ALL_FILES else self._base
         lines = [
             f"git init -q -b main {PRODUCT_ROOT} && cd {PRODUCT_ROOT}",
             f"git config user.name {name} && git config user.email {email}",
             "git fetch -q ../given.bundle 'refs/*:refs/given/*'",
             f"git reset -q --hard {start}",
         ]
-        if snapshot and start != snapshot:
-            lines.append(f"git read-tree -u --reset {snapshot}")
+        if saved and start != saved:
+            lines.append(f"git read-tree -u --reset {saved}")
         await self._git("set -e\n" + "\n".join(lines), cwd=WORKSPACE)
-        self._last = snapshot
+        self._last = saved
 
-    async def snapshot(self) -> str | None:
-        """See `Workspace.snapshot`; files that the assignment does not own are left out."""
+    async def save(self) -> str | None:
+        """See `Workspace.save`; files that the assignment does not own are left out."""
         if self._files == ALL_FILES:
             await self._git(
                 "git add -A && (git diff --cached --quiet || git commit -q --no-verify -F -)", self._message
@@ -124,14 +124,14 @@ async def open_workshop(
     image: str,
     base: str,
     more: Sequence[str] = (),
-    snapshot: str | None,
+    saved: str | None,
     ref: str,
     author: str,
     message: str,
     files: tuple[str, ...],
 ) -> AsyncIterator[tuple[Sandbox, Workshop]]:
-    """A fresh sandbox with the product's files; `ref` is where its snapshots are kept on the host."""
+    """A fresh sandbox with the product's files; `ref` is where it is saved on the host."""
     async with provider.open(SandboxSpec(image=image, packages=provider.installs)) as sandbox:
         workshop = Workshop(sandbox, commits, base=base, ref=ref, author=author, message=message, files=files)
-        await workshop.clone(more=more, snapshot=snapshot)
+        await workshop.clone(more=more, saved=saved)
         yield sandbox, workshop

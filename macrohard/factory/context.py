@@ -21,7 +21,7 @@ V = TypeVar("V", bound=Value)
 
 
 @asynccontextmanager
-async def _desk(snapshot: str | None) -> AsyncIterator[Bench]:
+async def _desk(saved: str | None) -> AsyncIterator[Bench]:
     yield Bench()
 
 

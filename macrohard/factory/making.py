@@ -95,14 +95,14 @@ def _workbench(context: FactoryContext, agent: AgentDefinition, task: Task, base
         trailer.insert(0, f"Criteria: {', '.join(task.criteria)}")
 
     @asynccontextmanager
-    async def open_bench(snapshot: str | None) -> AsyncIterator[Bench]:
+    async def open_bench(saved: str | None) -> AsyncIterator[Bench]:
         async with (
             open_workshop(
                 context.sandboxes,
                 context.repository,
                 image=context.image_for(agent),
                 base=base,
-                snapshot=snapshot,
+                saved=saved,
                 ref=f"refs/sessions/{iteration}/{task.id}",
                 author=agent.name,
                 message=f"{task.title}\n\n" + "\n".join(trailer),
@@ -144,14 +144,14 @@ async def _merge(
     titles = {task.id: task.title for task in plan.tasks}
 
     @asynccontextmanager
-    async def open_bench(snapshot: str | None) -> AsyncIterator[Bench]:
+    async def open_bench(saved: str | None) -> AsyncIterator[Bench]:
         async with open_workshop(
             context.sandboxes,
             context.repository,
             image=context.image_for(agent),
             base=base,
             more=commits,
-            snapshot=snapshot,
+            saved=saved,
             ref=f"refs/sessions/{iteration}/integrate-{wave}",
             author=agent.name,
             message=f"Settle the merge of iteration {iteration}\n\nRun: {context.run_id}",

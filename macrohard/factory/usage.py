@@ -86,7 +86,7 @@ def _material(persona: Persona | None, specification: Specification, design: Des
 
 def _browser(context: FactoryContext, persona: Persona | None, commit: str) -> OpenBench:
     @asynccontextmanager
-    async def open_bench(snapshot: str | None) -> AsyncIterator[Bench]:
+    async def open_bench(saved: str | None) -> AsyncIterator[Bench]:
         async with open_visit(
             context.sandboxes,
             bundle=await context.repository.bundle(commit),

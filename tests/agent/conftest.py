@@ -25,13 +25,13 @@ async def bench(sandboxes: SandboxProvider, repository: Repository) -> OpenBench
     base = await repository.initial_commit()
 
     @asynccontextmanager
-    async def open_bench(snapshot: str | None) -> AsyncIterator[Bench]:
+    async def open_bench(saved: str | None) -> AsyncIterator[Bench]:
         async with open_workshop(
             sandboxes,
             repository,
             image="base",
             base=base,
-            snapshot=snapshot,
+            saved=saved,
             ref="refs/sessions/1/T-1",
             author="coder",
             message="Write it\n\nTask: T-1",
@@ -47,7 +47,7 @@ def room(sandboxes: SandboxProvider) -> OpenBench:
     """A bench whose files nobody keeps: quicker, for sessions of many rounds."""
 
     @asynccontextmanager
-    async def open_bench(snapshot: str | None) -> AsyncIterator[Bench]:
+    async def open_bench(saved: str | None) -> AsyncIterator[Bench]:
         async with sandboxes.open(SandboxSpec(image="base")) as sandbox:
             await sandbox.run(f"mkdir -p {PRODUCT_ROOT}", timeout_seconds=10)
             yield Bench(sandbox=sandbox, files=("",))

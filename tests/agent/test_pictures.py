@@ -51,7 +51,7 @@ async def pod(sandboxes: SandboxProvider, make_commit: MakeCommit) -> AsyncItera
 @pytest.fixture
 def visit(pod: Pod, artifacts: MemoryArtifacts) -> OpenBench:
     @asynccontextmanager
-    async def open_bench(snapshot: str | None) -> AsyncIterator[Bench]:
+    async def open_bench(saved: str | None) -> AsyncIterator[Bench]:
         async with pod.browser.visit(width=1280, height=800) as visit:
             yield Bench(
                 visit=UserVisit(
