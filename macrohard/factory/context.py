@@ -14,7 +14,7 @@ from macrohard.llm import ChatModel
 from macrohard.llm.budget import Budget
 from macrohard.llm.media.studio import Studio
 from macrohard.sandbox import LIBRARIES, SandboxProvider, SandboxSpec
-from macrohard.sandbox.packages import hearing_of_fetches
+from macrohard.sandbox.packages import INSTALLING, hearing_of_fetches
 from macrohard.workspace import Repository
 
 V = TypeVar("V", bound=Value)
@@ -64,16 +64,19 @@ class FactoryContext:
         return self.sandboxes.product_image if agent.sandbox in (None, PRODUCT) else agent.sandbox
 
     async def libraries(self) -> JsonObject:
-        """What is installed for products in their sandboxes, as material; empty if it is the standard libraries only.
+        """What is installed for products in their sandboxes, and what else can be, as material.
+
+        Empty if it is the standard libraries only.
 
         Raises:
             SandboxUnavailable: there is no sandbox to look into.
         """
+        can_fetch: JsonObject = {"packages": INSTALLING} if self.sandboxes.installs else {}
         if self.sandboxes.product_image == STANDARD_IMAGE:
-            return {}
+            return can_fetch
         async with self.sandboxes.open(SandboxSpec(image=self.sandboxes.product_image)) as sandbox:
             found = await sandbox.read(LIBRARIES, limit_bytes=LIBRARIES_LIMIT_BYTES)
-        return {"libraries": found.decode(errors="replace")}
+        return {"libraries": found.decode(errors="replace"), **can_fetch}
 
     async def keep(self, document: Value) -> str:
         """Store a document and give its digest."""

@@ -59,6 +59,16 @@ OFF: Final = (
     "there is no network here, and packages cannot be installed: the settings do not allow it. Use what is installed "
     "already, or have the person set `packages = true` in the table [sandboxes] of Macrohard's settings"
 )
+HOW: Final = (
+    "install into the product's own folder and keep that out of git: `python3 -m venv .venv && .venv/bin/pip install "
+    "-r requirements.txt`, `npm ci`; name exact versions"
+)
+INSTALLING: Final = (
+    "packages can be fetched from registries, as far as the person's settings allow, while you work and in the "
+    f"product's install command; the product and its tests run without any network. So {HOW}"
+)
+"""For agents."""
+ELSEWHERE: Final = f"what the image holds cannot be changed; {HOW}"
 SEALED: Final = (
     "there is no way out any more, also where packages are allowed: only the install command fetches, and what it "
     "installed is all that the product and its tests have"
@@ -71,6 +81,9 @@ _IN_VAIN: Final = re.compile(
     r"|Failed to fetch: `http|Failed to download|Could not resolve host"
 )
 """What package managers say where they reach nobody."""
+_NOT_THERE: Final = re.compile(
+    r"Could not install packages due to an OSError: \[Errno 30\]|npm (?:ERR!|error) code EROFS"
+)
 
 Tell = Callable[[Fetched], Awaitable[None]]
 _listener: ContextVar[Tell | None] = ContextVar("listener", default=None)
@@ -191,6 +204,8 @@ class WayOut:
         if fetched and fetched.refused:
             first = "; ".join(f"{each.asked}: {each.reason}" for each in fetched.refused[:5])
             return f"not everything could be fetched: {first}"
+        if self._packages is not None and _NOT_THERE.search(output):
+            return ELSEWHERE
         if self._packages is not None or not _IN_VAIN.search(output):
             return None
         return SEALED if self._sealed else OFF

@@ -74,6 +74,10 @@ async def test_packages_are_installed_without_a_network_and_the_next_time_withou
             assert result.stderr.count("Read-only file system") + result.stderr.count("busy") == 3
             assert "Failed to connect" in result.stderr
             assert [each.count for each in heard[1].refused] == [1] * 4
+            shared = await sandbox.run("pip install -q greeting", timeout_seconds=60)
+            assert shared.exit_code == 1
+            assert shared.hint is not None
+            assert "python3 -m venv .venv" in shared.hint
             missing = await sandbox.run("pip install -q no-such-thing", timeout_seconds=60)
             assert missing.exit_code == 1
             assert missing.hint is not None
