@@ -189,8 +189,9 @@ def _judge(request: h11.Request, host: bytes) -> None:
         and values.get(b"sec-fetch-mode") == b"navigate"
         and values.get(b"sec-fetch-dest") in (b"document", b"iframe")
     )
-    # A page that hides its address sends "null", to itself as well.
-    known_sender = sender in (None, b"http://" + host) or (sender == b"null" and not upgrade)
+    # A page that hides its address sends "null", to itself as well; so do others' pages, and old browsers do not tell.
+    itself = values.get(b"sec-fetch-site") == b"same-origin"
+    known_sender = sender in (None, b"http://" + host) or (sender == b"null" and itself and not upgrade)
     if not (own_page and known_sender) and not (linked and sender is None):
         raise Refused(HTTPStatus.FORBIDDEN, "pages of other origins can link to a product's preview, and no more")
 

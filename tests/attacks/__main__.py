@@ -18,7 +18,7 @@ from typing import Literal
 import pytest
 
 from macrohard.errors import SandboxUnavailable
-from macrohard.sandbox import SandboxProvider, build_images, choose_provider, docker
+from macrohard.sandbox import DockerProvider, SandboxProvider, build_images, choose_provider, docker
 from tests.attacks.attack import Attack, Attacker, Finding, Outcome, engine_client, environment
 from tests.attacks.page import page
 from tests.attacks.rows import ABSENT, ATTACKS
@@ -111,7 +111,8 @@ async def _sandboxes(kind: Kind, home: Path) -> AsyncIterator[SandboxProvider]:
         return
     print(f"starting {KINDS[kind]} …", file=sys.stderr, flush=True)
     try:
-        engine = private_engine(IMAGES, runtimes={} if kind == "userns" else None)
+        # This gVisor cannot be where users are remapped.
+        engine = private_engine(IMAGES, remapped=kind == "userns", runtimes={} if kind == "userns" else None)
         address = await engine.__aenter__()
     except (SandboxUnavailable, OSError, AssertionError) as error:
         raise _NotHere(str(error)) from error
@@ -122,7 +123,8 @@ async def _sandboxes(kind: Kind, home: Path) -> AsyncIterator[SandboxProvider]:
             async with _opened("docker", home) as provider:
                 wanted = "gvisor" if kind == "gvisor" else "runc+userns"
                 if provider.tier != wanted:
-                    raise _NotHere(f"{KINDS[kind]} gives sandboxes of tier {provider.tier}")
+                    why = "; ".join(provider.problems) if isinstance(provider, DockerProvider) else ""
+                    raise _NotHere(f"{KINDS[kind]} gives sandboxes of tier {provider.tier}: {why}")
                 yield provider
     finally:
         await engine.__aexit__(None, None, None)

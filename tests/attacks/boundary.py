@@ -160,9 +160,10 @@ def _identity() -> str:
     return found
 
 
-DIGEST = "sha256sum < $(readlink /proc/1/exe || readlink /proc/$$/exe) | cut -d' ' -f1"
-OVERWRITE = """
-target=$(readlink /proc/1/exe || readlink /proc/$$/exe); echo started
+TARGET = 'target=$(readlink /proc/1/exe); test -n "$target" || target=$BASH'
+DIGEST = f"{TARGET}; sha256sum < $target | cut -d' ' -f1"
+OVERWRITE = f"""
+{TARGET}; echo started
 for each in /proc/1/exe /proc/self/exe /proc/$PPID/exe "$target"; do
   (exec 9<"$each"; sleep 0.2; printf overwritten > /proc/self/fd/9) 2>/dev/null
   cp /bin/true "$each.new" 2>/dev/null && mv -f "$each.new" "$each" 2>/dev/null
@@ -186,7 +187,9 @@ async def runtimes_overwritten(ground: Ground) -> Sequence[str]:
     if "started" not in after.stdout:
         raise ProbeFailed(after.stderr[-500:])
     found = [name for name, digest in _runtimes().items() if digest != before[name]]
-    return found + ([] if after.stdout.split()[-1] == inside.stdout.strip() else ["a program inside"])
+    if inside.stdout.strip() not in after.stdout.split():
+        found.append(f"a program inside: {inside.stdout!r} became {after.stdout!r}")
+    return found
 
 
 def _runtimes() -> Mapping[str, str]:
@@ -359,7 +362,8 @@ ATTACKS = (
         title="devices",
         probe=tries(
             {
-                "a disk": "mknod /tmp/disk b 254 0",
+                # In a kernel of its own it can have any number and stands for nothing.
+                "a disk": "mknod /tmp/disk b 254 0 && ! head -c 0 /tmp/disk 2>&1 | grep -q 'No such device'",
                 "memory": ": < /dev/mem",
                 "messages of the kernel": "dd if=/dev/kmsg count=1 iflag=nonblock",
                 "virtual machines": ": < /dev/kvm",

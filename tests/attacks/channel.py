@@ -197,7 +197,9 @@ async def survivors_of_a_timeout(ground: Ground) -> Sequence[str]:
 async def zombies(ground: Ground) -> Sequence[str]:
     async with ground.open() as room:
         await room.run(f"for i in $(seq {ORPHANS}); do (true &); done", timeout_seconds=60)
-        left = await room.run(f"({UNTIL_REAPED}); ps -eo stat= | grep -c Z", timeout_seconds=30)
+        left = await room.run(f"({UNTIL_REAPED}); ps -eo stat= | grep -c Z", timeout_seconds=120)
+    if not left.stdout.strip().isdigit():
+        raise ProbeFailed(f"nothing was counted: {left}")
     count = int(left.stdout)
     return [f"{count} zombies"] if count else []
 
@@ -208,9 +210,10 @@ ATTACKS = (
         title="writing into the guest's own channel",
         probe=tries(
             {
-                f"descriptor {number} of {process}": f": >> /proc/{process}/fd/{number}"
+                f"descriptor {number} of {process}": f"test $(readlink /proc/{process}/fd/{number})x != /dev/nullx && "
+                f": >> /proc/{process}/fd/{number}"
                 for process in ("1", "$STARTER")
-                for number in range(8)
+                for number in range(9)
             }
         ),
         quick=True,
@@ -225,11 +228,17 @@ ATTACKS = (
                 "tracing 1": f"python3 -c {shlex.quote(TRACE)}",
                 "signals to 1": "kill -0 1",
                 "memory of 1": ": < /proc/1/mem",
-                "environment of 1": "head -c 1 /proc/1/environ",
-                "descriptors of 1": "ls /proc/1/fd",
                 "its death": "kill -KILL 1",
             }
         ),
+    ),
+    Attack(
+        id="B2 look",
+        title="looking at what the guest holds",
+        probe=tries({"environment of 1": "head -c 1 /proc/1/environ", "descriptors of 1": "ls /proc/1/fd"}),
+        tiers=("runc+userns", "runc", "bubblewrap"),
+        elsewhere="gVisor shows all the environment and the descriptors of process 1: the one holds nothing (H1), "
+        "the others cannot be opened (B1)",
     ),
     Attack(
         id="B3",

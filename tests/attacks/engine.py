@@ -20,6 +20,7 @@ from macrohard.sandbox.broker import Patience
 from macrohard.sandbox.owner import installation, this_process
 from tests.attacks.attack import ENGINE_TIERS, Attack, Ground, ProbeFailed, engine_client, environment
 from tests.attacks.boundary import NO_ENGINE
+from tests.sandbox.engines import private_engine
 from tests.sandbox.fault_proxy import REAL, Fault, FaultProxy, fault_proxy
 from tests.sandbox.test_engine_faults import ATTACH, CREATE, FULL, INSPECT, START
 
@@ -231,6 +232,67 @@ async def orphans_kept_by_their_number_alone(ground: Ground) -> Sequence[str]:
         return [orphan] if lease.split("/")[2] == str(os.getpid()) else []
 
 
+BROKEN_RUNSC = {"runsc-broken": ("/usr/bin/runsc", "--platform=nonsense")}
+
+
+async def left_by_a_runtime_that_fails(ground: Ground) -> Sequence[str]:
+    """Containers, and processes that serve one, of a gVisor that cannot start any."""
+    async with private_engine(remapped=False, runtimes=BROKEN_RUNSC) as address:
+        with environment(DOCKER_HOST=address):
+            try:
+                provider = await DockerProvider.connect(home=ground.folder, runtime="runsc-broken")
+            except SandboxUnavailable:
+                return await asyncio.to_thread(_left_in_engine)
+            await provider.close()
+    raise ProbeFailed("the broken runtime works")
+
+
+async def left_by_the_careless(ground: Ground) -> Sequence[str]:
+    """The same by who makes a container, starts it, and goes away when that fails."""
+    async with private_engine(remapped=False, runtimes=BROKEN_RUNSC) as address:
+        with environment(DOCKER_HOST=address):
+            starting = (
+                "docker",
+                "run",
+                "--network=none",
+                "--runtime=runsc-broken",
+                definitions.load("base").tag,
+                "true",
+            )
+            await asyncio.to_thread(subprocess.run, starting, capture_output=True)
+            return await asyncio.to_thread(_left_in_engine)
+
+
+def _left_in_engine() -> Sequence[str]:
+    with engine_client() as engine:
+        containers = [f"container {each['State']}" for each in engine.containers(all=True)]
+    processes = subprocess.run(["pgrep", "-a", "-f", "nonsense"], capture_output=True, text=True).stdout
+    serving = [line for line in processes.splitlines() if "runsc" in line and "tests.sandbox.engines" not in line]
+    return [*containers, *(f"process {line[:60]}" for line in serving)]
+
+
+async def sandboxes_that_need_a_bridge(ground: Ground) -> Sequence[str]:
+    """On an engine that has none, as after somebody took it away: sandboxes and pods work all the same."""
+    async with private_engine(remapped=False, runtimes={}) as address:
+        with environment(DOCKER_HOST=address):
+            provider = await DockerProvider.connect(home=ground.folder)
+            try:
+                async with provider.open(BASE) as one, provider.open(SandboxSpec(image="base", join=one.id)) as other:
+                    answers = [(await each.run("echo on", timeout_seconds=20)).stdout for each in (one, other)]
+            except SandboxUnavailable as error:
+                return [str(error)]
+            finally:
+                await provider.close()
+    return [] if answers == ["on\n", "on\n"] else ["they do not work"]
+
+
+async def containers_that_need_a_bridge(ground: Ground) -> Sequence[str]:
+    async with private_engine(remapped=False, runtimes={}) as address:
+        running = ("docker", "--host", address, "run", "--rm", "--network=bridge", definitions.load("base").tag, "true")
+        done = await asyncio.to_thread(subprocess.run, running, capture_output=True, text=True)
+    return [done.stderr.strip()[:100]] if done.returncode else []
+
+
 def of_the_engine(**attack: Any) -> Attack:
     return Attack(tiers=ENGINE_TIERS, elsewhere=NO_ENGINE, **attack)
 
@@ -259,5 +321,21 @@ ATTACKS = (
         title="a process number used again",
         probe=orphans_kept_for_a_number_used_again,
         control=orphans_kept_by_their_number_alone,
+    ),
+    Attack(
+        id="H7",
+        title="a gVisor that cannot start",
+        probe=left_by_a_runtime_that_fails,
+        control=left_by_the_careless,
+        tiers=("gvisor",),
+        elsewhere="it is about gVisor",
+    ),
+    Attack(
+        id="H8",
+        title="an engine whose bridge is gone",
+        probe=sandboxes_that_need_a_bridge,
+        control=containers_that_need_a_bridge,
+        tiers=("runc+userns",),
+        elsewhere="tried once, on an engine of its own: it would break the network of this machine",
     ),
 )

@@ -3,10 +3,14 @@
 import json
 import shlex
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from macrohard.product import preview
 from tests.attacks.attack import Attack, Ground, Probe, ProbeFailed, Room
+from tests.product.conftest import PRODUCTS
+from tests.product.test_preview import Client
 from tests.sandbox.test_isolation import own_address
+from tests.workspace.conftest import Workshop
 
 ON_THE_HOST = {"NetworkMode": "host"}
 UNREACHABLE = ("ENETUNREACH", "ECONNREFUSED", "EHOSTUNREACH", "EPERM", "EADDRNOTAVAIL")
@@ -99,7 +103,56 @@ async def name_servers(ground: Ground) -> Sequence[str]:
     return [f"{server}: {answer}" for server, answer in answers.items() if answer not in UNREACHABLE]
 
 
+async def strangers_let_in(ground: Ground) -> Sequence[str]:
+    """By the address at which a person looks at a product: other names (DNS rebinding), pages of other origins."""
+    assert ground.provider is not None
+    workshop = Workshop(ground.folder / "workshop")
+    workshop.commit({name: (PRODUCTS / "live" / name).read_bytes() for name in ("app.py", "product.toml")})
+    async with preview(ground.provider, bundle=workshop.bundle(), commit=workshop.head(), port=0) as address:
+        product = Client(address)
+        if (await product.ask("/own"))[0] != 200:
+            raise ProbeFailed("the product's own page does not come")
+        for name, (method, headers) in _strangers(product.port).items():
+            await product.ask(f"/EVIL-{name.replace(' ', '-')}", method, **headers)
+        seen = (await product.seen())["targets"]
+    return [target for target in seen if "EVIL" in target]
+
+
+def _strangers(port: int) -> Mapping[str, tuple[str, dict[str, str]]]:
+    upgrade = {"connection": "Upgrade", "upgrade": "websocket", "sec_websocket_version": "13"}
+    return {
+        "another name": ("GET", {"host": f"evil.invalid:{port}"}),
+        "a bare address": ("GET", {"host": f"127.0.0.1:{port}"}),
+        "another origin": ("POST", {"origin": "http://evil.invalid"}),
+        "no origin": ("POST", {"origin": "null"}),
+        "a socket": (
+            "GET",
+            {**upgrade, "sec_websocket_key": "AAAAAAAAAAAAAAAAAAAAAA==", "origin": "http://evil.invalid"},
+        ),
+        "a picture": ("GET", {"sec_fetch_site": "cross-site", "sec_fetch_mode": "no-cors", "sec_fetch_dest": "image"}),
+    }
+
+
+async def strangers_let_in_by_an_open_port(ground: Ground) -> Sequence[str]:
+    async with ground.open() as room:
+        serving = await room.run("(python3 -m http.server 48125 >/dev/null 2>&1 &) ; sleep 2", timeout_seconds=20)
+        if serving.exit_code != 0:
+            raise ProbeFailed(serving.stderr)
+        client = Client("http://127.0.0.1:48125/")
+        asked = {
+            name: await client.ask("/", method, **headers) for name, (method, headers) in _strangers(48125).items()
+        }
+    return [name for name, (status, _) in asked.items() if status == 200]
+
+
 ATTACKS = (
+    Attack(
+        id="F10",
+        title="pages and programs that are strangers to a product's preview",
+        probe=strangers_let_in,
+        control=strangers_let_in_by_an_open_port,
+        weakness=ON_THE_HOST,
+    ),
     Attack(
         id="F1",
         title="services of this machine",

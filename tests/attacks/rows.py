@@ -1,6 +1,19 @@
 """All rows of the table: what is tried, and what cannot be here."""
 
-from tests.attacks import boundary, browser, channel, deceit, egress, engine, files, life, network, resources, shown
+from tests.attacks import (
+    boundary,
+    browser,
+    channel,
+    deceit,
+    egress,
+    engine,
+    files,
+    life,
+    network,
+    obedience,
+    resources,
+    shown,
+)
 from tests.attacks.attack import Absent
 
 ATTACKS = (
@@ -14,14 +27,10 @@ ATTACKS = (
     *egress.ATTACKS,
     *browser.ATTACKS,
     *deceit.ATTACKS,
+    *obedience.ATTACKS,
     *life.ATTACKS,
 )
 
-NO_BOARD = "there is no control interface in a browser that a page could attack"
+NO_BOARD = "there is no control interface in a browser yet that a page could attack"
 
-ABSENT = (
-    Absent("F10", "the product's page against the control interface", NO_BOARD),
-    Absent("G4", "orders hidden in what a model reads", "no row yet; the built-in model obeys no text"),
-    Absent("H7", "a failed start of gVisor", "gVisor is not an engine's runtime here"),
-    Absent("H8", "another engine that breaks the bridge", "it would break the network of this machine"),
-)
+ABSENT = (Absent("F10 board", "the product's page against the control interface", NO_BOARD),)
