@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import signal
@@ -47,12 +46,6 @@ class Context:
     def look(self) -> None:
         """Check the limits that nothing else checks."""
         self.limits.look(self._supervisors)
-
-    def prepare(self) -> None:
-        """Have a supervisor ready for the next job; without room for one, the job will say so."""
-        if not self._free:
-            with contextlib.suppress(OSError):
-                self._free.append(self._supervisor())
 
     def supervise(self, job: Job, order: dict[str, Any], descriptors: tuple[int, int, int]) -> Supervisor:
         """The supervisor under which the order is now carried out.

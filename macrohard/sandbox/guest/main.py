@@ -17,7 +17,7 @@ from macrohard.sandbox.guest.jobs import Connection, Context, Job
 from macrohard.sandbox.guest.limits import Limits
 from macrohard.sandbox.guest.link import Link
 from macrohard.sandbox.guest.loop import READ, Loop
-from macrohard.sandbox.guest.processes import User, live_processes, protect, signal_to
+from macrohard.sandbox.guest.processes import User, give_back, live_processes, protect, signal_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +72,6 @@ class Guest:
         if self._bridge:
             Bridge(loop, *self._bridge)
         self._hello()
-        self._context.prepare()
         loop.run()
         raise AssertionError
 
@@ -131,7 +130,6 @@ class Guest:
         self._reap()
         if not any(pid > 1 for pid, _ in live_processes()):
             self._context.link.answer(channel)
-            self._context.loop.at(0, self._context.prepare)
         elif time.monotonic() > deadline:
             self._context.link.answer(channel, error="some processes do not die", errno=errno.EBUSY)
         else:
@@ -176,4 +174,5 @@ def main(config: dict[str, Any]) -> NoReturn:
         os.chown(folder, config["user"], config["user"])
     protect()
     os.umask(0o022)
+    give_back()
     Guest(config).serve()

@@ -30,7 +30,8 @@ NO_ROOM = 0x100 | 126
 """Reported instead of an exit code when there was no room for the command's process."""
 FREE = 0x200
 """Reported when nothing of the command is left."""
-_prctl, _capset = ctypes.CDLL(None).prctl, ctypes.CDLL(None).capset
+_C = ctypes.CDLL(None)
+_prctl, _capset = _C.prctl, _C.capset
 
 
 class User:
@@ -50,6 +51,12 @@ class User:
     def become(self) -> None:
         """Be the user, for good."""
         os.setresuid(self.number, self.number, self.number)
+
+
+def give_back() -> None:
+    """Return to the kernel what reading the program took: every sandbox that waits has it."""
+    gc.collect()
+    _C.malloc_trim(0)
 
 
 def protect() -> None:
