@@ -35,7 +35,8 @@ OWN_KERNEL_BYTES: Final = 256 << 20
 OWN_KERNEL_PIDS: Final = 4096
 """Threads of such a kernel, which the engine counts; the guest counts those of the sandbox."""
 LISTENER: Final = (
-    "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); s.accept()"
+    "import socket, threading; s = socket.create_server(('127.0.0.1', 0)); "
+    "threading.Thread(target=s.accept).start(); print(s.getsockname()[1], flush=True)"
 )
 
 
@@ -121,8 +122,13 @@ class DockerProvider:
             async with self.open(SandboxSpec(image="base", join=first.id)) as second:
                 listener = await first.spawn(f'exec python3 -c "{LISTENER}"')
                 port = await listener.receive_line()
+                if port is None:
+                    raise SandboxUnavailable(
+                        "programs in its sandboxes cannot start threads (runsc must not have --oci-seccomp among its "
+                        f"runtimeArgs): {listener.tail().strip()[-200:]}"
+                    )
                 try:
-                    stream = await second.connect(int(port or 0))
+                    stream = await second.connect(int(port))
                 except ConnectionRefusedError as error:
                     raise SandboxUnavailable(
                         "two of its sandboxes cannot share a loopback, so that a product and its browser cannot meet; "

@@ -22,8 +22,8 @@ from typing import Final
 from macrohard.sandbox import definition as definitions
 
 READY_SECONDS: Final = 60.0
-RUNSC: Final = ("--network=host", "--host-uds=open", "--oci-seccomp")
-"""How runsc has to be set up for pods, for the sockets of mirrors, and for our list of system calls to hold inside."""
+RUNSC: Final = ("--network=host", "--host-uds=open")
+"""How runsc has to be set up for pods, and for the sockets of mirrors."""
 INSIDE: Final = """\
 set -e
 mount -t tmpfs -o mode=755 tmpfs /run
