@@ -179,7 +179,7 @@ class TestHostileWorkspaces:
                 await used.snapshot()
         else:
             # Where the number of files is limited anyway, as many as fit are kept.
-            assert result.limit_hit == "disk full: /workspace holds 512 MiB"
+            assert result.limit_hit == "too many files: /workspace holds 65,536 files and folders"
             snapshot = await used.snapshot()
             async with provider.open(begun_as(snapshot)) as fork:
                 assert int(await out(fork, "ls | wc -l")) == snapshot.files
