@@ -37,6 +37,9 @@ fast = {{ context_tokens = 2_000_000 }}
 vision = {{ context_tokens = 2_000_000 }}
 judge = {{ context_tokens = 2_000_000 }}
 
+[sandboxes]
+products = "base"
+
 [media]
 film = false
 

@@ -30,6 +30,7 @@ class Terminal:
             "PYTHONPATH": str(repository_root),
             "MACROHARD_HOME": str(home),
             "MACROHARD_BASE_URL": endpoint.base_url,
+            "MACROHARD_SANDBOXES": '{"products": "base"}',
             "MACROHARD_MODEL": "busy",
             "MACROHARD_PRICES": json.dumps({"busy": PRICE.model_dump()}),
             "MACROHARD_PATIENCE_SECONDS": "0.2",

@@ -44,3 +44,27 @@ async def test_runs_side_by_side_and_one_after_the_other_use_one_pool(
         assert await refused(factory) == "refused"
     assert made == [(1, 3)]
     assert await asyncio.to_thread(containers, tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "sandboxes", "image"),
+    [
+        ("builtin", {}, "base"),
+        ("m", {}, "web"),
+        ("builtin", {"products": "web"}, "web"),
+        ("m", {"products": "base"}, "base"),
+    ],
+)
+async def test_a_run_keeps_the_image_that_its_products_are_built_in(
+    tmp_path: Path, model: str, sandboxes: dict[str, str], image: str
+) -> None:
+    settings = load_settings(
+        home=tmp_path,
+        base_url="http://127.0.0.1:9/v1",
+        sandboxes=sandboxes,
+        prices={"m": {"input": 0.0, "cached_input": 0.0, "output": 0.0}},
+    )
+    async with open_factory(settings, sandbox="auto") as factory:
+        run_id = await factory.submit("a list", model=model, caps=Caps(usd=1.0), iterations=1, ask=False)
+    async with open_factory(load_settings(home=tmp_path), sandbox="auto") as again:
+        assert (await again._store.options(run_id))["product_image"] == image
