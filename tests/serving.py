@@ -1,8 +1,12 @@
-"""Serves a cassette over HTTP on loopback, so that whatever talks to endpoints can be tested with recorded answers."""
+"""Servers on loopback: answers by a function, by a cassette, and by programs of their own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +15,51 @@ from aiohttp import web
 from macrohard.llm.recording.cassette import Recorded, read_cassette
 
 CASSETTES = Path(__file__).parent / "cassettes"
+START_SECONDS = 30.0
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def on_loopback(answer: Answer, *, path: str = "/{path:.*}") -> AsyncIterator[str]:
+    """Answer requests of any method below the address given, "http://127.0.0.1:PORT", until the context is left.
+
+    Requests for other paths than `path` are answered 404. Handlers are cancelled when their client goes away.
+    """
+    application = web.Application(client_max_size=64 << 20)
+    application.router.add_route("*", path, answer)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@contextmanager
+def program(module: str, *arguments: str, root: Path, input: str = "") -> Iterator[int]:
+    """Run `python -m module PORT arguments` in `root` until the context is left; gives the port once it listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    command = [sys.executable, "-m", module, str(port), *arguments]
+    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        server.stdin.write(input)
+        server.stdin.close()
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except ConnectionRefusedError:
+                assert server.poll() is None, f"{module} ended with {server.returncode}"
+                assert time.monotonic() < deadline, f"{module} does not listen"
+                time.sleep(0.05)
+        try:
+            yield port
+        finally:
+            server.terminate()
 
 
 @dataclass
@@ -46,15 +95,6 @@ async def serving(name: str) -> AsyncIterator[Served]:
         await response.write_eof()
         return response
 
-    app = web.Application()
-    app.router.add_post("/{path:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    served.base_url = f"http://{host}:{port}/v1"
-    try:
+    async with on_loopback(answer) as address:
+        served.base_url = f"{address}/v1"
         yield served
-    finally:
-        await runner.cleanup()

@@ -1,5 +1,6 @@
 """A factory that does as a script says, in the place of the real one, for what only the command line decides."""
 
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -77,6 +78,18 @@ class ScriptedFactory:
 
     async def runs(self, limit: int) -> tuple[RunSummary, ...]:
         return (sample({}).summary,) * min(limit, 3)
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No settings or keys of whoever runs the tests; gives the path of the settings file, which does not exist yet."""
+    for name in os.environ:
+        if name.startswith(("MACROHARD_", "XAI_", "OPENAI_", "XDG_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = tmp_path / ".config" / "macrohard" / "settings.toml"
+    path.parent.mkdir(parents=True)
+    return path
 
 
 @pytest.fixture

@@ -7,9 +7,7 @@ import pytest
 from macrohard.errors import RequestError
 from macrohard.settings import load_settings
 
-from .test_settings import bare
-
-__all__ = ["bare"]
+pytestmark = pytest.mark.usefixtures("bare")
 
 
 def test_without_a_table_nobody_makes_pictures_and_visits_are_filmed() -> None:

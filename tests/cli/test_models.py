@@ -50,19 +50,12 @@ def in_a_thread(family: Family) -> Iterator[Family]:
 
 
 @pytest.fixture(autouse=True)
-def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """No settings, keys or servers of this machine; gives the settings file's path."""
-    for name in os.environ:
-        if name.startswith(("MACROHARD_", "XAI_", "OPENAI_", "XDG_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
+def alone(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No keyring or servers of this machine either."""
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyrings.alt.file.PlaintextKeyring")
     for name, endpoint in known.KNOWN_ENDPOINTS.items():
         if endpoint.local:
             set_address(monkeypatch, name, nobody())
-    path = tmp_path / ".config" / "macrohard" / "settings.toml"
-    path.parent.mkdir(parents=True)
-    return path
 
 
 def set_address(monkeypatch: pytest.MonkeyPatch, name: str, base_url: str) -> None:

@@ -7,19 +7,7 @@ from macrohard.errors import RequestError
 from macrohard.llm.target import Capabilities
 from macrohard.settings import Settings, load_settings
 
-
-@pytest.fixture(autouse=True)
-def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """No settings from this machine; gives the path of the settings file, which does not exist yet."""
-    import os
-
-    for name in os.environ:
-        if name.startswith(("MACROHARD_", "XAI_", "OPENAI_", "XDG_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    path = tmp_path / ".config" / "macrohard" / "settings.toml"
-    path.parent.mkdir(parents=True)
-    return path
+pytestmark = pytest.mark.usefixtures("bare")
 
 
 def test_without_anything_the_built_in_model_and_sqlite_at_home_are_used(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.serving import on_loopback
+
 COLOURS = {(255, 220, 0): "Yellow", (255, 0, 0): "red"}
 
 
@@ -173,15 +175,6 @@ async def _stream_response(
 @asynccontextmanager
 async def serving(family: Family) -> AsyncIterator[Family]:
     """The server, until the context is left."""
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", family.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    family.base_url = f"http://{host}:{port}/v1"
-    try:
+    async with on_loopback(family.answer) as address:
+        family.base_url = f"{address}/v1"
         yield family
-    finally:
-        await runner.cleanup()

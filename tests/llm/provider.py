@@ -12,6 +12,7 @@ from aiohttp import web
 
 from macrohard.llm import ModelPrice
 from macrohard.llm.target import EndpointSettings, Target
+from tests.serving import on_loopback
 
 PRICE = ModelPrice(input=2.0, cached_input=0.5, output=6.0)
 
@@ -114,15 +115,6 @@ def _event(**fields: Any) -> bytes:
 @asynccontextmanager
 async def serving(provider: Provider) -> AsyncIterator[Provider]:
     """Run it on a free port."""
-    application = web.Application()
-    application.router.add_post("/v1/chat/completions", provider.post)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    provider.base_url = f"http://{host}:{port}/v1"
-    try:
+    async with on_loopback(provider.post, path="/v1/chat/completions") as address:
+        provider.base_url = f"{address}/v1"
         yield provider
-    finally:
-        await runner.cleanup()

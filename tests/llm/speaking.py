@@ -14,6 +14,7 @@ from macrohard.domain import JsonObject
 from macrohard.llm import ModelPrice, Reply
 from macrohard.llm.endpoint import Endpoint, open_endpoint
 from macrohard.llm.target import EndpointSettings, Target
+from tests.serving import on_loopback
 
 PRICE = ModelPrice(input=2.0, cached_input=0.5, output=6.0, long_from_tokens=200_000)
 QUESTION: list[JsonObject] = [{"role": "user", "content": "What now?"}]
@@ -73,17 +74,9 @@ class Speaker:
 @asynccontextmanager
 async def speaking(speaker: Speaker) -> AsyncIterator[Speaker]:
     """Serve it on a port of loopback."""
-    application = web.Application(client_max_size=64 << 20)
-    application.router.add_route("*", "/{path:.*}", speaker.answer)
-    runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    speaker.base_url = f"http://{host}:{port}/v1"
-    try:
+    async with on_loopback(speaker.answer) as address:
+        speaker.base_url = f"{address}/v1"
         yield speaker
-    finally:
-        await runner.cleanup()
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from macrohard.llm.recording.cassette import Recorded, read_cassette
 from macrohard.llm.recording.model import target_of
 from macrohard.llm.target import EndpointSettings, Target
 from macrohard.llm.transport.connections import open_transport
-from tests.serving import CASSETTES, ServeCassette
+from tests.serving import CASSETTES, ServeCassette, on_loopback
 
 NAMES = [path.stem for path in sorted(CASSETTES.glob("*.jsonl"))]
 KEY = "canary-77aa51c04e9d"
@@ -69,22 +69,16 @@ async def test_a_key_that_an_endpoint_says_again_is_not_recorded(tmp_path: Path)
     async def refuse(request: web.Request) -> web.Response:
         return web.json_response({"error": f"no such key: {request.headers['Authorization']}"}, status=401)
 
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", refuse)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    settings = EndpointSettings(
-        name="echo", base_url=f"http://127.0.0.1:{runner.addresses[0][1]}/v1", api_key=SecretStr(KEY)
-    )
-    targets = {role: (Target(endpoint=settings, model="m"),) for role in MODEL_ROLES}
     path = tmp_path / "traffic.jsonl"
-    async with open_endpoints(targets, record_to=path) as endpoints:
-        endpoint = endpoints["fast"][0]
-        call = endpoint.prepare([{"role": "user", "content": f"my key is {KEY}"}], [], session_id="r/0/plan/planner")
-        with pytest.raises(Rejected):
-            await endpoint.complete(call)
-    await runner.cleanup()
+    async with on_loopback(refuse) as address:
+        settings = EndpointSettings(name="echo", base_url=f"{address}/v1", api_key=SecretStr(KEY))
+        targets = {role: (Target(endpoint=settings, model="m"),) for role in MODEL_ROLES}
+        async with open_endpoints(targets, record_to=path) as endpoints:
+            endpoint = endpoints["fast"][0]
+            said = f"my key is {KEY}"
+            call = endpoint.prepare([{"role": "user", "content": said}], [], session_id="r/0/plan/planner")
+            with pytest.raises(Rejected):
+                await endpoint.complete(call)
     lines = path.read_bytes()
     assert KEY.encode() not in lines
     taken_up, exchange = (orjson.loads(line) for line in lines.splitlines())

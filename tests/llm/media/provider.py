@@ -10,6 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.serving import on_loopback
+
 Handler = Callable[[web.Request], web.StreamResponse]
 
 TICKS = 10_000_000_000
@@ -71,18 +73,9 @@ class Provider:
 async def serving() -> AsyncIterator[Provider]:
     """A provider at an address of this machine."""
     provider = Provider()
-    application = web.Application(client_max_size=64 << 20)
-    application.router.add_route("*", "/{path:.*}", provider.answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        provider.url = f"http://{host}:{port}"
+    async with on_loopback(provider.answer) as address:
+        provider.url = address
         yield provider
-    finally:
-        await runner.cleanup()
 
 
 def said(body: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Handler:
