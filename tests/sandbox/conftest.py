@@ -27,7 +27,7 @@ async def _opened(kind: str, home: Path, stack: AsyncExitStack) -> Provider:
     await build_images(("base", "browser"), engine="bubblewrap" if kind == "bubblewrap" else "docker", progress=print)
     match kind:
         case "userns":
-            engine = await stack.enter_async_context(private_engine(runtimes={}))
+            engine = await stack.enter_async_context(private_engine())
             return await DockerProvider.connect(home=home, engine=engine)
         case "gvisor":
             engine = await stack.enter_async_context(private_engine(remapped=False))
