@@ -77,7 +77,7 @@ REFUSED_AT_MOST: Final = 200
 """Different refusals that are told one by one."""
 _IN_VAIN: Final = re.compile(
     r"No matching distribution found for|Could not find a version that satisfies"
-    r"|npm (?:ERR!|error)[^\n]*(?:EAI_AGAIN|ENOTFOUND|ECONNREFUSED|ENETUNREACH|ENOTCACHED)"
+    r"|npm (?:ERR!|error)[^\n]*(?:EAI_AGAIN|ENOTFOUND|ECONNREFUSED|ENETUNREACH|ENOTCACHED|E404)"
     r"|Failed to fetch: `http|Failed to download|Could not resolve host"
 )
 """What package managers say where they reach nobody."""
