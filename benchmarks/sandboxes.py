@@ -33,6 +33,7 @@ from macrohard.sandbox.pool import PooledProvider
 BASE = SandboxSpec(image="base")
 ROUNDS, COMMANDS_IN_ROUND = 10, 30
 OPENINGS, PODS, IDLE, TOGETHER = 12, 5, 4, 12
+LARGE = 16 << 20
 PAGE = b"<!doctype html><html lang=en><title>t</title><h1>Tasks</h1><label>Title <input></label><button>Add</button>"
 SERVER = f"exec python3 -m http.server {PORT} --bind 127.0.0.1 >/tmp/log 2>&1"
 
@@ -116,7 +117,7 @@ async def commands(engine: docker.APIClient, sandbox: Sandbox) -> tuple[float, f
 
 async def files(sandbox: Sandbox) -> None:
     """Content in and out, and the same on this machine's own disk."""
-    megabyte = {PurePosixPath("one"): b"x" * (1 << 20)}
+    large = {PurePosixPath("large"): b"x" * LARGE}
     many = {PurePosixPath(f"many/{n % 20}/{n}"): b"x" * 4096 for n in range(2000)}
 
     async def onto_disk() -> None:
@@ -126,9 +127,10 @@ async def files(sandbox: Sandbox) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
 
-    row("write 1 MiB", [await milliseconds(lambda: sandbox.write(megabyte)) for _ in range(20)])
-    read = [await milliseconds(lambda: sandbox.read(PurePosixPath("one"), limit_bytes=1 << 20)) for _ in range(20)]
-    row("read 1 MiB", read)
+    written = [await milliseconds(lambda: sandbox.write(large)) for _ in range(10)]
+    read = [await milliseconds(lambda: sandbox.read(PurePosixPath("large"), limit_bytes=LARGE)) for _ in range(10)]
+    for title, times in (("write 16 MiB", written), ("read 16 MiB", read)):
+        print(f"{'':<48}{LARGE / 1000 / row(title, times):>10.0f} MB/s")
     row("write 2,000 files of 4 KiB", [await milliseconds(lambda: sandbox.write(many)) for _ in range(5)])
     row("  onto this machine's disk, and off again", [await milliseconds(onto_disk) for _ in range(5)])
 
