@@ -184,8 +184,8 @@ async def runtimes_overwritten(ground: Ground) -> Sequence[str]:
             "sha256sum < $(readlink /proc/1/exe || readlink /proc/$$/exe) | cut -d' ' -f1", timeout_seconds=20
         )
         after = await room.run(OVERWRITE, timeout_seconds=60)
-    if "started" not in after.stdout:
-        raise ProbeFailed(after.stderr[-500:])
+    if "started" not in after.stdout or not inside.stdout.strip():
+        raise ProbeFailed((inside.stderr + after.stderr)[-500:])
     found = [name for name, digest in _runtimes().items() if digest != before[name]]
     if inside.stdout.strip() not in after.stdout.split():
         found.append(f"a program inside: {inside.stdout!r} became {after.stdout!r}")
@@ -297,7 +297,7 @@ ATTACKS = (
     ),
     Attack(
         id="A5 runtime",
-        title="the same, asked of the engine",
+        title="a leaked descriptor as working directory, asked of the engine",
         probe=descriptors_that_the_runtime_takes,
         control=programs_of_the_host_in_a_weak_room,
         weakness={"Binds": ["/:/mnt:ro"]},

@@ -288,9 +288,10 @@ async def sandboxes_that_need_a_bridge(ground: Ground) -> Sequence[str]:
 
 async def containers_that_need_a_bridge(ground: Ground) -> Sequence[str]:
     async with private_engine(remapped=False, runtimes={}) as address:
-        running = ("docker", "--host", address, "run", "--rm", "--network=bridge", definitions.load("base").tag, "true")
+        image = definitions.load("base").tag
+        running = ("docker", "--host", address, "run", "--rm", "--network=bridge", image, "ls", "/sys/class/net")
         done = await asyncio.to_thread(subprocess.run, running, capture_output=True, text=True)
-    return [done.stderr.strip()[:100]] if done.returncode else []
+    return [] if "eth0" in done.stdout.split() else ["it has no network"]
 
 
 def of_the_engine(**attack: Any) -> Attack:
@@ -336,6 +337,6 @@ ATTACKS = (
         probe=sandboxes_that_need_a_bridge,
         control=containers_that_need_a_bridge,
         tiers=("runc+userns",),
-        elsewhere="tried once, on an engine of its own: it would break the network of this machine",
+        elsewhere="tried on one engine of its own, because it would break this machine's network",
     ),
 )

@@ -135,7 +135,9 @@ def _strangers(port: int) -> Mapping[str, tuple[str, dict[str, str]]]:
 
 async def strangers_let_in_by_an_open_port(ground: Ground) -> Sequence[str]:
     async with ground.open() as room:
-        serving = await room.run("(python3 -m http.server 48125 >/dev/null 2>&1 &) ; sleep 2", timeout_seconds=20)
+        serve = "(python3 -m http.server 48125 >/dev/null 2>&1 &) ; "
+        wait = "until curl --silent --output /dev/null http://127.0.0.1:48125/; do sleep 0.1; done"
+        serving = await room.run(serve + wait, timeout_seconds=60)
         if serving.exit_code != 0:
             raise ProbeFailed(serving.stderr)
         client = Client("http://127.0.0.1:48125/")

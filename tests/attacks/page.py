@@ -1,6 +1,7 @@
 """The table as a page for people: `docs/attacks.md`."""
 
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -9,18 +10,21 @@ from tests.attacks.attack import EVERY_TIER, Finding
 
 INTRODUCTION = """\
 # What was attacked, and what came of it
-Written by `make attacks ARGS="--markdown docs/attacks.md"`; what each row tries stands in `tests/attacks/`.
+Written by `make attacks ARGS="--markdown docs/attacks.md"` (`--with` adds earlier runs); what each row tries stands in
+`tests/attacks/`.
 
 Before a row counts, the same probe, or the careless way of doing the same, has to find the hole where there is one: in
 a container that is weak on purpose, or in a client that trusts what it reads. A row whose control finds nothing says
 nothing and is shown as *control failed*. After each attack a fresh sandbox has to work.
 
 **safe**: nothing was found. **unsafe**: a hole, or a probe that did not come to its end. **—**: it cannot be tried
-there; the reason stands below. Rows under *any* are about this machine's side and the same whatever the tier.
+there; the reason stands below. An empty cell was not tried in the runs that this page is of. Rows under *any* are
+about this machine's side and the same whatever the tier.
 
 That a row is safe means that this attack failed on these versions, and no more than that. Nobody tried an unknown hole
 in the kernel.
 """
+VERSION = re.compile(r"\d+\.\d[\d.+~a-z]*")
 PROGRAMS = (
     ("Docker engine", ("docker", "version", "--format", "{{.Server.Version}}")),
     ("runc", ("runc", "--version")),
@@ -44,7 +48,7 @@ def page(findings: Sequence[Finding]) -> str:
         f"| row | attack | {' | '.join(columns)} |",
         f"|---|---|{'---|' * len(columns)}",
     ]
-    for id, found in rows.items():
+    for id, found in sorted(rows.items(), key=_place):
         title = next(iter(found.values())).title
         lines.append(f"| {id} | {title} | {' | '.join(_cell(found.get(column)) for column in columns)} |")
     reasons = {
@@ -55,6 +59,11 @@ def page(findings: Sequence[Finding]) -> str:
     return "\n".join([*lines, "\n## Not tried, and why", *sorted(reasons), ""])
 
 
+def _place(row: tuple[str, dict[str, Finding]]) -> tuple[str, int, str]:
+    number, _, rest = row[0][1:].partition(" ")
+    return row[0][0], int(number), rest
+
+
 def _cell(finding: Finding | None) -> str:
     if finding is None:
         return ""
@@ -62,9 +71,9 @@ def _cell(finding: Finding | None) -> str:
 
 
 def _versions() -> Sequence[str]:
-    found = [f"Linux {platform.release()}"]
+    found = [f"Linux {VERSION.findall(platform.release())[0]}"]
     for name, command in PROGRAMS:
         if shutil.which(command[0]):
-            said = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip().splitlines()
-            found += [f"{name} {said[0].split()[-1]}"] if said else []
+            said = VERSION.findall(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+            found += [f"{name} {said[0]}"] if said else []
     return found
