@@ -3,11 +3,8 @@
 import json
 import os
 import secrets
-import socket
 import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.factory.conftest import Macrohard
+from tests.serving import program
 
 pytestmark = pytest.mark.usefixtures("sandboxes")
 
@@ -90,29 +88,8 @@ def unpacked(folder: Path) -> Iterator[tuple[str, bytes]]:
 @contextmanager
 def guarded_model(keys: Sequence[str], used: Path, root: Path) -> Iterator[str]:
     """The base URL of a server that demands one of these keys."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "tests.factory.guarded", str(port), str(used)],
-        cwd=root,
-        stdin=subprocess.PIPE,
-        text=True,
-    )
-    assert server.stdin is not None
-    server.stdin.write("\n".join(keys))
-    server.stdin.close()
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            break
-        except ConnectionRefusedError:
-            time.sleep(0.05)
-    try:
+    with program("tests.factory.guarded", str(used), root=root, input="\n".join(keys)) as port:
         yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def test_no_key_is_kept_shown_or_handed_on(macrohard: Macrohard, tmp_path: Path, repository_root: Path) -> None:

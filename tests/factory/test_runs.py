@@ -2,10 +2,8 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from hashlib import sha256
@@ -16,6 +14,7 @@ import pytest
 
 from macrohard.store.money import to_ticks
 from tests.factory.conftest import Macrohard
+from tests.serving import program
 
 pytestmark = pytest.mark.usefixtures("sandboxes")
 
@@ -159,24 +158,13 @@ def test_a_vague_requirement_waits_for_answers_and_goes_on_with_them(macrohard: 
 @pytest.fixture
 def priced_model(repository_root: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment of a model that costs money."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = subprocess.Popen([sys.executable, "-m", "tests.factory.priced", str(port)], cwd=repository_root)
     settings = tmp_path / "settings.toml"
-    settings.write_text(
-        f'base_url = "http://127.0.0.1:{port}/v1"\nmodel = "priced"\nmax_output_tokens = 20_000\n'
-        "[prices.priced]\ninput = 1.0\ncached_input = 1.0\noutput = 0.1\n"
-    )
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            break
-        except ConnectionRefusedError:
-            time.sleep(0.05)
-    yield {"MACROHARD_SETTINGS": str(settings)}
-    server.terminate()
-    server.wait()
+    with program("tests.factory.priced", root=repository_root) as port:
+        settings.write_text(
+            f'base_url = "http://127.0.0.1:{port}/v1"\nmodel = "priced"\nmax_output_tokens = 20_000\n'
+            "[prices.priced]\ninput = 1.0\ncached_input = 1.0\noutput = 0.1\n"
+        )
+        yield {"MACROHARD_SETTINGS": str(settings)}
 
 
 def test_at_the_cap_a_run_pauses_and_goes_on_with_more(
