@@ -56,6 +56,13 @@ def page(findings: Sequence[Finding]) -> str:
         for finding in findings
         if finding.outcome == "not here"
     }
+    open_ = [
+        f"- **{finding.id}** {finding.tier or 'any'}, {finding.outcome}: `{finding.detail.splitlines()[0][:200]}`"
+        for finding in findings
+        if finding.outcome in ("unsafe", "control failed")
+    ]
+    if open_:
+        lines += ["\n## What is open", *open_]
     return "\n".join([*lines, "\n## Not tried, and why", *sorted(reasons), ""])
 
 
