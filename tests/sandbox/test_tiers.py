@@ -107,8 +107,9 @@ def _left(engine: str) -> list[str]:
     listing = subprocess.run(["docker", "--host", engine, "ps", "-aq"], capture_output=True, text=True, check=True)
     output = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     processes = [line.split(None, 2) for line in output.splitlines()]
-    # Other engines may be at work beside it.
-    family = {pid for pid, _, words in processes if str(Path(engine.removeprefix("unix://")).parent) in words}
+    # Other engines may be at work beside it. What starts this one inherits what its runtimes leave.
+    folder = str(Path(engine.removeprefix("unix://")).parent)
+    family = {parent for _, parent, words in processes if words.startswith(f"dockerd --config-file {folder}/")}
     while grown := {pid for pid, parent, _ in processes if parent in family} - family:
         family |= grown
     theirs = ("runsc-", "/usr/bin/runsc", "sleep 98764")
