@@ -309,7 +309,7 @@ ATTACKS = (
         id="A7",
         title="races in starting containers (CVE-2025-31133)",
         probe=mounts_that_can_be_raced,
-        weakness={"Binds": ["macrohard-attack-shared:/shared"]},
+        weakness={"Binds": ["/var/tmp:/shared"]},
         tiers=ENGINE_TIERS,
         elsewhere=NO_ENGINE,
     ),
