@@ -122,8 +122,8 @@ def keep(asked: Mapping[str, object]) -> None:
     finally:
         engine.send_signal(signal.SIGKILL)
         engine.wait()
-        _remove_groups(group)
         shutil.rmtree(folder, ignore_errors=True)
+        _remove_groups(group)
 
 
 def _answers(socket: Path) -> bool:
