@@ -102,7 +102,10 @@ def audit(found: Mapping[str, Any], template: Template) -> None:
     wrong += [name for name, paths in (("MaskedPaths", MASKED), ("ReadonlyPaths", READ_ONLY)) if name not in made]
     if config.get("Volumes") or not _only_asked_for(found.get("Mounts"), template.packages):
         wrong.append("Volumes")
-    wrong += [name for name in ("User", "Entrypoint", "Image") if config.get(name) != template.container_config()[name]]
+    plain = ("User", "Entrypoint", "Image", "WorkingDir")
+    wrong += [name for name in plain if config.get(name) != template.container_config()[name]]
+    # The engine would run one inside by itself.
+    wrong += ["Healthcheck"] if config.get("Healthcheck") else []
     if not template.labels.items() <= _mapping(config.get("Labels")).items():
         wrong.append("Labels")
     if wrong:

@@ -26,6 +26,7 @@ class Watching:
     tier: Tier = "runc"
     notice: str | None = None
     installs = True
+    product_image = "base"
 
     def __init__(self) -> None:
         self.asked: list[SandboxSpec] = []
