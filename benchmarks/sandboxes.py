@@ -3,9 +3,9 @@
 Run: make bench NAME=sandboxes, or python -m benchmarks.sandboxes. Needs a Docker engine; builds missing images first.
 Times of one machine say little, and those of a busy one less; compare the rows of one run, in which they take turns.
 
-- command: `run("true")` over the sandbox's own channel, from the call to its result. `docker exec` is docker-py's
-  `exec_create` and `exec_start` in the same container, a bare process is asyncio's `create_subprocess_exec`; all three
-  run `bash -c true`.
+- command: the program `true` over the sandbox's own channel, from the call to its result. `docker exec` is docker-py's
+  `exec_create` and `exec_start` in the same container, a bare process is asyncio's `create_subprocess_exec`; the rows
+  below are the same for a shell, and for Python.
 - cold: from asking to an open sandbox that can run a command. Warm: the same where one waits in the pool.
 - pod: from asking for the product's sandbox to the outline of its first page in a browser, a server of static files
   being the product; the pool is full before. At once: so many are asked for in the same moment and stay until all have
@@ -27,7 +27,7 @@ from docker.utils import kwargs_from_env
 
 from macrohard.product.browser import Visit, open_browser
 from macrohard.product.service import PORT
-from macrohard.sandbox import DockerProvider, Sandbox, SandboxProvider, SandboxSpec, build_images
+from macrohard.sandbox import Command, DockerProvider, Sandbox, SandboxProvider, SandboxSpec, build_images
 from macrohard.sandbox.pool import PooledProvider
 
 BASE = SandboxSpec(image="base")
@@ -58,7 +58,7 @@ def row(title: str, figures: list[float], *, digits: int = 2) -> float:
 # ── What is compared ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def over_channel(sandbox: Sandbox, command: str) -> Act:
+def over_channel(sandbox: Sandbox, command: Command) -> Act:
     """Ours."""
 
     async def act() -> None:
@@ -69,11 +69,16 @@ def over_channel(sandbox: Sandbox, command: str) -> Act:
     return act
 
 
-def docker_exec(engine: docker.APIClient, sandbox: Sandbox, command: str) -> Act:
+def words(command: Command) -> list[str]:
+    """As it is started."""
+    return ["bash", "-c", command] if isinstance(command, str) else list(command)
+
+
+def docker_exec(engine: docker.APIClient, sandbox: Sandbox, command: Command) -> Act:
     """What most programs do: an exec in the same container, as the same user, by docker-py."""
 
     def execute() -> None:
-        made = engine.exec_create(sandbox.id, ["bash", "-c", command], user="10001", workdir="/workspace")
+        made = engine.exec_create(sandbox.id, words(command), user="10001", workdir="/workspace")
         engine.exec_start(made["Id"])
         if engine.exec_inspect(made["Id"])["ExitCode"] != 0:
             raise SystemExit(f"docker exec: {command} failed")
@@ -81,12 +86,12 @@ def docker_exec(engine: docker.APIClient, sandbox: Sandbox, command: str) -> Act
     return lambda: asyncio.to_thread(execute)
 
 
-def bare(command: str) -> Act:
+def bare(command: Command) -> Act:
     """No isolation at all."""
 
     async def act() -> None:
         process = await asyncio.create_subprocess_exec(
-            *("bash", "-c", command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            *words(command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
         await process.communicate()
 
@@ -99,7 +104,8 @@ def bare(command: str) -> Act:
 async def commands(engine: docker.APIClient, sandbox: Sandbox) -> tuple[float, float]:
     """Medians of a command over the channel and by `docker exec`."""
     medians = {}
-    for command in ("true", "/usr/bin/python3 -c pass"):
+    commands: tuple[Command, ...] = (("true",), "true", ("/usr/bin/python3", "-c", "pass"))
+    for command in commands:
         ways = {
             "sandbox": over_channel(sandbox, command),
             "docker exec": docker_exec(engine, sandbox, command),
@@ -111,8 +117,8 @@ async def commands(engine: docker.APIClient, sandbox: Sandbox) -> tuple[float, f
                 # An exec takes so long that few tell as much.
                 for _ in range(COMMANDS_IN_ROUND // 10 if name == "docker exec" else COMMANDS_IN_ROUND):
                     times[name].append(await milliseconds(act))
-        medians[command] = {name: row(f"{command}, {name}", each) for name, each in times.items()}
-    return medians["true"]["sandbox"], medians["true"]["docker exec"]
+        medians[command] = {name: row(f"{' '.join(words(command))}, {name}", each) for name, each in times.items()}
+    return medians["true",]["sandbox"], medians["true",]["docker exec"]
 
 
 async def files(sandbox: Sandbox) -> None:

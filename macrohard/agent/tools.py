@@ -1,7 +1,6 @@
 """What agents can do; a tool is a function, its docstring is for the model, its mistakes are told to the model."""
 
 import inspect
-import shlex
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
@@ -97,7 +96,7 @@ async def search(
     path: Annotated[str, Field(description="File or folder to search in.")] = ".",
 ) -> str:
     """Search the product's files; answers path:line:text."""
-    command = f"rg --line-number --no-heading --max-columns 300 -e {shlex.quote(pattern)} -- {shlex.quote(path)}"
+    command = ("rg", "--line-number", "--no-heading", "--max-columns", "300", "-e", pattern, "--", path)
     result = await bench.sandbox.run(command, timeout_seconds=30, directory=bench.root)
     if result.exit_code == 2:
         raise ToolError(result.stderr.strip() or "the search failed")

@@ -105,7 +105,7 @@ class _Program:
 
     @classmethod
     async def start(cls, sandbox: Sandbox) -> Self:
-        process = await sandbox.spawn(f"exec python3 -m macrohard.product.guest {ORIGIN}", directory=_PROGRAM)
+        process = await sandbox.spawn(("python3", "-m", "macrohard.product.guest", ORIGIN), directory=_PROGRAM)
         program = cls(process)
         try:
             ready = await asyncio.wait_for(process.receive_line(), READY_SECONDS)

@@ -74,7 +74,9 @@ async def make_film(
     async with provider.open(SandboxSpec(image=IMAGE)) as sandbox:
         await sandbox.write(files)
         result = await sandbox.run(
-            f"exec python3 -m macrohard.product.guest.film {_FOLDER}", directory=_PROGRAM, timeout_seconds=MAKE_SECONDS
+            ("python3", "-m", "macrohard.product.guest.film", str(_FOLDER)),
+            directory=_PROGRAM,
+            timeout_seconds=MAKE_SECONDS,
         )
         if result.exit_code != 0:
             killed = "it took too long" if result.timed_out else result.limit_hit or result.stderr.strip()[-500:]

@@ -171,7 +171,7 @@ class Service:
         Raises:
             SandboxUnavailable: it was.
         """
-        await self.sandbox.run("true", timeout_seconds=30)
+        await self.sandbox.run(("true",), timeout_seconds=30)
 
     async def ends_within(self, seconds: float) -> bool:
         """Whether the service is not running, or ends by itself before so many seconds have passed."""

@@ -1,6 +1,6 @@
 """What a sandbox is, whatever stands behind it: commands, processes, files, and streams to its ports."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import PurePosixPath
 from typing import Annotated, Protocol, Self
@@ -41,6 +41,11 @@ class Snapshot(Value):
     """Sockets, and what the user may not read."""
     reasons: tuple[str, ...]
     """Of some of what was left out: path and reason. Written by code in the sandbox."""
+
+
+Command = str | Sequence[str]
+"""A text is for `bash -c`. A sequence is a program, looked for on the path of the environment, with its arguments; no
+shell reads it, so that nothing in it needs quotes, and it starts in half the time."""
 
 
 class SandboxSpec(Value):
@@ -140,14 +145,14 @@ class Sandbox(Protocol):
 
     async def run(
         self,
-        command: str,
+        command: Command,
         *,
         timeout_seconds: float,
         directory: PurePosixPath = WORKSPACE,
         environment: Mapping[str, str] | None = None,
         input: bytes = b"",
     ) -> CommandResult:
-        """Run `bash -c command` and wait for it.
+        """Run a command and wait for it; 127 is the exit code of a program that is not there.
 
         After a timeout nothing the command started is still running.
 
@@ -157,12 +162,12 @@ class Sandbox(Protocol):
 
     async def spawn(
         self,
-        command: str,
+        command: Command,
         *,
         directory: PurePosixPath = WORKSPACE,
         environment: Mapping[str, str] | None = None,
     ) -> Process:
-        """Start `bash -c command` and return at once.
+        """Start a command and return at once.
 
         Raises:
             SandboxUnavailable: as for `run`.

@@ -120,7 +120,7 @@ class DockerProvider:
                 return
             # A kernel of its own can have a network of its own, which then leads nowhere.
             async with self.open(SandboxSpec(image="base", join=first.id)) as second:
-                listener = await first.spawn(f'exec python3 -c "{LISTENER}"')
+                listener = await first.spawn(("python3", "-c", LISTENER))
                 port = await listener.receive_line()
                 if port is None:
                     raise SandboxUnavailable(

@@ -280,7 +280,7 @@ class _Ahead:
             return False
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return (await self.sandbox.run("true", timeout_seconds=ANSWER_SECONDS)).exit_code == 0
+                return (await self.sandbox.run(("true",), timeout_seconds=ANSWER_SECONDS)).exit_code == 0
         except (SandboxUnavailable, TimeoutError):
             return False
 

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from macrohard.domain import Tier, Value
 from macrohard.errors import SandboxUnavailable, ToolError
 from macrohard.sandbox.channel import Call, Wire, understood
-from macrohard.sandbox.contract import OUTPUT_LIMIT_BYTES, WORKSPACE, CommandResult, Snapshot, SnapshotId
+from macrohard.sandbox.contract import OUTPUT_LIMIT_BYTES, WORKSPACE, Command, CommandResult, Snapshot, SnapshotId
 from macrohard.sandbox.definition import HOME, WRITABLE, SandboxDefinition
 from macrohard.sandbox.guest.frames import ENTRY, STDERR, STDOUT, WINDOW
 from macrohard.sandbox.packages import WayOut
@@ -75,7 +75,7 @@ class Room:
         """
         if self._definition.limits.seccomp != BROWSER_PROFILE:
             return None
-        if (await self.run("unshare --user true", timeout_seconds=30)).exit_code == 0:
+        if (await self.run(("unshare", "--user", "true"), timeout_seconds=30)).exit_code == 0:
             return None
         self._own_environment["MACROHARD_CHROMIUM_SANDBOX"] = "0"
         return "Chromium runs without its own sandbox here, because this machine allows it no user namespaces."
@@ -95,7 +95,7 @@ class Room:
 
     async def run(
         self,
-        command: str,
+        command: Command,
         *,
         timeout_seconds: float,
         directory: PurePosixPath = WORKSPACE,
@@ -151,7 +151,7 @@ class Room:
 
     async def spawn(
         self,
-        command: str,
+        command: Command,
         *,
         directory: PurePosixPath = WORKSPACE,
         environment: Mapping[str, str] | None = None,
@@ -425,12 +425,16 @@ class GuestStream:
         self._wire.forget(self._call)
 
 
-def _command(command: str, directory: PurePosixPath, environment: dict[str, str]) -> dict[str, object]:
-    return {"command": command, "directory": str(directory), "environment": environment}
+def _command(command: Command, directory: PurePosixPath, environment: dict[str, str]) -> dict[str, object]:
+    words = ["/bin/bash", "-c", command] if isinstance(command, str) else list(command)
+    return {"words": words, "directory": str(directory), "environment": environment}
 
 
-def _unrunnable(command: str, environment: Mapping[str, str] | None) -> str | None:
-    parts = [command, *(f"{name}={value}" for name, value in (environment or {}).items())]
+def _unrunnable(command: Command, environment: Mapping[str, str] | None) -> str | None:
+    words = [command] if isinstance(command, str) else command
+    if not words:
+        return "a command needs at least the name of a program"
+    parts = [*words, *(f"{name}={value}" for name, value in (environment or {}).items())]
     if any("\0" in part for part in parts):
         return "a command cannot contain a NUL byte"
     if max(len(part.encode(errors="surrogateescape")) for part in parts) > COMMAND_LIMIT_BYTES:

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from macrohard.errors import DefinitionError, SandboxUnavailable, ToolError
-from macrohard.sandbox import OUTPUT_LIMIT_BYTES, DockerProvider, Sandbox, SandboxSpec
+from macrohard.sandbox import OUTPUT_LIMIT_BYTES, Command, DockerProvider, Sandbox, SandboxSpec
 from macrohard.sandbox.pool import PooledProvider
 from tests.sandbox.conftest import Provider
 
@@ -90,14 +90,27 @@ class TestRun:
             pytest.param("true", "/workspace/nowhere", "No such file or directory: /workspace/nowhere", id="directory"),
             pytest.param(f"true {'x' * 200_000}", "/workspace", "write a file", id="too long"),
             pytest.param("true\0", "/workspace", "NUL", id="not text"),
+            pytest.param((), "/workspace", "name of a program", id="no words"),
+            pytest.param(("/etc/passwd",), "/workspace", "Permission denied: /etc/passwd", id="no program"),
         ],
     )
     async def test_what_cannot_be_started_is_a_result_too(
-        self, sandbox: Sandbox, command: str, directory: str, complaint: str
+        self, sandbox: Sandbox, command: Command, directory: str, complaint: str
     ) -> None:
         result = await sandbox.run(command, timeout_seconds=10, directory=PurePosixPath(directory))
         assert result.exit_code == 126
         assert complaint in result.stderr
+
+    async def test_words_are_a_program_and_its_arguments_which_no_shell_reads(self, sandbox: Sandbox) -> None:
+        words = ("printf", "%s|", "$HOME", "a b", "*", "; id", "'", "")
+        result = await sandbox.run(words, timeout_seconds=10, environment={"PATH": "/usr/bin"})
+        assert (result.exit_code, result.stdout) == (0, "$HOME|a b|*|; id|'||")
+        by_a_shell = await sandbox.run("id -u; pwd; echo $$ $PPID", timeout_seconds=10)
+        by_words = await sandbox.run(("bash", "-c", "id -u; pwd; echo $$ $PPID"), timeout_seconds=10)
+        assert by_words.stdout.splitlines()[:2] == by_a_shell.stdout.splitlines()[:2] == ["10001", "/workspace"]
+        absent = await sandbox.run(("no-such-program", "x"), timeout_seconds=10)
+        assert absent.exit_code == 127
+        assert "No such file or directory: no-such-program" in absent.stderr
 
     async def test_after_a_timeout_nothing_is_left(self, sandbox: Sandbox) -> None:
         stubborn = (

@@ -168,7 +168,7 @@ class _Supervising:
     def _start(self, order: dict[str, Any], descriptors: tuple[int, ...]) -> int | None:
         try:
             self._set_score(b"900")
-            if "command" in order:
+            if "words" in order:
                 return self._spawn(order, descriptors)
             main = os.fork()
         except (OSError, ValueError) as error:
@@ -176,7 +176,8 @@ class _Supervising:
             if isinstance(error, OSError):
                 reason, number = f"{error.strerror}{f': {error.filename}' if error.filename else ''}", error.errno
             os.write(descriptors[2], f"cannot start: {reason}\n".encode("utf-8", "surrogateescape"))
-            self._say(NO_ROOM if number == errno.EAGAIN else 126)
+            no_program = isinstance(error, FileNotFoundError) and error.filename == order["words"][0]
+            self._say(NO_ROOM if number == errno.EAGAIN else 127 if no_program else 126)
             return None
         finally:
             self._set_score(self._own_score)
@@ -194,8 +195,7 @@ class _Supervising:
             os.seteuid(0)
         stdin, stdout, stderr = descriptors
         process = subprocess.Popen(
-            ("bash", "-c", order["command"]),
-            executable="/bin/bash",
+            order["words"],
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
