@@ -7,7 +7,13 @@ from rich.text import Text
 from macrohard.cli.terminal import counted, dollars, duration, one_line, printable
 from macrohard.domain import CriterionState, JsonObject, Question, RunOverview, RunSummary
 
-_MARK = {"met": ("✓", "green"), "unmet": ("✗", "red"), "stale": ("?", "yellow"), "not covered": ("–", "yellow")}
+_MARK = {
+    "met": ("✓", "green"),
+    "unmet": ("✗", "red"),
+    "stale": ("?", "yellow"),
+    "not covered": ("–", "yellow"),
+    "not checked": ("?", "yellow"),
+}
 _VERDICT_ON_RUN = {
     "delivered": ("Delivered", "bold green"),
     "partial": ("Partly delivered", "bold yellow"),
@@ -22,8 +28,8 @@ _VERDICT_ON_RUN = {
 def as_json(overview: RunOverview) -> JsonObject:
     """The object that `--json` prints; nothing else goes to standard output.
 
-    A criterion's status is "met", "unmet" or "stale": what is not covered is unmet like anything else that does not
-    hold; why it is so stands in `macrohard show --json` and in the report.
+    A criterion's status is "met", "unmet" or "stale": what is not covered, or cannot be checked, is unmet like anything
+    else that does not hold; why it is so stands in `macrohard show --json` and in the report.
     """
     return {
         "run": overview.summary.id,
@@ -35,7 +41,7 @@ def as_json(overview: RunOverview) -> JsonObject:
                 "id": state.criterion.id,
                 "text": state.criterion.text,
                 "priority": state.criterion.priority,
-                "status": "unmet" if state.status == "not covered" else state.status,
+                "status": "unmet" if state.status in ("not covered", "not checked") else state.status,
             }
             for state in overview.criteria
         ],

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from macrohard.domain import Finding, Specification, Value, Verdict
+from macrohard.domain import Finding, Scenario, Specification, Value, Verdict
+from macrohard.domain.standing import passed_gates, status_of
 
 ACTED_ON_FROM = 2
 """Findings of lower severity are kept for the report and cause no further iteration."""
@@ -42,18 +43,16 @@ class Findings(Value):
     findings: tuple[Finding, ...] = ()
 
 
-def met(specification: Specification, verdicts: Sequence[Verdict]) -> set[str]:
-    """What a commit passed: gates by their kind, and criteria all of whose scenarios passed.
-
-    A criterion counts only if it has at least one scenario, and nothing counts that was not run.
-    """
-    passed = {verdict.kind for verdict in verdicts if verdict.kind != "scenario" and verdict.status == "passed"}
-    found: set[str] = set(passed)
-    for criterion in specification.criteria:
-        own = [verdict for verdict in verdicts if verdict.kind == "scenario" and verdict.criterion == criterion.id]
-        if criterion.covered and own and all(verdict.status == "passed" for verdict in own):
-            found.add(criterion.id)
-    return found
+def met(
+    specification: Specification, *, scenarios: Sequence[Scenario], verdicts: Sequence[Verdict], commit: str
+) -> set[str]:
+    """What a commit passed: gates by their kind, and criteria that `status_of` calls met."""
+    held = {
+        criterion.id
+        for criterion in specification.criteria
+        if status_of(criterion, scenarios=scenarios, verdicts=verdicts, commit=commit) == "met"
+    }
+    return {*passed_gates(verdicts, commit=commit), *held}
 
 
 def problems_of(

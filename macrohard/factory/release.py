@@ -2,11 +2,13 @@
 
 from langgraph.runtime import Runtime
 
-from macrohard.domain import DemoFilm, Specification, UserSession
+from macrohard.domain import DemoFilm, ScenarioSet, Specification, UserSession
+from macrohard.domain.standing import lacking
 from macrohard.errors import SandboxUnavailable
 from macrohard.events import Filmed
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.phases import phase
+from macrohard.factory.problems import Verdicts
 from macrohard.factory.state import State
 from macrohard.product import Ending, NoFilm, make_film
 
@@ -14,11 +16,11 @@ MP4 = "video/mp4"
 
 
 async def release(state: State, runtime: Runtime[FactoryContext]) -> State:
-    """Deliver the good commit; delivered means that every MUST, and every gate, passed on it."""
+    """Deliver the good commit; delivered means that every MUST, and every gate, passed on this very commit."""
     context = runtime.context
     commit = state.get("good") or state["base"]
     specification = await context.load(Specification, state["specification"])
-    problem = _problem(state, specification)
+    problem = await _problem(state, context, specification, commit)
     async with phase(context.emit, "release", state["iteration"]):
         await context.repository.set_branch("main", commit)
         path = await context.deliver(commit, specification.title)
@@ -31,15 +33,15 @@ async def release(state: State, runtime: Runtime[FactoryContext]) -> State:
     }
 
 
-def _problem(state: State, specification: Specification) -> str:
-    """What does not hold; empty if all does that must."""
-    passed = set(state.get("met", []))
-    failed = [gate for gate in ("manifest", "install", "start", "tests") if gate not in passed]
-    unmet = [c for c in specification.criteria if c.priority == "MUST" and c.id not in passed]
-    if not unmet and not failed:
+async def _problem(state: State, context: FactoryContext, specification: Specification, commit: str) -> str:
+    """What does not hold by the verdicts on this very commit; empty if all does that must."""
+    scenarios = (await context.load(ScenarioSet, state["scenarios"])).scenarios
+    verdicts = (await context.load(Verdicts, state["proof"])).verdicts if "proof" in state else ()
+    left = lacking(specification, scenarios=scenarios, verdicts=verdicts, commit=commit)
+    if left.delivered:
         return ""
-    parts = [f"{len(unmet)} MUST criteria are not met: {', '.join(c.id for c in unmet)}"] if unmet else []
-    parts += [f"these checks did not pass: {', '.join(failed)}"] if failed else []
+    parts = [f"{len(left.criteria)} MUST criteria are not met: {', '.join(left.criteria)}"] if left.criteria else []
+    parts += [f"these checks did not pass: {', '.join(left.gates)}"] if left.gates else []
     return "; ".join([*parts, *([state["ended"]] if state.get("ended") else [])])
 
 

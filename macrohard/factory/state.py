@@ -44,6 +44,8 @@ class State(TypedDict, total=False):
     """One digest for each visit of a simulated user, of all iterations: the film shows those to the released commit."""
     good: str | None
     """The last commit that was kept."""
+    proof: str
+    """The verdicts on it."""
     met: list[str]
     """What it passed: criteria and gates."""
     failures: list[str]

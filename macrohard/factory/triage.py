@@ -3,7 +3,7 @@
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
-from macrohard.domain import Plan, Specification
+from macrohard.domain import Plan, ScenarioSet, Specification
 from macrohard.errors import ToolError
 from macrohard.events import IterationEnded, Planned
 from macrohard.factory.context import FactoryContext
@@ -20,7 +20,9 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
         specification = await context.load(Specification, state["specification"])
         verdicts = (await context.load(Verdicts, state["verdicts"])).verdicts
         findings = [f for digest in state.get("findings", []) for f in (await context.load(Findings, digest)).findings]
-        now, before = met(specification, verdicts), set(state.get("met", []))
+        scenarios = (await context.load(ScenarioSet, state["scenarios"])).scenarios
+        now = met(specification, scenarios=scenarios, verdicts=verdicts, commit=state["base"])
+        before = set(state.get("met", []))
         good = state.get("good")
         gained, lost = sorted(now - before), sorted(before - now)
         kept = good is None or not lost
@@ -46,7 +48,9 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
             "met": sorted(now if kept else before),
         }
         reason = ended or "everything that is covered holds"
-        if not kept:
+        if kept:
+            update["proof"] = state["verdicts"]
+        else:
             problems = await _problems_of_the_good_commit(context, state, specification, lost)
         if decision == "implement":
             made = await _next_plan(context, state, specification, problems)

@@ -99,6 +99,8 @@ def _gap(state: CriterionState) -> Gap:
     match state.status:
         case "not covered":
             because = "Not built or not checked: this is beyond what the model at hand understands."
+        case "not checked":
+            because = "Every scenario written for it was disputed by its reviewer, so nothing can show that it holds."
         case "stale":
             because = "It held at an earlier commit and has not been checked since."
         case _:

@@ -11,7 +11,6 @@ from macrohard.domain import (
     Costs,
     Criterion,
     CriterionState,
-    CriterionStatus,
     DemoFilm,
     Design,
     Finding,
@@ -30,6 +29,7 @@ from macrohard.domain import (
     UserSession,
     Verdict,
 )
+from macrohard.domain.standing import status_of
 from macrohard.events import (
     Designed,
     Event,
@@ -169,24 +169,12 @@ class Fold:
 
     def _criterion(self, criterion: Criterion, verdicts: dict[str, Verdict]) -> CriterionState:
         scenarios = tuple(scenario for scenario in self.scenarios if scenario.criterion == criterion.id)
-        counting = tuple(verdicts[scenario.id] for scenario in scenarios if scenario.id in verdicts)
         return CriterionState(
             criterion=criterion,
-            status=self._status(criterion, scenarios, counting),
+            status=status_of(criterion, scenarios=self.scenarios, verdicts=verdicts.values(), commit=self.product),
             scenarios=scenarios,
-            verdicts=counting,
+            verdicts=tuple(verdicts[scenario.id] for scenario in scenarios if scenario.id in verdicts),
         )
-
-    def _status(
-        self, criterion: Criterion, scenarios: Sequence[Scenario], verdicts: Sequence[Verdict]
-    ) -> CriterionStatus:
-        if not criterion.covered:
-            return "not covered"
-        if self.product is None or not scenarios or len(verdicts) < len(scenarios):
-            return "unmet"
-        if any(verdict.commit == self.product and verdict.status != "passed" for verdict in verdicts):
-            return "unmet"
-        return "met" if all(verdict.commit == self.product for verdict in verdicts) else "stale"
 
     def iterations(self, sessions: Sequence[SessionSummary]) -> tuple[IterationSummary, ...]:
         """Each iteration, in order."""

@@ -1,9 +1,7 @@
-"""What counts as met, and what is left to repair."""
-
-import pytest
+"""What is left to repair."""
 
 from macrohard.domain import Criterion, Finding, Specification, Verdict, VerdictStatus
-from macrohard.factory.problems import met, problems_of
+from macrohard.factory.problems import problems_of
 
 SPECIFICATION = Specification(
     decision="build",
@@ -39,25 +37,6 @@ def gate(kind: str, status: VerdictStatus) -> Verdict:
             "duration_seconds": 0.1,
         }
     )
-
-
-@pytest.mark.parametrize(
-    ("verdicts", "expected"),
-    [
-        pytest.param([], set(), id="no verdict, nothing met"),
-        pytest.param([scenario("S-1", "AC-1", "passed")], {"AC-1"}, id="its only scenario passed"),
-        pytest.param(
-            [scenario("S-1", "AC-1", "passed"), scenario("S-2", "AC-1", "failed")], set(), id="one of two failed"
-        ),
-        pytest.param(
-            [scenario("S-1", "AC-1", "passed"), scenario("S-2", "AC-1", "not run")], set(), id="one of two not run"
-        ),
-        pytest.param([scenario("S-9", "AC-3", "passed")], set(), id="not covered is never met"),
-        pytest.param([gate("tests", "passed"), gate("start", "failed")], {"tests"}, id="gates by their kind"),
-    ],
-)
-def test_a_criterion_is_met_only_when_all_its_scenarios_passed(verdicts: list[Verdict], expected: set[str]) -> None:
-    assert met(SPECIFICATION, verdicts) == expected
 
 
 def finding(severity: int, category: str = "misleading", *, reproduced: bool | None = None) -> Finding:

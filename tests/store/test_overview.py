@@ -147,7 +147,7 @@ async def test_a_criterion_is_met_only_if_all_its_scenarios_passed(store: Store,
             ended(1, FIRST, kept=True),
         ),
     )  # fmt: skip
-    assert [state.status for state in overview.criteria] == ["unmet", "met", "not covered", "unmet"]
+    assert [state.status for state in overview.criteria] == ["unmet", "met", "not covered", "not checked"]
     assert [verdict.check for verdict in overview.criteria[0].verdicts] == ["S-1", "S-2"]
 
 
