@@ -13,7 +13,7 @@ from macrohard.domain.budget import (
     Share,
     Spent,
 )
-from macrohard.domain.design import Control, Design, Look, Screen
+from macrohard.domain.design import Command, Control, Design, Look, Route, Screen
 from macrohard.domain.isolation import TIERS, Tier, at_least
 from macrohard.domain.overview import (
     CriterionState,
@@ -36,7 +36,7 @@ from macrohard.domain.run import (
     SessionOutcome,
     SessionResult,
 )
-from macrohard.domain.scenario import Scenario, ScenarioSet, Step
+from macrohard.domain.scenario import BrowserStep, Scenario, ScenarioSet, ServiceStep, Step, TerminalStep
 from macrohard.domain.specification import (
     Criterion,
     Decision,
@@ -60,9 +60,11 @@ __all__ = [
     "TIERS",
     "Artifacts",
     "Assignment",
+    "BrowserStep",
     "BudgetState",
     "Caps",
     "CheckKind",
+    "Command",
     "Control",
     "Costs",
     "Criterion",
@@ -88,6 +90,7 @@ __all__ = [
     "ProductKind",
     "Question",
     "RefusedRequest",
+    "Route",
     "RunOutcome",
     "RunOverview",
     "RunStatus",
@@ -95,6 +98,7 @@ __all__ = [
     "Scenario",
     "ScenarioSet",
     "Screen",
+    "ServiceStep",
     "SessionOutcome",
     "SessionResult",
     "SessionSummary",
@@ -104,6 +108,7 @@ __all__ = [
     "Spent",
     "Step",
     "Task",
+    "TerminalStep",
     "Tier",
     "UserReport",
     "UserSession",

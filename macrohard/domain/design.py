@@ -25,6 +25,28 @@ class Screen(Value):
     controls: tuple[Control, ...] = ()
 
 
+class Route(Value):
+    """One thing that programs can ask a service for."""
+
+    method: str
+    path: str
+    purpose: str
+    request: str = ""
+    """Fields, headers, who may; in precise words."""
+    answer: str = ""
+    """Statuses, with the fields of each answer, letter for letter."""
+
+
+class Command(Value):
+    """One way to call the product in a terminal, or one function of a library."""
+
+    usage: str
+    """As it is typed, or its signature."""
+    purpose: str
+    output: str = ""
+    """What it prints, returns and writes, with exit codes or exceptions, letter for letter."""
+
+
 class Look(Value):
     """Design tokens; colours as #rrggbb."""
 
@@ -40,7 +62,10 @@ class Design(Value):
     """Screens with their labelled controls, the data model, conventions, look."""
 
     summary: str
-    screens: tuple[Screen, ...]
+    screens: tuple[Screen, ...] = ()
+    """Of web products; the others have routes, or commands."""
+    routes: tuple[Route, ...] = ()
+    commands: tuple[Command, ...] = ()
     conventions: tuple[str, ...] = ()
     """Texts, formats and behaviours that hold on every screen, e.g. how dates are written, what follows saving."""
     data_model: JsonObject = Field(default_factory=dict)

@@ -1,14 +1,14 @@
 """An executable acceptance test of one criterion: steps as data, never code, hidden from coders."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, JsonValue, model_validator
 
 from macrohard.domain.value import Value
 
 
 class _Step(Value):
-    """Texts may hold placeholders: see `macrohard.product.placeholders`."""
+    """Texts may hold placeholders: see `macrohard.product.placeholders`; outside a browser other braces are braces."""
 
 
 class Open(_Step):
@@ -160,23 +160,167 @@ class Download(_Step):
     absent: tuple[str, ...] = ()
 
 
-Step = Annotated[
-    Open | Click | Fill | Choose | Check | Press | Upload | Reload | Restart | NewBrowser | Resize
-    | See | SeeRow | SeeOrder | SeeControl | SeeValue | SeeRows | SeeFits | Download,
-    Field(discriminator="do"),
-]  # fmt: skip
+class Request(_Step):
+    """Ask the product's service for something, as a program would; the answer is what the next steps look at.
 
-ASSERTIONS = frozenset({"see", "see_row", "see_order", "see_control", "see_value", "see_rows", "see_fits", "download"})
+    Redirects are not followed.
+    """
+
+    do: Literal["request"] = "request"
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] = "GET"
+    path: str = Field(pattern=r"^/")
+    """With its query."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    json_body: JsonValue = None
+    """Sent as JSON; None: nothing is."""
+    text_body: str | None = None
+    """Sent as it is, with the Content-Type of `headers`; not together with `json_body`."""
+    client: str = ""
+    """Whose cookies are sent and kept; each name is a client of its own."""
+
+    @model_validator(mode="after")
+    def _one_body(self) -> Self:
+        if self.json_body is not None and self.text_body is not None:
+            raise ValueError("json_body or text_body, not both")
+        return self
+
+
+class SeeStatus(_Step):
+    """The last answer has this status."""
+
+    do: Literal["see_status"] = "see_status"
+    status: int = Field(ge=100, le=599)
+
+
+class SeeJson(_Step):
+    """In the last answer's JSON, or in that of the last command's output, there is this place, and holds this.
+
+    Of `value`, `count` and `type` at most one is given; with none of them, it may hold anything.
+    """
+
+    do: Literal["see_json"] = "see_json"
+    at: str = ""
+    """As in `items[0].name`; `items[name=Milk].price` is the one element whose `name` is "Milk"; empty: all of it."""
+    value: JsonValue = None
+    """Objects may hold more than is named here; lists and everything else must be equal."""
+    count: int | None = Field(default=None, ge=0)
+    """So many elements."""
+    type: Literal["any", "text", "number", "boolean", "list", "object"] | None = None
+    present: bool = True
+    """False: there is no such place, or it holds something else."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _may_hold_anything(cls, data: Any) -> Any:
+        # A null that was written is a value; one that is only the default is not.
+        if isinstance(data, dict) and not {"value", "count", "type"} & set(data):
+            return {**data, "type": "any"}
+        return data
+
+    @model_validator(mode="after")
+    def _holds_one_thing(self) -> Self:
+        given = [self.value is not None, self.count is not None, self.type is not None]
+        if sum(given) > 1:
+            raise ValueError("one of value, count and type, not several")
+        return self
+
+
+class SeeHeader(_Step):
+    """The last answer has this header, and it contains this text."""
+
+    do: Literal["see_header"] = "see_header"
+    name: str
+    text: str = ""
+    present: bool = True
+
+
+class Keep(_Step):
+    """Remember what is at this place of the JSON that `see_json` looks at; later texts have it as `{kept:NAME}`."""
+
+    do: Literal["keep"] = "keep"
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    at: str
+
+
+class Run(_Step):
+    """Run a command as a person would in the product's folder; its output is what the next steps look at."""
+
+    do: Literal["run"] = "run"
+    command: str
+    input: str = ""
+    """What it reads from its standard input, which then ends."""
+    environment: dict[str, str] = Field(default_factory=dict)
+    timeout_seconds: int = Field(default=30, ge=1, le=120)
+
+
+class Converse(_Step):
+    """Run a command in a terminal of 80 by 24, and type; what then stands there is what the next steps look at."""
+
+    do: Literal["converse"] = "converse"
+    command: str
+    lines: tuple[str, ...] = ()
+    """Each is typed with Return once the screen has come to rest; `<Up>`, `<Ctrl-C>` and the like are keys."""
+
+
+class SeeExit(_Step):
+    """The last command ended with this code; None: with any but 0."""
+
+    do: Literal["see_exit"] = "see_exit"
+    code: int | None = 0
+
+
+class SeeOutput(_Step):
+    """The last answer's body, or the last command's output, contains this text, or does not."""
+
+    do: Literal["see_output"] = "see_output"
+    text: str
+    stream: Literal["any", "stdout", "stderr"] = "any"
+    present: bool = True
+    exactly: bool = False
+    """Is this text, but for space at its ends."""
+
+
+class PutFile(_Step):
+    """Put a text file into the product's folder before what follows."""
+
+    do: Literal["put_file"] = "put_file"
+    path: str = Field(pattern=r"^[^/]")
+    content: str
+
+
+class SeeFile(_Step):
+    """A file in the product's folder contains this text; or, with `present` false, does not, or is not there."""
+
+    do: Literal["see_file"] = "see_file"
+    path: str = Field(pattern=r"^[^/]")
+    text: str = ""
+    present: bool = True
+
+
+BrowserStep = (
+    Open | Click | Fill | Choose | Check | Press | Upload | Reload | NewBrowser | Resize
+    | See | SeeRow | SeeOrder | SeeControl | SeeValue | SeeRows | SeeFits | Download
+)  # fmt: skip
+ServiceStep = Request | SeeStatus | SeeJson | SeeHeader | Keep
+TerminalStep = Run | Converse | SeeExit | SeeOutput | PutFile | SeeFile
+Step = Annotated[BrowserStep | ServiceStep | TerminalStep | Restart, Field(discriminator="do")]
+
+ASSERTIONS = frozenset(
+    {"see", "see_row", "see_order", "see_control", "see_value", "see_rows", "see_fits", "download"}
+    | {"see_status", "see_json", "see_header", "see_exit", "see_output", "see_file"}
+)
 
 
 class Scenario(Value):
-    """Each scenario starts with a fresh browser and a product that was just started with empty data."""
+    """Each scenario starts with a product that was just started with empty data, and with fresh browsers and clients.
+
+    Steps of a browser, of a program that asks the service, and of a terminal may follow each other in one scenario.
+    """
 
     id: str = Field(pattern=r"^S-[1-9][0-9]*$")
     criterion: str = Field(pattern=r"^AC-[1-9][0-9]*$")
     title: str
     """The behaviour in words, without the steps: this is what a coder is told when it fails."""
-    driver: Literal["browser"] = "browser"
     steps: tuple[Step, ...] = Field(min_length=1)
 
     @property

@@ -10,7 +10,7 @@ from macrohard.events import Designed, Planned, ScenariosWritten, Specified
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.phases import phase
 from macrohard.factory.state import State, TaskInput
-from macrohard.product import UnknownPlaceholder, filled_scenario
+from macrohard.product import UnknownPlaceholder, check_placeholders
 
 
 def _reading(context: FactoryContext) -> str:
@@ -162,7 +162,7 @@ def _check_scenarios(report: ScenarioSet, specification: Specification) -> None:
         raise ToolError("two scenarios have the same id")
     for scenario in report.scenarios:
         try:
-            filled_scenario(scenario, now=datetime.now(UTC))
+            check_placeholders(scenario, now=datetime.now(UTC))
         except UnknownPlaceholder as error:
             raise ToolError(f"{scenario.id}: {error}") from error
     known = {criterion.id: criterion for criterion in specification.criteria}

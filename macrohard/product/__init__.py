@@ -5,7 +5,7 @@ from macrohard.product.drawing import Drawing, DrawingTable
 from macrohard.product.easel import Artwork, Easel
 from macrohard.product.film import Ending, Film, NoFilm, make_film
 from macrohard.product.manifest import Manifest, read_manifest
-from macrohard.product.placeholders import UnknownPlaceholder, filled, filled_scenario, repeated
+from macrohard.product.placeholders import UnknownPlaceholder, check_placeholders, filled, repeated
 from macrohard.product.preview import preview
 from macrohard.product.service import PORT, Service, checkout
 from macrohard.product.svg import SvgRefused
@@ -26,9 +26,9 @@ __all__ = [
     "UnknownPlaceholder",
     "UserVisit",
     "VisitRecord",
+    "check_placeholders",
     "checkout",
     "filled",
-    "filled_scenario",
     "make_film",
     "open_visit",
     "preview",

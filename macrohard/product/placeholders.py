@@ -9,19 +9,26 @@
 | `{year}`       | 2026             | a bare number of years: `{year+1}`                  |
 
 `{x*1000}` stands for 1000 x, so that long input need not be written out. `{{` and `}}` stand for the braces themselves.
-A day that the month does not have becomes its last one.
+A day that the month does not have becomes its last one. `{kept:NAME}` is what a step `keep` remembered under that name:
+as the whole of a value in JSON it is that value, elsewhere its text.
+
+In the steps of a program or a terminal, braces around anything else are braces, and none are doubled: commands, JSON
+and files are full of them.
 """
 
 import calendar
+import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from pydantic import TypeAdapter
+from pydantic import JsonValue, TypeAdapter
 
-from macrohard.domain import Scenario
-from macrohard.domain.scenario import Step
+from macrohard.domain import Scenario, ServiceStep, Step, TerminalStep
 
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_UNMISTAKABLE = re.compile(r"\{((?:today|now|time|this month|year)(?: *[+-][^{}]*)?|kept:[^{}]*)\}")
+_KEPT = re.compile(r"\{kept:([^{}]*)\}")
 _REPEATED = re.compile(r"\{([^{}])\*(\d{1,6})\}")
 REPEATED_AT_MOST = 100_000
 _OFFSET = re.compile(r"([+-])(\d{1,4})(min|[dwmyh]?)")
@@ -44,7 +51,7 @@ def repeated(text: str) -> str:
     return _REPEATED.sub(lambda match: match[1] * min(int(match[2]), REPEATED_AT_MOST), text)
 
 
-def filled(text: str, *, now: datetime) -> str:
+def filled(text: str, *, now: datetime, kept: Mapping[str, JsonValue] | None = None) -> str:
     """`text` with every placeholder replaced, as of `now`.
 
     Raises:
@@ -56,33 +63,58 @@ def filled(text: str, *, now: datetime) -> str:
             return match[0][0]
         if match[1] is None:
             raise UnknownPlaceholder(f"a single {match[0]} in {text!r}; a brace itself is written twice")
-        return _value(match[1], now.astimezone(UTC))
+        return _value(match[1], now.astimezone(UTC), kept or {})
 
     return _PIECE.sub(replace, repeated(text))
 
 
-def filled_scenario(scenario: Scenario, *, now: datetime) -> Scenario:
-    """The scenario with every text of its steps filled.
+def filled_step(step: Step, *, now: datetime, kept: Mapping[str, JsonValue]) -> Step:
+    """The step with every text filled.
 
     Raises:
-        UnknownPlaceholder: as for `filled`.
+        UnknownPlaceholder: as for `filled`; also a name that nothing was kept under.
     """
-    steps = tuple(
-        _STEP.validate_python({name: _filled_value(value, now) for name, value in step.model_dump().items()})
-        for step in scenario.steps
-    )
-    return scenario.model_copy(update={"steps": steps})
+
+    def fill(value: object, *, json_value: bool) -> object:
+        if isinstance(value, list | tuple):
+            return [fill(one, json_value=json_value) for one in value]
+        if isinstance(value, dict):
+            return {name: fill(one, json_value=json_value) for name, one in value.items()}
+        if not isinstance(value, str):
+            return value
+        if not isinstance(step, ServiceStep | TerminalStep):
+            return filled(value, now=now, kept=kept)
+        if json_value and (whole := _KEPT.fullmatch(value)) and whole[1] in kept:
+            return kept[whole[1]]
+        return _UNMISTAKABLE.sub(lambda match: _value(match[1], now.astimezone(UTC), kept), repeated(value))
+
+    data = {name: fill(value, json_value=name in ("value", "json_body")) for name, value in step.model_dump().items()}
+    return _STEP.validate_python(data)
 
 
-def _filled_value(value: object, now: datetime) -> object:
-    if isinstance(value, str):
-        return filled(value, now=now)
-    if isinstance(value, tuple):
-        return tuple(_filled_value(one, now) for one in value)
-    return value
+def check_placeholders(scenario: Scenario, *, now: datetime) -> None:
+    """Make sure that every text of the steps can be filled when its turn comes.
+
+    Raises:
+        UnknownPlaceholder: as for `filled_step`.
+    """
+    kept: dict[str, JsonValue] = {}
+    for step in scenario.steps:
+        filled_step(step, now=now, kept=kept)
+        if step.do == "keep":
+            kept[step.name] = "1"
 
 
-def _value(placeholder: str, now: datetime) -> str:
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _value(placeholder: str, now: datetime, kept: Mapping[str, JsonValue]) -> str:
+    if placeholder.startswith("kept:"):
+        name = placeholder.removeprefix("kept:")
+        if name not in kept:
+            raise UnknownPlaceholder(f"{{{placeholder}}}: no step before it keeps anything as {name!r}")
+        return _text(kept[name])
     base = placeholder.split("+", 1)[0].split("-", 1)[0].strip()
     offsets = placeholder.strip().removeprefix(base).replace(" ", "")
     if base not in _FORMATS or _OFFSET.sub("", offsets):

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from macrohard.domain import Scenario, Step, Value, VerdictStatus
 from macrohard.errors import ToolError
 from macrohard.product.browser import Browser, BrowserBroke, StepFailed, StepMalformed, Visit
-from macrohard.product.placeholders import UnknownPlaceholder, filled_scenario
+from macrohard.product.placeholders import UnknownPlaceholder, check_placeholders, filled_step
 from macrohard.product.service import Service
+from macrohard.product.telling import told
 
 
 class ScenarioResult(Value):
@@ -82,7 +83,9 @@ class _Attempt:
 async def _attempt(browser: Browser, service: Service, scenario: Scenario) -> _Attempt:
     try:
         await service.restart(wiped=True)
-        steps = filled_scenario(scenario, now=await service.now()).steps
+        now = await service.now()
+        check_placeholders(scenario, now=now)
+        steps = tuple(filled_step(step, now=now, kept={}) for step in scenario.steps)
     except ToolError as error:
         return _Attempt("failed", scenario.steps, problem=f"the product does not start: {error}")
     except UnknownPlaceholder as error:
@@ -135,58 +138,3 @@ async def _screenshot(visit: Visit) -> bytes | None:
         return await asyncio.wait_for(visit.screenshot(), 5)
     except (StepFailed, TimeoutError):
         return None
-
-
-def told(steps: tuple[Step, ...], failed: int | None) -> str:
-    """The steps in words, one a line; the failed one is marked, those after it were not run."""
-    lines = []
-    for number, step in enumerate(steps, start=1):
-        mark = " " if failed is None or number < failed else ("✗" if number == failed else "·")
-        lines.append(f"{mark} {number}. {in_words(step)}")
-    return "\n".join(lines)
-
-
-def in_words(step: Step) -> str:
-    """One step as a sentence."""
-    data = step.model_dump()
-    row = f' in the row with "{data["row"]}"' if data.get("row") else ""
-    absent = "" if data.get("present", True) else "no "
-    match step.do:
-        case "open":
-            return f"open {step.path}"
-        case "click":
-            return f'click the {step.role} "{step.name}"{row}'
-        case "fill":
-            return f'fill "{step.name}" with "{step.value}"'
-        case "choose":
-            return f'choose "{step.value}" in "{step.name}"'
-        case "check":
-            return f'{"tick" if step.on else "untick"} "{step.name}"'
-        case "press":
-            return f"press {step.key}"
-        case "upload":
-            return f'upload {step.filename} to "{step.name}"'
-        case "reload":
-            return "reload the page"
-        case "restart":
-            return "restart the product"
-        case "new_browser":
-            return "open another browser, as somebody else"
-        case "see_fits":
-            return "see that nothing is wider than the window"
-        case "resize":
-            return f"resize the window to {step.width} × {step.height}"
-        case "see":
-            return f'see {"" if step.present else "nothing of "}"{step.text}"{row}'
-        case "see_row":
-            return f"see {absent or 'a '}row with " + ", ".join(f'"{text}"' for text in step.texts)
-        case "see_order":
-            return "see in this order " + ", ".join(f'"{text}"' for text in step.texts)
-        case "see_control":
-            return f'see {absent or "a "}{step.role} "{step.name}"{row}'
-        case "see_value":
-            return f'see "{step.value}" in the field "{step.name}"'
-        case "see_rows":
-            return f"see {step.count} rows"
-        case "download":
-            return f'download a file with the {step.role} "{step.name}"'

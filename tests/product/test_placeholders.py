@@ -3,9 +3,10 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from pydantic import ValidationError
 
 from macrohard.domain import Scenario
-from macrohard.product.placeholders import UnknownPlaceholder, filled, filled_scenario
+from macrohard.product.placeholders import UnknownPlaceholder, check_placeholders, filled, filled_step
 
 NOW = datetime(2026, 11, 22, 9, 30, 59, tzinfo=UTC)
 
@@ -64,7 +65,46 @@ def test_every_text_of_a_scenario_is_filled() -> None:
             ],
         }
     )
-    steps = filled_scenario(scenario, now=NOW).model_dump()["steps"]
+    steps = [filled_step(step, now=NOW, kept={}).model_dump() for step in scenario.steps]
     assert steps[0]["value"] == "2026-11-22"
     assert steps[1] == {"do": "see_row", "texts": ("2026", "Milk"), "present": False}
     assert steps[2]["count"] == 3
+
+
+def test_what_was_kept_comes_back_as_what_it_was() -> None:
+    scenario = Scenario.model_validate(
+        {
+            "id": "S-1",
+            "criterion": "AC-1",
+            "title": "Kept",
+            "steps": [
+                {"do": "request", "method": "POST", "path": "/items", "text_body": '{"a": {"b": "{today}"}}'},
+                {"do": "keep", "name": "id", "at": "id"},
+                {"do": "request", "path": "/items/{kept:id}", "json_body": {"of": ["{kept:id}", "nr {kept:id}"]}},
+                {"do": "see_json", "at": "id", "value": "{kept:id}"},
+                {"do": "see_json", "at": "tags", "present": False},
+                {"do": "run", "command": 'python3 -c \'print(f"{x}", "{x*3}")\''},
+            ],
+        }
+    )
+    check_placeholders(scenario, now=NOW)
+    steps = [filled_step(step, now=NOW, kept={"id": 7}).model_dump() for step in scenario.steps]
+    assert steps[0]["text_body"] == '{"a": {"b": "2026-11-22"}}'
+    assert (steps[2]["path"], steps[2]["json_body"]) == ("/items/7", {"of": [7, "nr 7"]})
+    assert steps[3]["value"] == 7
+    assert (steps[4]["type"], steps[4]["value"]) == ("any", None)
+    assert steps[5]["command"] == 'python3 -c \'print(f"{x}", "xxx")\''
+    with pytest.raises(UnknownPlaceholder, match="no step before it keeps anything as 'id'"):
+        check_placeholders(scenario.model_copy(update={"steps": scenario.steps[2:]}), now=NOW)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"do": "see_json", "at": "a", "value": 1, "count": 1},
+        {"do": "request", "path": "/", "json_body": 1, "text_body": "1"},
+    ],
+)
+def test_a_step_says_one_thing(step: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Scenario.model_validate({"id": "S-1", "criterion": "AC-1", "title": "Twice", "steps": [step]})
