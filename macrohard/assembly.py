@@ -150,7 +150,7 @@ class Factory:
             surroundings = Surroundings(
                 store=self._store,
                 home=self._settings.home,
-                catalogue=catalogue(),
+                catalogue=catalogue(self._settings),
                 sandboxes=pool,
                 endpoints=endpoints,
                 limiters=self._limiters,
@@ -201,7 +201,7 @@ class Factory:
         return Replays(
             store=self._store,
             home=self._settings.home,
-            catalogue=catalogue(),
+            catalogue=catalogue(self._settings),
             parallel_sessions=self._settings.parallel_sessions,
         )
 
@@ -287,7 +287,7 @@ class Factory:
 
         rows = [Diagnosis(check="database", ok=True, detail=self._store.describe())]
         try:
-            found = catalogue()
+            found = catalogue(self._settings)
             rows.append(
                 Diagnosis(
                     check="agents", ok=True, detail=f"{len(found.agents)} agents, {len(found.personas)} simulated users"
@@ -434,14 +434,21 @@ async def prune_sandboxes(settings: Settings, *, tell: Callable[[str], None]) ->
     )
 
 
-def catalogue() -> Catalogue:
-    """Every agent and persona that comes with this installation.
+def catalogue(settings: Settings, *, project: Path | None = None) -> Catalogue:
+    """Every agent, persona and skill: those of this installation, then the person's own, then those of a `project`.
+
+    `project` is the folder for agents in somebody's repository, see `macrohard.agent.load_catalogue`.
 
     Raises:
         DefinitionError: a file is not understood; names it and the field.
+        RequestError: the settings name a folder that is not there.
     """
+    own = settings.agents_folder
+    if "agents_folder" in settings.model_fields_set and not own.is_dir():
+        raise RequestError(f"agents_folder: there is no folder {own}")
     images = frozenset(path.name for path in folder("sandboxes").iterdir() if path.is_dir())
-    return load_catalogue(folder("agents"), images=images)
+    there = project if project is not None and project.is_dir() else None
+    return load_catalogue((folder("agents"), own), images=images, project=there)
 
 
 def _packages(wish: SandboxSettings) -> Packages | None:

@@ -2,7 +2,10 @@
 
 from macrohard.agent.bench import PRODUCT_ROOT, Bench, Visit
 from macrohard.agent.definition import PRODUCT, AgentDefinition, Catalogue, Persona, load_catalogue
+from macrohard.agent.guidance import guides_for
+from macrohard.agent.panel import drawn_panel
 from macrohard.agent.session import OpenBench, Session
+from macrohard.agent.skills import Skill
 from macrohard.agent.transcript import Entry, TranscriptLog
 from macrohard.agent.workshop import ALL_FILES, Commits, open_workshop
 
@@ -18,8 +21,11 @@ __all__ = [
     "OpenBench",
     "Persona",
     "Session",
+    "Skill",
     "TranscriptLog",
     "Visit",
+    "drawn_panel",
+    "guides_for",
     "load_catalogue",
     "open_workshop",
 ]

@@ -1,9 +1,11 @@
 """What stands on an agent's bench: a sandbox with the product's files, or a browser on the running product."""
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Protocol
 
 from macrohard.agent.outputs import Outputs
+from macrohard.agent.skills import Skill
 from macrohard.domain import JsonObject, Picture, Value, owns
 from macrohard.errors import ToolError
 from macrohard.llm.media import Aspect
@@ -83,6 +85,8 @@ class Bench:
         self.workspace, self.files = workspace, files
         self.takes_pictures = False
         """Whether the model behind the agent is shown what things look like; the session says so."""
+        self.skills: Mapping[str, Skill] = {}
+        """What the agent can read when it needs it; the session says so."""
         self._outputs: Outputs | None = None
 
     @property

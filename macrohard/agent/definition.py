@@ -1,18 +1,24 @@
 """Agents and personas as files: front matter that is checked to the letter, and a prompt."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Final
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from macrohard.domain import Value
+from macrohard.agent.front_matter import split_matter, text_of, validated
+from macrohard.agent.skills import Skill, listing, load_skills
+from macrohard.agent.tools import TOOLS
+from macrohard.domain import ProductKind, Value
 from macrohard.errors import DefinitionError
 from macrohard.llm import ModelRole
 
-ToolName = Literal["shell", "read", "write", "edit", "search", "look", "act", "picture", "clip"]
+NAME: Final = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+NEED_NO_SANDBOX: Final = frozenset({"look", "act", "skill", "ask"})
+"""Tools of those that only think, or only look."""
+DESCRIPTION_CHARACTERS: Final = 200
+"""The planner reads all descriptions in every run."""
 
 
 class Limits(Value):
@@ -26,31 +32,39 @@ class Limits(Value):
 class AgentDefinition(Value):
     """One specialist."""
 
-    name: str
-    description: str
+    name: str = Field(pattern=NAME)
+    description: str = Field(min_length=1, max_length=DESCRIPTION_CHARACTERS)
     """One sentence; the planner chooses by it."""
     model: ModelRole
     sandbox: str | None = None
     """The image whose sandbox holds the product's files while the agent works, or "product" for the one that products
     of the run are built and checked in; None: it only thinks, or only looks."""
-    tools: tuple[ToolName, ...] = ()
+    tools: tuple[str, ...] = ()
     """Beside `finish`, which every agent has."""
     parts: tuple[str, ...] = ()
-    """Files in agents/parts/ that are put before the prompt."""
+    """Files in parts/ that are put before the prompt."""
+    skills: Mapping[str, Skill] = Field(default_factory=dict)
+    """What it can read when it needs it; in its file "all", or a list of names."""
     assignable: bool = False
     """Whether the planner and the manager may give tasks to it."""
     limits: Limits
     prompt: str
-    """With its parts: the system message, the same byte for byte in every session."""
+    """With its parts and the list of its skills: the system message, the same byte for byte in every session."""
     hash: str
-    """SHA-256 of what the prompt and the settings were made of; recorded with each session."""
+    """SHA-256 of what the prompt, the settings and the skills were made of; recorded with each session."""
+    path: str = ""
+    """The file it was read from."""
 
 
 class Persona(Value):
     """How a simulated user behaves; behaviour, not biography."""
 
-    name: str
-    description: str
+    name: str = Field(pattern=NAME)
+    description: str = Field(min_length=1, max_length=DESCRIPTION_CHARACTERS)
+    kinds: tuple[ProductKind, ...] = ("web",)
+    """The products that it is drawn for; see `macrohard.agent.panel`."""
+    core: bool = False
+    """Part of every panel for these kinds."""
     width: int = Field(default=1280, ge=320, le=2560)
     height: int = Field(default=800, ge=320, le=2000)
     keyboard_only: bool = False
@@ -63,6 +77,7 @@ class Catalogue(Value):
 
     agents: Mapping[str, AgentDefinition]
     personas: Mapping[str, Persona]
+    skills: Mapping[str, Skill] = Field(default_factory=dict)
 
     def agent(self, name: str) -> AgentDefinition:
         """The agent of that name; KeyError if there is none."""
@@ -78,62 +93,105 @@ PRODUCT: Final = "product"
 """The name of no image in particular: that of the run's products."""
 
 
-def load_catalogue(folder: Path, *, images: frozenset[str]) -> Catalogue:
-    """Read every agent and persona; `images` are the names that `sandbox` may have.
+def load_catalogue(folders: Sequence[Path], *, images: frozenset[str], project: Path | None = None) -> Catalogue:
+    """Read every agent, persona and skill of folders; what a later one names like an earlier one replaces it.
+
+    `images` are the names that `sandbox` may have. `project` is the last folder, and comes with somebody's repository:
+    its parts are for its own agents, it may add agents and replace those that tasks are given to, but never one that
+    plans or judges, and nothing in it may lead out of it. A folder that is not there holds nothing.
 
     Raises:
         DefinitionError: a file says something that is not understood; names the file and the field.
     """
-    parts = {path.stem: path.read_text(encoding="utf-8").strip() for path in sorted((folder / "parts").glob("*.md"))}
-    agents = {}
-    for path in sorted(folder.glob("*.md")):
-        matter, prompt = _split(path)
-        wanted = matter.get("parts", [])
-        if not isinstance(wanted, list) or (unknown := [part for part in wanted if part not in parts]):
-            raise DefinitionError(
-                path, f"parts: no such file in parts/: {unknown if isinstance(wanted, list) else wanted}"
-            )
-        whole = "\n\n".join([*(parts[part] for part in wanted), prompt])
-        digest = hashlib.sha256(repr((sorted(matter.items()), whole)).encode()).hexdigest()
-        agent = _validated(AgentDefinition, path, {**matter, "name": path.stem, "prompt": whole, "hash": digest})
-        if agent.sandbox not in (None, PRODUCT, *images):
-            raise DefinitionError(path, f"sandbox: no image {agent.sandbox!r}; there are {', '.join(sorted(images))}")
-        if agent.sandbox is None and set(agent.tools) - {"look", "act"}:
-            raise DefinitionError(path, f"tools: {', '.join(agent.tools)} need a sandbox")
-        agents[agent.name] = agent
-    personas = {}
-    for path in sorted((folder / "personas").glob("*.md")):
-        matter, behaviour = _split(path)
-        personas[path.stem] = _validated(Persona, path, {**matter, "name": path.stem, "behaviour": behaviour})
+    parts: dict[str, str] = {}
+    skills: dict[str, Skill] = {}
+    personas: dict[str, Persona] = {}
+    agents: dict[str, AgentDefinition] = {}
+    for folder in folders:
+        parts |= _parts(folder)
+        skills |= load_skills(folder / "skills")
+        personas |= _personas(folder)
+    if project is not None:
+        _refuse_links(project)
+        skills |= load_skills(project / "skills")
+        personas |= _personas(project)
+    for folder in folders:
+        agents |= _agents(folder, parts, skills, images)
+    if project is not None:
+        added = _agents(project, parts | _parts(project), skills, images)
+        for agent in added.values():
+            if (there := agents.get(agent.name)) is not None and not there.assignable:
+                raise DefinitionError(
+                    Path(agent.path),
+                    f"name: {agent.name} plans or judges, so a project cannot replace it; your own folder can",
+                )
+        agents |= added
     if not agents:
-        raise DefinitionError(folder, "holds no agents")
-    return Catalogue(agents=agents, personas=personas)
+        raise DefinitionError(folders[0], "holds no agents")
+    return Catalogue(agents=agents, personas=personas, skills=skills)
 
 
-def _split(path: Path) -> tuple[dict[str, object], str]:
-    text = path.read_text(encoding="utf-8")
-    opening, _, rest = text.partition("---\n")
-    matter, closed, body = rest.partition("\n---\n")
-    if opening or not closed:
-        raise DefinitionError(path, "does not begin with front matter between two lines of three dashes")
-    try:
-        values = yaml.safe_load(matter)
-    except yaml.YAMLError as error:
-        raise DefinitionError(path, f"front matter: {error}") from error
-    if not isinstance(values, dict):
-        raise DefinitionError(path, "front matter is not a list of names and values")
-    if not body.strip():
-        raise DefinitionError(path, "has no text after the front matter")
-    return values, body.strip()
+def _parts(folder: Path) -> dict[str, str]:
+    return {path.stem: text_of(path).strip() for path in sorted((folder / "parts").glob("*.md"))}
 
 
-V = TypeVar("V", bound=Value)
+def _personas(folder: Path) -> dict[str, Persona]:
+    found = {}
+    for path in sorted((folder / "personas").glob("*.md")):
+        matter, behaviour = split_matter(path)
+        _refuse(path, matter, "name", "behaviour")
+        found[path.stem] = validated(Persona, path, {**matter, "name": path.stem, "behaviour": behaviour})
+    return found
 
 
-def _validated(kind: type[V], path: Path, values: Mapping[str, object]) -> V:
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "front matter"
-        raise DefinitionError(path, f"{field}: {first['msg']}") from error
+def _agents(
+    folder: Path, parts: Mapping[str, str], skills: Mapping[str, Skill], images: frozenset[str]
+) -> dict[str, AgentDefinition]:
+    return {path.stem: _agent(path, parts, skills, images) for path in sorted(folder.glob("*.md"))}
+
+
+def _agent(
+    path: Path, parts: Mapping[str, str], skills: Mapping[str, Skill], images: frozenset[str]
+) -> AgentDefinition:
+    matter, prompt = split_matter(path)
+    _refuse(path, matter, "name", "prompt", "hash", "path")
+    texts = [parts[part] for part in _named(path, matter, "parts", parts)]
+    has = {name: skills[name] for name in _named(path, matter, "skills", skills)}
+    tools = [*_named(path, matter, "tools", TOOLS), *(["skill"] if has else [])]
+    whole = "\n\n".join([*texts, prompt, *filter(None, (listing(has),))])
+    made_of = (sorted(matter.items()), whole, [skill.hash for skill in has.values()])
+    digest = hashlib.sha256(repr(made_of).encode()).hexdigest()
+    given = {"name": path.stem, "tools": tools, "skills": has, "prompt": whole, "hash": digest, "path": str(path)}
+    agent = validated(AgentDefinition, path, {**matter, **given})
+    if agent.sandbox not in (None, PRODUCT, *images):
+        raise DefinitionError(path, f"sandbox: no image {agent.sandbox!r}; there are {', '.join(sorted(images))}")
+    if agent.sandbox is None and (lacking := [tool for tool in agent.tools if tool not in NEED_NO_SANDBOX]):
+        raise DefinitionError(path, f"tools: {', '.join(lacking)} need a sandbox")
+    return agent
+
+
+def _named(path: Path, matter: Mapping[str, object], field: str, known: Mapping[str, object]) -> list[str]:
+    """What the field lists, where "all" stands for all skills."""
+    wanted = matter.get(field, [])
+    if field == "skills" and wanted == "all":
+        return list(known)
+    if not isinstance(wanted, list):
+        raise DefinitionError(path, f"{field}: {wanted!r} is not a list of names")
+    if unknown := [str(each) for each in wanted if each not in known]:
+        raise DefinitionError(
+            path, f"{field}: there is no {', '.join(unknown)}; there are {', '.join(sorted(known)) or 'none'}"
+        )
+    return wanted
+
+
+def _refuse(path: Path, matter: Mapping[str, object], *fields: str) -> None:
+    for field in fields:
+        if field in matter:
+            raise DefinitionError(path, f"{field}: comes from the file itself and cannot be set")
+
+
+def _refuse_links(folder: Path) -> None:
+    """Whoever wrote the repository could have this machine's files read through them."""
+    for path in (folder, *sorted(folder.rglob("*"))):
+        if path.is_symlink():
+            raise DefinitionError(path, "is a link, which the agents of a project may not have")

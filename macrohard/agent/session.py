@@ -120,6 +120,7 @@ class Session:
             await self._record(Entry(messages=(self._system(), self._opening())))
         async with open_bench(self._saved) as bench:
             bench.outputs, bench.takes_pictures = self._outputs, self._sees
+            bench.skills = self._agent.skills
             if bench.has_visit:
                 await self._repeat_visit(bench)
             result = await self._loop(bench)

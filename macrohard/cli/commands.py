@@ -468,7 +468,7 @@ def list_agents(json: JsonOption = False) -> None:
     from macrohard.cli.drive import output
     from macrohard.cli.staff import print_catalogue
 
-    found = catalogue()
+    found = catalogue(_settings())
     if json:
         _print_json(found.model_dump(mode="json"))
         return
@@ -480,7 +480,7 @@ def check_agents() -> None:
     """Check every agent and persona file to the letter."""
     from macrohard.assembly import catalogue
 
-    found = catalogue()
+    found = catalogue(_settings())
     print(f"{len(found.agents)} agents and {len(found.personas)} personas are understood")
 
 

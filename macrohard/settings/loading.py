@@ -42,7 +42,11 @@ def settings_file() -> Path:
     """The settings file: `MACROHARD_SETTINGS`, or the usual place, where it may be missing."""
     if named := os.environ.get(f"{PREFIX}SETTINGS"):
         return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "macrohard" / "settings.toml"
+    return _config() / "settings.toml"
+
+
+def _config() -> Path:
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "macrohard"
 
 
 def _home() -> Path:
@@ -74,6 +78,8 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=_home)
     """Where runs, product repositories, artifacts and the SQLite file are kept."""
+    agents_folder: Path = Field(default_factory=lambda: _config() / "agents")
+    """The person's own agents, personas, parts and skills; what is named like one that comes along replaces it."""
     database_url: str = Field(default="", repr=False)
     """An SQLAlchemy URL; empty: an SQLite file in `home`."""
     endpoints: dict[EndpointName, EndpointTable] = Field(default_factory=dict)
@@ -127,10 +133,10 @@ class Settings(BaseSettings):
     sandboxes: SandboxSettings = SandboxSettings()
     """How strong sandboxes have to be, how many there are at once, and what they can install."""
 
-    @field_validator("home")
+    @field_validator("home", "agents_folder")
     @classmethod
-    def _absolute(cls, home: Path) -> Path:
-        return home.expanduser().absolute()
+    def _absolute(cls, folder: Path) -> Path:
+        return folder.expanduser().absolute()
 
     @field_validator("base_url")
     @classmethod
