@@ -1,9 +1,7 @@
 """Putting a commit into a person's folder without running, following or overwriting anything that is there."""
 
 import asyncio
-import os
 import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated
@@ -12,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from macrohard.domain import Value
 from macrohard.errors import RequestError, Unavailable
+from macrohard.workspace.files import replace, small_text
 from macrohard.workspace.git import Answer, git
 
 MARKER = "macrohard.json"
@@ -118,7 +117,7 @@ class _Folder:
 
 
 def _mark(destination: Path, marker: _Marker) -> None:
-    _replace(destination / ".git" / MARKER, marker.model_dump_json().encode())
+    replace(destination / ".git" / MARKER, marker.model_dump_json().encode())
 
 
 def _inspect(destination: Path, identity: str) -> _Marker:
@@ -139,7 +138,7 @@ def _inspect(destination: Path, identity: str) -> _Marker:
     for folder in (own, own / "objects", own / "objects" / "pack", own / "refs", own / "refs" / "heads"):
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
             raise RequestError(f"{folder} is not a folder; deliver to another folder than {destination}")
-    text = _text(own / MARKER)
+    text = small_text(own / MARKER)
     if text is None and own.is_dir() and not any(own.iterdir()) and len(list(destination.iterdir())) == 1:
         return _Marker(
             repository=identity, commit=None, pending=None
@@ -152,7 +151,7 @@ def _inspect(destination: Path, identity: str) -> _Marker:
         raise RequestError(f"{destination} holds the product of another run; deliver to another folder")
     if marker.pending is not None or marker.commit is None:
         return marker
-    if _text(own / "HEAD") != "ref: refs/heads/main":
+    if small_text(own / "HEAD") != "ref: refs/heads/main":
         raise RequestError(f"{destination} is not on the branch main; switch to it, or deliver to another folder")
     if _main(own) != marker.commit:
         raise RequestError(f"{destination} has commits of yours on main; deliver to another folder")
@@ -160,20 +159,10 @@ def _inspect(destination: Path, identity: str) -> _Marker:
 
 
 def _main(own: Path) -> str | None:
-    if loose := _text(own / "refs" / "heads" / "main"):
+    if loose := small_text(own / "refs" / "heads" / "main"):
         return loose
-    packed = re.search(r"^([0-9a-f]{40}) refs/heads/main$", _text(own / "packed-refs") or "", re.MULTILINE)
+    packed = re.search(r"^([0-9a-f]{40}) refs/heads/main$", small_text(own / "packed-refs") or "", re.MULTILINE)
     return packed[1] if packed else None
-
-
-def _text(path: Path) -> str | None:
-    """The content of a small regular file; None if there is none or it is a link."""
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return None
-    with open(file, "rb") as opened:
-        return opened.read(1 << 20).decode(errors="replace").strip()
 
 
 async def _make(repository: Path, commit: str, ours: Path) -> None:
@@ -189,7 +178,7 @@ async def _make(repository: Path, commit: str, ours: Path) -> None:
     for step in steps:
         if step.exit_code != 0:
             raise Unavailable(f"the product could not be packed from {repository}: {step.problem}")
-    _replace(ours / "config", _CONFIG.encode())
+    replace(ours / "config", _CONFIG.encode())
 
 
 def _install(ours: Path, own: Path) -> None:
@@ -198,12 +187,12 @@ def _install(ours: Path, own: Path) -> None:
         (own / folder).mkdir(parents=True, exist_ok=True)
     # The index of a pack after the pack: git looks for packs by their index.
     for file in sorted((ours / "objects" / "pack").iterdir(), key=lambda file: file.suffix == ".idx"):
-        _replace(own / "objects" / "pack" / file.name, file)
-    _replace(own / "refs" / "heads" / "main", ours / "refs" / "heads" / "main")
-    _replace(own / "index", ours / "index")
+        replace(own / "objects" / "pack" / file.name, file)
+    replace(own / "refs" / "heads" / "main", ours / "refs" / "heads" / "main")
+    replace(own / "index", ours / "index")
     for name in ("config", "HEAD"):
         if not (own / name).exists():
-            _replace(own / name, ours / name)
+            replace(own / name, ours / name)
 
 
 def leave_beside(destination: Path, files: Mapping[str, bytes]) -> None:
@@ -216,27 +205,13 @@ def leave_beside(destination: Path, files: Mapping[str, bytes]) -> None:
     """
     try:
         for name, content in files.items():
-            _replace(destination / name, content)
+            replace(destination / name, content)
         information = destination / ".git" / "info"
         if information.is_symlink():
             information.unlink()
         information.mkdir(exist_ok=True)
-        _replace(information / "exclude", "".join(f"/{name}\n" for name in files).encode())
+        replace(information / "exclude", "".join(f"/{name}\n" for name in files).encode())
     except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
         raise RequestError(
             f"{error.filename2 or error.filename} is in the way; move it, or deliver elsewhere"
         ) from error
-
-
-def _replace(target: Path, content: bytes | Path) -> None:
-    """Set a file at once, so that neither a crash nor a link in its place does harm."""
-    draft = target.with_name(f".{target.name}.macrohard")
-    draft.unlink(missing_ok=True)
-    # "x": a link that something puts there meanwhile is not followed.
-    with draft.open("xb") as file:
-        if isinstance(content, bytes):
-            file.write(content)
-        else:
-            with content.open("rb") as source:
-                shutil.copyfileobj(source, file)
-    draft.replace(target)
