@@ -21,6 +21,7 @@ from macrohard.domain import (
     Value,
     Verdict,
 )
+from macrohard.domain.verdict import Contradiction
 
 
 class RunStarted(Value):
@@ -184,6 +185,14 @@ class Verified(Value):
     verdict: Verdict
 
 
+class ClaimsChecked(Value):
+    """What a session's report says was held against its log; the last word counts."""
+
+    type: Literal["claims checked"] = "claims checked"
+    session_id: str
+    contradictions: tuple[Contradiction, ...]
+
+
 class Used(Value):
     """One simulated user's whole visit."""
 
@@ -252,7 +261,7 @@ def waiting_in_words(event: SandboxAwaited) -> str:
 Event = Annotated[
     RunStarted | RunEnded | PhaseStarted | PhaseEnded | Specified | Designed | Planned | ScenariosWritten
     | SessionStarted | ModelCalled | ModelTroubled | ToolUsed | PackagesFetched | SessionEnded | Integrated | Verified
-    | Used | Found
+    | ClaimsChecked | Used | Found
     | IterationEnded | Filmed | SandboxAwaited | Progress,
     Field(discriminator="type"),
 ]  # fmt: skip

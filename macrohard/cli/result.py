@@ -142,6 +142,11 @@ def print_details(overview: RunOverview, console: Console) -> None:
         console.print(Text(f"  {commit} · {dollars(iteration.cost_usd)} · {duration(iteration.seconds)}", "dim"))
         if iteration.reason:
             console.print(Text(f"  {printable(iteration.reason)}"))
+    if denied := [(session, each) for session in overview.sessions for each in session.contradictions]:
+        console.print(Text("\nReported, and denied by the session's own log", "bold"))
+        for session, each in denied:
+            said = f'{session.agent}, iteration {session.iteration}: "{each.claim}", but {each.log}'
+            console.print(Text(f"  · {one_line(said, 400)}"))
     if any(iteration.commit for iteration in overview.iterations):
         run = overview.summary.id
         console.print(Text(f"\nGo back to one:  macrohard open {run} --iteration N"))

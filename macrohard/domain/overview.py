@@ -12,7 +12,7 @@ from macrohard.domain.scenario import Scenario
 from macrohard.domain.specification import Criterion, Specification
 from macrohard.domain.usage import DemoFilm, UserSession
 from macrohard.domain.value import Value
-from macrohard.domain.verdict import Finding, Verdict
+from macrohard.domain.verdict import Contradiction, Finding, Verdict
 
 
 class RunSummary(Value):
@@ -57,6 +57,8 @@ class SessionSummary(Value):
     seconds: float
     parent: str | None = None
     """The session that started it; None: the factory did."""
+    contradictions: tuple[Contradiction, ...] = ()
+    """What it reported and its own log denies."""
 
 
 class CriterionState(Value):

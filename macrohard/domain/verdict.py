@@ -41,6 +41,24 @@ class Finding(Value):
     detail: str
     page: str = ""
     element: str = ""
+    expected: str = ""
+    """What was expected instead, by who acted on the element."""
+    step: int = 0
+    """Of the visit of who found it; 0: no particular one."""
+    seen_by: tuple[str, ...] = ()
+    """All who noticed it, when what several noticed is told as one."""
     reproduced: bool | None = None
-    """In a fresh browser; None: not tried."""
+    """In a fresh browser; None: not tried, or the way there could not be gone again."""
     evidence: tuple[str, ...] = ()
+
+
+class Contradiction(Value):
+    """Something that a session's report says and its own log of tool calls denies; decides nothing by itself."""
+
+    about: Literal["tests", "start", "page", "file"]
+    claim: str
+    """The report's own words."""
+    log: str
+    """What the log has instead, in one sentence for people."""
+    path: str = ""
+    """Of the file that the claim is about."""

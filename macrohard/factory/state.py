@@ -36,6 +36,8 @@ class State(TypedDict, total=False):
     """What the agents of those tasks told."""
     verdicts: str
     """Of the present iteration's commit."""
+    claims: str
+    """What sessions of the present iteration reported and their logs deny."""
     problems: str
     """What the present iteration is to repair; missing in the first."""
     findings: Annotated[list[str], operator.add]

@@ -6,6 +6,7 @@ from langgraph.types import Overwrite
 from macrohard.domain import Plan, ScenarioSet, Specification
 from macrohard.errors import ToolError
 from macrohard.events import IterationEnded, Planned
+from macrohard.factory.claims import Claims, with_claims
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.phases import phase
 from macrohard.factory.problems import Findings, Problem, Problems, Verdicts, met, problems_of
@@ -26,7 +27,9 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
         good = state.get("good")
         gained, lost = sorted(now - before), sorted(before - now)
         kept = good is None or not lost
-        problems = problems_of(specification, verdicts, findings)
+        claims = await context.load(Claims, state["claims"]) if "claims" in state else Claims()
+        files = await context.repository.files(state["base"])
+        problems = with_claims(problems_of(specification, verdicts, findings), claims, files=files)
         wanted = {criterion.id for criterion in specification.criteria if criterion.covered}
         failures = sorted(problem.id if problem.kind != "finding" else problem.title for problem in problems)
         ended = ""

@@ -3,8 +3,9 @@
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from macrohard.domain import ScenarioSet, Verdict
-from macrohard.events import Verified
+from macrohard.domain import Plan, ScenarioSet, Verdict
+from macrohard.events import ClaimsChecked, Verified
+from macrohard.factory.claims import Claims, contradictions
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.phases import phase
 from macrohard.factory.problems import Verdicts
@@ -15,7 +16,7 @@ TESTER = "product-tester"
 
 
 async def verify(state: State, runtime: Runtime[FactoryContext]) -> State:
-    """Install, start, test, then every hidden scenario, on the commit that integration left."""
+    """Install, start, test, then every hidden scenario, on the commit that integration left; then what was claimed."""
     context, iteration, commit = runtime.context, state["iteration"], state["base"]
     scenarios = (await context.load(ScenarioSet, state["scenarios"])).scenarios
 
@@ -34,7 +35,24 @@ async def verify(state: State, runtime: Runtime[FactoryContext]) -> State:
                 on_verdict=tell,
                 already={},
             )
-    return {"verdicts": await context.keep(Verdicts(verdicts=verdicts))}
+        claims = await _check_claims(context, state)
+    return {"verdicts": await context.keep(Verdicts(verdicts=verdicts)), "claims": await context.keep(claims)}
+
+
+async def _check_claims(context: FactoryContext, state: State) -> Claims:
+    """Hold what the sessions of this iteration's tasks report against their transcripts."""
+    iteration, found = state["iteration"], []
+    for task in (await context.load(Plan, state["plan"])).tasks:
+        session_id = context.session_id(iteration, "implement", task.id)
+        entries = await context.transcripts.load(session_id)
+        result = entries[-1].result if entries else None
+        if result is None:
+            continue
+        files = await context.repository.files(result.commit or state["base"])
+        denied = contradictions(entries, files=files)
+        await context.emit(ClaimsChecked(session_id=session_id, contradictions=denied))
+        found += [(f"{task.id} ({task.agent})", each) for each in denied]
+    return Claims(found=tuple(found))
 
 
 async def invite(state: State, runtime: Runtime[FactoryContext]) -> list[Send] | str:

@@ -30,7 +30,9 @@ from macrohard.domain import (
     Verdict,
 )
 from macrohard.domain.standing import status_of
+from macrohard.domain.verdict import Contradiction
 from macrohard.events import (
+    ClaimsChecked,
     Designed,
     Event,
     Filmed,
@@ -91,6 +93,7 @@ class Fold:
         self._iterations: dict[int, _Iteration] = {}
         self._phases: dict[Phase, dict[tuple[int, float], tuple[float, float]]] = {}
         self._waits: dict[str, float] = {}
+        self._contradictions: dict[str, tuple[Contradiction, ...]] = {}
         for recorded in events:
             self._take(recorded)
 
@@ -119,6 +122,8 @@ class Fold:
                 iteration.commit = event.commit
             case Verified():
                 iteration.verdicts[event.verdict.check, event.verdict.commit] = event.verdict
+            case ClaimsChecked():
+                self._contradictions[event.session_id] = event.contradictions
             case Found():
                 iteration.findings[event.finding.id] = event.finding
             case Used():
@@ -220,7 +225,10 @@ class Fold:
             design=self.design,
             criteria=self.criteria(),
             iterations=self.iterations(sessions),
-            sessions=tuple(sessions),
+            sessions=tuple(
+                session.model_copy(update={"contradictions": self._contradictions.get(session.id, ())})
+                for session in sessions
+            ),
             phases=self.phases(),
             model_calls=model_calls,
             cost_usd=summary.cost_usd,

@@ -61,6 +61,7 @@ def test_a_terse_requirement_becomes_a_verified_product(
     users = shown["iterations"][-1]["users"]
     assert {user["persona"] for user in users} == {"wrong-input-first", "keyboard-only", "phone"}
     assert all(step["frame"] and step["expectation"] for user in users for step in user["steps"])
+    assert [each["contradictions"] for each in shown["sessions"] if each["contradictions"]] == []
     film = shown["film"]
     assert film["commit"] == result["commit"]
     assert film["steps"] == sum(len(user["steps"]) for user in users)

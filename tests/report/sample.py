@@ -361,6 +361,9 @@ def _sessions(words: str) -> tuple[SessionSummary, ...]:
                 "outcome": "limit" if persona == "phone" else "finished",
                 "problem": "60 turns are over" if persona == "phone" else "",
                 "commit": (FIRST if iteration == 1 else SECOND) if agent == "coder" else None,
+                "contradictions": [{"about": "tests", "claim": "All tests pass." + words, "log": "it ran no tests"}]
+                if task.startswith("T-2")
+                else [],
                 "model_calls": 9 + number,
                 "input_tokens": 41_000 + 900 * number,
                 "output_tokens": 3_200,

@@ -115,6 +115,14 @@ async def test_where_users_stumbled_is_told_without_opening_anything(
     assert "click button “Save”: an error page “Everything I typed is gone!”" in await earlier.inner_text()
 
 
+async def test_what_a_session_claimed_against_its_log_stands_beside_its_task(
+    tmp_path: Path, page: Page, cupboard: Cupboard, shots: Any
+) -> None:
+    await page.goto(await written(tmp_path, overview(shots), cupboard))
+    denied = page.locator("table.work .denied")
+    assert await denied.all_inner_texts() == ["Reported “All tests pass.”, but by its own log it ran no tests."]
+
+
 async def test_iterations_tell_what_was_repaired(tmp_path: Path, page: Page, cupboard: Cupboard, shots: Any) -> None:
     await page.goto(await written(tmp_path, overview(shots), cupboard))
     second = await page.locator(".iteration").nth(1).inner_text()

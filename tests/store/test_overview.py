@@ -17,7 +17,9 @@ from macrohard.domain import (
     Verdict,
     VerdictStatus,
 )
+from macrohard.domain.verdict import Contradiction
 from macrohard.events import (
+    ClaimsChecked,
     Event,
     Found,
     Integrated,
@@ -288,3 +290,13 @@ async def test_the_time_between_two_processes_is_not_counted(store: Store, run_i
     assert again.summary.seconds == first.summary.seconds
     events = await store.events(run_id)
     assert events[-1].at > events[-2].at
+
+
+async def test_what_a_session_reported_against_its_log_stands_with_the_session(store: Store, run_id: str) -> None:
+    denied = Contradiction(about="tests", claim="All tests pass.", log="it ran no tests")
+    checked = ClaimsChecked(session_id="r/1/implement/T-1", contradictions=(denied,))
+    overview = await tell(
+        store, run_id,
+        (session("T-1"), finished("T-1", seconds=1), session("T-2"), finished("T-2", seconds=1), checked, checked),
+    )  # fmt: skip
+    assert [each.contradictions for each in overview.sessions] == [(denied,), ()]
