@@ -71,6 +71,7 @@ class Workbench:
                 self._provider,
                 bundle=await self._repository.bundle(commit),
                 commit=commit,
+                kind="web",
                 scenarios=tests,
                 artifacts=Kept(),
                 on_verdict=ignore,

@@ -38,6 +38,7 @@ from macrohard.domain.run import (
 )
 from macrohard.domain.scenario import BrowserStep, Scenario, ScenarioSet, ServiceStep, Step, TerminalStep
 from macrohard.domain.specification import (
+    SERVED,
     Criterion,
     Decision,
     Exclusion,
@@ -57,6 +58,7 @@ __all__ = [
     "FAILED",
     "PHASES",
     "SHARED",
+    "SERVED",
     "TIERS",
     "Artifacts",
     "Assignment",

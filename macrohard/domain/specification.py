@@ -7,6 +7,8 @@ from pydantic import Field
 from macrohard.domain.value import Value
 
 ProductKind = Literal["web", "api", "cli", "library"]
+SERVED: frozenset[ProductKind] = frozenset({"web", "api"})
+"""These are started and asked; the others are called."""
 Priority = Literal["MUST", "SHOULD"]
 Decision = Literal["build", "ask", "refuse"]
 

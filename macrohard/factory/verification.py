@@ -3,7 +3,7 @@
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from macrohard.domain import Plan, ScenarioSet, Verdict
+from macrohard.domain import Plan, ScenarioSet, Specification, Verdict
 from macrohard.events import ClaimsChecked, Verified
 from macrohard.factory.claims import Claims, contradictions
 from macrohard.factory.context import FactoryContext
@@ -30,6 +30,7 @@ async def verify(state: State, runtime: Runtime[FactoryContext]) -> State:
                 context.sandboxes,
                 bundle=await context.repository.bundle(commit),
                 commit=commit,
+                kind=(await context.load(Specification, state["specification"])).kind,
                 scenarios=scenarios,
                 artifacts=context.artifacts,
                 on_verdict=tell,

@@ -2,21 +2,19 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal
 
-from macrohard.domain import Artifacts, Scenario, Verdict, VerdictStatus
+from macrohard.domain import Artifacts, CheckKind, ProductKind, Scenario, TerminalStep, Verdict, VerdictStatus
+from macrohard.domain.standing import gates_of
 from macrohard.errors import ToolError
 from macrohard.product.browser import Browser, open_browser
 from macrohard.product.scenarios import ScenarioResult, run_scenario
 from macrohard.product.service import Service, checkout, readable
 from macrohard.sandbox.contract import SandboxProvider, SandboxSpec
 
-BASIC_CHECKS: tuple[Literal["manifest"], Literal["install"], Literal["start"], Literal["tests"]] = (
-    "manifest", "install", "start", "tests",
-)  # fmt: skip
 _TAIL_CHARACTERS = 1500
 
 OnVerdict = Callable[[Verdict], Awaitable[None]]
@@ -24,7 +22,7 @@ OnVerdict = Callable[[Verdict], Awaitable[None]]
 
 @dataclass(frozen=True)
 class _Pod:
-    """A product in a sandbox, installed, with a browser beside it."""
+    """A product in a sandbox, installed, with a browser beside it if it has pages."""
 
     service: Service
     browser: Browser | None
@@ -38,9 +36,16 @@ class _Verdicts:
     """The verdicts on one commit: those known before, and those that are told now."""
 
     def __init__(
-        self, *, commit: str, artifacts: Artifacts, on_verdict: OnVerdict, already: Mapping[str, Verdict]
+        self,
+        *,
+        commit: str,
+        kind: ProductKind,
+        artifacts: Artifacts,
+        on_verdict: OnVerdict,
+        already: Mapping[str, Verdict],
     ) -> None:
         self.commit = commit
+        self.kind = kind
         self._artifacts = artifacts
         self._on_verdict = on_verdict
         self._known = dict(already)
@@ -57,7 +62,7 @@ class _Verdicts:
 
     async def basic(
         self,
-        check: Literal["manifest", "install", "start", "tests"],
+        check: CheckKind,
         status: VerdictStatus,
         summary: str,
         *,
@@ -124,35 +129,34 @@ async def verify(
     *,
     bundle: bytes,
     commit: str,
+    kind: ProductKind,
     scenarios: Sequence[Scenario],
     artifacts: Artifacts,
     on_verdict: OnVerdict,
     already: Mapping[str, Verdict],
 ) -> tuple[Verdict, ...]:
-    """Check a commit: manifest, install, start, its own tests, then the hidden scenarios, in two pods at once.
+    """Check a commit of a product of that kind: the gates, then the hidden scenarios, in two pods at once.
 
-    Each pod is fresh: a clean clone of the bundle, installed there. Nothing of the scenarios enters the product's
-    sandbox. What a product gets wrong is a verdict; after a failed manifest, install or start, everything that needs
-    it is "not run". `already` holds verdicts on this commit that need not be repeated, by `Verdict.check`.
+    Each pod is fresh: a clean clone of the bundle, installed there. Of the scenarios nothing enters the product's
+    sandbox but the commands that they type there; what these should write stays outside. What a product gets wrong is
+    a verdict; after a failed manifest, install or start, everything that needs it is "not run". `already` holds
+    verdicts on this commit that need not be repeated, by `Verdict.check`.
 
     Returns:
-        All verdicts, the old ones included: the basic checks, then the scenarios in the order given.
+        All verdicts, the old ones included: the gates of this kind, then the scenarios in the order given.
 
     Raises:
         SandboxUnavailable: a sandbox could not be had, or was lost; the verdicts told until then hold.
     """
-    verdicts = _Verdicts(commit=commit, artifacts=artifacts, on_verdict=on_verdict, already=already)
-    checks = [*BASIC_CHECKS, *(scenario.id for scenario in scenarios)]
+    verdicts = _Verdicts(commit=commit, kind=kind, artifacts=artifacts, on_verdict=on_verdict, already=already)
+    checks = [*gates_of(kind), *(scenario.id for scenario in scenarios)]
     if all(check in verdicts for check in checks):
         return tuple(verdicts[check] for check in checks)
-    waiting: asyncio.Queue[Scenario] = asyncio.Queue()
-    for scenario in scenarios:
-        if scenario.id not in verdicts:
-            waiting.put_nowait(scenario)
+    waiting = deque(scenario for scenario in scenarios if scenario.id not in verdicts)
     try:
         await _check_in_two_pods(provider, bundle, verdicts, waiting)
     except _Broken as broken:
-        for check in BASIC_CHECKS:
+        for check in gates_of(kind):
             await verdicts.basic(check, "not run", f"not run: {broken}")
         for scenario in scenarios:
             await verdicts.not_run(scenario, f"{scenario.title}: not run: {broken}")
@@ -160,7 +164,7 @@ async def verify(
 
 
 async def _check_in_two_pods(
-    provider: SandboxProvider, bundle: bytes, verdicts: _Verdicts, waiting: asyncio.Queue[Scenario]
+    provider: SandboxProvider, bundle: bytes, verdicts: _Verdicts, waiting: deque[Scenario]
 ) -> None:
     second = asyncio.create_task(_second_pod(provider, bundle, verdicts, waiting))
     try:
@@ -172,15 +176,11 @@ async def _check_in_two_pods(
         await asyncio.gather(second, return_exceptions=True)
 
 
-async def _first_pod(
-    provider: SandboxProvider, bundle: bytes, verdicts: _Verdicts, waiting: asyncio.Queue[Scenario]
-) -> None:
+async def _first_pod(provider: SandboxProvider, bundle: bytes, verdicts: _Verdicts, waiting: deque[Scenario]) -> None:
     """Check manifest, install and start, then scenarios."""
-    async with _pod(provider, bundle, verdicts, tells=True, browser=not waiting.empty()) as pod:
+    async with _pod(provider, bundle, verdicts, tells=True, waiting=waiting, browser=bool(waiting)) as pod:
         service = pod.service
-        if service.manifest.kind not in ("web", "api"):
-            await verdicts.basic("start", "not run", f"a product of kind {service.manifest.kind} has no service")
-        else:
+        if service.manifest.is_served:
             verdicts.begin("start")
             try:
                 await service.start(wiped=True)
@@ -191,11 +191,9 @@ async def _first_pod(
         await _run_waiting(pod, verdicts, waiting)
 
 
-async def _second_pod(
-    provider: SandboxProvider, bundle: bytes, verdicts: _Verdicts, waiting: asyncio.Queue[Scenario]
-) -> None:
+async def _second_pod(provider: SandboxProvider, bundle: bytes, verdicts: _Verdicts, waiting: deque[Scenario]) -> None:
     """Run the product's own tests, then scenarios."""
-    async with _pod(provider, bundle, verdicts, tells=False, browser=waiting.qsize() > 1) as pod:
+    async with _pod(provider, bundle, verdicts, tells=False, waiting=waiting, browser=len(waiting) > 1) as pod:
         if "tests" not in verdicts:
             verdicts.begin("tests")
             try:
@@ -204,23 +202,33 @@ async def _second_pod(
                 await verdicts.basic("tests", "failed", f"the tests could not be run: {error}")
             else:
                 await verdicts.basic("tests", "passed" if run.passed else "failed", run.summary, log=run.output)
-        if pod.browser is not None:
+        if pod.browser is not None or pod.service.manifest.kind != "web":
             await _run_waiting(pod, verdicts, waiting)
 
 
 @asynccontextmanager
 async def _pod(
-    provider: SandboxProvider, bundle: bytes, verdicts: _Verdicts, *, tells: bool, browser: bool
+    provider: SandboxProvider,
+    bundle: bytes,
+    verdicts: _Verdicts,
+    *,
+    tells: bool,
+    waiting: deque[Scenario],
+    browser: bool,
 ) -> AsyncIterator[_Pod]:
     """A clean clone, installed; with `tells`, its manifest and install verdicts are told.
 
     Raises:
         _Broken: there is nothing to run.
     """
+    # Now, because the other pod takes from the queue, too.
+    typed = any(isinstance(step, TerminalStep) for scenario in waiting for step in scenario.steps)
     async with provider.open(SandboxSpec(image=provider.product_image, packages=provider.installs)) as sandbox:
         verdicts.begin("manifest")
         try:
             service = await checkout(sandbox, bundle=bundle, commit=verdicts.commit)
+            if service.manifest.kind != verdicts.kind:
+                raise ToolError(f"product.toml says kind {service.manifest.kind}, and {verdicts.kind} was asked for")
         except ToolError as error:
             if tells:
                 await verdicts.basic("manifest", "failed", str(error))
@@ -229,16 +237,21 @@ async def _pod(
             await verdicts.basic("manifest", "passed", f"a product of kind {service.manifest.kind}")
         if browser and service.manifest.kind == "web":
             async with open_browser(provider, beside=sandbox) as opened:
-                await _install(service, verdicts, tells=tells)
+                await _install(service, verdicts, tells=tells, remembers=typed)
                 yield _Pod(service=service, browser=opened)
         else:
-            await _install(service, verdicts, tells=tells)
+            await _install(service, verdicts, tells=tells, remembers=typed)
             yield _Pod(service=service, browser=None)
 
 
-async def _install(service: Service, verdicts: _Verdicts, *, tells: bool) -> None:
+async def _install(service: Service, verdicts: _Verdicts, *, tells: bool, remembers: bool) -> None:
     verdicts.begin("install")
     result = await service.install()
+    if remembers:
+        try:
+            await service.remember()
+        except ToolError as error:
+            raise _Broken(str(error)) from error
     if result is None:
         if tells:
             await verdicts.basic("install", "passed", "nothing to install")
@@ -256,11 +269,7 @@ async def _install(service: Service, verdicts: _Verdicts, *, tells: bool) -> Non
     raise _Broken(summary)
 
 
-async def _run_waiting(pod: _Pod, verdicts: _Verdicts, waiting: asyncio.Queue[Scenario]) -> None:
-    while not waiting.empty():
-        scenario = waiting.get_nowait()
-        if pod.browser is None:
-            kind = pod.service.manifest.kind
-            await verdicts.not_run(scenario, f"{scenario.title}: there is no driver for products of kind {kind} yet")
-            continue
+async def _run_waiting(pod: _Pod, verdicts: _Verdicts, waiting: deque[Scenario]) -> None:
+    while waiting:
+        scenario = waiting.popleft()
         await verdicts.scenario(scenario, await run_scenario(pod.browser, pod.service, scenario))

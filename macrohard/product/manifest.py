@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from macrohard.domain import ProductKind, Value
+from macrohard.domain import SERVED, ProductKind, Value
 from macrohard.errors import ToolError
 
 FILE = "product.toml"
@@ -21,7 +21,7 @@ class Commands(Value):
     start: str = ""
     """Starts the service on 127.0.0.1:$PORT and keeps running; web and api only."""
     run: str = ""
-    """Starts a command-line tool in the caller's folder; `{root}` stands for the product's."""
+    """How a command-line tool is called in the product's folder, without arguments."""
 
 
 class ServiceSettings(Value):
@@ -39,9 +39,14 @@ class Manifest(Value):
     commands: Commands
     service: ServiceSettings = ServiceSettings()
 
+    @property
+    def is_served(self) -> bool:
+        """Whether it is a process that others ask, rather than something that is called."""
+        return self.kind in SERVED
+
     @model_validator(mode="after")
     def _has_its_command(self) -> Self:
-        if self.kind in ("web", "api") and not self.commands.start:
+        if self.is_served and not self.commands.start:
             raise ValueError(f"a product of kind {self.kind} needs commands.start")
         if self.kind == "cli" and not self.commands.run:
             raise ValueError("a product of kind cli needs commands.run")

@@ -1,13 +1,15 @@
-"""Running one acceptance scenario: a fresh browser context, a product just started with empty data, step by step."""
+"""Running one acceptance scenario: a product just started with empty data, fresh browsers and clients, step by step."""
 
 import asyncio
 import time
 from dataclasses import dataclass
+from datetime import datetime
 
-from macrohard.domain import Scenario, Step, Value, VerdictStatus
+from macrohard.domain import BrowserStep, Scenario, Step, TerminalStep, Value, VerdictStatus
 from macrohard.errors import ToolError
 from macrohard.product.browser import Browser, BrowserBroke, StepFailed, StepMalformed, Visit
 from macrohard.product.placeholders import UnknownPlaceholder, check_placeholders, filled_step
+from macrohard.product.programs import Programs
 from macrohard.product.service import Service
 from macrohard.product.telling import told
 
@@ -23,16 +25,18 @@ class ScenarioResult(Value):
     detail: str
     """Everything, steps included, for the report."""
     screenshot: bytes | None
-    """The window at the end as a JPEG; None if there was none to be had."""
+    """The window at the end as a JPEG; None if there was no browser, or none to be had."""
     duration_seconds: float
 
 
-async def run_scenario(browser: Browser, service: Service, scenario: Scenario) -> ScenarioResult:
+async def run_scenario(browser: Browser | None, service: Service, scenario: Scenario) -> ScenarioResult:
     """Run the scenario; whatever the product does is a result.
 
     Besides its steps, it fails when the product answers anything with a status of 500 or above, when a page's
-    script has an uncaught error, and when the product does not start. It is "not run" when it asserts nothing or
-    cannot be understood. Afterwards the product is running, unless it does not start.
+    script has an uncaught error, and when the product does not start. It is "not run" when it asserts nothing,
+    cannot be understood, or is about what this kind of product does not have. Steps in a terminal are done on the
+    product's folder and home as they were at `Service.remember`. Afterwards the product is running, if it is a
+    service and starts.
 
     Raises:
         SandboxUnavailable: a sandbox was lost.
@@ -80,50 +84,104 @@ class _Attempt:
     screenshot: bytes | None = None
 
 
-async def _attempt(browser: Browser, service: Service, scenario: Scenario) -> _Attempt:
+async def _attempt(browser: Browser | None, service: Service, scenario: Scenario) -> _Attempt:
     try:
-        await service.restart(wiped=True)
+        await _begin(service, scenario)
         now = await service.now()
         check_placeholders(scenario, now=now)
-        steps = tuple(filled_step(step, now=now, kept={}) for step in scenario.steps)
     except ToolError as error:
         return _Attempt("failed", scenario.steps, problem=f"the product does not start: {error}")
     except UnknownPlaceholder as error:
         return _Attempt("not run", scenario.steps, problem=str(error))
-    done = 0
-    while True:
-        async with browser.visit() as visit:
-            next_browser = next((place for place in range(done, len(steps)) if steps[place].do == "new_browser"), None)
-            number, problem, status = await _run_steps(visit, service, steps[done:next_browser])
-            if status != "passed" or next_browser is None:
-                return _Attempt(status, steps, done + number, problem, await _screenshot(visit))
-        done = next_browser + 1
+    course = _Course(service, scenario.steps, now)
+    try:
+        while True:
+            if not course.needs_browser:
+                problem, status = await course.go_on(None)
+                return _Attempt(status, course.steps, course.number, problem)
+            if browser is None:
+                problem = f"a product of kind {service.manifest.kind} has no pages"
+                return _Attempt("not run", scenario.steps, problem=problem)
+            async with browser.visit() as visit:
+                problem, status = await course.go_on(visit)
+                if status != "passed" or course.ended:
+                    return _Attempt(status, course.steps, course.number, problem, await _screenshot(visit))
+    finally:
+        await course.programs.close()
 
 
-async def _run_steps(visit: Visit, service: Service, steps: tuple[Step, ...]) -> tuple[int, str, VerdictStatus]:
-    """The number of the last step that was tried, what was wrong with it, and the status."""
-    number = 0
-    for number, step in enumerate(steps, start=1):
-        try:
-            if step.do == "restart":
-                await service.restart()
-                await visit.act("reload")
-            else:
-                await visit.step(step)
-        except BrowserBroke:
-            raise
-        except StepMalformed as error:
-            return number, str(error), "not run"
-        except ToolError as error:
-            return number, _with_breakdowns(str(error), visit, service), "failed"
-        if visit.noticed.breakdowns:
-            return number, _with_breakdowns("", visit, service), "failed"
-    return number, "", "passed"
+async def _begin(service: Service, scenario: Scenario) -> None:
+    """Empty data, and for those who type commands also files and a home that nobody touched."""
+    await service.stop()
+    if any(isinstance(step, TerminalStep) for step in scenario.steps):
+        await service.renew()
+    if service.manifest.is_served:
+        await service.start(wiped=True)
 
 
-def _with_breakdowns(problem: str, visit: Visit, service: Service) -> str:
+class _Course:
+    """How far a scenario has come."""
+
+    def __init__(self, service: Service, steps: tuple[Step, ...], now: datetime) -> None:
+        self._service = service
+        self._now = now
+        self.programs = Programs(service)
+        self.steps = steps
+        """Filled as far as they were tried."""
+        self.number = 0
+        """Of the last step that was tried."""
+
+    @property
+    def needs_browser(self) -> bool:
+        return any(isinstance(step, BrowserStep) for step in self.steps)
+
+    @property
+    def ended(self) -> bool:
+        return self.number == len(self.steps)
+
+    async def go_on(self, visit: Visit | None) -> tuple[str, VerdictStatus]:
+        """Do the steps up to the next `new_browser`, or to the end; what was wrong with the last one, and the status.
+
+        Raises:
+            BrowserBroke: see `Visit.step`.
+        """
+        opened = False
+        while not self.ended:
+            step = filled_step(self.steps[self.number], now=self._now, kept=self.programs.kept)
+            self.steps = (*self.steps[: self.number], step, *self.steps[self.number + 1 :])
+            self.number += 1
+            if step.do == "new_browser":
+                break
+            try:
+                if step.do == "restart":
+                    await self._restart(visit if opened else None)
+                elif isinstance(step, BrowserStep):
+                    assert visit is not None
+                    await visit.step(step)
+                    opened = True
+                else:
+                    await self.programs.step(step)
+            except BrowserBroke:
+                raise
+            except StepMalformed as error:
+                return str(error), "not run"
+            except ToolError as error:
+                return _with_breakdowns(str(error), visit, self._service), "failed"
+            if visit is not None and visit.noticed.breakdowns:
+                return _with_breakdowns("", visit, self._service), "failed"
+        return "", "passed"
+
+    async def _restart(self, visit: Visit | None) -> None:
+        if not self._service.manifest.is_served:
+            raise StepMalformed(f"a product of kind {self._service.manifest.kind} has no service to restart")
+        await self._service.restart()
+        if visit is not None:
+            await visit.act("reload")
+
+
+def _with_breakdowns(problem: str, visit: Visit | None, service: Service) -> str:
     """The problem with what probably is its cause before it."""
-    causes = list(visit.noticed.breakdowns[:3])
+    causes = list(visit.noticed.breakdowns[:3]) if visit is not None else []
     if service.ended:
         causes.append("the product ended by itself")
     if not causes:

@@ -20,6 +20,7 @@ INSTALL_SECONDS = 300.0
 TEST_SECONDS = 300.0
 _BUNDLE = WORKSPACE / "product.bundle"
 _INITIAL_DATA = WORKSPACE / "initial-data"
+_REMEMBERED = WORKSPACE / "remembered"
 _MANIFEST_BYTES = 64 << 10
 _POLL_SECONDS = 0.01
 _TAIL_CHARACTERS = 2000
@@ -59,6 +60,7 @@ class Service:
         self._process: Process | None = None
         self._end: asyncio.Task[int] | None = None
         self._knows_initial_data = False
+        self._remembers = False
         self._reviving = asyncio.Lock()
 
     async def install(self) -> CommandResult | None:
@@ -186,6 +188,33 @@ class Service:
     async def wipe(self) -> None:
         """Put ./data back to what a fresh checkout has: in most products nothing; the service must not be running."""
         await self._command(f"rm -rf data; if [ -d {_INITIAL_DATA} ]; then cp -a {_INITIAL_DATA} data; fi")
+
+    async def remember(self) -> None:
+        """Keep the product's folder and the home folder as they are now, for `renew`.
+
+        Raises:
+            ToolError: there is no room for a copy.
+        """
+        await self._command(
+            f"mkdir {_REMEMBERED} && cp -a {self.root} {_REMEMBERED}/product && cp -a ~ {_REMEMBERED}/home"
+        )
+        self._remembers = True
+
+    async def renew(self) -> None:
+        """Put folder and home back to what they were at `remember`, and end whatever still runs.
+
+        The service must not be running.
+        """
+        assert self._process is None, "the service is running"
+        assert self._remembers, "nothing was remembered"
+        await self.sandbox.kill_all()
+        result = await self.sandbox.run(
+            f"rm -rf {self.root} && cp -a {_REMEMBERED}/product {self.root} && find ~ /tmp -mindepth 1 -delete"
+            f" && cp -a {_REMEMBERED}/home/. ~",
+            timeout_seconds=60,
+        )
+        if result.exit_code != 0:
+            raise ToolError(f"the product's folder could not be put back: {_tail(result.stderr)}")
 
     async def now(self) -> datetime:
         """The sandbox's clock."""

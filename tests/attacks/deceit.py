@@ -68,6 +68,7 @@ async def claims_that_are_believed(ground: Ground) -> Sequence[str]:
             ground.provider,
             bundle=workshop.bundle(),
             commit=workshop.head(),
+            kind="web",
             scenarios=WANTED,
             artifacts=MemoryArtifacts(),
             on_verdict=tell,

@@ -47,8 +47,8 @@ async def verified(provider: Watching) -> None:
         raise AssertionError(verdict)
 
     await product.verify(
-        provider, bundle=b"", commit=COMMIT, scenarios=list[Scenario](), artifacts=MemoryArtifacts(), on_verdict=tell,
-        already={},
+        provider, bundle=b"", commit=COMMIT, kind="web", scenarios=list[Scenario](), artifacts=MemoryArtifacts(),
+        on_verdict=tell, already={},
     )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ async def check(
         provider,
         bundle=commit.bundle,
         commit=commit.commit,
+        kind="web",
         scenarios=wanted,
         artifacts=artifacts,
         on_verdict=tell,
@@ -104,10 +105,10 @@ BROKEN: dict[str, tuple[dict[str, dict[str, str]], dict[str, str], str, str]] = 
         "did not say how many ran",
     ),
     "not a web product": (
-        {"product.toml": {'kind = "web"': 'kind = "cli"', 'start = "python3 app.py"': 'run = "python3 {root}/app.py"'}},
-        {"manifest": "passed", "install": "passed", "start": "not run", "tests": "passed", "S-1": "not run"},
-        "S-1",
-        "no driver for products of kind cli",
+        {"product.toml": {'kind = "web"': 'kind = "api"'}},
+        {"manifest": "failed", "install": "not run", "start": "not run", "tests": "not run", "S-1": "not run"},
+        "manifest",
+        "product.toml says kind api, and web was asked for",
     ),
 }
 

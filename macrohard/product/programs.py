@@ -1,0 +1,207 @@
+"""The steps of a scenario that need no browser: requests, commands, files, and what they must have answered."""
+
+import json
+from email.message import Message
+from pathlib import PurePosixPath
+
+from pydantic import JsonValue
+
+from macrohard.domain import ServiceStep, TerminalStep
+from macrohard.domain.scenario import SeeExit, SeeFile, SeeHeader, SeeJson, SeeOutput, SeeStatus
+from macrohard.errors import ToolError
+from macrohard.product.browser import StepFailed, StepMalformed
+from macrohard.product.client import Answer, Client
+from macrohard.product.places import MalformedPlace, NoSuchPlace, at_place, difference, is_of, shown
+from macrohard.product.service import Service
+from macrohard.product.terminal import Output, Terminal, run
+
+_FILE_BYTES = 4 << 20
+_SHOWN_CHARACTERS = 600
+
+
+class Programs:
+    """Who asks and types in one scenario: clients with their cookies, a terminal, and what was answered last."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._clients: dict[str, Client] = {}
+        self._last: Answer | Output | None = None
+        self._terminal: Terminal | None = None
+        self.kept: dict[str, JsonValue] = {}
+
+    async def step(self, step: ServiceStep | TerminalStep) -> None:
+        """Do one step; placeholders must be filled.
+
+        Raises:
+            StepFailed: the product does not do or answer what the step says.
+            StepMalformed: no product could.
+            SandboxUnavailable: the sandbox was lost.
+        """
+        match step.do:
+            case "request":
+                if not self._service.manifest.is_served:
+                    raise StepMalformed(f"a product of kind {self._service.manifest.kind} has no service to ask")
+                self._last = await self._clients.setdefault(step.client, Client(self._service.sandbox)).ask(step)
+                if self._last.status >= 500:
+                    raise StepFailed(f"{self._last.asked} answered {self._last.status}; {_told(self._last)}")
+            case "run":
+                await self.close()
+                self._last = await run(self._service, step)
+            case "converse":
+                await self.close()
+                self._terminal = await Terminal.begin(self._service, step)
+                self._last = self._terminal.output()
+            case "put_file":
+                await self._service.sandbox.write({self._path(step.path): step.content.encode()})
+            case "keep":
+                self.kept[step.name] = self._at(step.at)
+            case "see_status":
+                self._see_status(step)
+            case "see_header":
+                self._see_header(step)
+            case "see_json":
+                self._see_json(step)
+            case "see_exit":
+                await self._see_exit(step)
+            case "see_output":
+                self._see_output(step)
+            case "see_file":
+                await self._see_file(step)
+
+    async def close(self) -> None:
+        """Hang the terminal up, if there is one."""
+        if self._terminal is not None:
+            terminal, self._terminal = self._terminal, None
+            await terminal.close()
+
+    def _answer(self) -> Answer:
+        if not isinstance(self._last, Answer):
+            raise StepMalformed("no request was made just before that could have been answered")
+        return self._last
+
+    def _said(self) -> Answer | Output:
+        if self._last is None:
+            raise StepMalformed("neither a request nor a command came before")
+        return self._last
+
+    def _json(self) -> JsonValue:
+        last = self._said()
+        text = last.text if isinstance(last, Answer) else last.stdout
+        try:
+            value: JsonValue = json.loads(text)
+        except ValueError as error:
+            raise StepFailed(f"{_named(last)} gave no JSON; {_told(last)}") from error
+        return value
+
+    def _at(self, place: str) -> JsonValue:
+        value, last = self._json(), self._said()
+        try:
+            return at_place(value, place)
+        except MalformedPlace as error:
+            raise StepMalformed(str(error)) from error
+        except NoSuchPlace as error:
+            raise StepFailed(f"in what {_named(last)} gave, {error}; {_told(last)}") from error
+
+    def _see_status(self, step: SeeStatus) -> None:
+        answer = self._answer()
+        if answer.status != step.status:
+            raise StepFailed(f"{answer.asked} answered {answer.status} instead of {step.status}; {_told(answer)}")
+
+    def _see_header(self, step: SeeHeader) -> None:
+        answer = self._answer()
+        headers: Message = answer.headers
+        values = headers.get_all(step.name, [])
+        if any(step.text in value for value in values) == step.present:
+            return
+        there = f"it is {', '.join(map(repr, values))}" if values else f"there are {', '.join(headers.keys())}"
+        wanted = f"the header {step.name}{f' with {step.text!r}' if step.text else ''}"
+        raise StepFailed(f"{answer.asked} answered with{'out' if step.present else ''} {wanted}; {there}")
+
+    def _see_json(self, step: SeeJson) -> None:
+        last, where = self._said(), step.at or "the whole"
+        try:
+            found = self._at(step.at)
+        except StepFailed as error:
+            # What is no JSON at all has no places, but is no proof either.
+            self._json()
+            if step.present:
+                raise StepFailed(str(error)) from error
+            return
+        problem = ""
+        if step.count is not None:
+            count = len(found) if isinstance(found, list | dict) else None
+            there = f"{count} elements" if count is not None else f"no list but {shown(found)}"
+            problem = "" if count == step.count else f"{where} has {there} instead of {step.count} elements"
+        elif step.type is not None:
+            problem = "" if is_of(found, step.type) else f"{where} is {shown(found)} and not of the type {step.type}"
+        else:
+            problem = difference(found, step.value, step.at)
+        if bool(problem) != step.present:
+            return
+        said = problem or f"{where} is {shown(found)}, but should not be"
+        raise StepFailed(f"in what {_named(last)} gave, {said}; {_told(last)}")
+
+    async def _see_exit(self, step: SeeExit) -> None:
+        if self._terminal is not None:
+            self._last = await self._terminal.end()
+        last = self._said()
+        if not isinstance(last, Output):
+            raise StepMalformed("no command was run just before")
+        if last.exit_code is None:
+            raise StepFailed(f"{_named(last)} had not ended; {_told(last)}")
+        right = last.exit_code != 0 if step.code is None else last.exit_code == step.code
+        if not right:
+            wanted = "another than 0" if step.code is None else str(step.code)
+            raise StepFailed(
+                f"{_named(last)} ended with the exit code {last.exit_code} instead of {wanted}; {_told(last)}"
+            )
+
+    def _see_output(self, step: SeeOutput) -> None:
+        last = self._said()
+        if isinstance(last, Answer):
+            text, where = last.text, "the body"
+        else:
+            text = {"stdout": last.stdout, "stderr": last.stderr}.get(step.stream, last.stdout + last.stderr)
+            where = "the output" if step.stream == "any" else step.stream
+        holds = text.strip() == step.text.strip() if step.exactly else step.text in text
+        if holds == step.present:
+            return
+        verb = "is" if step.exactly else "has"
+        problem = (
+            f'{where} {verb} not "{step.text}"' if step.present else f'{where} {verb} "{step.text}", but should not'
+        )
+        raise StepFailed(f"after {_named(last)} {problem}; {_told(last)}")
+
+    async def _see_file(self, step: SeeFile) -> None:
+        try:
+            content = await self._service.sandbox.read(self._path(step.path), limit_bytes=_FILE_BYTES)
+        except (FileNotFoundError, IsADirectoryError, ToolError) as error:
+            if step.present:
+                raise StepFailed(f"there is no file {step.path}") from error
+            return
+        text = content.decode(errors="replace")
+        if (step.text in text) == step.present:
+            return
+        if step.present:
+            raise StepFailed(f'the file {step.path} has not "{step.text}"; it is: {text[:_SHOWN_CHARACTERS]}')
+        raise StepFailed(
+            f"the file {step.path} is there{f' and has {step.text!r}' if step.text else ''}, but should not"
+        )
+
+    def _path(self, path: str) -> PurePosixPath:
+        if ".." in PurePosixPath(path).parts:
+            raise StepMalformed(f"{path!r} leads out of the product's folder")
+        return self._service.root / path
+
+
+def _named(last: Answer | Output) -> str:
+    return last.asked if isinstance(last, Answer) else f"`{last.command}`"
+
+
+def _told(last: Answer | Output) -> str:
+    """What was answered, for whoever must find out why."""
+    if isinstance(last, Answer):
+        return f"status {last.status}, body {last.text[:_SHOWN_CHARACTERS] or '(empty)'}"
+    said = last.stdout[-_SHOWN_CHARACTERS:]
+    errors = f"; to stderr: {last.stderr[-_SHOWN_CHARACTERS:]}" if last.stderr else ""
+    return f"it wrote: {said or 'nothing'}{errors}"
