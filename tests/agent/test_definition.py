@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from macrohard.agent import Catalogue, load_catalogue
+from macrohard.agent import Catalogue, drawn_panel, load_catalogue
+from macrohard.bundled import folder
 from macrohard.errors import DefinitionError, ToolError
 
 IMAGES = frozenset({"base"})
@@ -124,3 +125,19 @@ def test_what_is_not_understood_is_refused_by_file_and_field(
     with pytest.raises(DefinitionError) as refusal:
         load(bundled, own)
     assert str(refusal.value).startswith(f"{own / file}: {complaint}")
+
+
+def test_what_comes_along_is_understood_and_safe() -> None:
+    found = load_catalogue((folder("agents"),), images=frozenset({"base", "web", "browser", "media"}))
+    assert len(found.agents) >= 45
+    assert len(found.personas) >= 12
+    descriptions = [agent.description for agent in found.agents.values()]
+    assert len(set(descriptions)) == len(descriptions), "the planner chooses by them"
+    for agent in found.agents.values():
+        if agent.name.endswith("reviewer"):
+            assert set(agent.tools) <= {"read", "search"}, f"{agent.name} reads only"
+        if agent.assignable:
+            assert agent.sandbox, f"tasks for {agent.name} are done on files"
+    panel = drawn_panel(found.personas, kind="web", seed="r-1")
+    assert len(panel) == 6
+    assert {"wrong-input-first", "keyboard-only", "phone"} < set(panel)
