@@ -32,7 +32,16 @@ class Visit(Protocol):
         """The window as it looks now; None if the page cannot be taken."""
 
     async def act(
-        self, *, intention: str, expectation: str, action: str, target: str, value: str, surprise: int, remark: str
+        self,
+        *,
+        intention: str,
+        expectation: str,
+        action: str,
+        target: str,
+        value: str,
+        surprise: int | None,
+        remark: str,
+        about: int,
     ) -> str:
         """Do one thing and tell what changed.
 

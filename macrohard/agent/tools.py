@@ -167,14 +167,18 @@ async def act(
         ),
     ] = "",
     surprise: Annotated[
-        int,
+        int | None,
         Field(
             ge=0,
             le=3,
-            description="How the step BEFORE this one turned out: 0 as expected, 1 odd, 2 wrong, 3 shocking.",
+            description="How an earlier step turned out, once you have read its answer: 0 as expected, 1 odd, 2 wrong, "
+            "3 shocking. Leave it out as long as you do not know.",
         ),
-    ] = 0,
+    ] = None,
     remark: Annotated[str, Field(description="If you were surprised: what you did, expected and got.")] = "",
+    about: Annotated[
+        int, Field(ge=0, description="The number of the step that surprise and remark are about; 0 is the last one.")
+    ] = 0,
 ) -> str:
     """Do one thing on the page, as a person would, and see what changed."""
     return await bench.visit.act(
@@ -185,6 +189,7 @@ async def act(
         value=repeated(value),
         surprise=surprise,
         remark=remark,
+        about=about,
     )
 
 

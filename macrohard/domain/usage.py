@@ -16,8 +16,8 @@ class UserStep(Value):
     """E.g. `fill "Title" with "Buy milk"`."""
     result: str
     """What changed on the page, or the problem."""
-    surprise: int
-    """0 as expected · 1 slightly off · 2 wrong · 3 shocked."""
+    surprise: int | None
+    """0 as expected · 1 slightly off · 2 wrong · 3 shocked; None: nobody said. What broke is 3, whatever is said."""
     remark: str = ""
     page: str
     frame: str | None
@@ -33,9 +33,11 @@ class UserReport(Value):
     summary: str
     quote: str = ""
     """One sentence in their own voice."""
-    last_surprise: int = Field(default=0, ge=0, le=3)
-    """How the very last step turned out, as `surprise` says it of each step before."""
+    last_surprise: int | None = Field(default=None, ge=0, le=3)
+    """How the very last step turned out, as `surprise` says it of each step before; None: not rated."""
     last_remark: str = ""
+    wishes: tuple[str, ...] = Field(default=(), max_length=5)
+    """What they would like and nobody promised; told to the person, never to who builds."""
 
 
 class DemoFilm(Value):

@@ -1,6 +1,6 @@
 """The panel: simulated users and the product tester, each with a browser and a freshly started product of their own."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from langgraph.runtime import Runtime
@@ -9,6 +9,7 @@ from macrohard.agent import Bench, OpenBench, Persona
 from macrohard.domain import Design, Finding, JsonObject, Specification, UserReport, UserSession, UserStep
 from macrohard.events import Found, Used
 from macrohard.factory.context import FactoryContext
+from macrohard.factory.panel import stumbles
 from macrohard.factory.phases import phase
 from macrohard.factory.problems import Findings
 from macrohard.factory.reports import TesterReport
@@ -16,7 +17,6 @@ from macrohard.factory.state import State, VisitInput
 from macrohard.factory.verification import TESTER
 from macrohard.product import UserVisit, open_visit, reproduce
 
-SURPRISED_FROM = 2
 WIDTH, HEIGHT = 1280, 800
 """Of the tester's window, in CSS pixels."""
 
@@ -42,20 +42,11 @@ async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
         )
     recorded = UserVisit.read_record(result.record)
     visits: list[str] = []
-    findings = list(
-        await reproduce(
-            context.sandboxes,
-            recorded,
-            bundle=await context.repository.bundle(state["commit"]),
-            commit=state["commit"],
-            width=persona.width if persona else WIDTH,
-            height=persona.height if persona else HEIGHT,
-        )
-    )
+    findings = list(recorded.findings)
     if persona is not None:
         report = UserReport.model_validate(result.report) if result.outcome == "finished" else None
         steps = _judged(recorded.steps, report)
-        findings += _surprises(visitor, state["commit"], steps)
+        findings += stumbles(visitor, state["commit"], steps, report)
         session = UserSession(
             persona=visitor,
             goal=" ".join(specification.stories[:2]) or specification.summary,
@@ -69,9 +60,18 @@ async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
         visits.append(await context.keep(session))
     elif result.outcome == "finished":
         findings += _tester_findings(state["commit"], TesterReport.model_validate(result.report))
-    for finding in findings:
+    again = await reproduce(
+        context.sandboxes,
+        findings,
+        recorded.acts,
+        bundle=await context.repository.bundle(state["commit"]),
+        commit=state["commit"],
+        width=persona.width if persona else WIDTH,
+        height=persona.height if persona else HEIGHT,
+    )
+    for finding in again:
         await context.emit(Found(iteration=iteration, finding=finding))
-    return {"findings": [await context.keep(Findings(findings=tuple(findings)))], "visits": visits}
+    return {"findings": [await context.keep(Findings(findings=again))], "visits": visits}
 
 
 def _material(persona: Persona | None, specification: Specification, design: Design) -> JsonObject:
@@ -103,29 +103,13 @@ def _browser(context: FactoryContext, persona: Persona | None, commit: str) -> O
 
 
 def _judged(steps: tuple[UserStep, ...], report: UserReport | None) -> tuple[UserStep, ...]:
-    """The steps, the last one rated by the report: every other was rated by the step after it."""
+    """The steps, the last one rated by the report; what broke stays shocking."""
     if not steps or report is None:
         return steps
-    last = steps[-1].model_copy(update={"surprise": report.last_surprise, "remark": report.last_remark})
+    rated = [each for each in (report.last_surprise, steps[-1].surprise) if each is not None]
+    remark = report.last_remark or steps[-1].remark
+    last = steps[-1].model_copy(update={"surprise": max(rated, default=None), "remark": remark})
     return (*steps[:-1], last)
-
-
-def _surprises(visitor: str, commit: str, steps: Sequence[UserStep]) -> list[Finding]:
-    return [
-        Finding(
-            id=f"{visitor}-{step.number}",
-            commit=commit,
-            found_by=visitor,
-            category="misleading" if step.surprise < 3 else "dead end",
-            severity=3 if step.surprise >= 3 else 2,
-            title=step.remark or f"{step.action}: {step.result[:120]}",
-            detail=f"Meant: {step.intention} Expected: {step.expectation} Did: {step.action} Got: {step.result[:500]}",
-            page=step.page,
-            evidence=(step.frame,) if step.frame else (),
-        )
-        for step in steps
-        if step.surprise >= SURPRISED_FROM
-    ]
 
 
 def _tester_findings(commit: str, report: TesterReport) -> list[Finding]:

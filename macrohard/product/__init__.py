@@ -7,9 +7,10 @@ from macrohard.product.film import Ending, Film, NoFilm, make_film
 from macrohard.product.manifest import Manifest, read_manifest
 from macrohard.product.placeholders import UnknownPlaceholder, check_placeholders, filled, repeated
 from macrohard.product.preview import preview
+from macrohard.product.reproduction import reproduce
 from macrohard.product.service import PORT, Service, checkout
 from macrohard.product.svg import SvgRefused
-from macrohard.product.usage import UserVisit, VisitRecord, open_visit, reproduce
+from macrohard.product.usage import UserVisit, VisitRecord, open_visit, pattern_of
 
 __all__ = [
     "PORT",
@@ -31,6 +32,7 @@ __all__ = [
     "filled",
     "make_film",
     "open_visit",
+    "pattern_of",
     "preview",
     "read_manifest",
     "repeated",

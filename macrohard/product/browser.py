@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from macrohard.domain import JsonObject, Step, Value
 from macrohard.errors import SandboxUnavailable, ToolError
@@ -76,6 +76,20 @@ class Violation(Value):
     """At most five of them: `html` and `why`."""
 
 
+class Measured(Value):
+    """Something that one would have to see in order to mind it, measured in a small window."""
+
+    kind: Literal["outside", "small", "cut", "overlap"]
+    what: str
+    """Its role or kind of element."""
+    name: str
+    pixels: int
+    direction: Literal["high", "wide"] = "high"
+    """Which side is small."""
+    other: str = ""
+    """What it overlaps."""
+
+
 class PageView(Value):
     """A page as assistive technology tells it."""
 
@@ -90,6 +104,12 @@ class PageView(Value):
     """What the browser says over a field that it does not accept."""
     overflow: int
     """By how many CSS pixels the page is wider than the window."""
+    blank: tuple[str, ...] = ()
+    """Labels of the fields that hold blanks only."""
+    measured: tuple[Measured, ...] = ()
+    """Of windows as small as a phone's."""
+    is_drawn: bool = False
+    """Whether there is a canvas, whose changes no snapshot tells."""
 
 
 class _Program:

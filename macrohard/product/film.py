@@ -138,7 +138,7 @@ class _Story:
         self.steps += 1
         card: JsonObject = {
             "kind": "step",
-            "mood": _MOODS[min(max(step.surprise, 0), 3)],
+            "mood": _MOODS[min(max(step.surprise or 0, 0), 3)],
             "seconds": min(max(1.2 + len(step.intention + step.action) / 60, 1.4), 3.0),
             "who": f"{name} · {step.number} of {len(visit.steps)}",
             "intention": step.intention,

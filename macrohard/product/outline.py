@@ -12,19 +12,19 @@ from difflib import SequenceMatcher
 from typing import Any
 
 import yaml
+from pydantic import Field
 
 from macrohard.domain import Value
-from macrohard.product.browser import PageView
+from macrohard.product.browser import Measured, PageView
 from macrohard.product.service import readable
 
 ROWS_SHOWN = 12
 OPTIONS_SHOWN = 12
 TEXT_CHARACTERS = 300
 CHARACTERS_AT_MOST = 12_000
-CHANGES_SHOWN = 40
 
 _KEY = re.compile(r'^([a-z]+)(?: ("(?:[^"\\]|\\.)*"))?((?: \[[^\]]*\])*)$', re.S)
-_REFERENCE = re.compile(r"\[(?:f\d+)?e\d+\] ")
+_REFERENCE = re.compile(r"\[((?:f\d+)?e\d+)\] ")
 _OPERATED = frozenset({
     "button", "link", "textbox", "searchbox", "combobox", "listbox", "checkbox", "radio", "switch", "slider",
     "spinbutton", "option", "menuitem", "menuitemcheckbox", "menuitemradio", "tab", "treeitem",
@@ -33,8 +33,10 @@ _LANDMARKS = frozenset({
     "banner", "navigation", "main", "search", "complementary", "contentinfo", "region", "form", "dialog",
     "alertdialog", "group", "radiogroup", "tablist", "menu", "menubar", "toolbar", "article", "figure",
 })  # fmt: skip
-_ANNOUNCED = frozenset({"status", "alert", "log", "alertdialog"})
+_ANNOUNCED = frozenset({"status", "alert", "log"})
 _FIELDS = frozenset({"textbox", "searchbox", "spinbutton", "combobox"})
+_RUNNING = frozenset({"paragraph", "definition", "caption", "listitem", "code", "blockquote", "strong"})
+_FOCUSED = re.compile(r" \(focused\)|, focused(?=[,)])|(?<=\()focused, ")
 _STATES = ("placeholder", "checked", "disabled", "expanded", "pressed", "selected", "invalid")
 
 
@@ -72,6 +74,14 @@ class Outline(Value):
     """Reference to role and name: {"e5": 'textbox "Title"'}."""
     focused: str
     """The reference of what has the focus; empty if nothing has."""
+    bubble: str = ""
+    """What the browser says over a field that it does not accept."""
+    load: str = ""
+    """Which of the loads of this window it came with."""
+    references: dict[str, str] = Field(default_factory=dict)
+    """What the page calls now what is told under the name it had before: {"e5": "f1e5"}."""
+    is_drawn: bool = False
+    """Whether there are pictures on the page that can change without a word."""
 
     @property
     def text(self) -> str:
@@ -83,11 +93,27 @@ class Outline(Value):
         """The lines without references, to compare pages by."""
         return tuple(_REFERENCE.sub("", line) for line in self.lines)
 
+    @property
+    def content(self) -> tuple[str, ...]:
+        """The same without what has the focus."""
+        return tuple(_FOCUSED.sub("", line) for line in self.bare)
+
+    def place_of(self, reference: str) -> int:
+        """How many elements of the same role and name come before it."""
+        name = self.names.get(reference)
+        alike = [each for each, called in self.names.items() if called == name]
+        return alike.index(reference) if reference in alike else 0
+
+    def reference_of(self, name: str, place: int) -> str:
+        """The element of this role and name that has so many before it; empty if there is none."""
+        alike = [each for each, called in self.names.items() if called == name]
+        return alike[place] if place < len(alike) else ""
+
 
 def outline_of(view: PageView) -> Outline:
     """The outline of a page.
 
-    Tables and lists are cut after twelve rows; statuses and alerts come first.
+    Everything stands in the order of the page. Tables and lists are cut after twelve rows.
     """
     # The base loader leaves every scalar the text that it is.
     nodes = [_node(item) for item in yaml.load(view.snapshot, Loader=yaml.CBaseLoader) or []]
@@ -100,30 +126,67 @@ def outline_of(view: PageView) -> Outline:
         lines.append(f"the browser says at the focused field: {_quoted(view.bubble)}")
     if view.overflow:
         lines.append(f"the page is {view.overflow} pixels wider than the window")
-    lines += [
-        f"{node.role}: · {_cut(node.words())}" for node in root.walk() if node.role in _ANNOUNCED and node.words()
-    ]
+    lines += [_measured(one) for one in view.measured]
     labels = {node.name for node in root.walk() if node.role in _OPERATED}
-    lines += _Writer(required, labels).block(root, "")
+    lines += _Writer(required, labels, frozenset(view.blank)).block(root, "")
     names = {node.reference: _role_and_name(node) for node in root.walk() if node.reference and node.name}
     focused = next((node.reference for node in root.walk() if "active" in node.states and node.role != "generic"), "")
-    return Outline(address=view.address, title=view.title, lines=tuple(_bounded(lines)), names=names, focused=focused)
+    return Outline(
+        address=view.address,
+        title=view.title,
+        lines=tuple(_bounded(lines)),
+        names=names,
+        focused=focused,
+        bubble=view.bubble,
+        load=next((node.reference.partition("e")[0] for node in root.walk() if node.reference), ""),
+        is_drawn=view.is_drawn,
+    )
+
+
+def carried_over(before: Outline | None, after: Outline) -> Outline:
+    """The page after, with what was there before under the references it had.
+
+    A page that is loaded again numbers everything anew; who looks at it would have to be told all of it.
+    """
+    if before is None or before.address != after.address:
+        return after
+    told = {new: old for old, new in before.references.items()} if before.load == after.load else {}
+    if before.load != after.load:
+        for i, j in _common(before.bare, after.bare):
+            told.update(zip(_references(after.lines[j]), _references(before.lines[i]), strict=True))
+
+    def name(reference: str) -> str:
+        return told.get(reference, reference)
+
+    return after.model_copy(
+        update={
+            "lines": tuple(_REFERENCE.sub(lambda found: f"[{name(found[1])}] ", line) for line in after.lines),
+            "names": {name(reference): called for reference, called in after.names.items()},
+            "focused": name(after.focused),
+            "references": {old: new for new, old in told.items()},
+        }
+    )
+
+
+def was_loaded(before: Outline, after: Outline) -> bool:
+    """Whether the page came anew from the product."""
+    return before.address != after.address or before.load != after.load
 
 
 def difference(before: Outline | None, after: Outline) -> str:
-    """What a person looking at the page has to be told after something happened, references included."""
+    """What a person looking at the page has to be told after something happened, references included.
+
+    What is new stands behind `+`, what is gone behind `-`; `=` is the line above something new. It is never longer than
+    the page itself.
+    """
     if before is None or before.address != after.address:
         return after.text
     if before.bare == after.bare:
-        same = before.lines == after.lines
-        return "Nothing changed." if same else f"The page was loaded again and shows the same.\n{after.text}"
+        return "The page was loaded again and shows the same." if was_loaded(before, after) else "Nothing changed."
     kept = [before.lines[i] == after.lines[j] for i, j in _common(before.bare, after.bare)]
-    if not all(kept):
-        return after.text
-    changes = _changes(before.bare, after.bare, after.lines)
-    if len(changes) > CHANGES_SHOWN or len(changes) > len(after.lines):
-        return after.text
-    return "\n".join(["Changed on the page:", *changes])
+    changes = _changes(before.bare, after.bare, after.lines, with_place=True)
+    told = "\n".join(["Changed on the page:", *changes])
+    return told if all(kept) and len(told) < len(after.text) else after.text
 
 
 def change_in_words(before: Outline | None, after: Outline) -> str:
@@ -131,7 +194,7 @@ def change_in_words(before: Outline | None, after: Outline) -> str:
     moved = before is None or before.address != after.address
     where = [f'now at {after.address} "{after.title}"'] if moved else []
     if before is None or (moved and before.title != after.title):
-        announced = [line for line in after.bare if line.split(":")[0] in _ANNOUNCED]
+        announced = [line.strip() for line in after.bare if line.strip().split(" ")[0].rstrip(":") in _ANNOUNCED]
         return "; ".join([*where, *announced])
     changes = [
         change
@@ -149,20 +212,42 @@ def _common(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[tuple[i
         yield from ((block.a + offset, block.b + offset) for offset in range(block.size))
 
 
-def _changes(before: tuple[str, ...], after: tuple[str, ...], shown: tuple[str, ...]) -> list[str]:
+def _changes(
+    before: tuple[str, ...], after: tuple[str, ...], shown: tuple[str, ...], *, with_place: bool = False
+) -> list[str]:
     changes = []
     for kind, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if kind == "insert" and with_place and c > 0:
+            changes.append(f"= {after[c - 1].strip()}")
         if kind != "equal":
             changes += [f"- {line.strip()}" for line in before[a:b]] + [f"+ {line.strip()}" for line in shown[c:d]]
     return changes
 
 
+def _references(line: str) -> list[str]:
+    return [str(found) for found in _REFERENCE.findall(line)]
+
+
+def _measured(one: Measured) -> str:
+    what = f"measured: {one.what} {_quoted(one.name)}" if one.name else f"measured: {one.what}"
+    match one.kind:
+        case "outside":
+            return f"{what} reaches {one.pixels} px beyond the window's right edge"
+        case "small":
+            return f"{what} is {one.pixels} px {one.direction}"
+        case "cut":
+            return f"{what} is cut off: {one.pixels} px of its text cannot be seen"
+        case "overlap":
+            return f"{what} overlaps {_quoted(one.other)} by {one.pixels} px"
+
+
 class _Writer:
     """Writes nodes as lines."""
 
-    def __init__(self, required: frozenset[str], labels: set[str]) -> None:
+    def __init__(self, required: frozenset[str], labels: set[str], blank: frozenset[str]) -> None:
         self._required = required
         self._labels = labels
+        self._blank = blank
 
     def block(self, node: _Node, indent: str) -> list[str]:
         """The lines of a node's content."""
@@ -181,8 +266,10 @@ class _Writer:
 
     def lines(self, node: _Node, indent: str) -> list[str]:
         """The lines of a node."""
-        if node.role in _ANNOUNCED - {"alertdialog"}:
-            return [line for child in node.children for line in self.lines(child, indent) if "[" in line]
+        if node.role in _ANNOUNCED:
+            operated = [line for child in node.children for line in self.lines(child, indent + "  ") if "[" in line]
+            words = node.words() or node.name
+            return [f"{indent}{_announced(node)}: · {_cut(words)}", *operated] if words else operated
         if node.role in ("table", "grid", "treegrid"):
             return self._table(node, indent)
         if node.role in ("list", "tree"):
@@ -199,7 +286,8 @@ class _Writer:
             return [head, *inner_lines] if node.name or node.role != "form" or inner_lines else []
         if node.role == "img":
             return [f"{indent}image {_quoted(node.name)}"] if node.name else []
-        if node.role in ("paragraph", "definition", "caption", "listitem", "code", "blockquote", "strong"):
+        announces = any(inner.role in _ANNOUNCED for inner in node.walk())
+        if node.role in _RUNNING and not announces:
             inline = self._inline(node)
             return [f"{indent}{inline}"] if inline else []
         return self.block(node, indent)
@@ -232,8 +320,10 @@ class _Writer:
         if options:
             chosen = [option.name for option in options if "selected" in option.states]
             text += f" = {_quoted(', '.join(chosen))} of {_listed(option.name for option in options)}"
+        elif node.role in _FIELDS:
+            text += f" = {_quoted(node.text)}" + (" (blanks only)" if name in self._blank and not node.text else "")
         elif node.text and node.text != name:
-            text += f" = {_quoted(_cut(node.text))}"
+            text += f" = {_quoted(node.text)}"
         return text
 
     def _states(self, node: _Node) -> Iterator[tuple[str, str]]:
@@ -295,6 +385,11 @@ def _from_key(key: str) -> _Node:
         return _Node("text", text=key)
     states = dict([*part.split("=", 1), ""][:2] for part in re.findall(r"\[([^\]]*)\]", match[3]))
     return _Node(match[1], name=json.loads(match[2]) if match[2] else "", states=states)
+
+
+def _announced(node: _Node) -> str:
+    # An alert is often named by the very words it says.
+    return _role_and_name(node) if node.name and node.name not in node.words() and node.words() else node.role
 
 
 def _role_and_name(node: _Node) -> str:

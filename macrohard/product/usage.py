@@ -3,14 +3,14 @@
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
 
 from macrohard.domain import Artifacts, Finding, JsonObject, Picture, Severity, UserStep, Value
 from macrohard.errors import SandboxUnavailable, ToolError
 from macrohard.product.browser import Browser, Noticed, StepFailed, StepMalformed, Violation, Visit, open_browser
-from macrohard.product.outline import Outline, change_in_words, difference, outline_of
+from macrohard.product.outline import Outline, carried_over, change_in_words, difference, outline_of, was_loaded
 from macrohard.product.service import Service, checkout
 from macrohard.sandbox.contract import SandboxProvider, SandboxSpec
 
@@ -37,6 +37,11 @@ class Act(Value):
     action: str
     target: str
     value: str
+    place: int = 0
+    """How many elements of the same role and name come before the target."""
+    worked: bool = True
+    result: str = ""
+    """What was seen afterwards."""
 
 
 class VisitRecord(Value):
@@ -74,13 +79,16 @@ class UserVisit:
         self._steps: list[UserStep] = []
         self._acts: list[Act] = []
         self._findings: dict[str, Finding] = {}
+        self._dead: dict[tuple[str, str], int] = {}
+        self._lively: set[tuple[str, str]] = set()
         self._repeated: Counter[tuple[object, ...]] = Counter()
         self._unchanged = 0
         self._audited: set[tuple[str, int | None]] = set()
 
     def record(self) -> JsonObject:
         """The visit so far, as a `VisitRecord` in JSON."""
-        record = VisitRecord(steps=tuple(self._steps), findings=tuple(self._findings.values()), acts=tuple(self._acts))
+        findings = (*self._findings.values(), *self._dead_controls())
+        record = VisitRecord(steps=tuple(self._steps), findings=findings, acts=tuple(self._acts))
         return record.model_dump(mode="json")
 
     @staticmethod
@@ -111,13 +119,14 @@ class UserVisit:
         action: str,
         target: str = "",
         value: str = "",
-        surprise: int = 0,
+        surprise: int | None = None,
         remark: str = "",
+        about: int = 0,
     ) -> str:
         """Do something like a person, and answer what changed on the page, or why it did not work.
 
-        `surprise` (0 as expected to 3 shocked) and `remark` are about what the step before this one showed.
-        Actions and targets are those of `Visit.act`.
+        `surprise` (0 as expected to 3 shocked; None: not said) and `remark` are about what an earlier step showed: the
+        one whose number is `about`, else the last one. Actions and targets are those of `Visit.act`.
 
         Raises:
             ToolError: the request makes no sense, is not possible for this person, or the user is stuck.
@@ -126,34 +135,39 @@ class UserVisit:
         if self.stuck:
             raise ToolError(f"You are stuck: {self.stuck}. End the visit with your report.")
         self._allow(action, target)
-        self.judge(surprise=surprise, remark=remark)
+        self.judge(surprise=surprise, remark=remark, about=about)
         if self._outline is None:
             await self.look()
         before = self._outline
         assert before is not None, "a look leaves an outline"
         problem = ""
         try:
-            await self._visit.act(action, target=target, value=value)
+            await self._visit.act(action, target=before.references.get(target, target), value=value)
         except StepMalformed:
             raise
         except StepFailed as error:
             await self._service.require_sandbox()
-            problem = str(error)
+            problem = str(error).replace(before.references.get(target, target), target)
         named = before.names.get(target, target)
         told = _in_words(action, named, value)
-        self._acts.append(Act(action=action, target=named, value=value))
+        number = len(self._steps) + 1
         after = await self._look_after(before)
         frame = await self._frame()
         noticed = self._visit.take_noticed()
-        broke = await self._note(noticed, frame, after=told)
+        broke = await self._note(noticed, frame, after=told, step=number)
+        result = "; ".join([*broke, problem or change_in_words(before, after)])
+        place = before.place_of(target)
+        self._acts.append(Act(action=action, target=named, value=value, place=place, worked=not problem, result=result))
+        if not problem and not broke:
+            self._watch(action, named, before, after, noticed, number)
         self._steps.append(
             UserStep(
-                number=len(self._steps) + 1,
+                number=number,
                 intention=intention,
                 expectation=expectation,
                 action=told,
-                result="; ".join([*broke, problem or change_in_words(before, after)]),
-                surprise=0,
+                result=result,
+                surprise=3 if broke else None,
                 page=after.address,
                 frame=frame,
                 at_seconds=time.monotonic() - self._begin,
@@ -164,16 +178,60 @@ class UserVisit:
         self._guard(before, after, told, frame)
         return "\n".join(self._answer(problem, before, after, noticed, broke))
 
-    def judge(self, *, surprise: int, remark: str) -> None:
-        """Add to the last step how surprising it was, and what the user thought aloud.
+    def judge(self, *, surprise: int | None, remark: str, about: int = 0) -> None:
+        """Add to a step, by default the last, how surprising it was, and what the user thought aloud.
+
+        What broke stays shocking even for those who take it for their own mistake.
 
         Raises:
-            ToolError: the surprise is not between 0 and 3.
+            ToolError: the surprise is not between 0 and 3, or there is no such step.
         """
-        if surprise not in range(4):
+        if surprise is not None and surprise not in range(4):
             raise ToolError("surprise is 0 (as expected), 1 (slightly off), 2 (wrong) or 3 (shocked)")
-        if self._steps:
-            self._steps[-1] = self._steps[-1].model_copy(update={"surprise": surprise, "remark": remark})
+        if about not in range(len(self._steps) + 1):
+            raise ToolError(f"there is no step {about} yet; the last one was {len(self._steps)}")
+        if not self._steps or (surprise is None and not remark):
+            return
+        step = self._steps[about - 1]
+        known = [each for each in (surprise, step.surprise) if each is not None]
+        said = {"surprise": max(known, default=None), "remark": remark or step.remark}
+        self._steps[about - 1] = step.model_copy(update=said)
+
+    def _watch(self, action: str, named: str, before: Outline, after: Outline, noticed: Noticed, number: int) -> None:
+        """Remember whether a button did anything at all."""
+        if "click" not in action or not named.startswith(("button ", "clickable ", "menuitem ", "tab ")):
+            return
+        button = (pattern_of(before.address), named)
+        heard = noticed.dialogs or noticed.downloads or noticed.failed_requests or noticed.outside_requests
+        if heard or after.bubble or after.is_drawn or was_loaded(before, after) or before.content != after.content:
+            self._lively.add(button)
+        else:
+            self._dead.setdefault(button, number)
+
+    def _dead_controls(self) -> list[Finding]:
+        """Buttons that never did anything, as far as can be told from the page."""
+        found = []
+        for (page, named), number in self._dead.items():
+            if (page, named) not in self._lively:
+                step = self._steps[number - 1]
+                found.append(
+                    Finding(
+                        id=finding_id(self.commit, "dead end", named, page),
+                        commit=self.commit,
+                        found_by=self.visitor,
+                        category="dead end",
+                        severity=2,
+                        title=f"Nothing happens: {named}",
+                        detail=f"After {step.action} on {page} the page is as it was, without a message, a download "
+                        f"or a dialog. Expected: {step.expectation}",
+                        page=page,
+                        element=named,
+                        expected=step.expectation,
+                        step=number,
+                        evidence=(step.frame,) if step.frame else (),
+                    )
+                )
+        return found
 
     def _allow(self, action: str, target: str) -> None:
         if not self.keyboard_only or action in KEYBOARD_ACTIONS:
@@ -195,9 +253,9 @@ class UserVisit:
                 2,
                 f"The page is wider than a window of {self._visit.width} pixels",
                 f"By {view.overflow} pixels, so that people have to scroll sideways.",
-                page=_pattern(view.address),
+                page=pattern_of(view.address),
             )
-        return outline_of(view)
+        return carried_over(self._outline, outline_of(view))
 
     async def _look_after(self, before: Outline) -> Outline:
         try:
@@ -227,9 +285,9 @@ class UserVisit:
             return None
         return await self._artifacts.put(picture, media_type="image/jpeg")
 
-    async def _note(self, noticed: Noticed, frame: str | None, *, after: str) -> list[str]:
+    async def _note(self, noticed: Noticed, frame: str | None, *, after: str, step: int = 0) -> list[str]:
         """Make findings of what broke; what they are about, in words."""
-        page = _pattern(self._outline.address) if self._outline else "/"
+        page = pattern_of(self._outline.address) if self._outline else "/"
         broke = list(dict.fromkeys(noticed.breakdowns))
         log = self._service.log()[-_DOWNLOAD_CHARACTERS:]
         if await self._service.revive():
@@ -237,9 +295,9 @@ class UserVisit:
         if broke:
             await self._service.require_sandbox()
         for problem in broke:
-            title = _title(problem)
+            title = title_of(problem)
             detail = f"After: {after}. On the page {page}. The end of the product's log: {log or 'empty'}"
-            self._find("crash", 4, title, detail, page=page, evidence=frame)
+            self._find("crash", 4, title, detail, page=page, evidence=frame, step=step)
         for request in noticed.outside_requests:
             title = "The product asks for something outside itself"
             self._find("dead end", 2, title, f"{request}: nothing outside the product can be reached.", page=page)
@@ -250,7 +308,7 @@ class UserVisit:
         if self._outline is None or self.stuck:
             return
         refused = next((line for line in self._outline.lines if line.startswith("the server answered")), None)
-        page = _pattern(self._outline.address)
+        page = pattern_of(self._outline.address)
         kind = (page, int(refused.split()[-1]) if refused else None)
         if kind in self._audited:
             return
@@ -286,15 +344,16 @@ class UserVisit:
         element: str = "",
         identity: str = "",
         evidence: str | None = None,
+        step: int = 0,
     ) -> None:
         """Keep a finding; what has the same identity, else the same title on the same kind of page, is one."""
-        parts = (self.commit, category, identity or f"{title}\0{page}")
-        finding_id = f"F-{sha256(chr(0).join(parts).encode()).hexdigest()[:12]}"
-        if finding_id in self._findings:
+        id = finding_id(self.commit, category, identity or f"{title}\0{page}")
+        if id in self._findings:
             return
-        self._findings[finding_id] = Finding.model_validate(
+        self._findings[id] = Finding.model_validate(
             {
-                "id": finding_id,
+                "id": id,
+                "step": step,
                 "commit": self.commit,
                 "found_by": found_by or self.visitor,
                 "category": category,
@@ -323,11 +382,13 @@ class UserVisit:
             self.stuck = f"nothing changed on the page in {unchanged_at_most} steps"
         if self.stuck:
             detail = f"{self.stuck}. The last action: {told}."
-            title = f"A user gets stuck on {_pattern(after.address)}"
-            self._find("dead end", 2, title, detail, page=_pattern(after.address), evidence=frame)
+            title = f"A user gets stuck on {pattern_of(after.address)}"
+            page = pattern_of(after.address)
+            self._find("dead end", 2, title, detail, page=page, evidence=frame, step=len(self._steps))
 
     def _answer(self, problem: str, before: Outline, after: Outline, noticed: Noticed, broke: list[str]) -> list[str]:
-        lines = [f"It did not work: {problem}."] if problem else []
+        lines = [f"Step {len(self._steps)}."]
+        lines += [f"It did not work: {problem}."] if problem else []
         lines += [f"The product broke: {one}" for one in broke]
         lines += [f"A dialog appeared and was accepted: {dialog}" for dialog in noticed.dialogs]
         lines += [f"A file was downloaded: {file[:_DOWNLOAD_CHARACTERS]}" for file in noticed.downloads]
@@ -355,7 +416,7 @@ async def open_visit(
         SandboxUnavailable: no sandbox, or the browser does not start in it.
     """
     async with (
-        _pod(provider, bundle=bundle, commit=commit) as (service, browser),
+        open_pod(provider, bundle=bundle, commit=commit) as (service, browser),
         browser.visit(width=width, height=height, touch=width < NARROW_PIXELS) as visit,
     ):
         yield UserVisit(
@@ -363,45 +424,9 @@ async def open_visit(
         )
 
 
-async def reproduce(
-    provider: SandboxProvider, record: VisitRecord, *, bundle: bytes, commit: str, width: int, height: int
-) -> tuple[Finding, ...]:
-    """The record's findings; of each crash it is noted whether the same acts break a fresh product again.
-
-    Raises:
-        ToolError, SandboxUnavailable: as for `open_visit`.
-    """
-    if not any(finding.category == "crash" for finding in record.findings):
-        return record.findings
-    async with (
-        _pod(provider, bundle=bundle, commit=commit) as (service, browser),
-        browser.visit(width=width, height=height, touch=width < NARROW_PIXELS) as visit,
-    ):
-        broke = await _replay(visit, service, record.acts)
-    return tuple(
-        finding.model_copy(update={"reproduced": any(finding.title == _title(one) for one in broke)})
-        if finding.category == "crash"
-        else finding
-        for finding in record.findings
-    )
-
-
-async def _replay(visit: Visit, service: Service, acts: Sequence[Act]) -> list[str]:
-    """What broke when everything was done again."""
-    broke: list[str] = []
-    for act in (Act(action="open", target="", value="/"), *acts):
-        # What did not work the first time need not work now.
-        with suppress(StepFailed):
-            await visit.act(act.action, target=act.target, value=act.value)
-        broke += visit.take_noticed().breakdowns
-        if await service.revive():
-            broke.append(ENDED)
-    await service.require_sandbox()
-    return broke
-
-
 @asynccontextmanager
-async def _pod(provider: SandboxProvider, *, bundle: bytes, commit: str) -> AsyncIterator[tuple[Service, Browser]]:
+async def open_pod(provider: SandboxProvider, *, bundle: bytes, commit: str) -> AsyncIterator[tuple[Service, Browser]]:
+    """The product of a commit, started with empty data, and a browser beside it; raises as `open_visit` does."""
     async with provider.open(SandboxSpec(image=provider.product_image, packages=provider.installs)) as sandbox:
         service = await checkout(sandbox, bundle=bundle, commit=commit)
         if service.manifest.kind != "web":
@@ -415,11 +440,17 @@ async def _pod(provider: SandboxProvider, *, bundle: bytes, commit: str) -> Asyn
                     await service.stop()
 
 
-def _title(problem: str) -> str:
+def finding_id(*parts: str) -> str:
+    """The same for everybody who finds the same."""
+    return f"F-{sha256(chr(0).join(parts).encode()).hexdigest()[:12]}"
+
+
+def title_of(problem: str) -> str:
+    """The first line of what broke."""
     return problem.split("\n", 1)[0][:100]
 
 
-def _pattern(address: str) -> str:
+def pattern_of(address: str) -> str:
     """The kind of page: the path with numbers left out."""
     return _NUMBERS.sub("/…", address.split("?", 1)[0])
 

@@ -100,7 +100,7 @@ def _by_importance(overview: RunOverview) -> Iterable[str]:
 
 def _frames(visit: UserSession, *, stumbles_only: bool) -> Iterable[str]:
     for step in visit.steps:
-        if step.frame and (step.surprise >= 2 or not stumbles_only):
+        if step.frame and ((step.surprise or 0) >= 2 or not stumbles_only):
             yield step.frame
 
 

@@ -145,7 +145,7 @@ def visits(overview: RunOverview) -> tuple[Visit, ...]:
         Visit(
             iteration=iteration.number,
             session=session,
-            stumbles=tuple(step for step in session.steps if step.surprise >= STUMBLED),
+            stumbles=tuple(step for step in session.steps if (step.surprise or 0) >= STUMBLED),
         )
         for iteration in reversed(overview.iterations)
         for session in iteration.users

@@ -1,7 +1,7 @@
 """Pages in few words: what is kept, what is cut, and how two of them differ."""
 
-from macrohard.product.browser import PageView
-from macrohard.product.outline import change_in_words, difference, outline_of
+from macrohard.product.browser import Measured, PageView
+from macrohard.product.outline import carried_over, change_in_words, difference, outline_of
 
 FORM = """
 - navigation "Main" [ref=e2]:
@@ -54,11 +54,11 @@ def test_a_form() -> None:
 page "Add task" at /tasks/new
 the server answered 422
 the browser says at the focused field: "Fill this in."
-alert: · Please correct 1 field.
 navigation "Main"
   [e5] link "Tasks"
 main
   heading 1 "Add task"
+  alert: · Please correct 1 field.
   [e10] textbox "Title" (required, invalid, focused) = "12"
   · Title must be longer.
   [e12] textbox "Due" = "2026-11-22"
@@ -135,13 +135,44 @@ def test_another_page_is_told_whole() -> None:
     assert change_in_words(None, after) == 'now at /tasks "Add task"; status: · Saved.'
 
 
-def test_a_page_loaded_again_has_new_references() -> None:
-    before, after = outline_of(view(FORM)), outline_of(view(FORM.replace("[ref=e", "[ref=f1e")))
-    assert difference(before, after) == f"The page was loaded again and shows the same.\n{after.text}"
+def test_a_page_loaded_again_is_told_by_what_is_new_on_it() -> None:
+    before = outline_of(view(FORM))
+    again = FORM.replace("[ref=e", "[ref=f1e")
+    same = carried_over(before, outline_of(view(again)))
+    assert difference(before, same) == "The page was loaded again and shows the same."
+    assert same.references["e10"] == "f1e10"
+    saved = again.replace("- generic [ref=f1e9]:", '- status "Basket" [ref=f1e99]: Saved.\n  - generic [ref=f1e9]:')
+    changed = carried_over(before, outline_of(view(saved)))
+    assert difference(before, changed) == (
+        'Changed on the page:\n= alert: · Please correct 1 field.\n+ status "Basket": · Saved.'
+    )
+    typed = carried_over(changed, outline_of(view(saved.replace('"12"', '"123"'))))
+    assert '+ [e10] textbox "Title" (required, invalid, focused) = "123"' in difference(changed, typed)
+    assert typed.references["e10"] == "f1e10"
+    assert difference(typed, carried_over(typed, outline_of(view(saved)))).count("loaded again") == 0
+
+
+def test_what_cannot_be_seen_in_words_is_measured() -> None:
+    measured = (
+        Measured(kind="outside", what="table", name="Tasks", pixels=40),
+        Measured(kind="small", what="button", name="Save", pixels=18),
+        Measured(kind="overlap", what="link", name="Help", pixels=7, other="Menu"),
+    )
+    lines = outline_of(view("").model_copy(update={"measured": measured})).lines
+    assert lines[1:] == (
+        "measured: table \"Tasks\" reaches 40 px beyond the window's right edge",
+        'measured: button "Save" is 18 px high',
+        'measured: link "Help" overlaps "Menu" by 7 px',
+    )
+
+
+def test_blanks_are_not_nothing() -> None:
+    lines = outline_of(view('- textbox "Title" [ref=e1]').model_copy(update={"blank": ("Title",)})).lines
+    assert lines[1] == '[e1] textbox "Title" (required) = "" (blanks only)'
 
 
 def test_a_field_with_a_placeholder_shows_both() -> None:
     empty = '- textbox "Date" [ref=e1]:\n  - /placeholder: YYYY-MM-DD'
-    assert outline_of(view(empty)).lines[-1] == '[e1] textbox "Date" (placeholder: YYYY-MM-DD)'
+    assert outline_of(view(empty)).lines[-1] == '[e1] textbox "Date" (placeholder: YYYY-MM-DD) = ""'
     filled = f"{empty}\n  - text: 2026-03-01"
     assert outline_of(view(filled)).lines[-1] == '[e1] textbox "Date" (placeholder: YYYY-MM-DD) = "2026-03-01"'

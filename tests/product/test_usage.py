@@ -55,7 +55,7 @@ async def test_a_user_adds_something_and_the_log_tells_how(provider: SandboxProv
     assert "the server answered 422" in refused
     assert "alert: · Please correct 1 field." in refused
     assert 'textbox "Title" (required, invalid)' in refused
-    assert typed.splitlines()[0] == "Changed on the page:"
+    assert typed.splitlines()[:2] == ["Step 3.", "Changed on the page:"]
     assert 'textbox "Title" (required, invalid, focused) = "Milk"' in typed
     assert "status: · Task saved." in saved
     assert "· Milk | · – | – | · No | [" in saved
@@ -66,7 +66,9 @@ async def test_a_user_adds_something_and_the_log_tells_how(provider: SandboxProv
         'click button "Save"',
     ]
     assert record.steps[1].remark == "It said what is missing."
-    assert record.steps[1].result.startswith("+ the server answered 422; + alert: · Please correct 1 field.")
+    assert record.steps[1].result.startswith("+ the server answered 422; ")
+    assert "+ alert: · Please correct 1 field." in record.steps[1].result
+    assert [step.surprise for step in record.steps] == [None, 0, None, None]
     assert [step.page for step in record.steps] == ["/tasks/new", "/tasks/new", "/tasks/new", "/tasks?said=Task+saved."]
     for step in record.steps:
         assert step.frame is not None
@@ -116,7 +118,7 @@ async def test_what_does_not_work_is_said_and_logged(
         await act(visit, "open", value="/never")
         said = await act(visit, action, target, value)
         record = UserVisit.read_record(visit.record())
-    assert said.startswith("It did not work: ")
+    assert said.splitlines()[1].startswith("It did not work: ")
     assert answer in said
     assert answer in record.steps[-1].result
 
@@ -148,12 +150,16 @@ async def test_an_answer_of_500_is_a_crash_that_can_be_repeated(
         await act(visit, "open", value="/odd")
         await act(visit, "fill", 'textbox "Name"', "🦊")
         said = await act(visit, "click", 'button "Save"')
+        await act(visit, "back", surprise=0, remark="I must have done something wrong.")
         record = UserVisit.read_record(visit.record())
     crash = next(finding for finding in record.findings if finding.category == "crash")
     assert "The product broke: POST /odd answered 500" in said
     assert (crash.title, crash.severity, crash.page) == ("POST /odd answered 500", 4, "/odd")
     assert "cannot cope with emoji" in crash.detail
-    again = await reproduce(provider, record, bundle=commit.bundle, commit=commit.commit, width=1280, height=800)
+    assert (record.steps[2].surprise, record.steps[2].remark) == (3, "I must have done something wrong.")
+    again = await reproduce(
+        provider, record.findings, record.acts, bundle=commit.bundle, commit=commit.commit, width=1280, height=800
+    )
     assert next(finding for finding in again if finding.id == crash.id).reproduced is True
 
 

@@ -101,6 +101,81 @@ globalThis.macrohard ??= (() => {
     return shown("article, [role=article]");
   }
 
+  const CONTROLS = "button, a[href], input:not([type=hidden]), select, textarea, summary, [role=button], [role=link]";
+  const NARROW = 600, TARGET = 24, SHOWN = 5;
+
+  const labelsOf = (field) => [
+    ...[...(field.labels ?? [])].map((label) => textOf(label)),
+    ...(field.getAttribute("aria-label") ? [squeeze(field.getAttribute("aria-label"))] : []),
+    ...(field.getAttribute("aria-labelledby") ?? "").split(/\s+/).map((id) => textOf(document.getElementById(id))),
+  ].filter(Boolean);
+
+  const nameOf = (element) =>
+    (labelsOf(element)[0] || textOf(element) || element.value || element.placeholder || element.alt || "").slice(0, 60);
+
+  const KINDS = { A: "link", INPUT: "field", SELECT: "list", TEXTAREA: "field", TABLE: "table", IMG: "image" };
+  const kindOf = (element) =>
+    element.getAttribute("role") ?? (/^(submit|button|reset)$/.test(element.type) ? "button" : null) ??
+    (/^(checkbox|radio)$/.test(element.type) ? element.type : null) ??
+    KINDS[element.tagName] ?? (element.tagName === "BUTTON" ? "button" : "text");
+
+  // What scrolls by itself may be wider than what holds it.
+  const scrolls = (element) => {
+    for (let holder = element.parentElement; holder && holder !== document.body; holder = holder.parentElement)
+      if (/auto|scroll|hidden|clip/.test(getComputedStyle(holder).overflowX)) return true;
+    return false;
+  };
+
+  const ownText = (element) =>
+    squeeze([...element.childNodes].filter((child) => child.nodeType === Node.TEXT_NODE).map((child) => child.data).join(" "));
+
+  // Links that are hidden until they have the focus lie outside of the page on purpose.
+  const onPage = (box) => box.width > 1 && box.height > 1 && box.right > 0 && box.bottom + scrollY > 0;
+
+  function measured() {
+    const width = document.documentElement.clientWidth;
+    if (innerWidth >= NARROW) return [];
+    const shown = [...document.body.querySelectorAll("*")].filter(visible).slice(0, 3000);
+    const boxes = new Map(shown.map((element) => [element, element.getBoundingClientRect()]));
+    const controls = shown.filter((element) => element.matches(CONTROLS) && onPage(boxes.get(element)));
+    const told = (kind, element, pixels, more = {}) =>
+      ({ kind, what: kindOf(element), name: nameOf(element), pixels: Math.round(pixels), ...more });
+
+    const outside = shown
+      .filter((element) => onPage(boxes.get(element)) && boxes.get(element).right > width + 1 && !scrolls(element))
+      .filter((element) => element.matches(`${CONTROLS}, table, img`) || ownText(element))
+      .filter((element, _, all) => !all.some((other) => other !== element && other.contains(element)))
+      .map((element) => told("outside", element, boxes.get(element).right - width));
+
+    // Links within running text are as high as the text.
+    const small = controls
+      .filter((element) => !(element.tagName === "A" && getComputedStyle(element).display === "inline"))
+      .map((element) => {
+        const { height, width: across } = (element.labels?.[0] && /checkbox|radio/.test(element.type)
+          ? element.labels[0] : element).getBoundingClientRect();
+        return { element, pixels: Math.min(height, across), direction: height <= across ? "high" : "wide" };
+      })
+      .filter(({ pixels }) => pixels < TARGET - 0.5)
+      .map(({ element, pixels, direction }) => told("small", element, pixels, { direction }));
+
+    const cut = shown
+      .filter((element) => ownText(element) && !element.matches("input, select, textarea") && onPage(boxes.get(element)))
+      .filter((element) => /hidden|clip/.test(getComputedStyle(element).overflowX))
+      .filter((element) => element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 1)
+      .map((element) => told("cut", element, element.scrollWidth - element.clientWidth));
+
+    const overlap = [];
+    for (const [place, one] of controls.slice(0, 80).entries())
+      for (const other of controls.slice(place + 1, 80)) {
+        if (one.contains(other) || other.contains(one)) continue;
+        const a = boxes.get(one), b = boxes.get(other);
+        const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+        const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+        if (across > 3 && down > 3) overlap.push(told("overlap", one, Math.min(across, down), { other: nameOf(other) }));
+      }
+    return [outside, overlap, cut, small].flatMap((found) => found.slice(0, SHOWN));
+  }
+
   return {
     text: () => textOf(document.body),
 
@@ -144,12 +219,15 @@ globalThis.macrohard ??= (() => {
       for (const row of document.querySelectorAll("[data-macrohard-row]")) row.removeAttribute("data-macrohard-row");
     },
 
-    required: () =>
-      [...document.querySelectorAll(":required, [aria-required=true]")].flatMap((field) => [
-        ...[...(field.labels ?? [])].map((label) => textOf(label)),
-        ...(field.getAttribute("aria-label") ? [squeeze(field.getAttribute("aria-label"))] : []),
-        ...(field.getAttribute("aria-labelledby") ?? "").split(/\s+/).map((id) => textOf(document.getElementById(id))),
-      ]).filter(Boolean),
+    required: () => [...document.querySelectorAll(":required, [aria-required=true]")].flatMap(labelsOf),
+
+    blank: () =>
+      [...document.querySelectorAll("input, textarea")]
+        .filter((field) => field.type !== "password" && /^\s+$/.test(field.value)).flatMap(labelsOf),
+
+    measured,
+
+    isDrawn: () => [...document.querySelectorAll("canvas, video")].some(visible),
 
     overflow: () => Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth),
 

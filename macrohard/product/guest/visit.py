@@ -385,6 +385,9 @@ class Visit:
             "required": await self.ask("macrohard.required()"),
             "bubble": await self.ask("macrohard.bubble()"),
             "overflow": await self.ask("macrohard.overflow()"),
+            "blank": await self.ask("macrohard.blank()"),
+            "measured": await self.ask("macrohard.measured()"),
+            "is_drawn": await self.ask("macrohard.isDrawn()"),
         }
 
     async def screenshot(self) -> dict[str, Any]:

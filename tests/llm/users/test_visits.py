@@ -74,7 +74,7 @@ async def visit(
 )
 async def test_a_right_product_surprises_nobody(sandboxes: SandboxProvider, blueprint: Blueprint, visitor: str) -> None:
     report, record = await visit(sandboxes, blueprint, visitor)
-    assert [(step.action, step.remark) for step in record.steps if step.surprise >= 2] == []
+    assert [(step.action, step.remark) for step in record.steps if (step.surprise or 0) >= 2] == []
     assert record.findings == ()
     assert report.get("findings", []) == []
     assert report.get("goal_reached", True) is True
@@ -90,7 +90,7 @@ def wrong(blueprint: Blueprint, kind: str) -> dict[str, str]:
 async def test_odd_characters_that_crash_the_product_are_noticed(sandboxes: SandboxProvider) -> None:
     report, record = await visit(sandboxes, TASKS, "wrong-input-first", wrong(TASKS, "crash on odd input"))
     assert report["goal_reached"] is False
-    assert max(step.surprise for step in record.steps) == 3
+    assert max(step.surprise or 0 for step in record.steps) == 3
     assert "the product broke: POST /tasks/new answered 500" in " ".join(step.remark for step in record.steps)
     assert [finding.category for finding in record.findings] == ["crash"]
 
@@ -107,4 +107,4 @@ async def test_an_empty_record_that_is_accepted_is_noticed(sandboxes: SandboxPro
     right = files(TASKS, Look())
     careless = {"app/fields.py": right["app/fields.py"].replace("if field.required:", "if field.required and text:")}
     _, record = await visit(sandboxes, TASKS, "wrong-input-first", careless)
-    assert "was accepted without Title" in " ".join(step.remark for step in record.steps if step.surprise >= 2)
+    assert "was accepted without Title" in " ".join(step.remark for step in record.steps if (step.surprise or 0) >= 2)

@@ -17,6 +17,7 @@ _LANDMARK = re.compile(
     r"(banner|navigation|main|search|complementary|contentinfo|region|form|dialog|alertdialog|group|radiogroup|"
     rf"tablist|menu|menubar|toolbar|article|figure)(?: ({_QUOTED}))?"
 )
+_ANNOUNCED = re.compile(rf"(status|alert|log)(?: {_QUOTED})?: · (.*)")
 _REFERENCE = re.compile(r"\[(?:f\d+)?e\d+\] ")
 
 
@@ -155,21 +156,25 @@ def told(answer: str) -> tuple[str, str]:
 
 
 def _changed(page: Page, changes: list[str]) -> Page:
-    """Apply a difference; lines that are new without replacing any come first, after the page's own line."""
+    """Apply a difference; new lines stand where the ones that they replace stood, or below the line named."""
     lines = list(page.lines)
     place = 1
     indent = ""
     for change in changes:
         sign, text = change[:2], change[2:]
-        if sign == "- ":
+        if sign in ("- ", "= "):
             found = next((n for n, line in enumerate(lines) if _REFERENCE.sub("", line).strip() == text.strip()), None)
             if found is not None:
                 indent = lines[found][: len(lines[found]) - len(lines[found].lstrip())]
-                del lines[found]
-                place = found
+                place = found + 1
+                if sign == "- ":
+                    del lines[found]
+                    place = found
         elif sign == "+ ":
-            own_line = text.startswith(("status:", "alert:", "the server", "the browser", "the page", "page "))
-            lines.insert(1 if own_line and not text.startswith("page ") else place, ("" if own_line else indent) + text)
+            if text.startswith(("the server", "the browser", "the page", "measured: ")):
+                lines.insert(1, text)
+            else:
+                lines.insert(place, indent + text)
             place += 1
     return _Reader(lines).page()
 
@@ -206,7 +211,9 @@ class _Reader:
             if matched := re.match(r"the page is (\d+) pixels wider", stripped):
                 found = replace(found, overflow=int(matched[1]))
                 continue
-            if matched := re.match(r"(status|alert|log): · (.*)", stripped):
+            if stripped.startswith("measured: "):
+                continue
+            if matched := _ANNOUNCED.match(stripped):
                 (alerts if matched[1] == "alert" else said).append(matched[2])
                 texts.append(matched[2])
                 continue
