@@ -21,6 +21,7 @@ from macrohard.domain import (
     Value,
     Verdict,
 )
+from macrohard.domain.review import Disputed
 from macrohard.domain.verdict import Contradiction
 
 
@@ -89,6 +90,10 @@ class ScenariosWritten(Value):
 
     type: Literal["scenarios written"] = "scenarios written"
     scenarios: tuple[Scenario, ...]
+    """Those that count."""
+    disputed: tuple[Disputed, ...] = ()
+    unreviewed: str = ""
+    """Why they count without a second opinion; empty if they have one."""
 
 
 class SessionStarted(Value):

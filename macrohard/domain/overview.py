@@ -7,6 +7,7 @@ from macrohard.domain.design import Design
 from macrohard.domain.isolation import Tier
 from macrohard.domain.packages import PackageFile
 from macrohard.domain.plan import Task
+from macrohard.domain.review import Disputed
 from macrohard.domain.run import CriterionStatus, Phase, RunStatus, SessionOutcome
 from macrohard.domain.scenario import Scenario
 from macrohard.domain.specification import Criterion, Specification
@@ -69,6 +70,8 @@ class CriterionState(Value):
     scenarios: tuple[Scenario, ...]
     verdicts: tuple[Verdict, ...]
     """The latest of each scenario."""
+    disputed: tuple[Disputed, ...] = ()
+    """Scenarios that do not count."""
 
 
 class IterationSummary(Value):

@@ -10,7 +10,7 @@ RunOutcome = Literal["delivered", "partial", "refused", "paused", "failed"]
 RunStatus = Literal["waiting", "running", "delivered", "partial", "refused", "paused", "failed"]
 SessionOutcome = Literal["finished", "limit", "stuck", "failed"]
 CriterionStatus = Literal["met", "unmet", "stale", "not covered", "not checked"]
-"""Not checked: every scenario of it was disputed, so nothing can show whether it holds."""
+"""Not checked: no scenario of it was left to count, so nothing can show whether it holds."""
 
 Phase = Literal[
     "analyse", "clarify", "design", "plan", "scenarios", "implement", "integrate", "verify", "use", "triage", "release"

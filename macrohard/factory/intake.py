@@ -1,12 +1,14 @@
 """From a requirement to a contract and a plan: analyse, clarify, design, plan, write scenarios."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from langgraph.runtime import Runtime
 
-from macrohard.domain import Design, Plan, ScenarioSet, Specification
+from macrohard.domain import Design, Plan, Scenario, ScenarioSet, Specification
 from macrohard.errors import ToolError
 from macrohard.events import Designed, Planned, ScenariosWritten, Specified
+from macrohard.factory.acceptance import reviewed
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.phases import phase
 from macrohard.factory.state import State, TaskInput
@@ -105,7 +107,7 @@ async def plan(state: State, runtime: Runtime[FactoryContext]) -> State:
 
 
 async def write_scenarios(state: TaskInput, runtime: Runtime[FactoryContext]) -> State:
-    """Write the hidden acceptance scenarios, from specification and design alone."""
+    """Write the hidden acceptance scenarios, from specification and design alone, and have them reviewed."""
     context = runtime.context
     async with phase(context.emit, "scenarios", 1):
         specification = await context.load(Specification, state["specification"])
@@ -122,8 +124,13 @@ async def write_scenarios(state: TaskInput, runtime: Runtime[FactoryContext]) ->
             },
             check=lambda report: _check_scenarios(report, specification),
         )
-        await context.emit(ScenariosWritten(scenarios=made.scenarios))
-    return {"scenarios": await context.keep(made)}
+        settled = await reviewed(context, specification, agreed, made, check=_check_each)
+        await context.emit(
+            ScenariosWritten(
+                scenarios=settled.counted.scenarios, disputed=settled.disputed, unreviewed=settled.unreviewed
+            )
+        )
+    return {"scenarios": await context.keep(settled.counted)}
 
 
 def _check_specification(report: Specification) -> None:
@@ -156,20 +163,25 @@ def check_plan(report: Plan, specification: Specification, agents: frozenset[str
         raise ToolError(f"no task serves {', '.join(wanted)}")
 
 
-def _check_scenarios(report: ScenarioSet, specification: Specification) -> None:
-    ids = [scenario.id for scenario in report.scenarios]
-    if len(set(ids)) != len(ids):
-        raise ToolError("two scenarios have the same id")
-    for scenario in report.scenarios:
+def _check_each(scenarios: Sequence[Scenario]) -> None:
+    """Refuse what cannot be run, and what cannot fail."""
+    for scenario in scenarios:
         try:
             check_placeholders(scenario, now=datetime.now(UTC))
         except UnknownPlaceholder as error:
             raise ToolError(f"{scenario.id}: {error}") from error
+    if idle := [scenario.id for scenario in scenarios if not scenario.asserts]:
+        raise ToolError(f"{', '.join(idle)} assert nothing about what the product shows")
+
+
+def _check_scenarios(report: ScenarioSet, specification: Specification) -> None:
+    ids = [scenario.id for scenario in report.scenarios]
+    if len(set(ids)) != len(ids):
+        raise ToolError("two scenarios have the same id")
+    _check_each(report.scenarios)
     known = {criterion.id: criterion for criterion in specification.criteria}
     if strangers := sorted({s.criterion for s in report.scenarios} - set(known)):
         raise ToolError(f"no criteria {', '.join(strangers)}")
-    if idle := [scenario.id for scenario in report.scenarios if not scenario.asserts]:
-        raise ToolError(f"{', '.join(idle)} assert nothing about what the product shows")
     tested = {scenario.criterion for scenario in report.scenarios}
     if missing := [c.id for c in specification.criteria if c.covered and c.id not in tested]:
         raise ToolError(f"no scenario for {', '.join(missing)}")

@@ -100,7 +100,8 @@ def _gap(state: CriterionState) -> Gap:
         case "not covered":
             because = "Not built or not checked: this is beyond what the model at hand understands."
         case "not checked":
-            because = "Every scenario written for it was disputed by its reviewer, so nothing can show that it holds."
+            reasons = [f"{each.scenario.id}: {each.objection.reason}" for each in state.disputed]
+            because = f"No scenario of it counts, so nothing can show that it holds. {' '.join(reasons)}".strip()
         case "stale":
             because = "It held at an earlier commit and has not been checked since."
         case _:

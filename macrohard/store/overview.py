@@ -29,6 +29,7 @@ from macrohard.domain import (
     UserSession,
     Verdict,
 )
+from macrohard.domain.review import Disputed
 from macrohard.domain.standing import status_of
 from macrohard.domain.verdict import Contradiction
 from macrohard.events import (
@@ -92,6 +93,8 @@ class Fold:
         self.film: DemoFilm | None = None
         self._iterations: dict[int, _Iteration] = {}
         self._phases: dict[Phase, dict[tuple[int, float], tuple[float, float]]] = {}
+        self._disputed: tuple[Disputed, ...] = ()
+        self._unreviewed = ""
         self._waits: dict[str, float] = {}
         self._contradictions: dict[str, tuple[Contradiction, ...]] = {}
         for recorded in events:
@@ -115,7 +118,8 @@ class Fold:
             case Designed():
                 self.design = event.design
             case ScenariosWritten():
-                self.scenarios = event.scenarios
+                self.scenarios, self._disputed = event.scenarios, event.disputed
+                self._unreviewed = event.unreviewed
             case Planned():
                 iteration.plan = event.plan
             case Integrated():
@@ -179,6 +183,7 @@ class Fold:
             status=status_of(criterion, scenarios=self.scenarios, verdicts=verdicts.values(), commit=self.product),
             scenarios=scenarios,
             verdicts=tuple(verdicts[scenario.id] for scenario in scenarios if scenario.id in verdicts),
+            disputed=tuple(each for each in self._disputed if each.scenario.criterion == criterion.id),
         )
 
     def iterations(self, sessions: Sequence[SessionSummary]) -> tuple[IterationSummary, ...]:
@@ -201,6 +206,11 @@ class Fold:
             for number, each in sorted(self._iterations.items())
         )
 
+    def _of_the_review(self) -> tuple[str, ...]:
+        if not self._unreviewed:
+            return ()
+        return (f"The acceptance scenarios count without a second opinion: {self._unreviewed}",)
+
     def _packages(self) -> tuple[PackageFile, ...]:
         found = {
             digest: file
@@ -218,7 +228,7 @@ class Fold:
         return RunOverview(
             summary=summary,
             problem=problem,
-            notices=self.started.notices if self.started else (),
+            notices=(*(self.started.notices if self.started else ()), *self._of_the_review()),
             sandbox_tier=max(self.tiers, key=TIERS.index, default=None),
             sandbox_tiers=self.tiers,
             specification=self.specification,

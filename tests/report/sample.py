@@ -24,6 +24,7 @@ from macrohard.domain import (
     UserStep,
     Verdict,
 )
+from macrohard.domain.review import Disputed, Objection
 from macrohard.domain.scenario import See
 
 FIRST, SECOND = "1f" * 20, "9c" * 20
@@ -127,6 +128,7 @@ def overview(
             status="not covered" if name == "AC-6" else "unmet" if name == "AC-5" else "met",
             scenarios=tuple(scenario for scenario in scenarios.values() if scenario.criterion == name),
             verdicts=tuple(said for said in second if said.criterion == name),
+            disputed=(_disputed(words),) if name == "AC-2" else (),
         )
         for name, text, priority, source in criteria
     )
@@ -333,6 +335,12 @@ def _users(commit: str, shots: Mapping[str, str], words: str, *, stumbling: bool
             height=667,
         ),
     )
+
+
+def _disputed(words: str) -> Disputed:
+    scenario = Scenario(id="S-9", criterion="AC-2", title="It is quick" + words, steps=(See(text="quick"),))
+    reason = "Neither specification nor design says how quick." + words
+    return Disputed(scenario=scenario, objection=Objection(scenario="S-9", flaw="not in the contract", reason=reason))
 
 
 def _sessions(words: str) -> tuple[SessionSummary, ...]:

@@ -123,6 +123,17 @@ async def test_what_a_session_claimed_against_its_log_stands_beside_its_task(
     assert await denied.all_inner_texts() == ["Reported “All tests pass.”, but by its own log it ran no tests."]
 
 
+async def test_a_disputed_scenario_stands_with_its_criterion_and_why_it_does_not_count(
+    tmp_path: Path, page: Page, cupboard: Cupboard, shots: Any
+) -> None:
+    await page.goto(await written(tmp_path, overview(shots), cupboard))
+    said = await page.locator("#AC-2 .because").all_inner_texts()
+    assert said == [
+        "S-9 (It is quick) does not count. Its reviewer: not in the contract: "
+        "Neither specification nor design says how quick."
+    ]
+
+
 async def test_iterations_tell_what_was_repaired(tmp_path: Path, page: Page, cupboard: Cupboard, shots: Any) -> None:
     await page.goto(await written(tmp_path, overview(shots), cupboard))
     second = await page.locator(".iteration").nth(1).inner_text()

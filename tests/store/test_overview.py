@@ -17,6 +17,7 @@ from macrohard.domain import (
     Verdict,
     VerdictStatus,
 )
+from macrohard.domain.review import Disputed, Objection
 from macrohard.domain.verdict import Contradiction
 from macrohard.events import (
     ClaimsChecked,
@@ -300,3 +301,22 @@ async def test_what_a_session_reported_against_its_log_stands_with_the_session(s
         (session("T-1"), finished("T-1", seconds=1), session("T-2"), finished("T-2", seconds=1), checked, checked),
     )  # fmt: skip
     assert [each.contradictions for each in overview.sessions] == [(denied,), ()]
+
+
+async def test_disputed_scenarios_stand_with_their_criterion_and_an_unreviewed_set_is_said(
+    store: Store, run_id: str
+) -> None:
+    objection = Objection(scenario="S-2", flaw="cannot fail", reason="The text stands there anyway.")
+    disputed = Disputed(scenario=scenario(2, of=2), objection=objection)
+    told = (
+        specified(criterion(1), criterion(2)),
+        ScenariosWritten(scenarios=(scenario(1, of=1),), disputed=(disputed,), unreviewed="nobody read them."),
+        verified(1, 1, FIRST, "passed", iteration=1),
+        ended(1, FIRST, kept=True),
+    )
+    overview = await tell(store, run_id, told)
+    assert [(state.status, state.disputed) for state in overview.criteria] == [
+        ("met", ()),
+        ("not checked", (disputed,)),
+    ]
+    assert overview.notices == ("The acceptance scenarios count without a second opinion: nobody read them.",)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from macrohard.domain import Criterion, Design, JsonObject, Look, Plan, ScenarioSet, Specification, Task
+from macrohard.domain import Criterion, Design, JsonObject, Look, Plan, Scenario, ScenarioSet, Specification, Task
 from macrohard.llm.builtin.acceptance import scenarios, written
 from macrohard.llm.builtin.blueprint import Blueprint, Claim, Reading
 from macrohard.llm.builtin.conversation import Call, Conversation, Turn, Unreadable
@@ -85,9 +85,36 @@ def planner(conversation: Conversation) -> Turn:
 
 
 def scenario_writer(conversation: Conversation) -> Turn:
-    """Write a scenario for every criterion that is covered."""
+    """Write a scenario for every criterion that is covered; what somebody objects to is withdrawn."""
+    if objections := _list(conversation.material.get("objections")):
+        return _finish({"scenarios": [], "withdrawn": [_scenario(each).id for each in objections]})
     made = scenarios(blueprint_of(conversation.material))
     return _finish(ScenarioSet(scenarios=made).model_dump(mode="json"))
+
+
+def scenario_reviewer(conversation: Conversation) -> Turn:
+    """Object to scenarios that rules can see through: without an assertion, or of a criterion that is not there."""
+    specification = Specification.model_validate(conversation.material["specification"])
+    criteria = {criterion.id for criterion in specification.criteria}
+    accepted: list[JsonValue] = []
+    objections: list[JsonValue] = []
+    for given in _list(conversation.material.get("scenarios")):
+        scenario = Scenario.model_validate(given)
+        if not scenario.asserts:
+            objections.append(_objection(scenario, "cannot fail", "No step asserts anything."))
+        elif scenario.criterion not in criteria:
+            objections.append(_objection(scenario, "not its criterion", f"There is no {scenario.criterion}."))
+        else:
+            accepted.append(scenario.id)
+    return _finish({"accepted": accepted, "objections": objections})
+
+
+def _objection(scenario: Scenario, flaw: str, reason: str) -> JsonObject:
+    return {"scenario": scenario.id, "flaw": flaw, "reason": reason}
+
+
+def _scenario(objection: JsonValue) -> Scenario:
+    return Scenario.model_validate(objection["scenario"] if isinstance(objection, dict) else None)
 
 
 def manager(conversation: Conversation) -> Turn:

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from macrohard.llm.builtin.artist import artist
 from macrohard.llm.builtin.coder import coder, integrator
 from macrohard.llm.builtin.conversation import Conversation, Turn, Unreadable
-from macrohard.llm.builtin.office import analyst, designer, manager, planner, scenario_writer
+from macrohard.llm.builtin.office import analyst, designer, manager, planner, scenario_reviewer, scenario_writer
 from macrohard.llm.builtin.users import turn as visitor
 
 ARTIST = "media-artist"
+REVIEWER = "scenario-reviewer"
 CAREFUL = "builtin"
 CARELESS = "builtin:careless"
 """The same products with seeded mistakes, to see the loop of test, use and repair at work."""
@@ -28,7 +29,9 @@ def turn(conversation: Conversation, *, model: str) -> Turn:
         "analyse": analyst,
         "design": designer,
         "plan": planner,
-        "scenarios": scenario_writer,
+        "scenarios": lambda session: (
+            scenario_reviewer(session) if session.agent == REVIEWER else scenario_writer(session)
+        ),
         "implement": lambda session: (
             artist(session) if session.agent == ARTIST else coder(session, careless=model == CARELESS)
         ),

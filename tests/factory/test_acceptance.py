@@ -1,0 +1,208 @@
+"""Scenarios count when a second reader accepts them; what stays disputed decides about no product."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from pydantic import JsonValue
+
+from macrohard.agent import Entry, load_catalogue
+from macrohard.domain import Criterion, Design, JsonObject, Scenario, ScenarioSet, Specification
+from macrohard.errors import ToolError
+from macrohard.factory.acceptance import Reviewed, reviewed
+from macrohard.factory.context import FactoryContext
+from macrohard.llm import Reply
+from macrohard.llm.builtin.conversation import Conversation
+from macrohard.llm.builtin.staff import CAREFUL, turn
+from tests.agent.scripted import MemoryArtifacts, ScriptedModel, calls, says
+
+SPECIFICATION = Specification(
+    decision="build",
+    title="Tasks",
+    criteria=(
+        Criterion(id="AC-1", text="Tasks can be added.", priority="MUST"),
+        Criterion(id="AC-2", text="Tasks can be sorted.", priority="SHOULD"),
+    ),
+)
+DESIGN = Design(summary="One page.")
+
+
+def scenario(number: int, *, of: int, see: str = "Milk") -> Scenario:
+    return Scenario.model_validate(
+        {"id": f"S-{number}", "criterion": f"AC-{of}", "title": "It works", "steps": [{"do": "see", "text": see}]}
+    )
+
+
+WRITTEN = ScenarioSet(scenarios=(scenario(1, of=1), scenario(2, of=1), scenario(3, of=2)))
+
+
+def finish(report: JsonObject) -> Reply:
+    return calls(("finish", report))
+
+
+def accepts(*ids: str) -> Reply:
+    return finish({"accepted": list(ids), "objections": []})
+
+
+def objects(accepted: Sequence[str], *objected: str) -> Reply:
+    objections: list[Any] = [
+        {"scenario": each, "flaw": "not in the contract", "reason": "Nobody says Milk."} for each in objected
+    ]
+    return finish({"accepted": list(accepted), "objections": objections})
+
+
+def answers(*scenarios: Scenario, withdrawn: Sequence[str] = ()) -> Reply:
+    return finish({"scenarios": [each.model_dump(mode="json") for each in scenarios], "withdrawn": list(withdrawn)})
+
+
+class Transcripts:
+    def __init__(self) -> None:
+        self.entries: dict[str, list[Entry]] = {}
+
+    async def append(self, session_id: str, entry: Entry) -> None:
+        self.entries.setdefault(session_id, []).append(entry)
+
+    async def load(self, session_id: str) -> Sequence[Entry]:
+        return list(self.entries.get(session_id, ()))
+
+
+async def hears(event: object) -> None:
+    """Nobody listens."""
+
+
+def context_with(root: Path, model: ScriptedModel, transcripts: Transcripts) -> FactoryContext:
+    """What sessions at a desk need of it, with the real agents."""
+    needed: dict[str, Any] = {
+        "run_id": "r",
+        "catalogue": load_catalogue([root / "agents"], images=frozenset({"base", "web", "browser", "media"})),
+        "model": model,
+        "transcripts": transcripts,
+        "artifacts": MemoryArtifacts(),
+        "emit": hears,
+        "budget": SimpleNamespace(session=lambda session_id: nullcontext()),
+    }
+    rest = {name: None for name in FactoryContext.__dataclass_fields__ if name not in needed}
+    return FactoryContext(**cast(Any, needed | rest))
+
+
+def accept_all(scenarios: Sequence[Scenario]) -> None:
+    """Every scenario can be run."""
+
+
+async def review(root: Path, *replies: Reply, transcripts: Transcripts | None = None) -> tuple[Reviewed, ScriptedModel]:
+    model = ScriptedModel(*replies)
+    context = context_with(root, model, transcripts or Transcripts())
+    return await reviewed(context, SPECIFICATION, DESIGN, WRITTEN, check=accept_all), model
+
+
+def counted(settled: Reviewed) -> list[str]:
+    return [each.id for each in settled.counted.scenarios]
+
+
+async def test_where_nobody_objects_it_is_one_call_that_shows_no_code(repository_root: Path) -> None:
+    settled, model = await review(repository_root, accepts("S-1", "S-2", "S-3"))
+    assert settled == Reviewed(WRITTEN)
+    assert len(model.requests) == 1
+    assert '"scenarios"' in str(model.requests[0][1])
+
+
+async def test_a_mended_scenario_counts_as_it_is_now(repository_root: Path) -> None:
+    mended = scenario(2, of=1, see="Bread")
+    settled, model = await review(repository_root, objects(["S-1", "S-3"], "S-2"), answers(mended), accepts("S-2"))
+    assert settled.counted.scenarios == (scenario(1, of=1), mended, scenario(3, of=2))
+    assert settled.disputed == ()
+    assert "Nobody says Milk." in str(model.requests[1][1])
+
+
+@pytest.mark.parametrize(
+    ("replies", "left", "disputed"),
+    [
+        pytest.param((answers(scenario(3, of=2)),), ["S-1", "S-2"], ["S-3"], id="the writer stands by it"),
+        pytest.param(
+            (answers(scenario(3, of=2, see="Bread")), objects([], "S-3")), ["S-1", "S-2"], ["S-3"],
+            id="objected to again",
+        ),
+        pytest.param((answers(withdrawn=["S-3"]),), ["S-1", "S-2"], [], id="withdrawn"),
+        pytest.param((says("no"), says("no"), says("no")), ["S-1", "S-2"], ["S-3"], id="the writer hands in nothing"),
+        pytest.param(
+            (answers(scenario(3, of=2, see="Bread")), says("no"), says("no"), says("no")), ["S-1", "S-2"], ["S-3"],
+            id="nobody accepts it in time",
+        ),
+    ],
+)  # fmt: skip
+async def test_what_is_left_disputed_does_not_count(
+    repository_root: Path, replies: tuple[Reply, ...], left: list[str], disputed: list[str]
+) -> None:
+    settled, _ = await review(repository_root, objects(["S-1", "S-2"], "S-3"), *replies)
+    assert counted(settled) == left
+    assert [each.scenario.id for each in settled.disputed] == disputed
+
+
+async def test_without_a_reviewer_all_count_and_it_is_said(repository_root: Path) -> None:
+    settled, _ = await review(repository_root, says("hm"), says("hm"), says("hm"))
+    assert counted(settled) == ["S-1", "S-2", "S-3"]
+    assert settled.unreviewed.startswith("scenario-reviewer did not hand in")
+
+
+async def test_everybody_answers_for_each_scenario_once(repository_root: Path) -> None:
+    settled, model = await review(
+        repository_root,
+        accepts("S-1", "S-2"),
+        objects(["S-1", "S-2"], "S-3"),
+        answers(scenario(3, of=1)),
+        answers(scenario(3, of=2), withdrawn=["S-3"]),
+        answers(withdrawn=["S-3"]),
+    )
+    assert counted(settled) == ["S-1", "S-2"]
+    said = [str(request[-1]["content"]) for request in model.requests if request[-1]["role"] == "tool"]
+    assert [" ".join(each.split()[:4]) for each in said] == [
+        "Error: name each of", "Error: S-3: a mended", "Error: answer each of",
+    ]  # fmt: skip
+
+
+async def test_a_review_that_was_cut_off_goes_on_without_asking_again(repository_root: Path) -> None:
+    transcripts = Transcripts()
+    with pytest.raises(asyncio.CancelledError):
+        await review(
+            repository_root,
+            objects(["S-1", "S-2"], "S-3"),
+            cast(Any, asyncio.CancelledError()),
+            transcripts=transcripts,
+        )
+    settled, model = await review(repository_root, answers(withdrawn=["S-3"]), transcripts=transcripts)
+    assert counted(settled) == ["S-1", "S-2"]
+    assert len(model.requests) == 1
+
+
+def test_the_built_in_model_plays_both() -> None:
+    def asked(agent: str, material: JsonObject) -> JsonObject:
+        conversation = Conversation(
+            agent=agent, phase="scenarios", persona=None, material=material, tools=frozenset(), exchanges=()
+        )
+        [call] = turn(conversation, model=CAREFUL).calls
+        return call.arguments
+
+    idle = Scenario.model_validate({"id": "S-4", "criterion": "AC-1", "title": "Nothing", "steps": [{"do": "reload"}]})
+    given: list[JsonValue] = [each.model_dump(mode="json") for each in (*WRITTEN.scenarios, idle)]
+    told = asked("scenario-reviewer", {"specification": SPECIFICATION.model_dump(mode="json"), "scenarios": given})
+    assert told["accepted"] == ["S-1", "S-2", "S-3"]
+    assert [each["flaw"] for each in cast(list[Any], told["objections"])] == ["cannot fail"]
+    answered = asked("scenario-writer", {"objections": [{"scenario": given[3], "reason": "No step asserts anything."}]})
+    assert answered == {"scenarios": [], "withdrawn": ["S-4"]}
+
+
+async def test_the_check_of_scenarios_is_asked_about_the_answers(repository_root: Path) -> None:
+    def refuse(scenarios: Sequence[Scenario]) -> None:
+        if any("{oops}" in str(each.steps) for each in scenarios):
+            raise ToolError("S-3: there is no placeholder {oops}")
+
+    model = ScriptedModel(
+        objects(["S-1", "S-2"], "S-3"), answers(scenario(3, of=2, see="{oops}")), answers(withdrawn=["S-3"])
+    )
+    context = context_with(repository_root, model, Transcripts())
+    await reviewed(context, SPECIFICATION, DESIGN, WRITTEN, check=refuse)
+    assert "no placeholder" in str(model.requests[-1][-1]["content"])
