@@ -22,6 +22,7 @@ from macrohard.domain import (
     Verdict,
 )
 from macrohard.domain.review import Disputed
+from macrohard.domain.team import Team
 from macrohard.domain.verdict import Contradiction
 
 
@@ -68,6 +69,13 @@ class Specified(Value):
 
     type: Literal["specified"] = "specified"
     specification: Specification
+
+
+class Staffed(Value):
+    """How many work on the run, and why; the last word counts."""
+
+    type: Literal["staffed"] = "staffed"
+    team: Team
 
 
 class Designed(Value):
@@ -264,7 +272,7 @@ def waiting_in_words(event: SandboxAwaited) -> str:
 
 
 Event = Annotated[
-    RunStarted | RunEnded | PhaseStarted | PhaseEnded | Specified | Designed | Planned | ScenariosWritten
+    RunStarted | RunEnded | PhaseStarted | PhaseEnded | Specified | Staffed | Designed | Planned | ScenariosWritten
     | SessionStarted | ModelCalled | ModelTroubled | ToolUsed | PackagesFetched | SessionEnded | Integrated | Verified
     | ClaimsChecked | Used | Found
     | IterationEnded | Filmed | SandboxAwaited | Progress,

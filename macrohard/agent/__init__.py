@@ -7,7 +7,7 @@ from macrohard.agent.panel import drawn_panel
 from macrohard.agent.session import OpenBench, Session
 from macrohard.agent.skills import Skill
 from macrohard.agent.transcript import Entry, TranscriptLog
-from macrohard.agent.workshop import ALL_FILES, Commits, open_workshop
+from macrohard.agent.workshop import ALL_FILES, Commits, Workshop, open_workshop
 
 __all__ = [
     "ALL_FILES",
@@ -24,6 +24,7 @@ __all__ = [
     "Skill",
     "TranscriptLog",
     "Visit",
+    "Workshop",
     "drawn_panel",
     "guides_for",
     "load_catalogue",

@@ -26,6 +26,7 @@ from macrohard.events import (
     SessionEnded,
     SessionStarted,
     Specified,
+    Staffed,
     Verified,
     waiting_in_words,
 )
@@ -86,6 +87,8 @@ class PlainDisplay:
                     return [f"{specification.decision}: {specification.reason}"]
                 criteria = f"{len(specification.criteria)} criteria"
                 return [f"specified: {specification.title} ({criteria}, {len(specification.exclusions)} excluded)"]
+            case Staffed():
+                return [f"team: {event.team.size}, because of {event.team.reason}"]
             case PhaseStarted() if self._board.phases[event.phase].inside == 1:
                 return [f"{_named(event)} …"]
             case PhaseEnded() if self._board.phases[event.phase].inside == 0:

@@ -109,10 +109,11 @@ def print_result(overview: RunOverview, console: Console) -> None:
 def open_questions(overview: RunOverview) -> tuple[Question, ...]:
     """What the run waits for the person to say."""
     specification = overview.specification
-    waits = overview.summary.status == "paused" and overview.design is None
-    if not waits or specification is None or specification.decision != "ask":
+    if overview.summary.status != "paused" or specification is None:
         return ()
-    return specification.questions
+    if overview.design is None and specification.decision == "ask":
+        return specification.questions
+    return tuple(question for question in specification.questions if question.text == overview.problem)
 
 
 def print_details(overview: RunOverview, console: Console) -> None:

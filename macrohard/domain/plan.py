@@ -15,7 +15,7 @@ class Task(Value):
     instructions: str
     criteria: tuple[str, ...] = ()
     files: tuple[str, ...]
-    """What only this task may write: paths, or folders that end in "/"."""
+    """What only this task may write: paths, or folders that end in "/"; "./" is all of the product."""
     depends_on: tuple[str, ...] = ()
 
 
@@ -52,7 +52,7 @@ class Plan(Value):
 
 def owns(files: tuple[str, ...], path: str) -> bool:
     """Whether a task that owns `files` may write `path`."""
-    return any(path == file or (file.endswith("/") and path.startswith(file)) for file in files)
+    return any(file == "./" or path == file or (file.endswith("/") and path.startswith(file)) for file in files)
 
 
 def shared_files(one: Task, other: Task) -> tuple[str, ...]:

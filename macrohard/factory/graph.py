@@ -26,7 +26,7 @@ from macrohard.factory.intake import analyse, clarify, design, plan, write_scena
 from macrohard.factory.making import dispatch, implement, integrate
 from macrohard.factory.release import release
 from macrohard.factory.state import State
-from macrohard.factory.triage import triage
+from macrohard.factory.triage import STUCK, triage
 from macrohard.factory.usage import use
 from macrohard.factory.verification import invite, verify
 
@@ -60,13 +60,15 @@ def build_graph(checkpointer: AsyncSqliteSaver) -> Graph:
     graph.add_conditional_edges("integrate", dispatch, ["implement", "write_scenarios", "verify"])
     graph.add_conditional_edges("verify", invite, ["use", "triage"])
     graph.add_edge("use", "triage")
-    graph.add_conditional_edges("triage", next_step, ["implement", "verify", "release"])
+    graph.add_conditional_edges("triage", next_step, ["implement", "verify", "release", END])
     graph.add_edge("release", END)
     return graph.compile(checkpointer=checkpointer)
 
 
 async def next_step(state: State, runtime: Any) -> Any:
-    """After triage: the next iteration's tasks, or the release."""
+    """After triage: the next iteration's tasks, a question to the person, or the release."""
+    if state["decision"] == STUCK:
+        return END
     return "release" if state["decision"] == "release" else await dispatch(state, runtime)
 
 
@@ -90,5 +92,10 @@ async def advance(graph: Graph, context: FactoryContext) -> State:
     given: State | None = {"iteration": 0} if not known.values else None
     if known.values.get("decision") == "ask" and not known.next and context.answers:
         given = {"iteration": 0}
+    if known.values.get("decision") == STUCK and not known.next:
+        if known.values["asked"] not in context.answers and context.ask:
+            return cast(State, known.values)
+        # As if the visitors had just left: triage looks at the same failures again, and at the answer.
+        await graph.aupdate_state(config, {"decision": "again"}, as_node="use")
     await graph.ainvoke(given, config, context=context, durability="sync")
     return cast(State, (await graph.aget_state(config)).values)

@@ -7,35 +7,70 @@ from langgraph.runtime import Runtime
 
 from macrohard.domain import Design, Plan, Scenario, ScenarioSet, Specification
 from macrohard.errors import ToolError
-from macrohard.events import Designed, Planned, ScenariosWritten, Specified
+from macrohard.events import Designed, Planned, ScenariosWritten, Specified, Staffed
 from macrohard.factory.acceptance import reviewed
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.phases import phase
+from macrohard.factory.reports import Reading
 from macrohard.factory.state import State, TaskInput
+from macrohard.factory.team import READER_CHARACTERS, is_small, team_for
 from macrohard.product import UnknownPlaceholder, check_placeholders
 
 
-def _reading(context: FactoryContext) -> str:
+def _session_name(context: FactoryContext, agent: str) -> str:
     """A second reading, after answers, is another session."""
-    return f"analyst+{len(context.answers)}" if context.answers else "analyst"
+    return f"{agent}+{len(context.answers)}" if context.answers else agent
 
 
 async def analyse(state: State, runtime: Runtime[FactoryContext]) -> State:
-    """Read the requirement into numbered, testable criteria."""
+    """Read the requirement into numbered, testable criteria, and settle how many work on them."""
     context = runtime.context
     async with phase(context.emit, "analyse", 0):
-        specification = await context.document(
-            Specification,
-            agent="analyst",
-            iteration=0,
-            phase="analyse",
-            name=_reading(context),
-            task="Read the requirement and write the specification.",
-            material={"requirement": context.requirement, "answers": dict(context.answers)},
-            check=_check_specification,
-        )
-        await context.emit(Specified(specification=specification))
-    return {"specification": await context.keep(specification), "iteration": 0}
+        short = len(context.requirement) <= READER_CHARACTERS
+        reading = await (_read_at_once(context) if short else _read_alone(context))
+        await context.emit(Specified(specification=reading.specification))
+        team = team_for(reading.specification, reading.design, personas=context.personas)
+        await context.emit(Staffed(team=team))
+    return {
+        "specification": await context.keep(reading.specification),
+        "reading": await context.keep(reading) if team.size == "small" else "",
+        "team": await context.keep(team),
+        "iteration": 0,
+    }
+
+
+async def _read_alone(context: FactoryContext) -> Reading:
+    specification = await context.document(
+        Specification,
+        agent="analyst",
+        iteration=0,
+        phase="analyse",
+        name=_session_name(context, "analyst"),
+        task="Read the requirement and write the specification.",
+        material={"requirement": context.requirement, "answers": dict(context.answers)},
+        check=_check_specification,
+    )
+    return Reading(specification=specification)
+
+
+async def _read_at_once(context: FactoryContext) -> Reading:
+    """One session where three would say the same thing to each other."""
+    assignable = {agent.name: agent.description for agent in context.catalogue.assignable}
+    return await context.document(
+        Reading,
+        agent="reader",
+        iteration=0,
+        phase="analyse",
+        name=_session_name(context, "reader"),
+        task="Read the requirement and write the specification; design and plan too, if it is small.",
+        material={
+            "requirement": context.requirement,
+            "answers": dict(context.answers),
+            "agents": dict(assignable),
+            **await context.libraries(),
+        },
+        check=lambda report: _check_reading(report, frozenset(assignable)),
+    )
 
 
 async def clarify(state: State, runtime: Runtime[FactoryContext]) -> State:
@@ -62,7 +97,8 @@ async def design(state: State, runtime: Runtime[FactoryContext]) -> State:
     context = runtime.context
     async with phase(context.emit, "design", 0):
         specification = await context.load(Specification, state["specification"])
-        made = await context.document(
+        drafted = (await context.load(Reading, state["reading"])).design if state["reading"] else None
+        made = drafted or await context.document(
             Design,
             agent="designer",
             iteration=0,
@@ -74,7 +110,7 @@ async def design(state: State, runtime: Runtime[FactoryContext]) -> State:
                 "specification": specification.model_dump(mode="json"),
                 **await context.libraries(),
             },
-            check=_check_design,
+            check=lambda report: _check_design(report, specification),
         )
         await context.emit(Designed(design=made))
     return {"design": await context.keep(made)}
@@ -87,7 +123,8 @@ async def plan(state: State, runtime: Runtime[FactoryContext]) -> State:
         specification = await context.load(Specification, state["specification"])
         agreed = await context.load(Design, state["design"])
         assignable = {agent.name: agent.description for agent in context.catalogue.assignable}
-        made = await context.document(
+        drafted = (await context.load(Reading, state["reading"])).plan if state["reading"] else None
+        made = drafted or await context.document(
             Plan,
             agent="planner",
             iteration=0,
@@ -145,9 +182,30 @@ def _check_specification(report: Specification) -> None:
         raise ToolError("questions: asking back needs at least one question with its default")
 
 
-def _check_design(report: Design) -> None:
-    if not report.screens:
-        raise ToolError("screens: there are none")
+def _check_reading(report: Reading, agents: frozenset[str]) -> None:
+    specification, design, plan = report.specification, report.design, report.plan
+    _check_specification(specification)
+    if design is not None:
+        _check_design(design, specification)
+    if specification.decision != "build" or not is_small(specification):
+        return
+    size = f"this product is small (kind {specification.kind}, {len(specification.criteria)} criteria)"
+    if design is None:
+        raise ToolError(f"design: {size}, so nobody else designs it: hand in its design as well")
+    if plan is None or len(plan.tasks) != 1:
+        raise ToolError(f"plan: {size}, so it is one task for one coder: hand in a plan with just that")
+    check_plan(plan, specification, agents)
+
+
+def _check_design(report: Design, specification: Specification) -> None:
+    field, there = {
+        "web": ("screens", report.screens),
+        "api": ("routes", report.routes),
+        "cli": ("commands", report.commands),
+        "library": ("commands", report.commands),
+    }[specification.kind]
+    if not there:
+        raise ToolError(f"{field}: there are none, and the product is of kind {specification.kind}")
 
 
 def check_plan(report: Plan, specification: Specification, agents: frozenset[str]) -> None:

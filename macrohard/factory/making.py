@@ -9,12 +9,13 @@ from langgraph.types import Overwrite, Send
 
 from macrohard.agent import ALL_FILES, AgentDefinition, Bench, OpenBench, open_workshop
 from macrohard.domain import Design, JsonObject, Plan, Specification, Task
-from macrohard.events import Integrated
+from macrohard.events import Integrated, Progress
 from macrohard.factory.context import FactoryContext
+from macrohard.factory.integration import AUTHOR, Queue, integrate_branches
 from macrohard.factory.phases import phase
 from macrohard.factory.problems import Problems
 from macrohard.factory.reports import WorkReport
-from macrohard.factory.state import Branch, State, TaskInput
+from macrohard.factory.state import Branch, Return, State, TaskInput
 from macrohard.product import DrawingTable, Easel
 
 
@@ -46,6 +47,7 @@ def _task_input(state: State, task_id: str) -> TaskInput:
         base=state["base"],
         problems=state.get("problems"),
         notes=state.get("notes", []),
+        returned=state.get("returned", {}).get(task_id),
     )
 
 
@@ -65,19 +67,23 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
         "colleagues": list(state["notes"]),
         **await context.libraries(),
     }
+    name, base = task.id, state["base"]
+    if (returned := state["returned"]) is not None:
+        # Another session, which goes on where everybody's work and its own are merged.
+        name, base, material["returned"] = f"{task.id}-again", returned["base"], returned["problem"]
     async with context.slots, phase(context.emit, "implement", iteration):
         result = await context.session(
             agent,
             iteration=iteration,
             phase="implement",
-            name=task.id,
+            name=name,
             task=task.title,
             material=material,
             report=WorkReport,
             criteria=task.criteria,
             files=task.files,
-            base=state["base"],
-            open_bench=_workbench(context, agent, task, state["base"], iteration),
+            base=base,
+            open_bench=_workbench(context, agent, task, base, iteration, name=name),
         )
     problem = "" if result.outcome == "finished" else f"{result.outcome}: {result.problem}"
     note = f"{task.id}, {task.title}: {problem}"
@@ -89,7 +95,9 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
     return {"branches": [Branch(task=task.id, commit=result.commit, problem=problem, note=note)]}
 
 
-def _workbench(context: FactoryContext, agent: AgentDefinition, task: Task, base: str, iteration: int) -> OpenBench:
+def _workbench(
+    context: FactoryContext, agent: AgentDefinition, task: Task, base: str, iteration: int, *, name: str
+) -> OpenBench:
     trailer = [f"Task: {task.id}", f"Iteration: {iteration}", f"Run: {context.run_id}"]
     if task.criteria:
         trailer.insert(0, f"Criteria: {', '.join(task.criteria)}")
@@ -103,14 +111,14 @@ def _workbench(context: FactoryContext, agent: AgentDefinition, task: Task, base
                 image=context.image_for(agent),
                 base=base,
                 saved=saved,
-                ref=f"refs/sessions/{iteration}/{task.id}",
+                ref=f"refs/sessions/{iteration}/{name}",
                 author=agent.name,
                 message=f"{task.title}\n\n" + "\n".join(trailer),
                 files=task.files,
             ) as (sandbox, workshop),
             DrawingTable(context.sandboxes) as table,
         ):
-            session_id = context.session_id(iteration, "implement", task.id)
+            session_id = context.session_id(iteration, "implement", name)
             easel = Easel(context.studio, table, session_id=session_id)
             yield Bench(sandbox=sandbox, workspace=workshop, easel=easel, files=task.files)
 
@@ -118,28 +126,67 @@ def _workbench(context: FactoryContext, agent: AgentDefinition, task: Task, base
 
 
 async def integrate(state: State, runtime: Runtime[FactoryContext]) -> State:
-    """Make one commit of what the tasks left; a single branch needs no merge, and no agent."""
+    """Make one commit of what the tasks left; a single branch needs no merge, and no check before verification.
+
+    A task whose branch breaks what was whole before is not done yet: it is given back once, with what failed, and is
+    left out if it breaks the product again.
+    """
     context, iteration = runtime.context, state["iteration"]
     plan = await context.load(Plan, state["plan"])
     order = {task.id: place for place, task in enumerate(plan.tasks)}
     branches = sorted(state.get("branches", []), key=lambda branch: order.get(branch["task"], 0))
     merged = [branch for branch in branches if branch["commit"] is not None]
-    head = state["base"]
+    head, again, notes = state["base"], dict(state.get("returned", {})), [branch["note"] for branch in branches]
+    given_back: set[str] = set()
     async with phase(context.emit, "integrate", iteration):
-        if len(merged) == 1:
+        if len(merged) == 1 and merged[0]["task"] not in again:
             head = merged[0]["commit"] or head
         elif merged:
-            head = await _merge(context, iteration, len(state.get("done", [])), head, merged, plan)
+            queue = await _queue(context, state, merged, plan)
+            head = queue.head
+            for returned in queue.returned:
+                said = f"{returned.task} broke the product when it was merged: {returned.problem}"
+                if returned.task in again:
+                    notes.append(f"{said} It was left out.")
+                else:
+                    given_back.add(returned.task)
+                    again[returned.task] = Return(base=returned.base, problem=said)
+                await context.emit(Progress(text=said))
         await context.emit(Integrated(iteration=iteration, commit=head))
-    done = [*state.get("done", []), *(branch["task"] for branch in branches)]
-    notes = [*state.get("notes", []), *(branch["note"] for branch in branches)]
-    return {"base": head, "done": done, "notes": notes, "branches": Overwrite([])}  # type: ignore[typeddict-item]  # langgraph's reset
+    done = [*state.get("done", []), *(branch["task"] for branch in branches if branch["task"] not in given_back)]
+    return {
+        "base": head,
+        "done": done,
+        "notes": [*state.get("notes", []), *notes],
+        "returned": again,
+        "branches": Overwrite([]),  # type: ignore[typeddict-item]  # langgraph's reset
+    }
+
+
+async def _queue(context: FactoryContext, state: State, branches: list[Branch], plan: Plan) -> Queue:
+    """Merge by code; what code cannot settle is the integrator's."""
+    iteration, wave, base = state["iteration"], len(state.get("done", [])), state["base"]
+    queue = await integrate_branches(
+        context.sandboxes,
+        context.repository,
+        image=context.image_for(context.catalogue.agent(AUTHOR)),
+        base=base,
+        branches=[(branch["task"], branch["commit"]) for branch in branches if branch["commit"]],
+        titles={task.id: task.title for task in plan.tasks},
+        ref=f"refs/sessions/{iteration}/queue-{wave}-{len(state.get('returned', {}))}",
+    )
+    last = wave + len(branches) == len(plan.tasks)
+    if not queue.conflict and (queue.health.state != "broken" or not last):
+        return queue
+    # The parts of a first version are complete, and do not fit, or two branches do not go together.
+    head = await _merge(context, iteration, wave, base, branches, plan, queue.health.problem)
+    return queue.model_copy(update={"head": head})
 
 
 async def _merge(
-    context: FactoryContext, iteration: int, wave: int, base: str, branches: list[Branch], plan: Plan
+    context: FactoryContext, iteration: int, wave: int, base: str, branches: list[Branch], plan: Plan, problem: str
 ) -> str:
-    agent = context.catalogue.agent("integrator")
+    agent = context.catalogue.agent(AUTHOR)
     commits = [branch["commit"] for branch in branches if branch["commit"]]
     titles = {task.id: task.title for task in plan.tasks}
 
@@ -169,7 +216,7 @@ async def _merge(
         phase="integrate",
         name=f"wave-{wave}",
         task=f"Merge {', '.join(branch['task'] for branch in branches)}.",
-        material={"branches": list(given)},
+        material={"branches": list(given), "problem": problem},
         report=WorkReport,
         files=ALL_FILES,
         base=base,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from macrohard.domain import Severity, Task, Value
+from macrohard.domain import Design, Plan, Severity, Specification, Task, Value
 
 
 class WorkReport(Value):
@@ -12,6 +12,16 @@ class WorkReport(Value):
 
     summary: str = Field(min_length=1)
     open_points: tuple[str, ...] = ()
+
+
+class Reading(Value):
+    """The specification; and if what it describes is small, the design and the plan as well."""
+
+    specification: Specification
+    design: Design | None = None
+    """None: it is not small, or not built."""
+    plan: Plan | None = None
+    """As the design; one task, for one coder."""
 
 
 class TesterFinding(Value):

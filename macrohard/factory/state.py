@@ -16,12 +16,23 @@ class Branch(TypedDict):
     """What its agent tells colleagues."""
 
 
+class Return(TypedDict):
+    """A task whose branch broke the product, and that is done once more."""
+
+    base: str
+    """Everybody's work, its own included."""
+    problem: str
+
+
 class State(TypedDict, total=False):
     """Digests name artifacts that hold the documents of `macrohard.domain` as JSON."""
 
     iteration: int
     """0 until the first plan is made."""
     specification: str
+    reading: str
+    """Specification, design and plan as one reader wrote them; empty if an analyst wrote the specification alone."""
+    team: str
     design: str
     plan: str
     """Of the present iteration."""
@@ -31,7 +42,9 @@ class State(TypedDict, total=False):
     branches: Annotated[list[Branch], operator.add]
     """Done and not yet integrated."""
     done: list[str]
-    """Tasks of the present iteration that are integrated."""
+    """Tasks of the present iteration that are integrated, or were given up."""
+    returned: dict[str, Return]
+    """By task, for the present iteration."""
     notes: list[str]
     """What the agents of those tasks told."""
     verdicts: str
@@ -52,10 +65,14 @@ class State(TypedDict, total=False):
     """What it passed: criteria and gates."""
     failures: list[str]
     """What failed at the last triage; the same again means stuck."""
+    repeats: int
+    """How often in a row they came back."""
+    asked: str
+    """The id of the question that the run stopped at because of them; see `macrohard.factory.stuck`."""
     ended: str
     """Why no further iteration follows; empty when all holds."""
     decision: str
-    """What comes next, where a node decides: design, end, implement, release."""
+    """What comes next, where a node decides: design, ask, end, implement, stuck, release."""
     product: str
     """Where the product was put."""
     outcome: RunOutcome
@@ -73,6 +90,7 @@ class TaskInput(TypedDict):
     base: str
     problems: str | None
     notes: list[str]
+    returned: Return | None
 
 
 class VisitInput(TypedDict):

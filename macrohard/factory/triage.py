@@ -4,14 +4,17 @@ from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
 from macrohard.domain import Plan, ScenarioSet, Specification
-from macrohard.errors import ToolError
-from macrohard.events import IterationEnded, Planned
+from macrohard.events import IterationEnded, Planned, Specified
 from macrohard.factory.claims import Claims, with_claims
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.phases import phase
+from macrohard.factory.planning import next_plan
 from macrohard.factory.problems import Findings, Problem, Problems, Verdicts, met, problems_of
-from macrohard.factory.reports import TriageReport
 from macrohard.factory.state import State
+from macrohard.factory.stuck import ANSWERED, is_instruction, question_about, recovery
+
+STUCK = "stuck"
+"""The decision to wait for the person."""
 
 
 async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
@@ -32,6 +35,9 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
         problems = with_claims(problems_of(specification, verdicts, findings), claims, files=files)
         wanted = {criterion.id for criterion in specification.criteria if criterion.covered}
         failures = sorted(problem.id if problem.kind != "finding" else problem.title for problem in problems)
+        repeats = state.get("repeats", 0) + 1 if problems and failures == state.get("failures") else 0
+        asked = state.get("asked", "")
+        instruction = context.answers.get(asked, "")
         ended = ""
         if not problems:
             # What could not be checked is nobody's to repair.
@@ -39,14 +45,34 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
             decision, ended = "release", f"could not be checked: {', '.join(unknown)}" if unknown else ""
         elif iteration >= context.iterations:
             decision, ended = "release", f"the limit of {context.iterations} iterations is reached"
-        elif failures == state.get("failures"):
-            decision, ended = "release", "the same failures came back after a repair"
+        elif is_instruction(instruction):
+            # What the person says is a fact from now on, for all who come later.
+            decision, repeats, asked = "implement", 1, ANSWERED
+            said = f"Asked about what failed, the person said: {instruction.strip()}"
+            specification = specification.model_copy(update={"assumptions": (*specification.assumptions, said)})
+            await context.emit(Specified(specification=specification))
+        elif (step := recovery(repeats, asked=asked, ask=context.ask)) == "ask":
+            question = question_about(specification, failures)
+            specification = specification.model_copy(update={"questions": (*specification.questions, question)})
+            await context.emit(Specified(specification=specification))
+            return {
+                "decision": STUCK,
+                "outcome": "paused",
+                "problem": question.text,
+                "asked": question.id,
+                "specification": await context.keep(specification),
+            }
+        elif step == "give up":
+            decision, ended = "release", "the same failures came back after two different repairs"
         else:
             decision = "implement"
         update: State = {
             "decision": decision,
             "ended": ended,
             "failures": failures,
+            "repeats": repeats,
+            "asked": asked,
+            "specification": await context.keep(specification),
             "good": state["base"] if kept else good,
             "met": sorted(now if kept else before),
         }
@@ -56,7 +82,7 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
         else:
             problems = await _problems_of_the_good_commit(context, state, specification, lost)
         if decision == "implement":
-            made = await _next_plan(context, state, specification, problems)
+            made = await next_plan(context, state, specification, problems, stuck=repeats > 0)
             if made.tasks:
                 update["plan"] = await context.keep(Plan(tasks=made.tasks))
                 await context.emit(Planned(iteration=iteration + 1, plan=Plan(tasks=made.tasks)))
@@ -81,6 +107,7 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
             "iteration": iteration + 1,
             "base": (state["base"] if kept else good) or state["base"],
             "done": [],
+            "returned": {},
             "notes": [],
             "findings": Overwrite([]),  # type: ignore[typeddict-item]  # langgraph's way to reset a list
             "problems": await context.keep(Problems(problems=problems)),
@@ -105,40 +132,3 @@ async def _problems_of_the_good_commit(
         for each in lost
     ]
     return (*earlier, *broken)
-
-
-async def _next_plan(
-    context: FactoryContext, state: State, specification: Specification, problems: tuple[Problem, ...]
-) -> TriageReport:
-    iteration = state["iteration"]
-    assignable = {agent.name: agent.description for agent in context.catalogue.assignable}
-
-    def check(report: TriageReport) -> None:
-        if unknown := sorted({task.agent for task in report.tasks} - set(assignable)):
-            raise ToolError(f"no agents {', '.join(unknown)}; tasks can be given to {', '.join(sorted(assignable))}")
-        findings = {problem.id for problem in problems if problem.kind == "finding"}
-        set_aside = {dismissal.finding for dismissal in report.dismissed}
-        if strangers := sorted(set_aside - findings):
-            raise ToolError(f"only findings can be dismissed, not {', '.join(strangers)}")
-        if not report.tasks and (left := [problem.id for problem in problems if problem.id not in set_aside]):
-            raise ToolError(f"no tasks, and yet these are neither dismissed nor worked on: {', '.join(left)}")
-        try:
-            Plan(tasks=report.tasks)
-        except ValueError as error:
-            raise ToolError(str(error)) from error
-
-    return await context.document(
-        TriageReport,
-        agent="manager",
-        iteration=iteration,
-        phase="triage",
-        task=f"Plan what iteration {iteration + 1} repairs.",
-        material={
-            "specification": specification.model_dump(mode="json"),
-            "problems": [problem.model_dump(mode="json") for problem in problems],
-            "files": list(await context.repository.files(state["base"])),
-            "colleagues": list(state.get("notes", [])),
-            "agents": dict(assignable),
-        },
-        check=check,
-    )

@@ -4,6 +4,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Send
 
 from macrohard.domain import Plan, ScenarioSet, Specification, Verdict
+from macrohard.domain.team import Team
 from macrohard.events import ClaimsChecked, Verified
 from macrohard.factory.claims import Claims, contradictions
 from macrohard.factory.context import FactoryContext
@@ -57,10 +58,11 @@ async def _check_claims(context: FactoryContext, state: State) -> Claims:
 
 
 async def invite(state: State, runtime: Runtime[FactoryContext]) -> list[Send] | str:
-    """Send the panel and the tester to a product that starts; one that does not start goes to triage at once."""
+    """Send the team's visitors to a product that starts; one that does not start goes to triage at once."""
     context = runtime.context
     verdicts = (await context.load(Verdicts, state["verdicts"])).verdicts
-    if not any(verdict.kind == "start" and verdict.status == "passed" for verdict in verdicts):
+    visitors = (await context.load(Team, state["team"])).visitors
+    if not visitors or not any(verdict.kind == "start" and verdict.status == "passed" for verdict in verdicts):
         return "triage"
     return [
         Send(
@@ -73,5 +75,5 @@ async def invite(state: State, runtime: Runtime[FactoryContext]) -> list[Send] |
                 visitor=visitor,
             ),
         )
-        for visitor in (*context.personas, TESTER)
+        for visitor in visitors
     ]

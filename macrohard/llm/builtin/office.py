@@ -15,13 +15,40 @@ ACCENTS = ("#2563eb", "#0f766e", "#7c3aed", "#b45309", "#be123c", "#15803d", "#4
 """All with a contrast of at least 4.5 to 1 against white."""
 
 
+FEW_CRITERIA = 4
+"""Up to so many, one coder makes the whole product."""
+
+
 def analyst(conversation: Conversation) -> Turn:
     """Read the requirement into a specification."""
+    return _finish(_specification(conversation).model_dump(mode="json"))
+
+
+def reader(conversation: Conversation) -> Turn:
+    """Read the requirement into a specification, and what is small into design and plan as well."""
+    specification = _specification(conversation)
+    report: JsonObject = {"specification": specification.model_dump(mode="json")}
+    reading = _read(conversation.material)
+    if specification.decision == "build" and reading.blueprint and len(specification.criteria) <= FEW_CRITERIA:
+        whole = Task(
+            id="T-1",
+            title=f"Build {specification.title}",
+            agent="full-stack-coder",
+            instructions="Write all files as the design says.",
+            criteria=tuple(criterion.id for criterion in specification.criteria if criterion.covered),
+            files=("./",),
+        )
+        report["design"] = _design(reading.blueprint).model_dump(mode="json")
+        report["plan"] = Plan(tasks=(whole,)).model_dump(mode="json")
+    return _finish(report)
+
+
+def _specification(conversation: Conversation) -> Specification:
     reading = _read(conversation.material)
     claims = reading.blueprint.claims if reading.blueprint else ()
     # What no scenario can be written for cannot be shown to hold: it is said now, not found out later.
     untested = {each.criterion: each.reason for each in written(reading.blueprint).missing} if reading.blueprint else {}
-    specification = Specification(
+    return Specification(
         decision=reading.decision,
         reason=reading.reason,
         title=reading.title,
@@ -33,7 +60,6 @@ def analyst(conversation: Conversation) -> Turn:
         questions=reading.questions,
         exclusions=reading.exclusions,
     )
-    return _finish(specification.model_dump(mode="json"))
 
 
 def _criterion(criterion: str, claim: Claim, untested: Mapping[str, str]) -> Criterion:
@@ -52,17 +78,19 @@ def designer(conversation: Conversation) -> Turn:
     reading = _read(conversation.material)
     if reading.blueprint is None:
         raise Unreadable("the material's requirement is one that the specification refuses")
-    blueprint = reading.blueprint
+    return _finish(_design(reading.blueprint).model_dump(mode="json"))
+
+
+def _design(blueprint: Blueprint) -> Design:
     accent = ACCENTS[sum(map(ord, blueprint.slug)) % len(ACCENTS)]
     kinds = ", ".join(record.plural.lower() for record in blueprint.records)
-    design = Design(
+    return Design(
         summary=f"Pages that list, show, add and change {kinds}; every page works without a mouse and on a phone.",
         screens=screens(blueprint),
         conventions=conventions(blueprint),
         data_model={"blueprint": blueprint.model_dump(mode="json", exclude_defaults=True)},
         look=Look(accent=accent),
     )
-    return _finish(design.model_dump(mode="json"))
 
 
 def planner(conversation: Conversation) -> Turn:
@@ -132,7 +160,7 @@ def manager(conversation: Conversation) -> Turn:
     task = Task(
         id="T-1",
         title=f"Repair {len(titles)} problem{'s' if len(titles) != 1 else ''}",
-        agent="bug-fixer",
+        agent="bug-fixer" if "bug-fixer" in _object(conversation.material.get("agents")) else "full-stack-coder",
         instructions="\n".join(f"- {title}" for title in titles),
         criteria=tuple(dict.fromkeys(criteria)),
         files=owned,
@@ -169,6 +197,10 @@ def _read(material: JsonObject) -> Reading:
 
 def _finish(report: JsonObject) -> Turn:
     return Turn(calls=(Call(name="finish", arguments=report),))
+
+
+def _object(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, dict) else {}
 
 
 def _list(value: JsonValue) -> list[JsonValue]:

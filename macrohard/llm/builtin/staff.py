@@ -5,7 +5,15 @@ from collections.abc import Callable
 from macrohard.llm.builtin.artist import artist
 from macrohard.llm.builtin.coder import coder, integrator
 from macrohard.llm.builtin.conversation import Conversation, Turn, Unreadable
-from macrohard.llm.builtin.office import analyst, designer, manager, planner, scenario_reviewer, scenario_writer
+from macrohard.llm.builtin.office import (
+    analyst,
+    designer,
+    manager,
+    planner,
+    reader,
+    scenario_reviewer,
+    scenario_writer,
+)
 from macrohard.llm.builtin.users import turn as visitor
 
 ARTIST = "media-artist"
@@ -26,7 +34,7 @@ def turn(conversation: Conversation, *, model: str) -> Turn:
         # Rules that were refused once would be refused again: say so, and let the factory end the session.
         return Turn(text=f"My report was not accepted, and I have no other: {last.result}")
     roles: dict[str, Callable[[Conversation], Turn]] = {
-        "analyse": analyst,
+        "analyse": lambda session: reader(session) if session.agent == "reader" else analyst(session),
         "design": designer,
         "plan": planner,
         "scenarios": lambda session: (

@@ -1,0 +1,22 @@
+"""How many work on a run: decided by code from the specification, so that a small product is not buried in meetings."""
+
+from typing import Literal
+
+from macrohard.domain.value import Value
+
+TeamSize = Literal["solo", "small", "full"]
+
+
+class Team(Value):
+    """Who takes part, and why so many.
+
+    "solo": one agent does everything (the baseline that teams are compared with). "small": one reader for
+    specification, design and plan, one coder. "full": an agent for each step, as many coders as the plan has tasks.
+    """
+
+    size: TeamSize
+    reason: str
+    visitors: tuple[str, ...] = ()
+    """Personas, and the product tester by its agent's name."""
+    reviewers: tuple[str, ...] = ()
+    """Agents that read what was integrated, and only note what they find."""

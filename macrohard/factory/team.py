@@ -1,0 +1,39 @@
+"""Who takes part in a run: as many as its specification needs, by fixed rules."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from macrohard.domain import Design, ProductKind, Specification
+from macrohard.domain.team import Team
+from macrohard.factory.verification import TESTER
+
+READER_CHARACTERS: Final = 6_000
+"""Requirements up to this length are given to one reader; longer ones are work for an analyst alone."""
+SMALL_CRITERIA: Final[dict[ProductKind, int]] = {"web": 4, "api": 12, "cli": 12, "library": 12}
+"""One strong agent alone builds an API or a command-line tool of this size without a mistake, and pages only if they
+are very few: labels, layout and messages are a contract of their own."""
+SMALL_SURFACE: Final = 12
+"""Screens, routes and commands together."""
+VISITED: Final[frozenset[ProductKind]] = frozenset({"web"})
+"""What simulated users have a driver for."""
+
+
+def is_small(specification: Specification) -> bool:
+    """Whether one coder is enough, as far as the specification alone tells."""
+    return len(specification.criteria) <= SMALL_CRITERIA[specification.kind]
+
+
+def team_for(specification: Specification, design: Design | None, *, personas: Sequence[str]) -> Team:
+    """The team for a product; `design` is there only if the reader made one."""
+    kind, criteria = specification.kind, len(specification.criteria)
+    surface = len(design.screens) + len(design.routes) + len(design.commands) if design else 0
+    what = f"kind {kind}, {criteria} criteria (small is up to {SMALL_CRITERIA[kind]})"
+    if design is not None and is_small(specification) and surface <= SMALL_SURFACE:
+        return Team(
+            size="small",
+            reason=f"{what}, {surface} screens, routes and commands (small is up to {SMALL_SURFACE})",
+            visitors=tuple(personas[:1]) if kind in VISITED else (),
+        )
+    visitors = (*personas, TESTER) if kind in VISITED else ()
+    reason = what if design is None else f"{what}, {surface} screens, routes and commands"
+    return Team(size="full", reason=reason, visitors=visitors)

@@ -1,0 +1,129 @@
+"""A model on a port that knows one small command-line tool by heart, in every role; run as a program by the tests.
+
+As "careful" it makes no mistake. As "hopeless" it leaves out one rule, whoever is to mend it, until a person has said
+how it is meant.
+"""
+
+import sys
+
+import uvicorn
+
+from macrohard.domain import (
+    Command,
+    Criterion,
+    Design,
+    JsonObject,
+    Plan,
+    Scenario,
+    ScenarioSet,
+    Specification,
+    Task,
+)
+from macrohard.llm.builtin import app
+from macrohard.llm.builtin.conversation import Call, Conversation, Turn
+
+MODELS = ("careful", "hopeless")
+SPECIFICATION = Specification(
+    decision="build",
+    title="Words",
+    summary="Counts words.",
+    kind="cli",
+    stories=("As a writer, I count the words of a text.",),
+    criteria=(
+        Criterion(id="AC-1", text="The number of words on standard input is printed.", priority="MUST"),
+        Criterion(id="AC-2", text="An unknown option is refused with exit code 2.", priority="MUST"),
+    ),
+)
+DESIGN = Design(
+    summary="One command.",
+    commands=(Command(usage="./words", purpose="Counts", output="the number; 2 and a message for unknown options"),),
+)
+PLAN = Plan(
+    tasks=(
+        Task(
+            id="T-1", title="Build Words", agent="full-stack-coder", instructions="Python.",
+            criteria=("AC-1", "AC-2"), files=("./",),
+        ),
+    )
+)  # fmt: skip
+SCENARIOS = ScenarioSet(
+    scenarios=tuple(
+        Scenario.model_validate({"id": id, "criterion": criterion, "title": title, "steps": steps})
+        for id, criterion, title, steps in (
+            ("S-1", "AC-1", "Words are counted", [
+                {"do": "run", "command": "./words", "input": "two words\n"},
+                {"do": "see_output", "text": "2", "exactly": True}, {"do": "see_exit", "code": 0},
+            ]),
+            ("S-2", "AC-2", "Unknown options are refused", [
+                {"do": "run", "command": "./words --nonsense"}, {"do": "see_exit", "code": 2},
+            ]),
+        )
+    )
+)  # fmt: skip
+MANIFEST = """\
+kind = "cli"
+name = "Words"
+[commands]
+test = "python3 -m pytest -q"
+run = "./words"
+"""
+TOOL = """\
+#!/usr/bin/env python3
+import sys
+if len(sys.argv) > 1:
+    print(f"unknown option {sys.argv[1]}", file=sys.stderr)
+    sys.exit({code})
+print(len(sys.stdin.read().split()))
+"""
+TESTS = """\
+import subprocess
+
+def test_words():
+    done = subprocess.run(["./words"], input="one two three", capture_output=True, text=True)
+    assert done.stdout == "3\\n"
+"""
+
+
+def turn(conversation: Conversation, *, model: str) -> Turn:
+    """The next answer, by phase."""
+    specification = SPECIFICATION.model_dump(mode="json")
+    match conversation.phase:
+        case "analyse":
+            design, plan = DESIGN.model_dump(mode="json"), PLAN.model_dump(mode="json")
+            return _finish({"specification": specification, "design": design, "plan": plan})
+        case "scenarios" if conversation.agent == "scenario-reviewer":
+            return _finish({"accepted": [scenario.id for scenario in SCENARIOS.scenarios]})
+        case "scenarios":
+            return _finish(SCENARIOS.model_dump(mode="json"))
+        case "implement":
+            return _coder(conversation, told=model == "careful" or "the person said" in str(conversation.material))
+        case _:
+            raise AssertionError(f"a small team has nobody for {conversation.phase!r}")
+
+
+def _coder(conversation: Conversation, *, told: bool) -> Turn:
+    if conversation.results("shell"):
+        return _finish({"summary": f"{conversation.agent} wrote it; the tests were run."})
+    if conversation.results("write"):
+        return Turn(calls=(Call(name="shell", arguments={"command": "chmod +x words && python3 -m pytest -q"}),))
+    # An attempt that changes nothing would leave no commit to look at.
+    files = {
+        "product.toml": MANIFEST,
+        "words": TOOL.replace("{code}", "2" if told else "1"),
+        "test_words.py": TESTS,
+        "README.md": f"Words, by {conversation.agent}\n",
+        ".gitignore": "__pycache__/\n.pytest_cache/\n",
+    }
+    return Turn(
+        calls=tuple(Call(name="write", arguments={"path": path, "content": text}) for path, text in files.items())
+    )
+
+
+def _finish(report: JsonObject) -> Turn:
+    return Turn(calls=(Call(name="finish", arguments=report),))
+
+
+if __name__ == "__main__":
+    # The stand-in speaks as the built-in model does.
+    vars(app).update(turn=turn, MODELS=MODELS)
+    uvicorn.run(app.application, host="127.0.0.1", port=int(sys.argv[1]), log_level="error")
