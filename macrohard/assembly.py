@@ -13,7 +13,17 @@ from pydantic import ValidationError
 
 from macrohard.agent import Catalogue, load_catalogue
 from macrohard.bundled import folder
-from macrohard.domain import Artifacts, BudgetState, Caps, Forecast, JsonObject, RunOverview, RunSummary, Value
+from macrohard.domain import (
+    Artifacts,
+    BudgetState,
+    Caps,
+    Forecast,
+    JsonObject,
+    RunOverview,
+    RunSummary,
+    SessionResult,
+    Value,
+)
 from macrohard.errors import MacrohardError, RequestError
 from macrohard.events import Event, Progress, SandboxAwaited, waiting_in_words
 from macrohard.llm import FREE
@@ -38,6 +48,8 @@ IMAGES = ("base", "browser")
 FILM_IMAGE = "media"
 """Made when the first film is."""
 REPORT, FILM = "report.html", "demo.mp4"
+TRIAL = "trial_of"
+"""The option of a run that is no build, but one agent's trial."""
 MODEL_NOTICE = (
     "The built-in model was used. It follows rules, and knows record-keeping web products only; "
     "set MACROHARD_MODEL with a key or an address for a real one."
@@ -72,6 +84,16 @@ class Probe(Value):
     target: Target
     result: ProbeResult | None
     """None: nobody asked it; so it is with the built-in model, which is known."""
+
+
+class Trial(Value):
+    """One agent's work on one assignment."""
+
+    run: str
+    """Under which its transcript and costs are kept."""
+    result: SessionResult
+    out: str = ""
+    """Where what it left was put."""
 
 
 class Factory:
@@ -128,6 +150,8 @@ class Factory:
         options = await self._store.options(run_id)
         if "replay_of" in options:
             raise RequestError(f"run {run_id} is a replay; replay run {options['replay_of']} again instead")
+        if TRIAL in options:
+            raise RequestError(f"run {run_id} was a trial of {options[TRIAL]}; try it again instead")
         targets = await self.targets(overview.summary.model)
         notices = list[str]()
         if hosts := self._settings.sandboxes.allow:
@@ -186,6 +210,68 @@ class Factory:
         image = _image_of(await self._store.options(run_id))
         async with self._sandboxes(lambda text: observe(Progress(text=text)), product_image=image) as pool:
             return await replays.carry_out(run_id, sandboxes=pool, on_departure=on_departure, observe=observe)
+
+    async def try_agent(
+        self,
+        name: str,
+        assignment: str,
+        *,
+        model: str,
+        usd: float,
+        folder: Path | None,
+        out: Path | None,
+        persona: str | None,
+        project: Path | None,
+        observe: Callable[[Event], None],
+    ) -> Trial:
+        """Have one agent work on an assignment in a sandbox that holds the files of `folder`; costs are booked.
+
+        Raises:
+            RequestError: there is no such agent or persona, it needs files that are not given, or nobody plays it.
+            LimitExceeded: `usd` is used up.
+            Unavailable: model or sandbox.
+        """
+        from macrohard.execution import Surroundings
+        from macrohard.execution.endpoints import open_endpoints
+        from macrohard.execution.trial import cast, files_of, try_agent
+
+        found = catalogue(self._settings, project=project)
+        targets = await self.targets(model)
+        builtin = any(target.endpoint.base_url is None for target in chain(*targets.values()))
+        agent, behaving = cast(found, name, persona=persona, has_files=folder is not None, builtin=builtin)
+        given = await asyncio.to_thread(files_of, folder) if folder is not None else {}
+        image = self._settings.sandboxes.products or await self._product_image(model)
+        options: JsonObject = {TRIAL: name, "product_image": image}
+        run_id = await self._store.create_run(f"Trial of {name}: {assignment}", options=options, model=model)
+        await self._store.budget(run_id).open(Caps(usd=usd))
+        media = self._settings.media_plan(model)
+        async with (
+            self._sandboxes(lambda text: observe(Progress(text=text)), product_image=image) as pool,
+            open_endpoints(targets, record_to=None, media=media) as endpoints,
+        ):
+            surroundings = Surroundings(
+                store=self._store,
+                home=self._settings.home,
+                catalogue=found,
+                sandboxes=pool,
+                endpoints=endpoints,
+                limiters=self._limiters,
+                notices=(MODEL_NOTICE,) if builtin else (),
+                parallel_sessions=1,
+                patience_seconds=self._settings.patience_seconds,
+                media=media,
+            )
+            result, placed = await try_agent(
+                run_id,
+                surroundings,
+                agent=agent,
+                persona=behaving,
+                assignment=assignment,
+                given=given,
+                out=out,
+                observe=observe,
+            )
+        return Trial(run=run_id, result=result, out=str(out) if placed else "")
 
     def recording(self, run_id: str) -> Path | None:
         """Where the traffic of a run with its models is kept; None: it was not recorded."""

@@ -1,7 +1,7 @@
 """Agents: their files, their tools, their transcripts, and the loop of a session."""
 
 from macrohard.agent.bench import PRODUCT_ROOT, Bench, Visit
-from macrohard.agent.definition import PRODUCT, AgentDefinition, Catalogue, Persona, load_catalogue
+from macrohard.agent.definition import PRODUCT, PROJECT_FOLDER, AgentDefinition, Catalogue, Persona, load_catalogue
 from macrohard.agent.guidance import guides_for
 from macrohard.agent.panel import drawn_panel
 from macrohard.agent.session import OpenBench, Session
@@ -13,6 +13,7 @@ __all__ = [
     "ALL_FILES",
     "PRODUCT",
     "PRODUCT_ROOT",
+    "PROJECT_FOLDER",
     "AgentDefinition",
     "Bench",
     "Catalogue",

@@ -14,6 +14,8 @@ from macrohard.domain import ProductKind, Value
 from macrohard.errors import DefinitionError
 from macrohard.llm import ModelRole
 
+PROJECT_FOLDER: Final = Path(".macrohard/agents")
+"""Where a repository has agents of its own."""
 NAME: Final = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 NEED_NO_SANDBOX: Final = frozenset({"look", "act", "skill", "ask"})
 """Tools of those that only think, or only look."""

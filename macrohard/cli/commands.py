@@ -10,6 +10,7 @@ from macrohard import __version__
 from macrohard.cli import limits
 from macrohard.cli.replay import EXIT_CODES as REPLAY_EXIT_CODES
 from macrohard.cli.replay import replay
+from macrohard.cli.staff import app as agents
 
 if TYPE_CHECKING:
     from macrohard.settings import Settings
@@ -29,7 +30,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 sandboxes = typer.Typer(help="The locked rooms in which products are built and run.", no_args_is_help=True)
-agents = typer.Typer(help="The specialists that do the work.", no_args_is_help=True)
 keys = typer.Typer(help="Keys of endpoints: where they come from, and the system's keyring.", no_args_is_help=True)
 model = typer.Typer(help="The model that comes with Macrohard.", no_args_is_help=True)
 app.add_typer(sandboxes, name="sandboxes")
@@ -459,29 +459,6 @@ def prune_sandboxes() -> None:
     lines = until_interrupted(prune_all(_settings(), tell=lambda text: print(one_line(text, 200), file=sys.stderr)))
     for line in lines or ("nothing to remove",):
         print(line)
-
-
-@agents.command(name="list")
-def list_agents(json: JsonOption = False) -> None:
-    """List the agents and the simulated users."""
-    from macrohard.assembly import catalogue
-    from macrohard.cli.drive import output
-    from macrohard.cli.staff import print_catalogue
-
-    found = catalogue(_settings())
-    if json:
-        _print_json(found.model_dump(mode="json"))
-        return
-    print_catalogue(found, output())
-
-
-@agents.command(name="check")
-def check_agents() -> None:
-    """Check every agent and persona file to the letter."""
-    from macrohard.assembly import catalogue
-
-    found = catalogue(_settings())
-    print(f"{len(found.agents)} agents and {len(found.personas)} personas are understood")
 
 
 @model.command(name="serve")

@@ -1,0 +1,291 @@
+"""One agent on one assignment, outside of any build: to see what its file is worth before a run depends on it."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from difflib import get_close_matches
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from macrohard.agent import (
+    ALL_FILES,
+    PRODUCT,
+    PRODUCT_ROOT,
+    AgentDefinition,
+    Bench,
+    Catalogue,
+    OpenBench,
+    Persona,
+    Session,
+    open_workshop,
+)
+from macrohard.domain import (
+    Assignment,
+    Design,
+    JsonObject,
+    Phase,
+    Plan,
+    ScenarioSet,
+    SessionResult,
+    Specification,
+    UserReport,
+    Value,
+)
+from macrohard.errors import LimitExceeded, RequestError, Unavailable
+from macrohard.events import Event, RunEnded, RunStarted
+from macrohard.execution.carry_out import Surroundings, Transcripts
+from macrohard.factory.reports import TesterReport, WorkReport
+from macrohard.llm.budget import Budget
+from macrohard.llm.gateway import Gateway, Persistence
+from macrohard.llm.media import FolderOrders, MediaPlan
+from macrohard.llm.media.studio import Studio
+from macrohard.product import DrawingTable, Easel, open_visit
+from macrohard.sandbox import SandboxProvider
+from macrohard.workspace import Repository
+
+FILES_AT_MOST: Final = 2_000
+BYTES_AT_MOST: Final = 16 << 20
+BROWSER: Final = frozenset({"look", "act"})
+"""The tools of those who use a running product."""
+HANDS_IN: Final[Mapping[str, tuple[Phase, type[Value]]]] = {
+    "analyst": ("analyse", Specification),
+    "designer": ("design", Design),
+    "planner": ("plan", Plan),
+    "scenario-writer": ("scenarios", ScenarioSet),
+    "product-tester": ("use", TesterReport),
+    "simulated-user": ("use", UserReport),
+}
+"""Where it is another document than what was done and what is open."""
+TRIED = "one agent was tried on its own; nothing was verified"
+
+
+PLAYED: Final = frozenset({"analyst", *(name for name in HANDS_IN if HANDS_IN[name][0] == "use")})
+"""By the built-in model, without a specification and a design of its own."""
+USUAL_PERSONA: Final = "wrong-input-first"
+
+
+def cast(
+    catalogue: Catalogue, name: str, *, persona: str | None, has_files: bool, builtin: bool
+) -> tuple[AgentDefinition, Persona | None]:
+    """Who is tried, and as whom.
+
+    Raises:
+        RequestError: there is no such agent or persona, or it cannot be tried like this; the text says what to do.
+    """
+    if (agent := catalogue.agents.get(name)) is None:
+        near = ", ".join(get_close_matches(name, catalogue.agents)) or "`macrohard agents list` shows them"
+        raise RequestError(f"there is no agent {name!r}: {near}")
+    if builtin and name not in PLAYED:
+        raise RequestError(
+            f"the built-in model plays {name} only inside a build, where specification and design are its own; alone "
+            f"it plays {', '.join(sorted(PLAYED))}. Name a real model with --model, or set one"
+        )
+    if BROWSER & set(agent.tools) and agent.sandbox is None and not has_files:
+        raise RequestError(f"{name} uses a running product: give its folder, with product.toml, by --folder")
+    if name != "simulated-user":
+        if persona is not None:
+            raise RequestError(f"--as is for simulated-user, not for {name}")
+        return agent, None
+    chosen = persona or USUAL_PERSONA
+    if chosen not in catalogue.personas:
+        raise RequestError(f"there is no persona {chosen!r}; there are {', '.join(catalogue.personas)}")
+    return agent, catalogue.personas[chosen]
+
+
+async def try_agent(
+    run_id: str,
+    surroundings: Surroundings,
+    *,
+    agent: AgentDefinition,
+    persona: Persona | None,
+    assignment: str,
+    given: Mapping[PurePosixPath, bytes],
+    out: Path | None,
+    observe: Callable[[Event], None],
+) -> tuple[SessionResult, bool]:
+    """Have the agent work on the assignment, with the given files in its sandbox; what it costs is the run's.
+
+    With `out`, a new or empty folder, what it left there is put into it, and True comes back; without files, nothing.
+
+    Raises:
+        RequestError: the agent needs a running product, and the files are none; or the product does not start.
+        LimitExceeded: the run's budget.
+        Unavailable: model or sandbox.
+    """
+    store = surroundings.store
+    async with store.hold(run_id) as lease, AsyncExitStack() as stack:
+        log, budget = await store.log(lease), Budget(store.budget(run_id))
+
+        async def emit(event: Event) -> None:
+            await log(event)
+            observe(event)
+
+        model = (await store.overview(run_id)).summary.model
+        await emit(RunStarted(model=model, sandbox_tier=surroundings.sandboxes.tier, notices=surroundings.notices))
+        folder = surroundings.home / "runs" / run_id
+        repository = await Repository.create(folder / "repository.git")
+        image = str((await store.options(run_id))["product_image"])
+        sandboxes = await stack.enter_async_context(
+            surroundings.sandboxes.share(run_id, tell=emit, ahead=False, product_image=image)
+        )
+        media, orders = surroundings.media or MediaPlan(), FolderOrders(folder / "media")
+        studio = Studio(media, ledger=budget, orders=orders, artifacts=store.artifacts, emit=emit)
+        stack.push_async_callback(studio.close)
+        phase, report = HANDS_IN.get(agent.name, ("implement", WorkReport))
+        base = await _taken_in(sandboxes, repository, given)
+        files = ALL_FILES if agent.sandbox else None
+        asked = Assignment(
+            session_id=f"{run_id}/1/{phase}/{agent.name}",
+            agent=agent.name,
+            phase=phase,
+            task=assignment,
+            material=_material(assignment, persona),
+            criteria=(),
+            base_commit=base,
+            files=files,
+            persona=persona.name if persona else None,
+        )
+        session = Session(
+            agent,
+            asked,
+            iteration=1,
+            report=report,
+            model=Gateway(
+                surroundings.endpoints,
+                run_id=run_id,
+                ledger=budget,
+                limiters=surroundings.limiters,
+                tell=emit,
+                persistence=Persistence(patience_seconds=surroundings.patience_seconds),
+            ),
+            transcripts=Transcripts(store),
+            artifacts=store.artifacts,
+            emit=emit,
+        )
+        bench = _bench(agent, persona, surroundings, sandboxes, repository, studio, base=base, id=asked.session_id)
+        problem, commit, placed = "it was interrupted", base, False
+        try:
+            async with budget.session(asked.session_id):
+                result = await session.run(bench)
+            problem = TRIED if result.outcome == "finished" else f"{result.outcome}: {result.problem}"
+            commit = result.commit or base
+            if out is not None and (placed := bool(result.commit or given)):
+                await repository.checkout(commit, out)
+        except (LimitExceeded, Unavailable) as error:
+            problem = str(error)
+            raise
+        finally:
+            # Never delivered: that word is for what was verified. And never paused: a trial is not gone on with.
+            ended = RunEnded(
+                outcome="failed", problem=problem, commit=commit, product_path=str(out) if placed else None
+            )
+            if problem == TRIED:
+                ended = ended.model_copy(update={"outcome": "partial"})
+            await asyncio.shield(emit(ended))
+        return result, placed
+
+
+def files_of(folder: Path) -> dict[PurePosixPath, bytes]:
+    """The files of a person's folder by their paths in it, without what git keeps for itself.
+
+    Raises:
+        RequestError: there is no such folder, it holds a link or something that is no file, or it is too large.
+    """
+    if not folder.is_dir():
+        raise RequestError(f"--folder {str(folder)!r} is not a folder")
+    found: dict[PurePosixPath, bytes] = {}
+    size = 0
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name != ".git")
+        for name in sorted(names) + [each for each in folders if (Path(place) / each).is_symlink()]:
+            path = Path(place) / name
+            if path.is_symlink() or not path.is_file():
+                raise RequestError(f"{path} is a link or no ordinary file; take it out, or copy the folder without it")
+            size += path.stat().st_size
+            if len(found) >= FILES_AT_MOST or size > BYTES_AT_MOST:
+                raise RequestError(
+                    f"--folder {str(folder)!r} holds more than {FILES_AT_MOST:,} files or {BYTES_AT_MOST >> 20} MiB; "
+                    "copy what the agent needs into a smaller one"
+                )
+            found[PurePosixPath(path.relative_to(folder).as_posix())] = path.read_bytes()
+    return found
+
+
+async def _taken_in(sandboxes: SandboxProvider, repository: Repository, given: Mapping[PurePosixPath, bytes]) -> str:
+    """The commit that holds the given files."""
+    initial = await repository.initial_commit()
+    if not given:
+        return initial
+    async with open_workshop(
+        sandboxes,
+        repository,
+        image=sandboxes.product_image,
+        base=initial,
+        saved=None,
+        ref="refs/sessions/0/given",
+        author="person",
+        message="What was given",
+        files=ALL_FILES,
+    ) as (sandbox, workshop):
+        await sandbox.write({PRODUCT_ROOT / path: content for path, content in given.items()})
+        return await workshop.save() or initial
+
+
+def _material(assignment: str, persona: Persona | None) -> JsonObject:
+    if persona is None:
+        return {"requirement": assignment, "answers": {}}
+    return {
+        "persona": {"name": persona.name, "description": persona.description, "behaviour": persona.behaviour},
+        "product": {"title": "the product", "summary": assignment, "address": "/"},
+        "stories": [assignment],
+    }
+
+
+def _bench(
+    agent: AgentDefinition,
+    persona: Persona | None,
+    surroundings: Surroundings,
+    sandboxes: SandboxProvider,
+    repository: Repository,
+    studio: Studio,
+    *,
+    base: str,
+    id: str,
+) -> OpenBench:
+    @asynccontextmanager
+    async def open_bench(saved: str | None) -> AsyncIterator[Bench]:
+        if BROWSER & set(agent.tools) and agent.sandbox is None:
+            async with open_visit(
+                sandboxes,
+                bundle=await repository.bundle(base),
+                commit=base,
+                artifacts=surroundings.store.artifacts,
+                visitor=persona.name if persona else agent.name,
+                width=persona.width if persona else 1280,
+                height=persona.height if persona else 800,
+                keyboard_only=persona.keyboard_only if persona else False,
+            ) as visit:
+                yield Bench(visit=visit)
+        elif agent.sandbox is None:
+            yield Bench()
+        else:
+            image = sandboxes.product_image if agent.sandbox == PRODUCT else agent.sandbox
+            async with (
+                open_workshop(
+                    sandboxes,
+                    repository,
+                    image=image,
+                    base=base,
+                    saved=saved,
+                    ref="refs/sessions/1/trial",
+                    author=agent.name,
+                    message=f"Trial of {agent.name}",
+                    files=ALL_FILES,
+                ) as (sandbox, workshop),
+                DrawingTable(sandboxes) as table,
+            ):
+                easel = Easel(studio, table, session_id=id)
+                yield Bench(sandbox=sandbox, workspace=workshop, easel=easel, files=ALL_FILES)
+
+    return open_bench

@@ -1,0 +1,108 @@
+"""`macrohard agents try`: an agent of the person's own on a copy of a folder, with a scripted model."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from pydantic import JsonValue
+
+from tests.factory.conftest import Macrohard
+from tests.serving import on_loopback
+
+OWN = """\
+---
+description: Counts.
+model: strong
+sandbox: base
+tools: [shell, read, write]
+skills: [counting]
+limits: {turns: 9, cost_usd: 1.0, seconds: 120}
+---
+You count.
+"""
+SKILL = "---\nname: counting\ndescription: How to count.\n---\nBegin with one.\n"
+PRICES = '{"scripted": {"input": 1.0, "cached_input": 1.0, "output": 1.0}}'
+
+
+def test_an_agent_of_ones_own_works_on_a_copy_of_a_folder_and_its_costs_are_booked(
+    macrohard: Macrohard, tmp_path: Path
+) -> None:
+    for name, text in {
+        "agents/counter.md": OWN,
+        "agents/skills/counting/SKILL.md": SKILL,
+        "given/words.txt": "one two three\n",
+        "given/.git/config": "[core]\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    rounds: list[list[tuple[str, JsonValue]]] = [
+        [("skill", {"name": "counting"}), ("shell", {"command": "wc -w words.txt; ls -A"})],
+        [("write", {"path": "count.txt", "content": "3\n"})],
+        [("finish", {"summary": "Counted three words.", "open_points": []})],
+    ]
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(await request.text())
+        return web.Response(text=_streamed(rounds[len(asked) - 1]), content_type="text/event-stream")
+
+    async def tried() -> tuple[int, str, Any]:
+        async with on_loopback(answer) as address:
+            environment = {
+                "MACROHARD_AGENTS_FOLDER": str(tmp_path / "agents"),
+                "MACROHARD_BASE_URL": f"{address}/v1",
+                "MACROHARD_PRICES": PRICES,
+            }
+            command = ("agents", "try", "counter", "Count the words.", "--folder", "given", "--out", "left")
+            ended = await asyncio.to_thread(
+                macrohard, *command, "--model", "scripted", environment=environment, timeout_seconds=120
+            )
+            return ended.code, ended.told, ended.result
+
+    code, told, trial = asyncio.run(tried())
+    assert code == 0, told
+    assert [line.partition(":")[0] for line in told.splitlines()] == ["✓ skill", "✓ shell", "✓ write", "✓ finish"]
+    assert "Begin with one." in asked[1]
+    assert "3 words.txt" in asked[1]
+    assert trial["result"]["report"] == {"summary": "Counted three words.", "open_points": []}
+    left = {path.name: path.read_text() for path in (tmp_path / "left").iterdir() if path.is_file()}
+    assert left == {"words.txt": "one two three\n", "count.txt": "3\n"}
+    assert (tmp_path / "given/words.txt").read_text() == "one two three\n"
+    assert not (tmp_path / "given/count.txt").exists()
+
+    summary = macrohard("show", trial["run"]).result["overview"]["summary"]
+    assert summary["status"] == "partial", "nothing was verified"
+    assert summary["cost_usd"] == pytest.approx(0.00006)
+    again = macrohard("resume", trial["run"])
+    assert again.code == 3
+    assert len(asked) == 3, "nothing is built of a trial"
+
+
+def test_what_nobody_can_play_is_said_before_anything_begins(macrohard: Macrohard) -> None:
+    refused = macrohard("agents", "try", "game-coder", "A game of snakes.", "--model", "builtin")
+    assert refused.code == 2
+    assert "the built-in model plays game-coder only inside a build" in refused.told
+    assert macrohard("runs").result == []
+
+
+def _streamed(calls: list[tuple[str, JsonValue]]) -> str:
+    made = [
+        {
+            "index": number,
+            "id": f"c{number}-{name}",
+            "type": "function",
+            "function": {"name": name, "arguments": json.dumps(arguments)},
+        }
+        for number, (name, arguments) in enumerate(calls)
+    ]
+    head = {"id": "r", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
+    usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
+    delta = {"role": "assistant", "content": None, "tool_calls": made}
+    chunks: list[JsonValue] = [
+        {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]},  # type: ignore[dict-item]
+        {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}], "usage": usage},  # type: ignore[dict-item]
+    ]
+    return "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
