@@ -17,7 +17,7 @@ from macrohard.llm import ModelRole
 PROJECT_FOLDER: Final = Path(".macrohard/agents")
 """Where a repository has agents of its own."""
 NAME: Final = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-NEED_NO_SANDBOX: Final = frozenset({"look", "act", "skill", "ask"})
+NEED_NO_SANDBOX: Final = frozenset({"look", "act", "skill", "ask_colleague", "ask_person"})
 """Tools of those that only think, or only look."""
 DESCRIPTION_CHARACTERS: Final = 200
 """The planner reads all descriptions in every run."""
