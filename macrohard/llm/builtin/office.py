@@ -16,7 +16,7 @@ ACCENTS = ("#2563eb", "#0f766e", "#7c3aed", "#b45309", "#be123c", "#15803d", "#4
 
 
 FEW_CRITERIA = 4
-"""Up to so many, one coder makes the whole product."""
+"""Of pages up to so many, and of other products always, the reader hands in design and plan as well."""
 
 
 def analyst(conversation: Conversation) -> Turn:
@@ -29,7 +29,8 @@ def reader(conversation: Conversation) -> Turn:
     specification = _specification(conversation)
     report: JsonObject = {"specification": specification.model_dump(mode="json")}
     reading = _read(conversation.material)
-    if specification.decision == "build" and reading.blueprint and len(specification.criteria) <= FEW_CRITERIA:
+    few = specification.kind != "web" or len(specification.criteria) <= FEW_CRITERIA
+    if specification.decision == "build" and reading.blueprint and few:
         whole = Task(
             id="T-1",
             title=f"Build {specification.title}",
