@@ -125,6 +125,27 @@ class Factory:
         await self._store.forecast(run_id)
         return run_id
 
+    async def submit_solo(self, measure: str, *, model: str, caps: Caps) -> str:
+        """Record a run that has one agent make what a team's run was asked for, graded by that run's scenarios.
+
+        Raises:
+            RequestError: there is no such run, or it has no scenarios.
+        """
+        overview = await self.overview(measure)
+        if overview.design is None or not any(row.scenarios for row in overview.criteria):
+            raise RequestError(f"run {overview.summary.id} has no scenarios that one agent alone could be graded by")
+        options: JsonObject = {
+            "iterations": 1,
+            "ask": False,
+            "record": self._settings.record,
+            "product_image": str((await self._store.options(overview.summary.id)).get("product_image", "base")),
+            "solo": overview.summary.id,
+        }
+        run_id = await self._store.create_run(overview.summary.requirement, options=options, model=model)
+        await self._store.budget(run_id).open(caps)
+        await self._store.forecast(run_id)
+        return run_id
+
     async def _product_image(self, model: str) -> str:
         targets = chain(*(await self.targets(model)).values())
         return "base" if all(target.endpoint.base_url is None for target in targets) else "web"

@@ -118,6 +118,13 @@ def build(
     run: Annotated[
         str | None, typer.Option(help="Go on with this run instead of beginning one.", metavar="RUN")
     ] = None,
+    solo: Annotated[
+        str | None,
+        typer.Option(
+            help="Have one agent alone make what that run was asked for, graded by its scenarios: what a team adds.",
+            metavar="RUN",
+        ),
+    ] = None,
     wait: WaitOption = None,
     record: Annotated[
         bool,
@@ -133,10 +140,11 @@ def build(
     from macrohard.cli import drive, intake
     from macrohard.cli.choice import chosen_model
     from macrohard.domain import Caps
+    from macrohard.errors import RequestError
     from macrohard.settings import load_settings
 
     given = text is not None or file is not None
-    requirement = intake.requirement(text, file) if given or run is None else None
+    requirement = intake.requirement(text, file) if given or (run is None and solo is None) else None
     settings = load_settings(
         budget_usd=budget, max_tokens=max_tokens, max_calls=max_calls, max_time=max_time, max_sessions=max_sessions,
         max_fan_out=max_fan_out, max_depth=max_depth, iterations=iterations, sandbox=sandbox, auto_resume=wait,
@@ -146,6 +154,13 @@ def build(
         out=out and out.absolute(), ask=not yes, prompt=not yes and _person_is_there(), json=json,
         wait=settings.auto_resume,
     )  # fmt: skip
+    if solo is not None:
+        if given or run is not None:
+            raise RequestError("--solo RUN takes the requirement of that run: leave TEXT, --file and --run out")
+        code = drive.build_solo(
+            settings, solo, wish, model=chosen_model(settings, model, ask=wish.prompt), caps=settings.caps
+        )
+        raise typer.Exit(code)
     if run is not None:
         code = drive.resume(settings, run, wish, requirement=requirement, add=Caps(), answers={})
         raise typer.Exit(code)

@@ -97,6 +97,20 @@ def build(settings: Settings, requirement: str, wish: Wish, *, model: str, caps:
     return _conduct(settings, submit, wish, answered=frozenset())
 
 
+def build_solo(settings: Settings, measure: str, wish: Wish, *, model: str, caps: Caps) -> int:
+    """Have one agent make what that run was asked for, graded by its scenarios; the exit code.
+
+    Raises:
+        RequestError: that run cannot be a measure; no run was made.
+    """
+    settings.targets(model)
+
+    async def submit(factory: "Factory") -> str:
+        return await factory.submit_solo(measure, model=model, caps=caps)
+
+    return _conduct(settings, submit, wish, answered=frozenset())
+
+
 def resume(
     settings: Settings,
     run: str,

@@ -2,6 +2,9 @@
 
 from typing import Literal
 
+from macrohard.domain.design import Design
+from macrohard.domain.scenario import Scenario
+from macrohard.domain.specification import Specification
 from macrohard.domain.value import Value
 
 TeamSize = Literal["solo", "small", "full"]
@@ -20,3 +23,12 @@ class Team(Value):
     """Personas, and the product tester by its agent's name."""
     reviewers: tuple[str, ...] = ()
     """Agents that read what was integrated, and only note what they find."""
+
+
+class Contract(Value):
+    """What one agent alone is graded by: what a team's run wrote, so that both are measured with the same rule."""
+
+    run: str
+    specification: Specification
+    design: Design
+    scenarios: tuple[Scenario, ...]

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from macrohard.agent import Catalogue, Entry
 from macrohard.domain import TIERS, RunOutcome, Tier, at_least
+from macrohard.domain.team import Contract
 from macrohard.errors import AgentGaveUp, LeaseLost, LimitExceeded, ModelUnavailable, Unavailable
 from macrohard.events import Event, ModelCalled, Planned, Progress, RunEnded, RunStarted
 from macrohard.execution.question import at_the_cap
@@ -160,6 +163,7 @@ async def carry_out(
                 studio=studio,
                 prepare_film=surroundings.prepare_film,
                 deliver=put,
+                contract=await _contract(store, (await store.options(run_id)).get("solo")),
             )
             try:
                 async with open_graph(folder / "checkpoints.db") as graph:
@@ -182,6 +186,19 @@ async def carry_out(
                 await end(state.get("outcome", "failed"), state.get("problem", ""), state.get("good"))
             finally:
                 await studio.close()
+
+
+async def _contract(store: Store, run_id: JsonValue) -> Contract | None:
+    """What a run left that one agent alone is to be measured by."""
+    if run_id is None:
+        return None
+    measure = await store.overview(str(run_id))
+    assert measure.specification is not None, "checked when the run was submitted"
+    assert measure.design is not None, "checked when the run was submitted"
+    scenarios = tuple(scenario for row in measure.criteria for scenario in row.scenarios)
+    return Contract(
+        run=measure.summary.id, specification=measure.specification, design=measure.design, scenarios=scenarios
+    )
 
 
 def _weakened(before: Sequence[Tier], now: Tier) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from macrohard.agent import PRODUCT, AgentDefinition, Bench, Catalogue, OpenBench, Session, TranscriptLog
 from macrohard.domain import Artifacts, Assignment, Fetched, JsonObject, Phase, SessionResult, Value
+from macrohard.domain.team import Contract
 from macrohard.errors import AgentGaveUp
 from macrohard.events import Emit, PackagesFetched
 from macrohard.llm import ChatModel
@@ -58,6 +59,8 @@ class FactoryContext:
     """Makes the sandbox image for films, if it is not there yet; None: no film is wanted."""
     deliver: Callable[[str, str], Awaitable[str]]
     """(commit, title) → where the product was put."""
+    contract: Contract | None = None
+    """One agent alone makes the product, graded by this; None: a team does."""
 
     def image_for(self, agent: AgentDefinition) -> str:
         """The image of the agent's sandbox."""

@@ -20,11 +20,13 @@ import aiosqlite
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
 
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.intake import analyse, clarify, design, plan, write_scenarios
 from macrohard.factory.making import dispatch, implement, integrate
 from macrohard.factory.release import release
+from macrohard.factory.solo import stand_alone
 from macrohard.factory.state import State
 from macrohard.factory.triage import STUCK, triage
 from macrohard.factory.usage import use
@@ -48,7 +50,10 @@ def build_graph(checkpointer: AsyncSqliteSaver) -> Graph:
     graph.add_node("triage", triage, defer=True)
     graph.add_node("release", release)
 
-    graph.add_edge(START, "analyse")
+    graph.add_node("stand_alone", stand_alone)
+
+    graph.add_conditional_edges(START, first_step, ["analyse", "stand_alone"])
+    graph.add_conditional_edges("stand_alone", dispatch, ["implement", "write_scenarios", "verify"])
     graph.add_edge("analyse", "clarify")
     graph.add_conditional_edges(
         "clarify", lambda state: state["decision"], {"design": "design", "ask": END, "end": END}
@@ -65,6 +70,11 @@ def build_graph(checkpointer: AsyncSqliteSaver) -> Graph:
     return graph.compile(checkpointer=checkpointer)
 
 
+async def first_step(state: State, runtime: Runtime[FactoryContext]) -> str:
+    """A team begins with the requirement; one agent alone is given everything at once."""
+    return "stand_alone" if runtime.context.contract is not None else "analyse"
+
+
 async def next_step(state: State, runtime: Any) -> Any:
     """After triage: the next iteration's tasks, a question to the person, or the release."""
     if state["decision"] == STUCK:
@@ -75,10 +85,17 @@ async def next_step(state: State, runtime: Any) -> Any:
 @asynccontextmanager
 async def open_graph(path: Path) -> AsyncIterator[Graph]:
     """The graph with its checkpoints in an SQLite file of its own."""
+    async with checkpoints(path) as saver:
+        yield build_graph(saver)
+
+
+@asynccontextmanager
+async def checkpoints(path: Path) -> AsyncIterator[AsyncSqliteSaver]:
+    """An SQLite file for the graph's state."""
     async with aiosqlite.connect(path, timeout=30) as connection:
         await connection.execute("PRAGMA journal_mode=WAL")
         await connection.execute("PRAGMA synchronous=NORMAL")
-        yield build_graph(AsyncSqliteSaver(connection))
+        yield AsyncSqliteSaver(connection)
 
 
 async def advance(graph: Graph, context: FactoryContext) -> State:

@@ -15,6 +15,7 @@ from macrohard.factory.integration import AUTHOR, Queue, integrate_branches
 from macrohard.factory.phases import phase
 from macrohard.factory.problems import Problems
 from macrohard.factory.reports import WorkReport
+from macrohard.factory.solo import SOLO
 from macrohard.factory.state import Branch, Return, State, TaskInput
 from macrohard.product import DrawingTable, Easel
 
@@ -67,6 +68,9 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
         "colleagues": list(state["notes"]),
         **await context.libraries(),
     }
+    if agent.name == SOLO:
+        # The baseline is given what a person would give it.
+        del material["specification"]
     name, base = task.id, state["base"]
     if (returned := state["returned"]) is not None:
         # Another session, which goes on where everybody's work and its own are merged.

@@ -74,6 +74,17 @@ def test_a_small_tool_is_made_by_a_coder_and_three_readers(
     assert sessions == {"reader": 1, "scenario-writer": 1, "scenario-reviewer": 1, "full-stack-coder": 3}
     assert {row["status"] for row in overview["criteria"]} == {"met"}
 
+    alone = macrohard("build", "--solo", ended.result["run"], "--out", str(tmp_path / "alone"), environment=small)
+    assert alone.code == 0, alone.told[-3000:]
+    solo = macrohard("show", alone.result["run"]).result["overview"]
+    assert {session["agent"] for session in solo["sessions"]} == {"solo"}
+    assert {row["status"] for row in solo["criteria"]} == {"met"}
+    assert solo["criteria"][0]["scenarios"] == overview["criteria"][0]["scenarios"]
+    assert overview["model_calls"] <= 3 * solo["model_calls"]
+    tokens = [sum(each["input_tokens"] + each["output_tokens"] for each in run["sessions"]) for run in (overview, solo)]
+    assert tokens[0] <= 3 * tokens[1]
+    assert macrohard("build", "--solo", "r-none", environment=small).code == 2
+
 
 @pytest.mark.usefixtures("sandboxes")
 def test_who_is_stuck_is_replaced_then_the_person_is_asked_and_what_they_say_counts(
