@@ -1,11 +1,17 @@
-"""An endpoint that answers every request with one `look` call of 2 KB, and with `finish` after N of them."""
+"""An endpoint that answers every request with one `look` call of 2 KB, and with `finish` after N of them.
 
+Arguments: the port, and how many milliseconds an answer takes (0 if left out).
+"""
+
+import asyncio
 import json
 import sys
 
 import uvicorn
 
 from macrohard.llm.builtin.app import Receive, Scope, Send
+
+DELAY_SECONDS = int(sys.argv[2]) / 1000 if len(sys.argv) > 2 else 0.0
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -19,6 +25,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if not message.get("more_body"):
             break
     request = json.loads(body)
+    await asyncio.sleep(DELAY_SECONDS)
     wanted = int(str(request["model"]).rpartition("-")[2])
     asked = sum(1 for message in request["messages"] if message["role"] == "assistant")
     name, arguments = ("finish", '{"summary": "done"}') if asked + 1 >= wanted else ("look", "{}")
