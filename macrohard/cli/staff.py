@@ -40,7 +40,10 @@ def list_agents(repo: ProjectOption = None, json: JsonOption = False) -> None:
 
     found = _catalogue(repo)
     if json:
-        print(printable_json(found.model_dump(mode="json")), flush=True)
+        # Prompts and skills are half a megabyte in all; `show` gives those of one.
+        whole = {"body", "files"}
+        texts = {"skills": {"__all__": whole}, "agents": {"__all__": {"prompt": True, "skills": {"__all__": whole}}}}
+        print(printable_json(found.model_dump(mode="json", exclude=texts)), flush=True)
         return
     print_catalogue(found, output())
 
