@@ -41,9 +41,11 @@ def list_agents(repo: ProjectOption = None, json: JsonOption = False) -> None:
     found = _catalogue(repo)
     if json:
         # Prompts and skills are half a megabyte in all; `show` gives those of one.
-        whole = {"body", "files"}
-        texts = {"skills": {"__all__": whole}, "agents": {"__all__": {"prompt": True, "skills": {"__all__": whole}}}}
-        print(printable_json(found.model_dump(mode="json", exclude=texts)), flush=True)
+        skills = {"__all__": {"body": True, "files": True}}
+        listed = found.model_dump(
+            mode="json", exclude={"skills": skills, "agents": {"__all__": {"prompt": True, "skills": skills}}}
+        )
+        print(printable_json(listed), flush=True)
         return
     print_catalogue(found, output())
 
