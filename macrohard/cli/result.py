@@ -6,6 +6,7 @@ from rich.text import Text
 
 from macrohard.cli.terminal import counted, dollars, duration, one_line, printable
 from macrohard.domain import CriterionState, JsonObject, Question, RunOverview, RunSummary
+from macrohard.report.panel import in_short, panel_of
 
 _MARK = {
     "met": ("✓", "green"),
@@ -135,6 +136,11 @@ def print_details(overview: RunOverview, console: Console) -> None:
     if overview.criteria:
         console.print(Text("\nCriteria", "bold"))
         console.print(_criteria(overview.criteria))
+    if users := in_short(overview):
+        console.print(Text("\nUsers", "bold"))
+        console.print(Text(f"  {users}"))
+        for wish in panel_of(overview).wishes:
+            console.print(Text(f"  wish: {one_line(wish.title, 300)}", "dim"))
     for iteration in overview.iterations:
         fate = {True: "kept", False: "not kept", None: "at work"}[iteration.kept]
         changes = f"{len(iteration.gained)} gained, {len(iteration.lost)} lost, {len(iteration.findings)} found"

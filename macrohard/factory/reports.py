@@ -36,10 +36,22 @@ class TesterFinding(Value):
     severity: Severity
 
 
+class Checked(Value):
+    """What the tester saw of one criterion; an opinion with evidence, which decides nothing."""
+
+    criterion: str
+    """Its id."""
+    verdict: Literal["PASS", "FAIL", "BLOCKED", "UNCLEAR"]
+    evidence: str
+    """The steps, and what stood there."""
+
+
 class TesterReport(Value):
     """What the product tester saw on every screen of the design."""
 
     summary: str
+    checklist: tuple[Checked, ...] = ()
+    """What is not in it was not looked at."""
     findings: tuple[TesterFinding, ...] = ()
 
 

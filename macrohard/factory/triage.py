@@ -4,14 +4,17 @@ from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
 from macrohard.domain import Plan, ScenarioSet, Specification
+from macrohard.domain.team import Team
 from macrohard.events import IterationEnded, Planned, Specified
 from macrohard.factory.claims import Claims, with_claims
 from macrohard.factory.context import FactoryContext
+from macrohard.factory.panel import clustered
 from macrohard.factory.phases import phase
 from macrohard.factory.planning import next_plan
 from macrohard.factory.problems import Findings, Problem, Problems, Verdicts, met, problems_of
 from macrohard.factory.state import State
 from macrohard.factory.stuck import ANSWERED, is_instruction, question_about, recovery
+from macrohard.factory.verification import TESTER
 
 STUCK = "stuck"
 """The decision to wait for the person."""
@@ -23,7 +26,9 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
     async with phase(context.emit, "triage", iteration):
         specification = await context.load(Specification, state["specification"])
         verdicts = (await context.load(Verdicts, state["verdicts"])).verdicts
-        findings = [f for digest in state.get("findings", []) for f in (await context.load(Findings, digest)).findings]
+        found = [f for digest in state.get("findings", []) for f in (await context.load(Findings, digest)).findings]
+        users = [each for each in (await context.load(Team, state["team"])).visitors if each != TESTER]
+        findings = clustered(found, panel=len(users))
         scenarios = (await context.load(ScenarioSet, state["scenarios"])).scenarios
         now = met(specification, scenarios=scenarios, verdicts=verdicts, commit=state["base"])
         before = set(state.get("met", []))

@@ -1,5 +1,6 @@
 """The panel: simulated users and the product tester, each with a browser and a freshly started product of their own."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -113,7 +114,7 @@ def _judged(steps: tuple[UserStep, ...], report: UserReport | None) -> tuple[Use
 
 
 def _tester_findings(commit: str, report: TesterReport) -> list[Finding]:
-    return [
+    found = [
         Finding(
             id=f"{TESTER}-{number}",
             commit=commit,
@@ -126,4 +127,19 @@ def _tester_findings(commit: str, report: TesterReport) -> list[Finding]:
             element=finding.element,
         )
         for number, finding in enumerate(report.findings, 1)
+    ]
+    told = " ".join(f"{finding.title} {finding.detail}" for finding in report.findings)
+    return found + [
+        Finding(
+            id=f"{TESTER}-{checked.criterion}",
+            commit=commit,
+            found_by=TESTER,
+            category="misleading",
+            severity=3,
+            title=f"{checked.criterion} does not hold for the tester",
+            detail=checked.evidence,
+        )
+        for checked in report.checklist
+        # Whoever fails a criterion and names it in a finding has said it already.
+        if checked.verdict == "FAIL" and not re.search(rf"\b{re.escape(checked.criterion)}\b", told)
     ]

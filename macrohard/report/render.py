@@ -12,6 +12,7 @@ from macrohard.domain import Artifacts, RunOverview
 from macrohard.domain.printable import printable
 from macrohard.report import story
 from macrohard.report.burn import burn
+from macrohard.report.panel import panel_of
 from macrohard.report.pictures import Album, collect
 
 PAGE = Path(__file__).parent / "page"
@@ -42,6 +43,7 @@ async def render(overview: RunOverview, artifacts: Artifacts) -> str:
             failed_checks=story.failed_checks(overview),
             findings=story.open_findings(overview),
             visits=story.visits(overview),
+            panel=panel_of(overview),
             changes=story.changes(overview.iterations),
             burn=burn(overview),
             film=film,

@@ -10,13 +10,21 @@ import pytest
 from macrohard import product
 from macrohard.domain import Finding, Scenario, Tier, Verdict
 from macrohard.errors import SandboxUnavailable
-from macrohard.product.usage import VisitRecord, open_visit, reproduce
+from macrohard.product.reproduction import reproduce
+from macrohard.product.usage import Act, open_visit
 from macrohard.sandbox import Sandbox, SandboxSpec
 from tests.product.conftest import MemoryArtifacts
 
 COMMIT = "a" * 40
 CRASH = Finding(
-    id="F-1", commit=COMMIT, found_by="phone", category="crash", severity=4, title="it broke", detail="after a click"
+    id="F-1",
+    commit=COMMIT,
+    found_by="phone",
+    category="crash",
+    severity=4,
+    title="it broke",
+    detail="after a click",
+    step=1,
 )
 
 
@@ -61,7 +69,8 @@ async def visited(provider: Watching) -> None:
 
 
 async def reproduced(provider: Watching) -> None:
-    await reproduce(provider, VisitRecord(findings=(CRASH,)), bundle=b"", commit=COMMIT, width=400, height=800)
+    acts = (Act(action="click", target='button "Save"', value=""),)
+    await reproduce(provider, (CRASH,), acts, bundle=b"", commit=COMMIT, width=400, height=800)
 
 
 @pytest.mark.parametrize("judging", [verified, visited, reproduced])

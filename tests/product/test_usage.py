@@ -1,5 +1,6 @@
 """Simulated users: what they see, what they may do, what is written down, and what comes to light beside it."""
 
+import re
 from typing import Any
 
 import pytest
@@ -204,11 +205,34 @@ async def test_going_in_circles_is_noticed(hostile: Pod) -> None:
     assert [finding.category for finding in findings if finding.title.startswith("A user gets stuck")] == ["dead end"]
 
 
-async def test_a_page_wider_than_a_phone_is_a_finding(make_commit: MakeCommit, open_pod: Any) -> None:
-    wide: Commit = make_commit("hostile", {"app.py": {"<p>Welcome.</p>": "<p style='width: 900px'>Welcome.</p>"}})
-    async with open_pod(wide) as pod:
+CRAMPED = (
+    "<p style='width: 900px'>Welcome.</p><button type=button style='font-size:8px;padding:0'>Idle</button>"
+    "<p style='width:60px;overflow:hidden;white-space:nowrap'>A long text that cannot be read</p>"
+    "<label>Name <input></label>"
+)
+
+
+async def test_what_only_eyes_would_mind_is_measured_and_what_does_nothing_is_noticed(
+    provider: SandboxProvider, make_commit: MakeCommit, open_pod: Any
+) -> None:
+    cramped: Commit = make_commit("hostile", {"app.py": {"<p>Welcome.</p>": CRAMPED}})
+    async with open_pod(cramped) as pod:
         await pod.service.start()
         async with user_visit(pod, width=375, height=667) as visit:
-            await visit.look()
-            findings = UserVisit.read_record(visit.record()).findings
-    assert [finding.category for finding in findings if finding.severity == 2] == ["layout"]
+            page = await visit.look()
+            blank = await act(visit, "fill", 'textbox "Name"', "  ")
+            idle = await act(visit, "click", 'button "Idle"')
+            record = UserVisit.read_record(visit.record())
+    assert re.search(r'measured: text "Welcome\." reaches \d+ px beyond the window', page)
+    assert re.search(r'measured: button "Idle" is 1\d px high', page)
+    assert re.search(r'measured: text "A long text that cannot be read" is cut off: \d+ px', page)
+    assert 'textbox "Name" (focused) = "" (blanks only)' in blank
+    assert "[e" in idle
+    assert {finding.category: finding.title for finding in record.findings if finding.severity == 2} == {
+        "layout": "The page is wider than a window of 375 pixels",
+        "dead end": 'Nothing happens: button "Idle"',
+    }
+    again = await reproduce(
+        provider, record.findings, record.acts, bundle=cramped.bundle, commit=cramped.commit, width=375, height=667
+    )
+    assert [one.reproduced for one in again if one.category == "dead end"] == [True]

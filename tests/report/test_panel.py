@@ -1,0 +1,56 @@
+"""What a report tells of the panel."""
+
+from macrohard.domain import Design, Finding, RunOverview, Screen
+from macrohard.report.panel import in_short, panel_of
+from tests.report.sample import overview as sample_overview
+
+
+def test_who_managed_with_how_many_steps_and_what_it_was_before() -> None:
+    panel = panel_of(sample_overview({}))
+    assert panel.now is not None
+    assert [(row.persona, row.reached, row.steps, row.detours) for row in panel.now.rows] == [
+        ("wrong input first", True, 6, 0),
+        ("phone", None, 2, 0),
+    ]
+    before = panel.before(panel.now.rows[0])
+    assert before is not None
+    assert (before.reached, before.detours) == (True, 1)
+    assert in_short(sample_overview({})) == (
+        "1 of 2 simulated users reached their goal, in 6 to 6 steps; 0 detours (before: 1 of 2, 1 detour)"
+    )
+
+
+def with_findings(overview: RunOverview, *findings: Finding) -> RunOverview:
+    *earlier, last = overview.iterations
+    return overview.model_copy(update={"iterations": (*earlier, last.model_copy(update={"findings": findings}))})
+
+
+def test_wishes_and_what_did_not_happen_again_are_told_apart() -> None:
+    def finding(id: str, category: str, reproduced: bool | None) -> Finding:
+        return Finding.model_validate(
+            {
+                "id": id, "commit": "c", "found_by": "phone", "category": category, "severity": 2,
+                "title": f"{id} is odd", "detail": "", "reproduced": reproduced, "step": 1,
+            }
+        )  # fmt: skip
+
+    panel = panel_of(
+        with_findings(
+            sample_overview({}),
+            finding("wish", "wish", None),
+            finding("once", "misleading", False),
+            finding("again", "misleading", True),
+        )
+    )
+    assert [each.finding.id for each in panel.frictions] == ["again"]
+    assert [each.finding.id for each in panel.notes] == ["once"]
+    assert [each.id for each in panel.wishes] == ["wish"]
+
+
+def test_what_nobody_tried_is_listed() -> None:
+    screens = tuple(Screen(path=path, title=path, purpose="") for path in ("/tasks", "/tasks/{id}/history"))
+    told = panel_of(sample_overview({}).model_copy(update={"design": Design(summary="", screens=screens)})).not_tested
+    assert "The visit of phone has no end: gave up, or ran into a limit" in told
+    assert [text for text in told if text.startswith("No simulated user came")] == [
+        "No simulated user came to the screen “/tasks/{id}/history” (/tasks/{id}/history)"
+    ]
