@@ -305,7 +305,8 @@ class UserVisit:
 
     async def _audit(self, frame: str | None) -> None:
         """Run axe on a kind of page that this visit has not seen yet."""
-        if self._outline is None or self.stuck:
+        # Whoever goes back from the first page is on an empty one, which is not the product's.
+        if self._outline is None or self.stuck or not self._outline.address.startswith("/"):
             return
         refused = next((line for line in self._outline.lines if line.startswith("the server answered")), None)
         page = pattern_of(self._outline.address)

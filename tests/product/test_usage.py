@@ -193,6 +193,14 @@ async def test_axe_finds_what_nobody_can_read(hostile: Pod) -> None:
     assert '<input name="name">' in found["label"].element
 
 
+async def test_nobody_minds_the_empty_page_before_the_first(tasks: Pod) -> None:
+    await tasks.service.restart(wiped=True)
+    async with user_visit(tasks) as visit:
+        await visit.look()
+        await act(visit, "back")
+        assert UserVisit.read_record(visit.record()).findings == ()
+
+
 async def test_going_in_circles_is_noticed(hostile: Pod) -> None:
     async with user_visit(hostile) as visit:
         await visit.look()
