@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
@@ -24,12 +25,13 @@ from macrohard.domain import (
     SessionResult,
     Value,
 )
+from macrohard.domain.provenance import FROM, Provenance
 from macrohard.errors import MacrohardError, RequestError
 from macrohard.events import Event, Progress, SandboxAwaited, waiting_in_words
 from macrohard.llm import FREE
 from macrohard.llm.limits.limiter import Limiters
 from macrohard.llm.target import ProbeResult, RoleTargets, Target
-from macrohard.report import render
+from macrohard.report import pull_request, render
 from macrohard.sandbox import build_images, choose_provider, clearing_away, prune
 from macrohard.sandbox.packages import Packages, ask_hosts, ask_registries
 from macrohard.sandbox.places import places_here, warm_beside
@@ -38,7 +40,7 @@ from macrohard.sandbox.registries import Registries
 from macrohard.settings import SandboxChoice, Settings
 from macrohard.settings.sandboxes import SandboxSettings
 from macrohard.store import Store
-from macrohard.workspace import Repository, leave_beside
+from macrohard.workspace import Existing, Repository, leave_beside
 
 if TYPE_CHECKING:
     from macrohard.execution.replay import Replayed, Replays
@@ -48,6 +50,8 @@ IMAGES = ("base", "browser")
 FILM_IMAGE = "media"
 """Made when the first film is."""
 REPORT, FILM = "report.html", "demo.mp4"
+PULL_REQUEST, PATCH = "pull-request.md", "changes.patch"
+"""Beside what was made of a person's repository."""
 TRIAL = "trial_of"
 """The option of a run that is no build, but one agent's trial."""
 MODEL_NOTICE = (
@@ -112,15 +116,39 @@ class Factory:
         """All blobs of all runs."""
         return self._store.artifacts
 
-    async def submit(self, requirement: str, *, model: str, caps: Caps, iterations: int, ask: bool) -> str:
-        """Record a run with a forecast of what it will take, and give its id; nothing is carried out yet."""
+    async def submit(
+        self,
+        requirement: str,
+        *,
+        model: str,
+        caps: Caps,
+        iterations: int,
+        ask: bool,
+        existing: Existing | None = None,
+    ) -> str:
+        """Record a run with a forecast of what it will take, and give its id; nothing is carried out yet.
+
+        With `existing`, its repository begins with what the person has.
+
+        Raises:
+            RequestError: that cannot be taken in, or the model cannot work on it; there is no run.
+        """
+        if existing is not None and await self._builtin_takes_part(model):
+            raise RequestError(existing.refusal)
         options: JsonObject = {
             "iterations": iterations,
             "ask": ask,
             "record": self._settings.record,
             "product_image": self._settings.sandboxes.products or await self._product_image(model),
         }
-        run_id = await self._store.create_run(requirement, options=options, model=model)
+        async with self._begun_from(existing) as (repository, provenance):
+            if provenance is not None:
+                options[FROM] = provenance.model_dump(mode="json")
+            run_id = await self._store.create_run(requirement, options=options, model=model)
+            if repository is not None:
+                folder = self._settings.home / "runs" / run_id
+                folder.mkdir(parents=True, exist_ok=True)
+                repository.path.rename(folder / "repository.git")
         await self._store.budget(run_id).open(caps)
         await self._store.forecast(run_id)
         return run_id
@@ -145,6 +173,23 @@ class Factory:
         await self._store.budget(run_id).open(caps)
         await self._store.forecast(run_id)
         return run_id
+
+    @asynccontextmanager
+    async def _begun_from(
+        self, existing: Existing | None
+    ) -> AsyncIterator[tuple[Repository | None, Provenance | None]]:
+        """A repository for a run that has no name yet, with what exists in it."""
+        if existing is None:
+            yield None, None
+            return
+        # Beside the runs, because it becomes part of one by being renamed.
+        self._settings.home.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix="begin-", dir=self._settings.home) as room:
+            repository = await Repository.create(Path(room) / "repository.git")
+            yield repository, await existing.take_in(repository)
+
+    async def _builtin_takes_part(self, model: str) -> bool:
+        return any(target.endpoint.base_url is None for target in chain(*(await self.targets(model)).values()))
 
     async def _product_image(self, model: str) -> str:
         targets = chain(*(await self.targets(model)).values())
@@ -508,6 +553,9 @@ class Factory:
 
     async def _write_report(self, overview: RunOverview, product: Path) -> None:
         files = {REPORT: (await render(overview, self._store.artifacts)).encode()}
+        if overview.returned is not None:
+            files[PULL_REQUEST] = pull_request(overview).encode()
+            files[PATCH] = await self._store.artifacts.get(overview.returned.patch)
         if overview.film is not None and overview.film.artifact is not None:
             files[FILM] = await self._store.artifacts.get(overview.film.artifact)
         leave_beside(product, files)

@@ -21,6 +21,7 @@ from macrohard.domain import (
     Value,
     Verdict,
 )
+from macrohard.domain.ground import Ground, HandedBack
 from macrohard.domain.review import Disputed
 from macrohard.domain.team import Team
 from macrohard.domain.verdict import Contradiction
@@ -62,6 +63,20 @@ class PhaseEnded(Value):
     phase: Phase
     iteration: int
     seconds: float
+
+
+class Understood(Value):
+    """The existing product that the run begins from."""
+
+    type: Literal["understood"] = "understood"
+    ground: Ground
+
+
+class ReturnedHome(Value):
+    """What the person got back, in their own history."""
+
+    type: Literal["returned home"] = "returned home"
+    returned: HandedBack
 
 
 class Specified(Value):
@@ -272,7 +287,8 @@ def waiting_in_words(event: SandboxAwaited) -> str:
 
 
 Event = Annotated[
-    RunStarted | RunEnded | PhaseStarted | PhaseEnded | Specified | Staffed | Designed | Planned | ScenariosWritten
+    RunStarted | RunEnded | PhaseStarted | PhaseEnded | Understood | ReturnedHome
+    | Specified | Staffed | Designed | Planned | ScenariosWritten
     | SessionStarted | ModelCalled | ModelTroubled | ToolUsed | PackagesFetched | SessionEnded | Integrated | Verified
     | ClaimsChecked | Used | Found
     | IterationEnded | Filmed | SandboxAwaited | Progress,

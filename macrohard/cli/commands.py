@@ -113,6 +113,21 @@ def build(
     out: Annotated[
         Path | None, typer.Option(help="Where to put the product: a new or empty folder.", metavar="DIR")
     ] = None,
+    repo: Annotated[
+        Path | None,
+        typer.Option(help="Change this: a git repository's folder, or a bundle of one.", metavar="PATH"),
+    ] = None,
+    include_changes: Annotated[
+        bool, typer.Option("--include-changes", help="With --repo: take along what is not committed.")
+    ] = False,
+    branch: Annotated[
+        bool,
+        typer.Option(
+            " /--no-branch",
+            help="With --repo: make no branch macrohard/… in it; a patch is there anyway.",
+            show_default=False,
+        ),
+    ] = True,
     sandbox: SandboxOption = None,
     require_tier: RequireTierOption = None,
     run: Annotated[
@@ -161,6 +176,10 @@ def build(
             settings, solo, wish, model=chosen_model(settings, model, ask=wish.prompt), caps=settings.caps
         )
         raise typer.Exit(code)
+    if run is not None and repo is not None:
+        raise RequestError("--run goes on with what the run began from: leave --repo out")
+    if repo is None and (include_changes or not branch):
+        raise RequestError("--include-changes and --no-branch belong to --repo PATH")
     if run is not None:
         code = drive.resume(settings, run, wish, requirement=requirement, add=Caps(), answers={})
         raise typer.Exit(code)
@@ -172,6 +191,7 @@ def build(
         model=chosen_model(settings, model, ask=wish.prompt),
         caps=settings.caps,
         iterations=settings.iterations,
+        existing=None if repo is None else intake.existing_repository(str(repo), include_changes, branch),
     )
     raise typer.Exit(code)
 

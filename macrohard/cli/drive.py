@@ -22,6 +22,7 @@ from macrohard.settings import Settings
 if TYPE_CHECKING:
     from macrohard.assembly import Factory
     from macrohard.cli.display import Display
+    from macrohard.workspace import Existing
 
 LOOK_SECONDS = 1.0
 """Between two looks at where the budget stands."""
@@ -81,7 +82,16 @@ def until_interrupted(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(guarded())
 
 
-def build(settings: Settings, requirement: str, wish: Wish, *, model: str, caps: Caps, iterations: int) -> int:
+def build(
+    settings: Settings,
+    requirement: str,
+    wish: Wish,
+    *,
+    model: str,
+    caps: Caps,
+    iterations: int,
+    existing: "Existing | None" = None,
+) -> int:
     """Make a run of the requirement and carry it out; the exit code.
 
     Raises:
@@ -92,7 +102,9 @@ def build(settings: Settings, requirement: str, wish: Wish, *, model: str, caps:
         raise RequestError(f"--out {str(wish.out)!r} exists and is not an empty folder; name another one")
 
     async def submit(factory: "Factory") -> str:
-        return await factory.submit(requirement, model=model, caps=caps, iterations=iterations, ask=wish.ask)
+        return await factory.submit(
+            requirement, model=model, caps=caps, iterations=iterations, ask=wish.ask, existing=existing
+        )
 
     return _conduct(settings, submit, wish, answered=frozenset())
 

@@ -4,9 +4,12 @@ import codecs
 import re
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from macrohard.errors import RequestError
+
+if TYPE_CHECKING:
+    from macrohard.workspace import ExistingRepository
 
 LIMIT_BYTES = 200_000
 """A few hundred pages of specification; more is a mistake, or somebody's data."""
@@ -31,6 +34,19 @@ def requirement(text: str | None, file: Path | None) -> str:
         # The shell's bytes, which Python has smuggled through as surrogates where they are no UTF-8.
         return _checked(text.encode("utf-8", "surrogateescape"), "the requirement")
     raise RequestError('say what to build, e.g. macrohard build "todo app. due dates. filter.", or use --file')
+
+
+def existing_repository(place: str, include_changes: bool, publish: bool) -> "ExistingRepository":
+    """What `--repo` names.
+
+    Raises:
+        RequestError: it is an address; says what to do.
+    """
+    from macrohard.workspace import ExistingRepository
+
+    if re.match(r"[a-z][a-z0-9+.-]*:/|[^/@\s]+@[^/\s]+:", place):
+        raise RequestError(f"--repo {place!r} is an address; clone it first, and name the folder: git clone {place}")
+    return ExistingRepository(Path(place).absolute(), include_changes=include_changes, publish=publish)
 
 
 def _from_file(path: Path) -> bytes:

@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from macrohard.cli.home import print_provenance, print_returned
 from macrohard.cli.terminal import counted, dollars, duration, one_line, printable
 from macrohard.domain import CriterionState, JsonObject, Question, RunOverview, RunSummary
 from macrohard.report.panel import in_short, panel_of
@@ -52,6 +53,20 @@ def as_json(overview: RunOverview) -> JsonObject:
         "cost_usd": overview.cost_usd,
         "seconds": overview.summary.seconds,
         "film": _film(overview),
+        "returned": _returned(overview),
+    }
+
+
+def _returned(overview: RunOverview) -> JsonObject | None:
+    """Null where the run began from nothing, or nothing came back yet."""
+    if overview.provenance is None or overview.returned is None:
+        return None
+    return {
+        "repository": overview.provenance.place,
+        "branch": overview.returned.branch or None,
+        "commit": overview.returned.commit,
+        "merged": overview.returned.merged or None,
+        "notes": list(overview.returned.notes),
     }
 
 
@@ -99,6 +114,7 @@ def print_result(overview: RunOverview, console: Console) -> None:
         console.print(Text(f"Report:   {printable(overview.product_path)}/report.html"))
         if overview.film is not None and overview.film.artifact is not None:
             console.print(Text(f"Film:     {printable(overview.product_path)}/demo.mp4"))
+        print_returned(overview, console)
         console.print(Text(f"Try it:   macrohard open {summary.id}"))
     if summary.status in ("paused", "running", "waiting"):
         answers = "".join(f" --answer {question.id}=…" for question in questions)
@@ -122,6 +138,8 @@ def print_details(overview: RunOverview, console: Console) -> None:
     console.print(Text(f"Run {overview.summary.id}, {overview.summary.created_at:%Y-%m-%d %H:%M} UTC", "dim"))
     console.print(Text(one_line(overview.summary.requirement, 300), "italic"))
     print_result(overview, console)
+    if overview.provenance is not None:
+        print_provenance(overview.provenance, console)
     if overview.sandbox_tiers:
         console.print(Text(f"Sandboxes: {', then '.join(overview.sandbox_tiers)}", "dim"))
     if specification := overview.specification:

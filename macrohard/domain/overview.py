@@ -4,9 +4,11 @@ from datetime import datetime
 
 from macrohard.domain.budget import BudgetState, Costs, Forecast
 from macrohard.domain.design import Design
+from macrohard.domain.ground import Ground, HandedBack
 from macrohard.domain.isolation import Tier
 from macrohard.domain.packages import PackageFile
 from macrohard.domain.plan import Task
+from macrohard.domain.provenance import Provenance
 from macrohard.domain.review import Disputed
 from macrohard.domain.run import CriterionStatus, Phase, RunStatus, SessionOutcome
 from macrohard.domain.scenario import Scenario
@@ -133,5 +135,11 @@ class RunOverview(Value):
     sandbox_wait_seconds: float = 0.0
     """How long openings stood in line for a place, all added up: more than a few percent of the sessions' time means
     that places, not models, hold the run up."""
+    provenance: Provenance | None = None
+    """What it began from; None: from nothing."""
+    ground: Ground | None = None
+    """The same, as it was understood; None: not yet."""
+    returned: HandedBack | None = None
+    """What the person's repository got."""
     film: DemoFilm | None = None
     """Of the released commit; None: there was nothing to film, or no film was wanted."""

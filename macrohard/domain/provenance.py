@@ -4,6 +4,9 @@ from typing import Literal
 
 from macrohard.domain.value import Value
 
+FROM = "from"
+"""Among a run's options: its provenance."""
+
 
 class Provenance(Value):
     """Where the first commit of a run comes from, settled when the run was begun."""

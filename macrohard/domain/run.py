@@ -13,10 +13,22 @@ CriterionStatus = Literal["met", "unmet", "stale", "not covered", "not checked"]
 """Not checked: no scenario of it was left to count, so nothing can show whether it holds."""
 
 Phase = Literal[
-    "analyse", "clarify", "design", "plan", "scenarios", "implement", "integrate", "verify", "use", "triage", "release"
+    "understand",
+    "analyse",
+    "clarify",
+    "design",
+    "plan",
+    "scenarios",
+    "implement",
+    "integrate",
+    "verify",
+    "use",
+    "triage",
+    "release",
 ]
 PHASES: tuple[Phase, ...] = (
-    "analyse", "clarify", "design", "plan", "scenarios", "implement", "integrate", "verify", "use", "triage", "release",
+    "understand", "analyse", "clarify", "design", "plan", "scenarios", "implement", "integrate", "verify", "use",
+    "triage", "release",
 )  # fmt: skip
 
 EXIT_CODES: dict[RunOutcome, int] = {"delivered": 0, "failed": 1, "partial": 3, "refused": 4, "paused": 5}

@@ -164,6 +164,8 @@ async def carry_out(
                 prepare_film=surroundings.prepare_film,
                 deliver=put,
                 contract=await _contract(store, (await store.options(run_id)).get("solo")),
+                provenance=overview.provenance,
+                ground=overview.ground,
             )
             try:
                 async with open_graph(folder / "checkpoints.db") as graph:

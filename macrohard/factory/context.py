@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from macrohard.agent import PRODUCT, AgentDefinition, Bench, Catalogue, OpenBench, Session, TranscriptLog
+from macrohard.agent.guidance import guides_for
 from macrohard.domain import Artifacts, Assignment, Fetched, JsonObject, Phase, SessionResult, Value
+from macrohard.domain.ground import Ground
+from macrohard.domain.provenance import Provenance
 from macrohard.domain.team import Contract
 from macrohard.errors import AgentGaveUp
 from macrohard.events import Emit, PackagesFetched
@@ -29,6 +32,10 @@ async def _desk(saved: str | None) -> AsyncIterator[Bench]:
 JSON = "application/json"
 STANDARD_IMAGE = "base"
 LIBRARIES_LIMIT_BYTES = 64 << 10
+TOLD_OF_THE_GROUND: Final[frozenset[Phase]] = frozenset(
+    {"analyse", "design", "plan", "implement", "integrate", "triage"}
+)
+"""Phases whose agents are told what the existing product is; scenarios are written and tried without knowing code."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,10 @@ class FactoryContext:
     """Makes the sandbox image for films, if it is not there yet; None: no film is wanted."""
     deliver: Callable[[str, str], Awaitable[str]]
     """(commit, title) → where the product was put."""
+    provenance: Provenance | None = None
+    """What the run begins from; None: from nothing."""
+    ground: Ground | None = None
+    """The same, once it is understood."""
     contract: Contract | None = None
     """One agent alone makes the product, graded by this; None: a team does."""
 
@@ -80,6 +91,20 @@ class FactoryContext:
         async with self.sandboxes.open(SandboxSpec(image=self.sandboxes.product_image)) as sandbox:
             found = await sandbox.read(LIBRARIES, limit_bytes=LIBRARIES_LIMIT_BYTES)
         return {"libraries": found.decode(errors="replace"), **can_fetch}
+
+    async def first_commit(self) -> str:
+        """What the work starts from."""
+        return self.ground.commit if self.ground else await self.repository.initial_commit()
+
+    async def _told(self, phase: Phase, files: tuple[str, ...] | None) -> JsonObject:
+        """What a session is told of the existing product: its map, and the guides for the files it works on."""
+        if self.ground is None or phase not in TOLD_OF_THE_GROUND:
+            return {}
+        base = self.ground.commit
+        guides = guides_for(files or ("README.md",), tracked=self.ground.guides)
+        texts = {path: (await self.repository.read(base, path)).decode(errors="replace") for path in guides}
+        failing: JsonObject = {"failed_before": list(self.ground.baseline.failed)}
+        return {"repository": {**self.ground.about, **failing, "guides": {**texts}}}
 
     async def keep(self, document: Value) -> str:
         """Store a document and give its digest."""
@@ -112,7 +137,7 @@ class FactoryContext:
             agent=agent.name,
             phase=phase,
             task=task,
-            material=material,
+            material={**material, **await self._told(phase, files)},
             criteria=criteria,
             base_commit=base,
             files=files,

@@ -1,5 +1,7 @@
 """The order of everything: one run as a LangGraph graph.
 
+    (understand, before all else, where the run begins from an existing product)
+
     analyse → clarify → design → plan ─┬─ implement ×n ──┬─ integrate ─┬─ verify → use ×visitors → triage ─┬─ release
                                        └─ write_scenarios┘     ▲       └─ implement (what waited)           │
                                                                └──────────── implement (next iteration) ◄───┘
@@ -10,6 +12,7 @@ Nodes may run twice: they derive the names of what they make, and sessions and c
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +32,7 @@ from macrohard.factory.release import release
 from macrohard.factory.solo import stand_alone
 from macrohard.factory.state import State
 from macrohard.factory.triage import STUCK, triage
+from macrohard.factory.understanding import understand
 from macrohard.factory.usage import use
 from macrohard.factory.verification import invite, verify
 
@@ -104,6 +108,8 @@ async def advance(graph: Graph, context: FactoryContext) -> State:
     A run that was begun goes on from its last checkpoint; one that stopped at a question, and has answers now, reads
     the requirement again with them.
     """
+    if context.provenance is not None and context.ground is None:
+        context = replace(context, ground=await understand(context, context.provenance))
     config: Any = {"configurable": {"thread_id": context.run_id}, "recursion_limit": 400}
     known = await graph.aget_state(config)
     given: State | None = {"iteration": 0} if not known.values else None

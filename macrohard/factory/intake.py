@@ -139,7 +139,7 @@ async def plan(state: State, runtime: Runtime[FactoryContext]) -> State:
             check=lambda report: check_plan(report, specification, frozenset(assignable)),
         )
         await context.emit(Planned(iteration=1, plan=made))
-    base = await context.repository.initial_commit()
+    base = await context.first_commit()
     return {"plan": await context.keep(made), "iteration": 1, "base": base, "done": [], "good": None, "met": []}
 
 

@@ -7,6 +7,7 @@ from macrohard.domain.standing import lacking
 from macrohard.errors import SandboxUnavailable
 from macrohard.events import Filmed
 from macrohard.factory.context import FactoryContext
+from macrohard.factory.homecoming import catch_up, hand_back
 from macrohard.factory.phases import phase
 from macrohard.factory.problems import Verdicts
 from macrohard.factory.state import State
@@ -20,10 +21,15 @@ async def release(state: State, runtime: Runtime[FactoryContext]) -> State:
     context = runtime.context
     commit = state.get("good") or state["base"]
     specification = await context.load(Specification, state["specification"])
-    problem = await _problem(state, context, specification, commit)
     async with phase(context.emit, "release", state["iteration"]):
+        home = await catch_up(state, runtime, commit)
+        if home is not None and home.proof is not None:
+            commit, state = home.commit, {**state, "proof": home.proof}
+        problem = await _problem(state, context, specification, commit)
         await context.repository.set_branch("main", commit)
         path = await context.deliver(commit, specification.title)
+        if home is not None and context.ground is not None:
+            await hand_back(context, context.ground, home, specification.title)
         await _film(state, context, specification, commit, problem)
     return {
         "outcome": "partial" if problem else "delivered",

@@ -1,11 +1,14 @@
 """Checks by our code on a fresh clone in a fresh sandbox; the only thing that makes anything done."""
 
+from collections.abc import Awaitable, Callable
+
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
 from macrohard.domain import Plan, ScenarioSet, Specification, Verdict
 from macrohard.domain.team import Team
 from macrohard.events import ClaimsChecked, Verified
+from macrohard.factory.baseline import compared, run_tests
 from macrohard.factory.claims import Claims, contradictions
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.phases import phase
@@ -27,6 +30,7 @@ async def verify(state: State, runtime: Runtime[FactoryContext]) -> State:
     hearing = context.hearing_of_fetches(iteration, "verify", None)
     async with phase(context.emit, "verify", iteration):
         with hearing:
+            known = await _known(context, commit, tell)
             verdicts = await run_checks(
                 context.sandboxes,
                 bundle=await context.repository.bundle(commit),
@@ -35,7 +39,7 @@ async def verify(state: State, runtime: Runtime[FactoryContext]) -> State:
                 scenarios=scenarios,
                 artifacts=context.artifacts,
                 on_verdict=tell,
-                already={},
+                already={verdict.check: verdict for verdict in known},
             )
         claims = await _check_claims(context, state)
     return {"verdicts": await context.keep(Verdicts(verdicts=verdicts)), "claims": await context.keep(claims)}
@@ -55,6 +59,17 @@ async def _check_claims(context: FactoryContext, state: State) -> Claims:
         await context.emit(ClaimsChecked(session_id=session_id, contradictions=denied))
         found += [(f"{task.id} ({task.agent})", each) for each in denied]
     return Claims(found=tuple(found))
+
+
+async def _known(
+    context: FactoryContext, commit: str, tell: Callable[[Verdict], Awaitable[None]]
+) -> tuple[Verdict, ...]:
+    """What is settled otherwise: an existing product's own tests are compared with what they said before."""
+    if context.ground is None:
+        return ()
+    verdict = compared(context.ground.baseline, await run_tests(context, commit))
+    await tell(verdict)
+    return (verdict,)
 
 
 async def invite(state: State, runtime: Runtime[FactoryContext]) -> list[Send] | str:

@@ -29,6 +29,8 @@ from macrohard.domain import (
     UserSession,
     Verdict,
 )
+from macrohard.domain.ground import Ground, HandedBack
+from macrohard.domain.provenance import Provenance
 from macrohard.domain.review import Disputed
 from macrohard.domain.standing import status_of
 from macrohard.domain.verdict import Contradiction
@@ -43,11 +45,13 @@ from macrohard.events import (
     PackagesFetched,
     PhaseEnded,
     Planned,
+    ReturnedHome,
     RunEnded,
     RunStarted,
     SandboxAwaited,
     ScenariosWritten,
     Specified,
+    Understood,
     Used,
     Verified,
 )
@@ -91,6 +95,8 @@ class Fold:
         """The last commit that was kept."""
         self.product_path: str | None = None
         self.film: DemoFilm | None = None
+        self.ground: Ground | None = None
+        self.returned: HandedBack | None = None
         self._iterations: dict[int, _Iteration] = {}
         self._phases: dict[Phase, dict[tuple[int, float], tuple[float, float]]] = {}
         self._disputed: tuple[Disputed, ...] = ()
@@ -113,6 +119,10 @@ class Fold:
                 self.product_path = event.product_path
             case Filmed():
                 self.film = event.film
+            case Understood():
+                self.ground = event.ground
+            case ReturnedHome():
+                self.returned = event.returned
             case Specified():
                 self.specification = event.specification
             case Designed():
@@ -147,6 +157,8 @@ class Fold:
         kept = (each for _, each in sorted(self._iterations.items()) if each.end is not None and each.end.kept)
         for each in kept:
             self.product = each.commit
+        if self.returned is not None:
+            self.product = self.returned.verified
 
     def _iteration(self, number: int, worked_seconds: float) -> _Iteration:
         iteration = self._iterations.setdefault(number, _Iteration(worked_seconds))
@@ -222,7 +234,7 @@ class Fold:
 
     def overview(
         self, summary: RunSummary, *, problem: str, sessions: Sequence[SessionSummary], model_calls: int,
-        budget: BudgetState | None, costs: Costs, forecast: Forecast | None,
+        budget: BudgetState | None, costs: Costs, forecast: Forecast | None, provenance: Provenance | None = None,
     ) -> RunOverview:  # fmt: skip
         """All of the run."""
         return RunOverview(
@@ -251,6 +263,9 @@ class Fold:
             packages=self._packages(),
             sandbox_wait_seconds=sum(self._waits.values()),
             film=self.film,
+            provenance=provenance,
+            ground=self.ground,
+            returned=self.returned,
         )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from macrohard.domain import BudgetState, Caps, Forecast, JsonObject, RunOverview, RunSummary, SessionSummary
+from macrohard.domain.provenance import FROM, Provenance
 from macrohard.errors import RequestError, StoreUnavailable
 from macrohard.events import Event, ModelCalled, ModelTroubled, Progress, ToolUsed
 from macrohard.store.artifacts import ArtifactStore
@@ -154,6 +155,7 @@ class Store:
             budget=budget,
             costs=costs(spendings, sessions, calls, total_ticks=total),
             forecast=None if run.forecast is None else Forecast.model_validate(run.forecast),
+            provenance=Provenance.model_validate(run.options[FROM]) if FROM in run.options else None,
         )
 
     async def events(self, run_id: str, *, after: int = 0, limit: int = 1000) -> tuple[Recorded, ...]:

@@ -1,7 +1,19 @@
 """Trusted git on the host: one bare repository per run, fed by bundles, delivered into a person's folder."""
 
 from macrohard.workspace.delivery import leave_beside
-from macrohard.workspace.foreign import Foreign, Taken, WrittenBack
+from macrohard.workspace.existing import Existing, ExistingRepository
+from macrohard.workspace.foreign import Foreign, Taken, WrittenBack, branch_name
 from macrohard.workspace.repository import MAIN, CommitInfo, Repository
 
-__all__ = ["MAIN", "CommitInfo", "Foreign", "Repository", "Taken", "WrittenBack", "leave_beside"]
+__all__ = [
+    "MAIN",
+    "CommitInfo",
+    "Existing",
+    "ExistingRepository",
+    "Foreign",
+    "Repository",
+    "Taken",
+    "WrittenBack",
+    "branch_name",
+    "leave_beside",
+]

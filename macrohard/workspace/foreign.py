@@ -241,6 +241,12 @@ class WrittenBack(Value):
     """The objects that the person's repository does not have; thin."""
 
 
+def branch_name(title: str) -> str:
+    """The branch that work of this title goes to: `macrohard/<slug>`."""
+    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40].rstrip("-")
+    return f"macrohard/{slug or 'change'}"
+
+
 def _common(own: Path) -> Path:
     """Where a git folder of a work tree has its objects and branches."""
     text = small_text(own / "commondir")

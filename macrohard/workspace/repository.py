@@ -72,6 +72,24 @@ class Repository:
             await self.set_branch(MAIN, root)
         return root
 
+    async def with_file(self, base: str, path: str, content: bytes, *, message: str) -> str:
+        """A commit on top of `base` with one more file in the root; the same arguments give the same commit."""
+        entries = (await self._git("ls-tree", "-z", await self._commit(base))).output.decode().split("\0")[:-1]
+        blob = (await self._git("hash-object", "-w", "--stdin", input=content)).output.decode().strip()
+        kept = [entry for entry in entries if entry.partition("\t")[2] != path]
+        listed = "".join(f"{entry}\0" for entry in [*kept, f"100644 blob {blob}\t{path}"]).encode()
+        tree = (await self._git("mktree", "-z", input=listed)).output.decode().strip()
+        return await self._commit_tree(tree, base, message)
+
+    async def restated(self, commit: str, *, parent: str) -> str:
+        """The files of a commit as a commit on top of another one; the same arguments give the same commit."""
+        tree = (await self._git("rev-parse", f"{await self._commit(commit)}^{{tree}}")).output.decode().strip()
+        return await self._commit_tree(tree, await self._commit(parent), "Changes made meanwhile")
+
+    async def _commit_tree(self, tree: str, parent: str, message: str) -> str:
+        made = await self._git("commit-tree", tree, "-p", parent, "-m", message, environment=_EPOCH)
+        return made.output.decode().strip()
+
     async def bundle(self, *branches_or_commits: str) -> bytes:
         """A bundle of these and all their history, to be fetched by a sandbox.
 
