@@ -328,6 +328,11 @@ class Scenario(Value):
         """Whether any step can fail for what the product shows."""
         return any(step.do in ASSERTIONS for step in self.steps)
 
+    @property
+    def types(self) -> bool:
+        """Whether somebody types commands or puts files down, and so changes more than the product's data."""
+        return any(step.do in ("run", "converse", "put_file") for step in self.steps)
+
 
 class ScenarioSet(Value):
     """What the scenario writer hands in."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from macrohard.domain import Artifacts, CheckKind, ProductKind, Scenario, TerminalStep, Verdict, VerdictStatus
+from macrohard.domain import Artifacts, CheckKind, ProductKind, Scenario, Verdict, VerdictStatus
 from macrohard.domain.standing import gates_of
 from macrohard.errors import ToolError
 from macrohard.product.browser import Browser, open_browser
@@ -222,7 +222,7 @@ async def _pod(
         _Broken: there is nothing to run.
     """
     # Now, because the other pod takes from the queue, too.
-    typed = any(isinstance(step, TerminalStep) for scenario in waiting for step in scenario.steps)
+    typed = any(scenario.types for scenario in waiting)
     async with provider.open(SandboxSpec(image=provider.product_image, packages=provider.installs)) as sandbox:
         verdicts.begin("manifest")
         try:

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
-from macrohard.domain import BrowserStep, Scenario, Step, TerminalStep, Value, VerdictStatus
+from macrohard.domain import BrowserStep, Scenario, Step, Value, VerdictStatus
 from macrohard.errors import ToolError
 from macrohard.product.browser import Browser, BrowserBroke, StepFailed, StepMalformed, Visit
 from macrohard.product.placeholders import UnknownPlaceholder, check_placeholders, filled_step
@@ -113,7 +113,7 @@ async def _attempt(browser: Browser | None, service: Service, scenario: Scenario
 async def _begin(service: Service, scenario: Scenario) -> None:
     """Empty data, and for those who type commands also files and a home that nobody touched."""
     await service.stop()
-    if any(isinstance(step, TerminalStep) for step in scenario.steps):
+    if scenario.types:
         await service.renew()
     if service.manifest.is_served:
         await service.start(wiped=True)

@@ -190,7 +190,7 @@ NOT_TYPED: dict[str, tuple[Steps, str, str]] = {
     "another exit code": (
         [{"do": "run", "command": "./tally add three"}, {"do": "see_exit"}],
         "failed",
-        "`./tally add three` ended with the exit code 2 instead of 0; it wrote: nothing; to stderr: not a number: three",
+        "`./tally add three` ended with the exit code 2 instead of 0; it wrote: nothing; to stderr: not a number",
     ),
     "other output": (
         [{"do": "run", "command": "./tally total"}, {"do": "see_output", "text": "1"}],

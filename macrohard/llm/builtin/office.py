@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from macrohard.domain import Criterion, Design, JsonObject, Look, Plan, Scenario, ScenarioSet, Specification, Task
+from macrohard.llm.builtin import webapi
 from macrohard.llm.builtin.acceptance import scenarios, written
 from macrohard.llm.builtin.blueprint import Blueprint, Claim, Reading
 from macrohard.llm.builtin.conversation import Call, Conversation, Turn, Unreadable
@@ -54,7 +55,7 @@ def _specification(conversation: Conversation) -> Specification:
         reason=reading.reason,
         title=reading.title,
         summary=reading.summary,
-        kind="web",
+        kind=reading.blueprint.kind if reading.blueprint else "web",
         stories=reading.stories,
         criteria=tuple(_criterion(f"AC-{number}", claim, untested) for number, claim in enumerate(claims, 1)),
         assumptions=reading.assumptions,
@@ -85,6 +86,13 @@ def designer(conversation: Conversation) -> Turn:
 def _design(blueprint: Blueprint) -> Design:
     accent = ACCENTS[sum(map(ord, blueprint.slug)) % len(ACCENTS)]
     kinds = ", ".join(record.plural.lower() for record in blueprint.records)
+    if blueprint.kind == "api":
+        return Design(
+            summary=f"A service that lists, gives, adds and changes {kinds} in JSON over HTTP.",
+            routes=webapi.routes(blueprint),
+            conventions=webapi.conventions(),
+            data_model={"blueprint": blueprint.model_dump(mode="json", exclude_defaults=True)},
+        )
     return Design(
         summary=f"Pages that list, show, add and change {kinds}; every page works without a mouse and on a phone.",
         screens=screens(blueprint),
@@ -193,7 +201,8 @@ def look_of(material: JsonObject) -> Look:
 def _read(material: JsonObject) -> Reading:
     answers = material.get("answers")
     given = {key: str(value) for key, value in answers.items()} if isinstance(answers, dict) else {}
-    return read(str(material.get("requirement", "")), given)
+    requirement = str(material.get("requirement", ""))
+    return webapi.of_its_kind(read(requirement, given), requirement)
 
 
 def _finish(report: JsonObject) -> Turn:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from macrohard.domain.scenario import Choose, SeeControl, SeeValue
+from macrohard.llm.builtin.acceptance.asking import begun
 from macrohard.llm.builtin.acceptance.cells import Cell, Clock, Day, Moment, Row, literal, typed
 from macrohard.llm.builtin.acceptance.samples import (
     NoSample,
@@ -24,7 +25,7 @@ Written = Iterator[tuple[str, Script]]
 
 def field(blueprint: Blueprint, claim: Claim) -> Written:
     """All plain fields are offered, kept and shown."""
-    script, record = Script(blueprint), blueprint.record(claim.record or "")
+    script, record = begun(blueprint), blueprint.record(claim.record or "")
     row = script.draft(record.name, full=True)
     script.prepare(row)
     script.open_form(record.name)
@@ -40,7 +41,7 @@ def field(blueprint: Blueprint, claim: Claim) -> Written:
 
 def required(blueprint: Blueprint, claim: Claim) -> Written:
     """Left empty it is refused and nothing is kept; filled in it is saved."""
-    script, record = Script(blueprint), blueprint.record(claim.record or "")
+    script, record = begun(blueprint), blueprint.record(claim.record or "")
     one = record.field(claim.field or "")
     row = script.draft(record.name, {one.name: _any(script, one)})
     message = f"{one.label} is required."
@@ -61,7 +62,7 @@ def required(blueprint: Blueprint, claim: Claim) -> Written:
 
 def unique(blueprint: Blueprint, claim: Claim) -> Written:
     """The same again is refused, in other case too; another is saved, and so is the record itself when edited."""
-    script, record = Script(blueprint), blueprint.record(claim.record or "")
+    script, record = begun(blueprint), blueprint.record(claim.record or "")
     one = record.field(claim.field or "")
     message = f"{one.label} is already used."
     first = script.add(record.name, {one.name: _any(script, one)})
@@ -80,7 +81,7 @@ def unique(blueprint: Blueprint, claim: Claim) -> Written:
 
 def range_(blueprint: Blueprint, claim: Claim) -> Written:
     """Both edges are accepted, the next value beyond is refused."""
-    script, record = Script(blueprint), blueprint.record(claim.record or "")
+    script, record = begun(blueprint), blueprint.record(claim.record or "")
     one = record.field(claim.field or "")
     for edge, direction in zip(edges(one), (-1, 1), strict=True):
         if edge is None:
@@ -97,7 +98,7 @@ def range_(blueprint: Blueprint, claim: Claim) -> Written:
 
 def length(blueprint: Blueprint, claim: Claim) -> Written:
     """Texts as long as allowed are accepted, one character more or less is refused."""
-    script, record = Script(blueprint), blueprint.record(claim.record or "")
+    script, record = begun(blueprint), blueprint.record(claim.record or "")
     one = record.field(claim.field or "")
     for limit, step, words in ((one.min_length, -1, "at least"), (one.max_length, 1, "at most")):
         if limit is None or limit < 1:
@@ -114,7 +115,7 @@ def length(blueprint: Blueprint, claim: Claim) -> Written:
 
 def pattern(blueprint: Blueprint, claim: Claim) -> Written:
     """What fits is accepted, what nearly fits is refused."""
-    script, record = Script(blueprint), blueprint.record(claim.record or "")
+    script, record = begun(blueprint), blueprint.record(claim.record or "")
     one = record.field(claim.field or "")
     row = script.draft(record.name, {one.name: script.sample(one, 0)})
     message = f"{one.label} must be {one.pattern_hint}" if one.pattern_hint else f"{one.label} must be"
@@ -128,7 +129,7 @@ def pattern(blueprint: Blueprint, claim: Claim) -> Written:
 
 def checksum(blueprint: Blueprint, claim: Claim) -> Written:
     """The right check digit is accepted, a wrong one is refused."""
-    script, record = Script(blueprint), blueprint.record(claim.record or "")
+    script, record = begun(blueprint), blueprint.record(claim.record or "")
     one = record.field(claim.field or "")
     if one.checksum is None:
         raise NoSample(f"{one.label} has no check digit")
@@ -145,7 +146,7 @@ def checksum(blueprint: Blueprint, claim: Claim) -> Written:
 
 def type_(blueprint: Blueprint, claim: Claim) -> Written:
     """What is no value of the field's type is refused, what was typed stays; a right value is kept."""
-    script, record = Script(blueprint), blueprint.record(claim.record or "")
+    script, record = begun(blueprint), blueprint.record(claim.record or "")
     one = record.field(claim.field or "")
     row = script.draft(record.name, {one.name: _any(script, one)})
     wrongs = refused(one)
@@ -165,7 +166,7 @@ def type_(blueprint: Blueprint, claim: Claim) -> Written:
 
 def choices(blueprint: Blueprint, claim: Claim) -> Written:
     """Each of the values can be chosen and is kept."""
-    script, record = Script(blueprint), blueprint.record(claim.record or "")
+    script, record = begun(blueprint), blueprint.record(claim.record or "")
     one = record.field(claim.field or "")
     row = script.add(record.name, {one.name: one.choices[0]})
     script.open_detail(row)
@@ -185,7 +186,7 @@ def choices(blueprint: Blueprint, claim: Claim) -> Written:
 
 def default(blueprint: Blueprint, claim: Claim) -> Written:
     """It is there without being entered, and can be replaced."""
-    script, record = Script(blueprint), blueprint.record(claim.record or "")
+    script, record = begun(blueprint), blueprint.record(claim.record or "")
     one = record.field(claim.field or "")
     script.relies_on_defaults = True
     row = script.draft(record.name, _default_base(script, record.name, one))
@@ -210,7 +211,7 @@ def default(blueprint: Blueprint, claim: Claim) -> Written:
 
 def computed(blueprint: Blueprint, claim: Claim) -> Written:
     """It is worked out from what was entered, exactly, and cannot be entered itself."""
-    script, record = Script(blueprint), blueprint.record(claim.record or "")
+    script, record = begun(blueprint), blueprint.record(claim.record or "")
     one = record.field(claim.field or "")
     how = one.computed
     if how is None:

@@ -20,7 +20,7 @@ def view(blueprint: Blueprint, claim: Claim) -> Written:
     """It lists what meets its conditions, edges included, and nothing else, in its order."""
     one = blueprint.views[claim.index or 0]
     script, record = Script(blueprint), blueprint.record(one.record)
-    members, others = _inside_and_outside(script, record.name, one.when)
+    members, others = inside_and_outside(script, record.name, one.when)
     script.open_view(one)
     columns = one.columns or None
     for row in members:
@@ -41,7 +41,7 @@ def view(blueprint: Blueprint, claim: Claim) -> Written:
     yield f"“{one.label}” lists the {record.plural.lower()} that belong there and no others", script
 
 
-def _inside_and_outside(script: Script, record: str, conditions: tuple[Condition, ...]) -> tuple[list[Row], list[Row]]:
+def inside_and_outside(script: Script, record: str, conditions: tuple[Condition, ...]) -> tuple[list[Row], list[Row]]:
     edges: list[tuple[Wanted, Condition | None]] = []
     for place in range(3):
         for condition in conditions:
@@ -67,16 +67,16 @@ def _inside_and_outside(script: Script, record: str, conditions: tuple[Condition
 def search(blueprint: Blueprint, claim: Claim) -> Written:
     """A part of a value in any case leaves what matches; something else leaves nothing."""
     script, record = Script(blueprint), blueprint.record(claim.record or "")
-    names = [name for name in record.search if _searchable(script, record, name)] or [record.title_field]
+    names = [name for name in record.search if searchable(script, record, name)] or [record.title_field]
     wanted: list[Wanted] = []
     for number in range(3):
         values: Wanted = {}
         for name in names:
-            values |= _value(script, record, name, number)
+            values |= value_for(script, record, name, number)
         wanted.append(values)
     rows = [script.add(record.name, one) for one in wanted]
     for name in names:
-        fragment = _fragment(script, rows, name)
+        fragment = fragment_of(script, rows, name)
         script.open_list(record.name)
         script.do(Fill(name="Search", value=fragment), Press(key="Enter"))
         for row in rows:
@@ -110,7 +110,7 @@ def _filter_dates(script: Script, record: Record, field: Field) -> None:
     rows = []
     for number in range(3):
         with suppress(NoSample):
-            rows.append(script.add(record.name, _value(script, record, field.name, 2 * number)))
+            rows.append(script.add(record.name, value_for(script, record, field.name, 2 * number)))
     if len(rows) < 2:
         raise NoSample(f"{field.label} has but one value")
     rows.sort(key=lambda row: str(script.world.plain(script.world.value(row, field.name))))
@@ -139,7 +139,7 @@ def _filter_values(script: Script, record: Record, field: Field) -> None:
     groups: dict[str, list[Row]] = {}
     for number in range(max(2, min(len(source.choices), 4)) if source.type == "choice" else 2):
         with suppress(NoSample):
-            row = script.add(record.name, _value(script, record, field.name, number))
+            row = script.add(record.name, value_for(script, record, field.name, number))
             groups.setdefault(script.world.shown(row, field.name), []).append(row)
     if len(groups) < 2:
         raise NoSample(f"{field.label} has but one value")
@@ -164,9 +164,9 @@ def sort(blueprint: Blueprint, claim: Claim) -> Written:
         rows = []
         if field.computed and field.computed.record:
             rows = with_rollup(script, record.name, field.computed)
-        for number in _unordered(field) if not rows else ():
+        for number in unordered(field) if not rows else ():
             with suppress(NoSample):
-                rows.append(script.add(record.name, _sortable_value(script, record, name, number)))
+                rows.append(script.add(record.name, sortable_value(script, record, name, number)))
         if len({script.world.shown(row, name) for row in rows}) < 2:
             raise NoSample(f"{field.label} has but one value")
         everyone = script.world.of(record.name)
@@ -185,11 +185,11 @@ def sort(blueprint: Blueprint, claim: Claim) -> Written:
     yield f"The list of {record.plural.lower()} is put in order by {labels}", script
 
 
-def _unordered(field: Field) -> tuple[int, ...]:
+def unordered(field: Field) -> tuple[int, ...]:
     return (1, 2, 0) if field.type not in {"choice", "yes/no"} else (1, 0)
 
 
-def _sortable_value(script: Script, record: Record, name: str, number: int) -> Wanted:
+def sortable_value(script: Script, record: Record, name: str, number: int) -> Wanted:
     """Values whose order as numbers is not that of their digits."""
     field = record.field(name)
     if field.type in NUMBERS and not field.computed and not field.automatic:
@@ -198,7 +198,7 @@ def _sortable_value(script: Script, record: Record, name: str, number: int) -> W
             with suppress(NoSample):
                 script.draft(record.name, {name: amount})
                 return {name: amount}
-    return _value(script, record, name, number if field.type in {"choice", "yes/no"} else number * 3)
+    return value_for(script, record, name, number if field.type in {"choice", "yes/no"} else number * 3)
 
 
 def _in_order(
@@ -224,9 +224,9 @@ def total(blueprint: Blueprint, claim: Claim) -> Written:
     for number in range(3):
         wanted: Wanted = dict(base)
         if one.group_by:
-            wanted |= _group_value(script, record, one.group_by, number // 2)
+            wanted |= group_value(script, record, one.group_by, number // 2)
         if one.field:
-            wanted |= _amount(script, record, one.field, number)
+            wanted |= amount(script, record, one.field, number)
         situation(script, record.name, one.when, base=wanted).set_up(script)
     for condition in one.when:
         with suppress(NoSample):
@@ -244,16 +244,16 @@ def total(blueprint: Blueprint, claim: Claim) -> Written:
 
 def _expect_total(script: Script, record: Record, one: Total, rows: list[Row]) -> None:
     if one.group_by is None:
-        script.see(f"{literal(one.label)}: {_total(script, record, one, rows)}")
+        script.see(f"{literal(one.label)}: {total_of(script, record, one, rows)}")
         return
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        groups.setdefault(_group_name(script, row, one.group_by), []).append(row)
+        groups.setdefault(group_name(script, row, one.group_by), []).append(row)
     for name, members in groups.items():
-        script.do(SeeRow(texts=(name, _total(script, record, one, members))))
+        script.do(SeeRow(texts=(name, total_of(script, record, one, members))))
 
 
-def _group_name(script: Script, row: Row, name: str) -> str:
+def group_name(script: Script, row: Row, name: str) -> str:
     cell = script.world.value(row, name)
     day = cell.day if isinstance(cell, Moment) else cell
     if isinstance(day, Day):
@@ -261,10 +261,10 @@ def _group_name(script: Script, row: Row, name: str) -> str:
     return script.world.shown(row, name)
 
 
-def _group_value(script: Script, record: Record, name: str, number: int) -> Wanted:
+def group_value(script: Script, record: Record, name: str, number: int) -> Wanted:
     field = record.field(name)
     if field.type not in {"date", "date-time"} or field.computed or field.automatic:
-        return _value(script, record, name, number)
+        return value_for(script, record, name, number)
     fixed = (date(date.today().year - 1, 3, 14), date(date.today().year - 1, 5, 9))[number]
     for day in (Day(fixed=fixed), Day()):
         cell: Cell = Moment(day, 570) if field.type == "date-time" else day
@@ -274,7 +274,7 @@ def _group_value(script: Script, record: Record, name: str, number: int) -> Want
     raise NoSample(f"no month for {field.label}")
 
 
-def _total(script: Script, record: Record, one: Total, rows: list[Row]) -> str:
+def total_of(script: Script, record: Record, one: Total, rows: list[Row]) -> str:
     counted = [row for row in rows if script.world.meets(row, one.when)]
     if one.how == "count" or one.field is None:
         return str(len(counted))
@@ -289,7 +289,7 @@ def _total(script: Script, record: Record, one: Total, rows: list[Row]) -> str:
     )
 
 
-def _amount(script: Script, record: Record, name: str, number: int) -> Wanted:
+def amount(script: Script, record: Record, name: str, number: int) -> Wanted:
     field = record.field(name)
     if field.computed is None:
         return {} if field.automatic else {name: script.sample(field, number)}
@@ -307,7 +307,7 @@ def highlight(blueprint: Blueprint, claim: Claim) -> Written:
     """What meets the conditions carries the word, edges included, and nothing else does."""
     one = blueprint.highlights[claim.index or 0]
     script, record = Script(blueprint), blueprint.record(one.record)
-    members, others = _inside_and_outside(script, record.name, one.when)
+    members, others = inside_and_outside(script, record.name, one.when)
     script.open_list(record.name)
     for row, present in [(row, True) for row in members] + [(row, False) for row in others]:
         script.do(See(text=literal(one.label), row=script.world.handle(row), present=present))
@@ -326,14 +326,14 @@ def print_(blueprint: Blueprint, claim: Claim) -> Written:
     yield f"“{one.label}” can be printed", script
 
 
-def _searchable(script: Script, record: Record, name: str) -> bool:
+def searchable(script: Script, record: Record, name: str) -> bool:
     try:
-        return bool(_value(script, record, name, 0))
+        return bool(value_for(script, record, name, 0))
     except NoSample:
         return False
 
 
-def _value(script: Script, record: Record, name: str, number: int) -> Wanted:
+def value_for(script: Script, record: Record, name: str, number: int) -> Wanted:
     """Values with which the field, computed or not, holds its `number`-th value.
 
     Raises:
@@ -343,7 +343,7 @@ def _value(script: Script, record: Record, name: str, number: int) -> Wanted:
     if field.computed and field.computed.how == "lookup":
         reference = record.field(field.computed.fields[0])
         target = script.blueprint.record(reference.references or "")
-        inner = _value(script, target, field.computed.fields[1], number)
+        inner = value_for(script, target, field.computed.fields[1], number)
         return {reference.name: script.draft(target.name, {**_demanded(script, record, reference), **inner})}
     if field.computed and field.computed.how in {"days late", "days until", "age"}:
         day = {
@@ -357,7 +357,7 @@ def _value(script: Script, record: Record, name: str, number: int) -> Wanted:
             base |= next(solutions(script, record.name, condition, holds=True), {})
         return _indirect(script, record, base)
     if field.computed and field.computed.record is None:
-        return _amount(script, record, name, number)
+        return amount(script, record, name, number)
     if field.automatic or field.computed:
         raise NoSample(f"{field.label} cannot be chosen")
     if field.type == "reference":
@@ -387,7 +387,7 @@ def _demanded(script: Script, record: Record, reference: Field) -> Wanted:
     return wanted
 
 
-def _fragment(script: Script, rows: list[Row], name: str) -> str:
+def fragment_of(script: Script, rows: list[Row], name: str) -> str:
     """A part of the first row's value, in other case, that is in no other row.
 
     Raises:

@@ -55,7 +55,7 @@ def edit(blueprint: Blueprint, claim: Claim) -> Written:
         cell = row.values.get(one.name)
         if not one.computed and not one.automatic and (cell is not None or one.type == "yes/no"):
             script.do(SeeValue(name=literal(one.label), value=_held(script, one, cell)))
-    name, cell = _change(script, row)
+    name, cell = change_of(script, row)
     before = script.world.shown(row, name)
     script.type_in(script.only(row, {name: cell}))
     script.do(Click(role="button", name="Save"))
@@ -106,7 +106,7 @@ def delete(blueprint: Blueprint, claim: Claim) -> Written:
 def survives_restart(blueprint: Blueprint, claim: Claim) -> Written:
     """All that was entered is there after a reload and after the product was started anew."""
     script = Script(blueprint)
-    rows = [script.add(record.name, full=True) for record in _referenced_first(blueprint)]
+    rows = [script.add(record.name, full=True) for record in referenced_first(blueprint)]
     script.do(Reload())
     main = [row for row in rows if row.record == claim.record] or rows
     script.open_list(main[0].record)
@@ -324,7 +324,7 @@ def _held(script: Script, one: Field, cell: Cell) -> str:
     return script.world.text(one, cell) if one.type in {"choice", "reference"} else typed(one, cell)
 
 
-def _change(script: Script, row: Row) -> tuple[str, Cell]:
+def change_of(script: Script, row: Row) -> tuple[str, Cell]:
     """A field with another acceptable value, the title if possible."""
     record = script.world.type(row)
     fields = sorted(record.fields, key=lambda one: one.name != record.title_field)
@@ -352,7 +352,7 @@ def _own_handle(script: Script, here: Row, there: Row, link: Field) -> tuple[str
     raise NoSample(f"two {record.plural} cannot be told apart")
 
 
-def _referenced_first(blueprint: Blueprint) -> list[Record]:
+def referenced_first(blueprint: Blueprint) -> list[Record]:
     placed: list[Record] = []
     waiting = list(blueprint.records)
     while waiting:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
 
-from macrohard.domain.scenario import Click, SeeControl, SeeRow
+from macrohard.domain.scenario import SeeControl
+from macrohard.llm.builtin.acceptance.asking import begun
 from macrohard.llm.builtin.acceptance.cells import Cell, Clock, Day, Moment, Row, literal
 from macrohard.llm.builtin.acceptance.samples import NoSample, beyond
 from macrohard.llm.builtin.acceptance.script import Script, later
@@ -19,7 +20,7 @@ def rule(blueprint: Blueprint, claim: Claim) -> Written:
     if claim.index is None:
         raise NoSample("the claim names no rule")
     one = blueprint.rules[claim.index]
-    script = Script(blueprint)
+    script = begun(blueprint)
     yield _WRITERS[one.kind](script, one), script
 
 
@@ -28,8 +29,8 @@ def action(blueprint: Blueprint, claim: Claim) -> Written:
     if claim.index is None:
         raise NoSample("the claim names no action")
     one = blueprint.actions[claim.index]
-    script, record = Script(blueprint), blueprint.record(one.record)
-    allowed = _actionable(script, one)
+    script, record = begun(blueprint), blueprint.record(one.record)
+    allowed = actionable(script, one)
     row = allowed.set_up(script)
     handle = script.world.handle(row)
     for condition in one.when:
@@ -51,7 +52,7 @@ def action(blueprint: Blueprint, claim: Claim) -> Written:
     yield f"“{one.label}” is offered only where it is allowed, and changes the {record.label.lower()}", script
 
 
-def _actionable(script: Script, one: Action) -> Situation:
+def actionable(script: Script, one: Action) -> Situation:
     """A record on which the action is allowed and breaks nothing; one on which it can be seen, if possible."""
 
     def works(row: Row) -> bool:
@@ -108,12 +109,10 @@ def _order_by_action(script: Script, one: Rule, first: Field, second: Field) -> 
             break
     else:
         raise NoSample(f"“{button.label}” never breaks the order")
-    script.open_list(one.record)
-    script.do(Click(role="button", name=literal(button.label), row=script.world.handle(row)))
-    script.see(literal(one.message))
+    script.refuse_act(row, button, one.message)
     script.open_detail(row)
     script.details(row, [second.name])
-    right = _actionable(script, button).set_up(script)
+    right = actionable(script, button).set_up(script)
     script.act(right, button)
     return f"“{button.label}” is refused with a message when {second.label} would be before {first.label}"
 
@@ -321,16 +320,10 @@ def _keep_while_referenced(script: Script, one: Rule) -> str:
     held, free = script.add(record.name), script.add(record.name)
     child, field = children[0]
     script.add(child.name, {field.name: held})
-    handle, free_handle = script.world.handle(held), script.world.handle(free)
-    script.open_list(record.name)
-    script.do(Click(role="link", name="Delete", row=handle), Click(role="button", name="Delete"))
-    script.see(literal(one.message))
+    script.refuse_delete(held, one.message)
     script.open_list(record.name)
     script.listed(held)
-    script.do(Click(role="link", name="Delete", row=free_handle), Click(role="button", name="Delete"))
-    script.see(f"{literal(record.label)} deleted.")
-    script.do(SeeRow(texts=(free_handle,), present=False))
-    script.world.rows.remove(free)
+    script.delete(free)
     script.count(record.name)
     return f"A {record.label.lower()} that is still used cannot be deleted, another one can"
 

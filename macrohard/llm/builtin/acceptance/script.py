@@ -228,6 +228,28 @@ class Script:
         self.see(f"{literal(action.label)}: done.")
         row.values = self.world.after(row, action)
 
+    def refuse_act(self, row: Row, action: Action, message: str) -> None:
+        """Press the action's button in the list, and expect the message."""
+        self.open_list(row.record)
+        self.do(Click(role="button", name=literal(action.label), row=self.world.handle(row)))
+        self.see(literal(message))
+
+    def delete(self, row: Row) -> None:
+        """Delete a listed record, expect that it is said to be done, and that it is gone."""
+        handle = self.world.handle(row)
+        self.open_list(row.record)
+        self.do(Click(role="link", name="Delete", row=handle), Click(role="button", name="Delete"))
+        self.see(f"{literal(self.world.type(row).label)} deleted.")
+        self.do(SeeRow(texts=(handle,), present=False))
+        self.world.rows.remove(row)
+
+    def refuse_delete(self, row: Row, message: str) -> None:
+        """Try to delete a listed record, and expect the message."""
+        self.open_list(row.record)
+        handle = self.world.handle(row)
+        self.do(Click(role="link", name="Delete", row=handle), Click(role="button", name="Delete"))
+        self.see(literal(message))
+
     def count(self, record: str) -> None:
         """Expect that the list holds as many records as the world."""
         type_ = self.blueprint.record(record)

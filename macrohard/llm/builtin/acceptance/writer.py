@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from macrohard.domain import Scenario, Value
-from macrohard.llm.builtin.acceptance import fields, lists, records, rules
+from macrohard.llm.builtin.acceptance import fields, lists, records, rules, services
 from macrohard.llm.builtin.acceptance.samples import NoSample
 from macrohard.llm.builtin.acceptance.script import Script
 from macrohard.llm.builtin.blueprint import Blueprint, Claim, ClaimKind
@@ -40,6 +40,23 @@ _WRITERS: dict[ClaimKind, Callable[[Blueprint, Claim], Iterator[tuple[str, Scrip
     "phone layout": records.phone_layout,
 }
 
+_OF_SERVICES: dict[ClaimKind, Callable[[Blueprint, Claim], Iterator[tuple[str, Script]]]] = {
+    "add and list": services.add_and_list,
+    "edit": services.edit,
+    "delete": services.delete,
+    "survives restart": services.survives_restart,
+    "choices": services.choices,
+    "action": services.action,
+    "view": services.view,
+    "search": services.search,
+    "filter": services.filter_,
+    "sort": services.sort,
+    "paging": services.paging,
+    "total": services.total,
+    "highlight": services.highlight,
+}
+"""Instead of those for pages; what else there is about services is said in the same way of both."""
+
 
 class Missing(Value):
     """A claim for which no scenario could be written; its criterion can never be met."""
@@ -68,12 +85,13 @@ def written(blueprint: Blueprint) -> Writing:
     """The scenarios, and the claims for which there are none."""
     found: list[Scenario] = []
     missing: list[Missing] = []
+    own = _OF_SERVICES if blueprint.kind == "api" else {}
     for number, claim in enumerate(blueprint.claims, start=1):
         if claim.kind == "not covered":
             continue
         criterion = f"AC-{number}"
         try:
-            drafts = list(_WRITERS[claim.kind](blueprint, claim))
+            drafts = list((_WRITERS | own)[claim.kind](blueprint, claim))
         except (NoSample, LookupError) as error:
             missing.append(Missing(criterion=criterion, reason=str(error)))
             continue

@@ -52,7 +52,7 @@ _COMPUTED = {
 def manifest(blueprint: Blueprint) -> str:
     """`product.toml`."""
     return (
-        'kind = "web"\n'
+        f'kind = "{blueprint.kind}"\n'
         f"name = {json.dumps(blueprint.title[:80], ensure_ascii=False)}\n\n"
         "[commands]\n"
         'install = ""\n'
@@ -67,9 +67,12 @@ def readme(blueprint: Blueprint) -> str:
     """`README.md`: for whoever runs the product or takes it over."""
     kept = _listed([record.plural.lower() for record in blueprint.records])
     image = blueprint.slug.replace("_", "-")
+    is_service = blueprint.kind == "api"
+    place = "service that programs ask in JSON" if is_service else "web page"
+    seen = "" if is_service else "| `app/layout.py`, `tables.py`, `forms.py`, `pages.py`, `static/` | what is seen |\n"
     return f"""# {blueprint.title}
 
-Keeps {kept} in a web page of your own. What can be done on each page: [the manual](docs/manual.md).
+Keeps {kept} in a {place} of your own. What can be done: [the manual](docs/manual.md).
 
 ## Run it
 
@@ -107,8 +110,7 @@ and a new field gets its column at the next start. The other modules know nothin
 | `app/register.py` | adding, changing, deleting, actions: completely or not at all |
 | `app/storage.py` | the SQLite file |
 | `app/listing.py`, `transfer.py` | search, filters, sorting, totals; CSV files |
-| `app/layout.py`, `tables.py`, `forms.py`, `pages.py`, `static/` | what is seen |
-| `app/routes.py`, `server.py`, `__main__.py` | addresses, HTTP, starting and stopping |
+{seen}| `app/routes.py`, `server.py`, `__main__.py` | addresses, HTTP, starting and stopping |
 
 Tests: `python3 -m unittest discover -s tests -t .`
 """

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from macrohard.domain import Look, Value
+from macrohard.llm.builtin import webapi
 from macrohard.llm.builtin.blueprint import Blueprint, ClaimKind
 from macrohard.llm.builtin.webapp import palette, papers
 from macrohard.llm.builtin.webapp.declared import product_of
@@ -67,6 +68,18 @@ def repairs(blueprint: Blueprint, problems: Sequence[Problem], current: Mapping[
 
 def _untested(blueprint: Blueprint, look: Look) -> dict[str, str]:
     """All files but the tests."""
+    if blueprint.kind == "api":
+        names = (*_DATA_MODULES, "__main__")
+        return {
+            **{f"app/{name}.py": (_SOURCE / "app" / f"{name}.py").read_text() for name in names},
+            **webapi.modules(),
+            "app/records.py": records_module(product_of(blueprint), said(blueprint)),
+            "product.toml": papers.manifest(blueprint),
+            ".gitignore": papers.GITIGNORE,
+            "Dockerfile": papers.DOCKERFILE,
+            "README.md": papers.readme(blueprint),
+            "docs/manual.md": webapi.manual(blueprint),
+        }
     return {
         **{f"app/{name}.py": (_SOURCE / "app" / f"{name}.py").read_text() for name in (*_DATA_MODULES, *_PAGE_MODULES)},
         "app/records.py": records_module(product_of(blueprint), said(blueprint)),
@@ -93,6 +106,8 @@ def parts(blueprint: Blueprint) -> tuple[Part, ...]:
         place for place, claim in enumerate(blueprint.claims) if claim.kind not in _SEEN and claim.kind != "not covered"
     )
     kinds = ", ".join(record.plural.lower() for record in blueprint.records)
+    if blueprint.kind == "api":
+        return _parts_of_service(kinds, (*kept, *seen))
     return (
         Part(
             title=f"Keep {kinds} with their rules",
@@ -114,6 +129,17 @@ def parts(blueprint: Blueprint) -> tuple[Part, ...]:
             claims=(),
         ),
         Part(title=f"Draw the sign of {blueprint.title}", agent="media-artist", files=(_ICON,), claims=()),
+    )
+
+
+def _parts_of_service(kinds: str, claims: tuple[int, ...]) -> tuple[Part, ...]:
+    data = (*(f"app/{name}.py" for name in _DATA_MODULES), "app/records.py", "product.toml", ".gitignore")
+    answering = (*(f"app/{name}.py" for name in webapi.MODULES), "app/__main__.py")
+    papers_ = ("README.md", "docs/manual.md", "Dockerfile")
+    return (
+        Part(title=f"Keep {kinds} with their rules", agent="backend-coder", files=(*data, *answering), claims=claims),
+        Part(title="Test the service", agent="test-author", files=("tests/",), claims=claims, after=(0,)),
+        Part(title="Write the manual and the container's recipe", agent="release-writer", files=papers_, claims=()),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from macrohard.llm.builtin import webapi
 from macrohard.llm.builtin.blueprint import Blueprint, Claim
 from macrohard.llm.builtin.webapp import samples
 from macrohard.llm.builtin.webapp.cases import ATTEMPTS, WRITERS
@@ -59,7 +60,8 @@ def product_tests(blueprint: Blueprint) -> tuple[Test, ...]:
 def test_files(blueprint: Blueprint, everything: Iterable[Test], tests: Iterable[Test]) -> dict[str, str]:
     """The files of the test suite; of everything, a test that is not among `tests` is put off in a comment."""
     wanted = {(test.file, test.name) for test in tests}
-    written = {name: _copied(name) for name in ("tests/__init__.py", "tests/product.py", "tests/test_server.py")}
+    written = {name: _copied(name) for name in ("tests/__init__.py", "tests/product.py")}
+    written["tests/test_server.py"] = _server_test(blueprint)
     for test in everything:
         if test.file == "tests/test_server.py" and (test.file, test.name) not in wanted:
             written[test.file] = written[test.file].replace(test.source, put_off(test))
@@ -86,6 +88,10 @@ def _copied(path: str) -> str:
     return (_SOURCE / path.removeprefix("tests/")).read_text().replace(_PACKAGE, "app")
 
 
+def _server_test(blueprint: Blueprint) -> str:
+    return webapi.server_test() if blueprint.kind == "api" else _copied("tests/test_server.py")
+
+
 def _imports(methods: str) -> str:
     lines = []
     if "clock." in methods or "register." in methods:
@@ -97,7 +103,7 @@ def _imports(methods: str) -> str:
 
 
 def _server_tests(blueprint: Blueprint) -> list[Test]:
-    text = _copied("tests/test_server.py")
+    text = _server_test(blueprint)
     kept = next((claim for claim in blueprint.claims if claim.kind == "survives restart"), None)
     about = {"test_what_was_saved_survives_a_kill": kept}
     shows = {

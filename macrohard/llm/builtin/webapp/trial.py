@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from macrohard.llm.builtin.webapp.samples import To, Typed, plain
-from macrohard.llm.builtin.webapp.source.app import conditions, listing, register, tables
+from macrohard.llm.builtin.webapp.source.app import conditions, listing, register
 from macrohard.llm.builtin.webapp.source.app.declarations import Product, View
 from macrohard.llm.builtin.webapp.source.app.fields import Invalid
 from macrohard.llm.builtin.webapp.source.app.register import Refused
@@ -99,11 +99,11 @@ class Trial:
 
     def badge(self, made: Made, label: str, *, present: bool) -> None:
         """Expect the highlight's word in the record's row, or not."""
-        found = " ".join(tables.badges(self._storage, self._current(made)))
-        if (f">{label}<" in found) != present:
-            raise Unfit(f"the badges are {found}")
+        found = [one.label for one in conditions.highlights(self._storage, self._current(made))]
+        if (label in found) != present:
+            raise Unfit(f"the marks are {found}")
         check = "assertIn" if present else "assertNotIn"
-        self.say(f"self.{check}({plain(f'>{label}<').source}, self.badges({made.name}))")
+        self.say(f"self.{check}({plain(label).source}, self.marks({made.name}))")
 
     def total(self, label: str) -> None:
         """Expect the total to be what it is now."""

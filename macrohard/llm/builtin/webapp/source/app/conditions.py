@@ -4,7 +4,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 
 from . import clock, fields
-from .declarations import Computed, Condition, Field
+from .declarations import Computed, Condition, Field, Highlight
 from .fields import Value, compare, day
 from .storage import Row, Storage
 
@@ -49,6 +49,13 @@ def title(storage: Storage, row: Row) -> str:
     """What the record is called."""
     text = shown(storage, row, row.record.title_field)
     return f"{row.record.label} {row.id}" if text == fields.EMPTY else text
+
+
+def highlights(storage: Storage, row: Row) -> list[Highlight]:
+    """The highlights that apply to the record."""
+    return [
+        one for one in storage.product.highlights if one.record == row.record.name and holds(storage, row, one.when)
+    ]
 
 
 def holds(storage: Storage, row: Row, conditions: tuple[Condition, ...]) -> bool:

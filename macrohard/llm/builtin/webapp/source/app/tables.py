@@ -1,7 +1,7 @@
 """Tables of records: searched and filtered, with what can be done with each row, paging and totals."""
 
 from . import conditions, fields, listing, register
-from .declarations import Field, Highlight, Record
+from .declarations import Field, Record
 from .layout import Html, tag
 from .listing import Answer, Question
 from .storage import Row, Storage
@@ -98,7 +98,8 @@ def cell(storage: Storage, row: Row, field: Field) -> Html:
 
 def badges(storage: Storage, row: Row) -> list[Html]:
     """The words of the highlights that apply to the record."""
-    return [tag("span", highlight.label, class_=f"badge {highlight.tone}") for highlight in _highlights(storage, row)]
+    found = conditions.highlights(storage, row)
+    return [tag("span", highlight.label, class_=f"badge {highlight.tone}") for highlight in found]
 
 
 def _searchbox(question: Question) -> Html:
@@ -154,7 +155,7 @@ def _header(field: Field, question: Question | None) -> Html:
 
 
 def _row(storage: Storage, row: Row, columns: tuple[Field, ...], question: Question | None) -> Html:
-    highlights = _highlights(storage, row)
+    highlights = conditions.highlights(storage, row)
     title = row.record.title_field
     names = [field.name for field in columns]
     lead = title if title in names else names[0]
@@ -181,14 +182,6 @@ def _row_actions(storage: Storage, row: Row, question: Question) -> list[Html]:
     if row.record.deletable:
         done.append(tag("a", "Delete", href=f"{row.address}/delete"))
     return done
-
-
-def _highlights(storage: Storage, row: Row) -> list[Highlight]:
-    return [
-        highlight
-        for highlight in storage.product.highlights
-        if highlight.record == row.record.name and conditions.holds(storage, row, highlight.when)
-    ]
 
 
 def _nothing(storage: Storage, question: Question) -> str:

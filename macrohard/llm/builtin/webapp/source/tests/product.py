@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from macrohard.llm.builtin.webapp.source.app import clock, conditions, fields, listing, register, tables
+from macrohard.llm.builtin.webapp.source.app import clock, conditions, fields, listing, register
 from macrohard.llm.builtin.webapp.source.app.records import PRODUCT
 from macrohard.llm.builtin.webapp.source.app.register import Refused
 from macrohard.llm.builtin.webapp.source.app.storage import Row, Storage
@@ -65,11 +65,11 @@ class ProductCase(unittest.TestCase):
         assert current is not None
         return conditions.shown(self.storage, current, field)
 
-    def badges(self, row: Row) -> str:
-        """The highlights' words that stand in the record's row."""
+    def marks(self, row: Row) -> list[str]:
+        """The words of the highlights that apply to the record."""
         current = self.storage.row(row.record.name, row.id)
         assert current is not None
-        return " ".join(tables.badges(self.storage, current))
+        return [one.label for one in conditions.highlights(self.storage, current)]
 
     def listed(self, name: str, view: str | None = None, *, asked: Mapping[str, str] | None = None) -> list[int]:
         """The numbers of the records in a list or view, in order; `asked` stands in its address, e.g. search."""

@@ -1,0 +1,7 @@
+"""Services without pages: what the built-in model makes of a requirement for an API."""
+
+from macrohard.llm.builtin.webapi.contract import conventions, routes
+from macrohard.llm.builtin.webapi.product import MODULES, manual, modules, server_test
+from macrohard.llm.builtin.webapi.reading import of_its_kind
+
+__all__ = ["MODULES", "conventions", "manual", "modules", "of_its_kind", "routes", "server_test"]
