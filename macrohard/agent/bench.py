@@ -5,11 +5,14 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from macrohard.agent.outputs import Outputs
+from macrohard.agent.shell import Shell
 from macrohard.agent.skills import Skill
+from macrohard.agent.trial import Trial
 from macrohard.domain import JsonObject, Picture, Value, owns
 from macrohard.errors import ToolError
 from macrohard.llm.media import Aspect
 from macrohard.product import Artwork, Drawing
+from macrohard.product.browser import Visit as Window
 from macrohard.sandbox import WORKSPACE, Sandbox
 
 PRODUCT_ROOT = WORKSPACE / "product"
@@ -20,6 +23,8 @@ class Answer(Value):
 
     text: str
     pictures: tuple[Picture, ...] = ()
+    whole: str = ""
+    """What the text was taken from, to be kept for reading on; empty: the text is all."""
 
 
 class Visit(Protocol):
@@ -59,8 +64,27 @@ class Workspace(Protocol):
     async def save(self) -> str | None:
         """Keep the present state on the host and give its commit; None if nothing changed since the last one."""
 
+    async def window(self, width: int, height: int) -> Window:
+        """A browser window of so many pixels on the sandbox's own loopback; the one before is closed.
+
+        Raises:
+            ToolError: there is no browser for this assignment.
+            SandboxUnavailable: no sandbox for the browser, or it does not start.
+        """
+
     async def changes(self) -> str:
         """The files that differ from what the assignment began with, one to a line; empty if none does."""
+
+
+class Colleagues(Protocol):
+    """Agents that can be asked; see `macrohard.factory.colleagues`."""
+
+    async def ask(self, agent: str, question: str, *, number: int, files: dict[str, str]) -> str:
+        """The answer to this session's question of that number; the same one is not asked twice.
+
+        Raises:
+            ToolError: there is no such agent.
+        """
 
 
 class Easel(Protocol):
@@ -97,6 +121,11 @@ class Bench:
         self.skills: Mapping[str, Skill] = {}
         """What the agent can read when it needs it; the session says so."""
         self._outputs: Outputs | None = None
+        self.asked = 0
+        """Questions that were put to colleagues in this session."""
+        self._colleagues: Colleagues | None = None
+        self._shell: Shell | None = None
+        self._trial: Trial | None = None
 
     @property
     def sandbox(self) -> Sandbox:
@@ -104,6 +133,26 @@ class Bench:
         if self._sandbox is None:
             raise ToolError("you have no sandbox for this assignment")
         return self._sandbox
+
+    @property
+    def shell(self) -> Shell:
+        """The shell in the sandbox."""
+        if self._shell is None:
+            self._shell = Shell(self.sandbox, self.root)
+        return self._shell
+
+    @property
+    def folder(self) -> PurePosixPath:
+        """Where the shell stands."""
+        return self._shell.folder if self._shell is not None else self.root
+
+    @property
+    def trial(self) -> Trial:
+        """The product as it stands in the sandbox, to be tested and run."""
+        if self._trial is None:
+            window = self.workspace.window if self.workspace is not None else None
+            self._trial = Trial(self.sandbox, self.root, window=window)
+        return self._trial
 
     @property
     def visit(self) -> Visit:
@@ -118,6 +167,17 @@ class Bench:
         if self._easel is None:
             raise ToolError("no pictures can be made for this assignment")
         return self._easel
+
+    @property
+    def colleagues(self) -> Colleagues:
+        """Who can be asked."""
+        if self._colleagues is None:
+            raise ToolError("nobody can be asked in this assignment; decide yourself, and note it in your report")
+        return self._colleagues
+
+    @colleagues.setter
+    def colleagues(self, colleagues: Colleagues | None) -> None:
+        self._colleagues = colleagues
 
     @property
     def outputs(self) -> Outputs:

@@ -21,6 +21,8 @@ DENSITY = (0.5, 4.0)
 FAILURE_CHARACTERS = 1_500
 FAILURES_AT_MOST = 3
 ERROR = "Error: "
+_LASTING = re.compile(r"\b(?:cd|export|source|install|activate)\b|(?:^|[;&\n]) *\. ")
+"""Commands whose effect an agent counts on later, and that is not in the product's files."""
 _EXIT = re.compile(r"exit code (-?\d+)\s*\Z")
 
 
@@ -64,6 +66,12 @@ class Conversation:
         """Tools whose last call had arguments that do not fit."""
         self.visited: list[ToolCall] = []
         """What was done in the browser."""
+        self.asked = 0
+        """How many questions colleagues were asked."""
+        self.assumptions: list[JsonObject] = []
+        """Questions to the person, each with the default that was taken."""
+        self._moved = False
+        self._started = False
         self.cut_off_tokens = 0
         """Of the last answer; see `Entry.cut_off_tokens`."""
         self.refusal: str | None = None
@@ -104,6 +112,18 @@ class Conversation:
         """Calls that were recorded without an answer: they are to be carried out, for the first time or again."""
         last = self.said[-1]
         return last.calls if last.role == "assistant" else ()
+
+    @property
+    def lost(self) -> str:
+        """What an agent has to know whose session goes on in a fresh sandbox; empty if it cannot have lost anything."""
+        if not (self._moved or self._started):
+            return ""
+        running = " No process runs, the product neither; start again what you need." if self._started else ""
+        return (
+            "The session was interrupted and goes on in a fresh sandbox. The files of your assignment are as they "
+            "were, and the shell stands where it stood; exported variables, what was installed, and files that git "
+            f"ignores or that are not yours are gone.{running}"
+        )
 
     @property
     def rounds(self) -> list[Round]:
@@ -175,8 +195,16 @@ class Conversation:
             self.badly_called.discard(call.name)
         if call.name in ("look", "act"):
             self.visited.append(call)
-        if call.name == "shell" and (ended := _EXIT.search(text)) is not None:
+        if call.name == "ask_colleague" and not text.startswith(ERROR):
+            self.asked += 1
+        if call.name == "ask_person" and not text.startswith(ERROR):
+            given = readable_arguments(call)
+            self.assumptions.append({"question": given.get("question"), "assumed": given.get("default")})
+        self._started = self._started or call.name in ("background", "start_product")
+        if call.name == "shell":
             command = str(readable_arguments(call).get("command", ""))
+            self._moved = self._moved or _LASTING.search(command) is not None
+        if call.name == "shell" and (ended := _EXIT.search(text)) is not None:
             self.failures.pop(command, None)
             if int(ended[1]) != 0:
                 self.failures[command] = text[-FAILURE_CHARACTERS:]

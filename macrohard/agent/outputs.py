@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from macrohard.domain import Artifacts
+from macrohard.domain import Artifacts, Picture
 from macrohard.errors import ToolError
 
 ANSWER_LIMIT_CHARACTERS = 16_000
@@ -92,6 +92,11 @@ class Outputs:
     async def keep(self, text: str) -> str:
         """Keep a text and give its digest; whoever records that names it."""
         return await self._artifacts.put(text.encode(), media_type=MEDIA_TYPE)
+
+    async def keep_picture(self, jpeg: bytes, *, width: int, height: int) -> Picture:
+        """Keep what something looks like, in pixels."""
+        digest = await self._artifacts.put(jpeg, media_type="image/jpeg")
+        return Picture(artifact=digest, media_type="image/jpeg", width=width, height=height)
 
     async def lines(self, name: str, *, first: int, last: int | None) -> str:
         """Lines of an output, as many as an answer holds.

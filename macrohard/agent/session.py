@@ -2,13 +2,14 @@
 
 import json
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from pathlib import PurePosixPath
 
 from pydantic import ValidationError
 
-from macrohard.agent.bench import Answer, Bench
+from macrohard.agent import advice
+from macrohard.agent.bench import Answer, Bench, Colleagues
 from macrohard.agent.compaction import Room, compacted, room_for
 from macrohard.agent.conversation import ERROR, Conversation, readable_arguments
 from macrohard.agent.definition import AgentDefinition
@@ -16,19 +17,20 @@ from macrohard.agent.outputs import Outputs, answer_limit, excerpt, readable
 from macrohard.agent.pictures import Pictures, picture_message, without_pictures
 from macrohard.agent.repair import BadArguments, complaint, cut_off, parameters_of, parsed, unknown_tool, with_example
 from macrohard.agent.tools import TOOLS, function_schema, names_with_more
-from macrohard.agent.transcript import Entry, Output, TranscriptLog
+from macrohard.agent.transcript import Entry, Nudge, Output, TranscriptLog
+from macrohard.agent.watch import Watch
 from macrohard.domain import Artifacts, Assignment, JsonObject, Picture, SessionOutcome, SessionResult, Value
 from macrohard.errors import ContextExceeded, ToolError
 from macrohard.events import Emit, ModelCalled, Progress, SessionEnded, SessionStarted, ToolUsed
-from macrohard.llm import ChatModel, Reply, ToolCall
+from macrohard.llm import ChatModel, ModelRole, Reply, ToolCall
 
 FINISH = "finish"
-SILENT_TURNS = 3
-"""So many answers in a row without a tool call end a session as stuck."""
-SAME_TURNS = 4
-"""So many equal calls with equal answers in a row end a session as stuck."""
 REFUSALS_AT_MOST = 4
 """So many requests in a row that the model finds too long, each shorter than the one before, end a session."""
+NEAR_TURNS, NEAR_SHARE = 5, 0.85
+"""An agent is told that a limit is near when so many turns are left (of few, a quarter), or so much is used up."""
+WEAKER: tuple[ModelRole, ...] = ("fast", "judge")
+"""Roles whose sessions the role `strong` takes over once when they are stuck; those who look need models that see."""
 
 PICTURES_SHOWN = "With its outline, `look` shows you a picture of the window."
 NO_PICTURES = "The model behind you takes no pictures: `look` gives you the outline only."
@@ -68,8 +70,10 @@ class Session:
         artifacts: Artifacts,
         emit: Emit,
         check: Callable[[Value], None] | None = None,
+        colleagues: Colleagues | None = None,
     ) -> None:
         """`check` may raise a ToolError about a report that has the right form and the wrong content."""
+        self._colleagues = colleagues
         self._agent, self._assignment, self._iteration = agent, assignment, iteration
         self._report, self._check = report, check
         self._model, self._transcripts, self._emit = model, transcripts, emit
@@ -80,13 +84,22 @@ class Session:
         limit = answer_limit(model.prompt_tokens(agent.model))
         self._outputs = Outputs(artifacts, self._conversation.outputs, limit_characters=limit)
         self._pictures = Pictures(artifacts)
-        self._sees = agent.model == "vision" and model.sees(agent.model)
+        self._role: ModelRole = agent.model
         self._calls = 0
         self._cost = 0.0
         self._saved: str | None = None
-        self._answers: deque[tuple[str, str]] = deque(maxlen=SAME_TURNS)
-        self._silent = 0
+        self._watch = Watch()
+        self._near: set[Nudge] = set()
+        """The limits that the agent was told of."""
+        self._folder: str | None = None
+        self._lost = ""
+        """What a session that goes on has to be told that it lost."""
         self._began = time.monotonic()
+
+    @property
+    def _sees(self) -> bool:
+        looks = self._role == "vision" or "look_at_page" in self._names
+        return looks and self._model.sees(self._role)
 
     async def run(self, open_bench: OpenBench) -> SessionResult:
         """Work until the agent finishes or a limit ends it; every ending is a result.
@@ -121,6 +134,12 @@ class Session:
         async with open_bench(self._saved) as bench:
             bench.outputs, bench.takes_pictures = self._outputs, self._sees
             bench.skills = self._agent.skills
+            bench.colleagues, bench.asked = self._colleagues, self._conversation.asked
+            self._watch.writes = bench.workspace is not None
+            if self._folder is not None:
+                bench.shell.folder = PurePosixPath(self._folder)
+            if entries:
+                self._lost = self._conversation.lost
             if bench.has_visit:
                 await self._repeat_visit(bench)
             result = await self._loop(bench)
@@ -145,38 +164,66 @@ class Session:
                 if conversation.refusal is not None:
                     raise _Ends("failed", f"the model refused: {conversation.refusal or 'it gave no reason'}")
                 if conversation.pending:
-                    self._silent = 0
                     if (finished := await self._carry_out(conversation.pending, bench)) is not None:
                         return finished
-                elif conversation.said[-1].role == "assistant":
-                    self._silent += 1
-                    await self._record(Entry(messages=({"role": "user", "content": self._nudge()},)))
+                    continue
+                self._end_at_limit()
+                if (entry := self._advice()) is not None:
+                    await self._record(entry)
                 else:
-                    self._end_without_report()
                     await self._ask(bench)
         except _Ends as end:
             result = self._result(end.outcome, bench, problem=end.problem)
             await self._record(Entry(result=result))
             return result
 
-    def _nudge(self) -> str:
-        if tokens := self._conversation.cut_off_tokens:
-            return f"Your answer was cut off at {tokens:,} tokens before it called a tool. Be brief and call one."
-        return "Go on with your tools. When your assignment is done, call finish with your report."
+    @property
+    def _used(self) -> tuple[tuple[Nudge, str, float, float], ...]:
+        """Of each limit: its name, in words, what is used, what is allowed."""
+        limits, seconds = self._agent.limits, time.monotonic() - self._began
+        return (
+            ("turns", "turns", float(self._calls), float(limits.turns)),
+            ("cost", "cost in USD", self._cost, limits.cost_usd),
+            ("seconds", "seconds", seconds, float(limits.seconds)),
+        )
 
-    def _end_without_report(self) -> None:
-        limits = self._agent.limits
-        for limit, used, allowed in (
-            ("turns", float(self._calls), float(limits.turns)),
-            ("cost in USD", self._cost, limits.cost_usd),
-            ("seconds", time.monotonic() - self._began, float(limits.seconds)),
-        ):
+    def _end_at_limit(self) -> None:
+        for _, limit, used, allowed in self._used:
             if used >= allowed:
                 raise _Ends("limit", f"{limit}: {allowed:g} used up")
-        if self._silent >= SILENT_TURNS:
-            raise _Ends("stuck", f"{SILENT_TURNS} answers without a tool call")
-        if len(self._answers) == SAME_TURNS and len(set(self._answers)) == 1:
-            raise _Ends("stuck", f"the same call {SAME_TURNS} times: {self._answers[-1][0]}")
+
+    def _advice(self) -> Entry | None:
+        """What the agent has to be told before it is asked; None: nothing, ask it.
+
+        Raises:
+            _Ends: it repeats itself, whatever it was told.
+        """
+        if self._lost:
+            lost, self._lost = self._lost, ""
+            return advice.went_on(lost)
+        if (trouble := self._watch.trouble) is not None:
+            return self._otherwise(trouble)
+        if self._conversation.said[-1].role == "assistant":
+            return advice.go_on(cut_off_tokens=self._conversation.cut_off_tokens)
+        for nudge, limit, used, allowed in self._used:
+            few = max(1, min(NEAR_TURNS, allowed // 4)) if nudge == "turns" else (1 - NEAR_SHARE) * allowed
+            if used and nudge not in self._near and allowed - used <= few:
+                return advice.near(nudge, limit, left=allowed - used, allowed=allowed)
+        return None
+
+    def _otherwise(self, trouble: str) -> Entry:
+        """Another approach, or another model.
+
+        Raises:
+            _Ends: both were tried.
+        """
+        if not self._watch.told and not self._watch.silent:
+            return advice.another_approach(trouble)
+        if self._role in WEAKER:
+            return advice.taken_over(trouble)
+        tried = ["told to try another approach"] if self._watch.told else []
+        tried += ["taken over by the role strong"] if self._role != self._agent.model else []
+        raise _Ends("stuck", "; before that: ".join([trouble, *([", ".join(tried)] if tried else [])]))
 
     async def _ask(self, bench: Bench) -> None:
         """Record the model's next answer; the conversation is made shorter first if it has to be."""
@@ -208,7 +255,7 @@ class Session:
             return
 
     def _room(self, refusals: int) -> Room:
-        role = self._agent.model
+        role = self._role
         prompt, context = self._model.prompt_tokens(role), self._model.context_tokens(role)
         room = room_for(self._conversation, prompt_tokens=prompt, context_tokens=context, refusals=refusals)
         if room is None:
@@ -240,9 +287,7 @@ class Session:
             messages = await self._pictures.laid_in(messages)
         elif self._conversation.pictures:
             messages = [without_pictures(message) for message in messages]
-        return await self._model.reply(
-            messages, role=self._agent.model, tools=tools, session_id=self._assignment.session_id
-        )
+        return await self._model.reply(messages, role=self._role, tools=tools, session_id=self._assignment.session_id)
 
     async def _tell_call(self, reply: Reply) -> None:
         await self._emit(
@@ -282,16 +327,19 @@ class Session:
                 text, ok = readable(f"{ERROR}{self._taught(call.name, error)}"), False
             except ToolError as error:
                 text, ok = readable(f"{ERROR}{error}"), False
-            if len(text) > self._outputs.limit_characters:
-                digest = await self._outputs.keep(text)
+            whole = answer.whole if ok else ""
+            if len(text) > self._outputs.limit_characters or whole:
+                digest = await self._outputs.keep(readable(whole) or text)
                 kept = [*self._conversation.outputs, *(output.digest for output in outputs)]
                 # The same answer has the same name, so that somebody who goes round in circles is noticed.
                 if digest not in kept:
                     outputs.append(Output(message=len(answers), digest=digest))
                     kept.append(digest)
                 name = f"output-{kept.index(digest) + 1}"
-                text = excerpt(text, name, limit_characters=self._outputs.limit_characters)
-            self._answers.append((f"{call.name} {call.arguments}", text))
+                if whole:
+                    text += f"\n(the whole output is {name}: read it with `more`)"
+                else:
+                    text = excerpt(text, name, limit_characters=self._outputs.limit_characters)
             answers.append({"role": "tool", "tool_call_id": call.id, "content": text})
             summary = _summary(call, text)
             told.append(ToolUsed(session_id=self._assignment.session_id, tool=call.name, summary=summary, ok=ok))
@@ -306,7 +354,16 @@ class Session:
             answers.append(picture_message(pictures))
         self._saved = saved or self._saved
         result = self._result("finished", bench, report=report) if report is not None else None
-        await self._record(Entry(messages=tuple(answers), outputs=tuple(outputs), snapshot=saved, result=result))
+        folder = str(bench.folder)
+        await self._record(
+            Entry(
+                messages=tuple(answers),
+                outputs=tuple(outputs),
+                snapshot=saved,
+                folder=folder if folder != (self._folder or str(bench.root)) else None,
+                result=result,
+            )
+        )
         for event in told:
             await self._emit(event)
         return result
@@ -344,12 +401,13 @@ class Session:
     def _result(
         self, outcome: SessionOutcome, bench: Bench, *, report: JsonObject | None = None, problem: str = ""
     ) -> SessionResult:
+        assumed = self._conversation.assumptions
         return SessionResult(
             session_id=self._assignment.session_id,
             outcome=outcome,
             commit=self._saved,
             report=report or {},
-            record=bench.record(),
+            record={**bench.record(), **({"assumptions": [*assumed]} if assumed else {})},
             problem=problem,
             model_calls=self._calls,
             cost_usd=self._cost,
@@ -366,6 +424,11 @@ class Session:
             self._calls += entry.calls
             self._cost += entry.cost_usd
             self._saved = entry.snapshot or self._saved
+            self._folder = entry.folder or self._folder
+            self._role = entry.role or self._role
+            if entry.nudge is not None:
+                self._near.add(entry.nudge)
+            self._watch.recall(entry, self._conversation.said[-len(entry.messages) :] if entry.messages else ())
 
     async def _repeat_visit(self, bench: Bench) -> None:
         """Walk a resumed visitor to where they were: a browser cannot be kept over the death of its process."""
@@ -408,4 +471,7 @@ def _summary(call: ToolCall, answer: str) -> str:
         last = answer.rstrip().rpartition("\n")[2]
         command = " ".join(str(readable_arguments(call).get("command", "")).split())
         return f"{command[:100]} → {last[:60]}"
+    if call.name == "ask_person" and not answer.startswith(ERROR):
+        given = readable_arguments(call)
+        return f"asked the person: {given.get('question')} → assumed: {given.get('default')}"
     return first[:160]

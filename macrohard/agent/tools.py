@@ -1,6 +1,7 @@
 """What agents can do; a tool is a function, its docstring is for the model, its mistakes are told to the model."""
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
@@ -9,40 +10,74 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from macrohard.agent.artwork import clip, picture
 from macrohard.agent.bench import Answer, Bench
+from macrohard.agent.editing import Replacement, replaced
 from macrohard.agent.outputs import as_left_on_screen, readable
 from macrohard.agent.repair import complaint, is_left_out, parameters_of
+from macrohard.agent.trial import WIDTH, PageStep
 from macrohard.domain import JsonObject
 from macrohard.errors import ToolError
 from macrohard.product import repeated
 from macrohard.sandbox import OUTPUT_LIMIT_BYTES
 
 READ_LIMIT_BYTES = 2 << 20
+QUESTIONS_AT_MOST = 5
+"""To colleagues, in one session."""
+QUESTION_CHARACTERS = 60_000
+"""Of the files that go with a question."""
 MORE = "more"
 """The tool that everybody has who has any."""
 
 
 async def shell(
     bench: Bench,
-    command: Annotated[str, Field(description="Run by bash in the product's root.")],
+    command: Annotated[
+        str,
+        Field(
+            description="Run by bash, first in the product's root. Folder and exported variables stay between calls."
+        ),
+    ],
     timeout_seconds: Annotated[
         int, Field(ge=1, le=600, description="After this everything it started is killed.")
     ] = 60,
 ) -> str:
-    """Run a command in the sandbox and see its output and exit code. There is no network."""
-    result = await bench.sandbox.run(command, timeout_seconds=timeout_seconds, directory=bench.root)
+    """Run a command in the sandbox and see its output and exit code. For what runs on, use `background`."""
+    result = await bench.shell.run(command, timeout_seconds=timeout_seconds)
     streams = (readable(as_left_on_screen(stream)).rstrip() for stream in (result.stdout, result.stderr))
     parts = [part for part in streams if part]
     if result.dropped_bytes:
         kept = OUTPUT_LIMIT_BYTES >> 20
         parts.append(f"({result.dropped_bytes} bytes of output were dropped: {kept} MiB of each stream is kept)")
     if result.timed_out:
-        parts.append(f"(killed after {timeout_seconds} s)")
+        parts.append(
+            f"(killed after {timeout_seconds} s; folder and variables are as before it. "
+            "Give a longer timeout_seconds, or `background` for what runs on)"
+        )
     if result.limit_hit:
         parts.append(f"({result.limit_hit})")
     if result.hint:
         parts.append(f"({result.hint})")
+    if bench.folder != bench.root:
+        parts.append(f"(you are in {bench.folder})")
     parts.append(f"exit code {result.exit_code}")
     return "\n".join(parts)
+
+
+async def background(
+    bench: Bench,
+    action: Literal["start", "list", "output", "stop"],
+    command: Annotated[
+        str, Field(description="To start: run by bash where the shell stands, with its variables.")
+    ] = "",
+    process: Annotated[str, Field(description="For output and stop: p1, as start named it.")] = "",
+) -> str:
+    """Servers and other processes that run on between calls: start one, read its new output, stop it."""
+    if action == "start":
+        if not command.strip():
+            raise ToolError("start needs a command")
+        return await bench.shell.start(command)
+    if action == "list":
+        return bench.shell.listed()
+    return await (bench.shell.output(process) if action == "output" else bench.shell.stop(process))
 
 
 async def read(
@@ -50,11 +85,21 @@ async def read(
     path: Annotated[str, Field(description="Relative to the product's root.")],
     first_line: Annotated[int, Field(ge=1)] = 1,
     last_line: Annotated[int | None, Field(ge=1)] = None,
+    numbers: Annotated[bool, Field(description="Put its number before each line.")] = False,
 ) -> str:
-    """Read a text file, or some lines of it."""
+    """Read a text file, or some lines of it, after a line that says how long it is."""
     text = await _text(bench, path)
-    lines = text.splitlines(keepends=True)
-    return "".join(lines[first_line - 1 : last_line])
+    # By line feeds only, as editors, compilers and `edit` count them.
+    lines = re.findall(r"[^\n]*\n|[^\n]+", text)
+    shown = lines[first_line - 1 : last_line]
+    if lines and not shown:
+        raise ToolError(f"{path} has {len(lines):,} lines only")
+    part = "" if len(shown) == len(lines) else f"lines {first_line:,} to {first_line + len(shown) - 1:,} of "
+    head = f"({path}: {part}{len(lines):,} lines in all, {len(text.encode()):,} bytes)\n"
+    if numbers:
+        width = len(str(first_line + len(shown)))
+        shown = [f"{number:>{width}}: {line}" for number, line in enumerate(shown, first_line)]
+    return head + "".join(shown)
 
 
 async def write(
@@ -75,32 +120,117 @@ async def write(
 async def edit(
     bench: Bench,
     path: Annotated[str, Field(description="Relative to the product's root.")],
-    old: Annotated[str, Field(min_length=1, description="Text that stands in the file exactly once.")],
-    new: str,
+    old: Annotated[str, Field(min_length=1, description="Text that stands in the file exactly once, to the space.")],
+    new: Annotated[str, Field(description="What takes its place.")],
+    further: Annotated[
+        tuple[Replacement, ...], Field(description="More replacements in this file, made after it; all or none.")
+    ] = (),
+    every: Annotated[bool, Field(description="Replace every place where an old text stands.")] = False,
 ) -> str:
-    """Replace one piece of text in a file by another."""
+    """Replace pieces of text in a file by others."""
     target = bench.owned(path)
-    _refuse_notes(old, new)
-    text = await _text(bench, path)
-    if (count := text.count(old)) != 1:
-        found = "does not stand" if count == 0 else f"stands {count} times"
-        advice = "Read the file and copy the text exactly." if count == 0 else "Give more of the lines around it."
-        raise ToolError(f"the old text {found} in {path}. {advice}")
-    await bench.sandbox.write({target: text.replace(old, new).encode()})
-    return f"edited {path}"
+    replacements = (Replacement(old=old, new=new), *further)
+    _refuse_notes(*(text for one in replacements for text in (one.old, one.new)))
+    text = replaced(await _text(bench, path), replacements, path=path, every=every)
+    await bench.sandbox.write({target: text.encode()})
+    return f"edited {path}" if not further else f"edited {path} ({len(replacements)} replacements)"
 
 
 async def search(
     bench: Bench,
     pattern: Annotated[str, Field(min_length=1, description="A regular expression as ripgrep understands it.")],
     path: Annotated[str, Field(description="File or folder to search in.")] = ".",
+    files: Annotated[str, Field(description="Only files of this glob, e.g. *.py or !tests/**.")] = "",
+    context: Annotated[int, Field(ge=0, le=20, description="Lines shown before and after each match.")] = 0,
+    limit: Annotated[int, Field(ge=1, le=1000, description="Show so many lines at most.")] = 100,
 ) -> str:
     """Search the product's files; answers path:line:text."""
-    command = ("rg", "--line-number", "--no-heading", "--max-columns", "300", "-e", pattern, "--", path)
+    glob = ("--glob", files) if files else ()
+    options = ("--line-number", "--no-heading", "--with-filename", "--sort", "path", "--max-columns", "300")
+    command = ("rg", *options, *glob, "--context", str(context), "-e", pattern, "--", path)
     result = await bench.sandbox.run(command, timeout_seconds=30, directory=bench.root)
     if result.exit_code == 2:
         raise ToolError(result.stderr.strip() or "the search failed")
-    return result.stdout or "nothing found"
+    if result.timed_out:
+        raise ToolError("the search took more than 30 s: narrow it by path or files")
+    lines = result.stdout.splitlines()
+    if not lines:
+        return f"nothing found in {path}{f' in files {files}' if files else ''}; hidden and ignored files are left out"
+    left = [f"… {len(lines) - limit:,} more lines: narrow it by path or files, or raise limit"] * (len(lines) > limit)
+    return "\n".join([*lines[:limit], *left])
+
+
+async def run_tests(
+    bench: Bench,
+    arguments: Annotated[
+        str, Field(description="Put after the test command of product.toml, e.g. a test file; empty: all tests.")
+    ] = "",
+) -> Answer:
+    """Run the product's own tests and see what failed, in short."""
+    ran = await bench.trial.run_tests(arguments)
+    return Answer(text=ran.summary, whole=ran.output)
+
+
+async def start_product(bench: Bench) -> str:
+    """Start the product by its start command, again if it runs; answers whether it is healthy, and its log."""
+    return await bench.trial.start()
+
+
+async def stop_product(bench: Bench) -> str:
+    """Stop the product and see the end of its log."""
+    return await bench.trial.stop() or "it does not run"
+
+
+async def look_at_page(
+    bench: Bench,
+    path: Annotated[
+        str, Field(description="Of the running product, e.g. /tasks?x=1; empty: the page that is open.")
+    ] = "",
+    steps: Annotated[tuple[PageStep, ...], Field(max_length=20, description="Done one after the other first.")] = (),
+    width: Annotated[
+        int, Field(ge=320, le=2560, description="Of the window in pixels; another is a new visit.")
+    ] = WIDTH,
+) -> Answer:
+    """See a page of the running product in a browser: outline, console errors, failed requests, picture."""
+    text = await bench.trial.look(path, steps, width=width)
+    taken = await bench.trial.picture() if bench.takes_pictures else None
+    if taken is None:
+        return Answer(text=text)
+    jpeg, pixels, height = taken
+    return Answer(text=text, pictures=(await bench.outputs.keep_picture(jpeg, width=pixels, height=height),))
+
+
+async def ask_colleague(
+    bench: Bench,
+    agent: Annotated[str, Field(description="Who is asked, e.g. designer, architect, security-engineer.")],
+    question: Annotated[
+        str, Field(min_length=10, max_length=4_000, description="One question, with all they must know.")
+    ],
+    files: Annotated[tuple[str, ...], Field(max_length=5, description="Files that they are to read with it.")] = (),
+) -> str:
+    """Ask a colleague one question. They see it, your assignment and these files, and answer once."""
+    if bench.asked >= QUESTIONS_AT_MOST:
+        raise ToolError(f"you have asked {QUESTIONS_AT_MOST} questions, no more are allowed: decide yourself")
+    texts = {path: await _text(bench, path) for path in files}
+    if sum(len(text) for text in texts.values()) > QUESTION_CHARACTERS:
+        raise ToolError(f"the files have more than {QUESTION_CHARACTERS:,} characters: quote what matters instead")
+    answer = await bench.colleagues.ask(agent, question, number=bench.asked + 1, files=texts)
+    bench.asked += 1
+    return answer
+
+
+async def ask_person(
+    bench: Bench,
+    question: Annotated[
+        str, Field(min_length=10, description="What only the person who wants the product can decide.")
+    ],
+    default: Annotated[str, Field(min_length=1, description="What holds without an answer; the likelier choice.")],
+) -> str:
+    """Put a question with its default to the person. Work is not held up: go on with the default."""
+    return (
+        f"Nobody is waited for. Assumed: {default}\nGo on with that. The person reads question and assumption with the "
+        "result and can change it then."
+    )
 
 
 async def more(
@@ -257,7 +387,9 @@ def function_schema(name: str, description: str, parameters: JsonObject) -> Json
 
 
 _FUNCTIONS: tuple[Callable[..., Awaitable[str | Answer]], ...] = (
-    *(shell, read, write, edit, search, more, skill),
+    *(shell, background, read, write, edit, search, more, skill),
+    *(run_tests, start_product, stop_product, look_at_page),
+    *(ask_colleague, ask_person),
     *(look, act),
     *(picture, clip),
 )

@@ -4,6 +4,11 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from macrohard.domain import JsonObject, SessionResult, Value
+from macrohard.llm import ModelRole
+
+Nudge = Literal["goes on", "repeats", "taken over", "turns", "cost", "seconds", "resumed"]
+"""Why a session said something to its agent: no tool was called; something repeats; a stronger model goes on from here;
+a limit is near; the process ended in between."""
 
 
 class Output(Value):
@@ -51,6 +56,12 @@ class Entry(Value):
     """So many the model's answer had when it was cut off; 0: it is whole."""
     refused: bool = False
     """The model declined to answer; its message says why."""
+    nudge: Nudge | None = None
+    """Why the entry's message was said to the agent; alone in its entry."""
+    role: ModelRole | None = None
+    """The model that the session goes on with from here; None: the one before."""
+    folder: str | None = None
+    """Where the agent's shell stood after these messages; None: where it stood before."""
     result: SessionResult | None = None
     """Set in the last entry of a session that ended."""
 

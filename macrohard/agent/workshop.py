@@ -2,13 +2,15 @@
 
 import shlex
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import PurePosixPath
 from typing import Protocol
 
 from macrohard.agent.bench import PRODUCT_ROOT
+from macrohard.agent.trial import NARROW_PIXELS
 from macrohard.domain import owns
-from macrohard.errors import SandboxUnavailable
+from macrohard.errors import SandboxUnavailable, ToolError
+from macrohard.product.browser import Browser, Visit, open_browser
 from macrohard.sandbox import WORKSPACE, CommandResult, Sandbox, SandboxProvider, SandboxSpec
 
 GIT_SECONDS = 60
@@ -44,10 +46,15 @@ class Workshop:
         author: str,
         message: str,
         files: tuple[str, ...],
+        provider: SandboxProvider | None = None,
+        closing: AsyncExitStack | None = None,
     ) -> None:
-        self._sandbox, self._commits = sandbox, commits
+        """`provider` opens a browser beside the sandbox, and `closing` ends it; without them there is none."""
+        self._sandbox, self._commits, self._provider, self._closing = sandbox, commits, provider, closing
         self._base, self._ref, self._author, self._message, self._files = base, ref, author, message, files
         self._last: str | None = None
+        self._browser: Browser | None = None
+        self._window = AsyncExitStack()
 
     async def clone(self, *, more: Sequence[str], saved: str | None) -> None:
         """Lay the base commit out, with `more` commits at hand, and the files of the saved one if there is one."""
@@ -92,6 +99,18 @@ class Workshop:
         )
         return listed.stdout.strip()
 
+    async def window(self, width: int, height: int) -> Visit:
+        """See `Workspace.window`."""
+        if self._provider is None or self._closing is None:
+            raise ToolError("there is no browser for this assignment; ask for pages with curl in shell")
+        if self._browser is None:
+            self._browser = await self._closing.enter_async_context(open_browser(self._provider, beside=self._sandbox))
+            self._closing.push_async_callback(self._window.aclose)
+        await self._window.aclose()
+        return await self._window.enter_async_context(
+            self._browser.visit(width=width, height=height, touch=width < NARROW_PIXELS)
+        )
+
     async def _commit_of_owned_files(self) -> str:
         listed = await self._git("git status --porcelain -z --untracked-files=all --no-renames")
         changed = [entry[3:] for entry in listed.stdout.split("\0") if entry]
@@ -131,7 +150,20 @@ async def open_workshop(
     files: tuple[str, ...],
 ) -> AsyncIterator[tuple[Sandbox, Workshop]]:
     """A fresh sandbox with the product's files; `ref` is where it is saved on the host."""
-    async with provider.open(SandboxSpec(image=image, packages=provider.installs)) as sandbox:
-        workshop = Workshop(sandbox, commits, base=base, ref=ref, author=author, message=message, files=files)
+    async with (
+        provider.open(SandboxSpec(image=image, packages=provider.installs)) as sandbox,
+        AsyncExitStack() as closing,
+    ):
+        workshop = Workshop(
+            sandbox,
+            commits,
+            base=base,
+            ref=ref,
+            author=author,
+            message=message,
+            files=files,
+            provider=provider,
+            closing=closing,
+        )
         await workshop.clone(more=more, saved=saved)
         yield sandbox, workshop

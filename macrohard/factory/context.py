@@ -14,6 +14,7 @@ from macrohard.domain.provenance import Provenance
 from macrohard.domain.team import Contract
 from macrohard.errors import AgentGaveUp
 from macrohard.events import Emit, PackagesFetched
+from macrohard.factory.colleagues import Colleagues
 from macrohard.llm import ChatModel
 from macrohard.llm.budget import Budget
 from macrohard.llm.media.studio import Studio
@@ -66,12 +67,12 @@ class FactoryContext:
     """Makes the sandbox image for films, if it is not there yet; None: no film is wanted."""
     deliver: Callable[[str, str], Awaitable[str]]
     """(commit, title) → where the product was put."""
+    contract: Contract | None = None
+    """One agent alone makes the product, graded by this; None: a team does."""
     provenance: Provenance | None = None
     """What the run begins from; None: from nothing."""
     ground: Ground | None = None
     """The same, once it is understood."""
-    contract: Contract | None = None
-    """One agent alone makes the product, graded by this; None: a team does."""
 
     def image_for(self, agent: AgentDefinition) -> str:
         """The image of the agent's sandbox."""
@@ -130,8 +131,12 @@ class FactoryContext:
         files: tuple[str, ...] | None = None,
         base: str | None = None,
         persona: str | None = None,
+        parent: str | None = None,
     ) -> SessionResult:
-        """Have an agent carry out an assignment; the same arguments find the session that was begun."""
+        """Have an agent carry out an assignment; the same arguments find the session that was begun.
+
+        `parent`: the session that started it.
+        """
         assignment = Assignment(
             session_id=self.session_id(iteration, phase, name),
             agent=agent.name,
@@ -153,9 +158,20 @@ class FactoryContext:
             artifacts=self.artifacts,
             emit=self.emit,
             check=check,
+            colleagues=Colleagues(
+                hold=self.session,
+                catalogue=self.catalogue,
+                open_bench=_desk,
+                asker=agent.name,
+                session_id=assignment.session_id,
+                name=name,
+                iteration=iteration,
+                phase=phase,
+                material=material,
+            ),
         )
         hearing = self.hearing_of_fetches(iteration, phase, assignment.session_id)
-        async with self.budget.session(assignment.session_id):
+        async with self.budget.session(assignment.session_id, parent=parent):
             with hearing:
                 return await session.run(open_bench)
 

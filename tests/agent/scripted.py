@@ -8,6 +8,7 @@ from hashlib import sha256
 from pydantic import JsonValue
 
 from macrohard.agent import AgentDefinition, Bench, Entry, Session
+from macrohard.agent.bench import Colleagues
 from macrohard.agent.definition import Limits
 from macrohard.domain import Assignment, JsonObject, SessionResult
 from macrohard.events import Event
@@ -64,11 +65,13 @@ class ScriptedModel:
         self._replies = list(replies)
         self.vision = False
         self.requests: list[list[JsonObject]] = []
+        self.roles: list[ModelRole] = []
 
     async def reply(
         self, messages: Sequence[JsonObject], *, role: ModelRole, tools: Sequence[JsonObject], session_id: str
     ) -> Reply:
         self.requests.append(list(messages))
+        self.roles.append(role)
         reply = self._replies.pop(0)
         if isinstance(reply, BaseException):
             raise reply
@@ -141,7 +144,7 @@ def coder(*, turns: int = 20, cost_usd: float = 100.0) -> AgentDefinition:
         description="Writes.",
         model="strong",
         sandbox="base",
-        tools=("shell", "read", "write", "edit", "search"),
+        tools=("shell", "background", "read", "write", "edit", "search"),
         limits=Limits(turns=turns, cost_usd=cost_usd, seconds=600),
         prompt="You write.",
         hash="0" * 64,
@@ -157,6 +160,7 @@ async def carry_out(
     agent: AgentDefinition | None = None,
     assignment: Assignment = ASSIGNMENT,
     told: Told | None = None,
+    colleagues: Colleagues | None = None,
 ) -> SessionResult:
     """One session, begun or gone on with."""
     session = Session(
@@ -168,6 +172,7 @@ async def carry_out(
         transcripts=transcripts or MemoryTranscripts(),
         artifacts=artifacts or MemoryArtifacts(),
         emit=told or Told(),
+        colleagues=colleagues,
     )
     return await session.run(bench)
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from macrohard.agent.outputs import ANSWER_LIMIT_CHARACTERS, answer_limit, as_left_on_screen, excerpt, folded, readable
-from macrohard.agent.session import SAME_TURNS
+from macrohard.agent.watch import SAME_TURNS
 from macrohard.domain import JsonObject
 from tests.agent.scripted import FINISH, MemoryArtifacts, MemoryTranscripts, OpenBench, calls, run
 
@@ -66,7 +66,7 @@ async def test_a_kept_answer_is_read_after_a_kill(room: OpenBench) -> None:
 
 async def test_who_gets_the_same_long_answer_again_and_again_is_stuck(room: OpenBench) -> None:
     long = calls(("shell", {"command": "seq 20000"}))
-    result, _, transcripts, _ = await run(room, *[long] * SAME_TURNS)
+    result, _, transcripts, _ = await run(room, *[long] * SAME_TURNS * 2)
     assert result.outcome == "stuck"
     assert len([output for entry in transcripts.entries for output in entry.outputs]) == 1
 

@@ -133,7 +133,9 @@ async def test_the_second_bad_call_in_a_row_is_answered_shorter_and_with_an_exam
 async def test_an_unknown_tool_is_answered_with_the_nearest_name(room: OpenBench, name: str, meant: str) -> None:
     _, model, _, _ = await run(room, calls((name, {})), FINISH)
     assert last_answer(model).endswith(
-        f"You have shell, read, write, edit, search, more, finish. Did you mean {meant!r}?".replace("You", "you")
+        f"You have shell, background, read, write, edit, search, more, finish. Did you mean {meant!r}?".replace(
+            "You", "you"
+        )
     )
 
 
@@ -151,7 +153,10 @@ async def test_a_call_that_the_end_of_the_answer_cut_through_is_written_in_parts
     assert whole == "wrote a.txt (1 lines)"
     assert cut.startswith("Error: your answer was cut off at 16,000 tokens in the middle of this call")
     assert "append=true" in cut
-    assert [m["content"] for m in model.requests[4][-2:]] == ["1\n", "two\nthree\n"]
+    assert [m["content"] for m in model.requests[4][-2:]] == [
+        "(a.txt: 1 lines in all, 2 bytes)\n1\n",
+        "(b.txt: 2 lines in all, 10 bytes)\ntwo\nthree\n",
+    ]
     assert result.outcome == "finished"
 
 

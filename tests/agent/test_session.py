@@ -3,7 +3,7 @@
 import pytest
 
 from macrohard.agent import AgentDefinition, Session
-from macrohard.agent.session import SAME_TURNS, SILENT_TURNS
+from macrohard.agent.watch import SAME_TURNS, SILENT_TURNS
 from macrohard.errors import LimitExceeded, ModelUnavailable, ToolError
 from macrohard.events import ModelCalled, SessionStarted, ToolUsed
 from macrohard.factory.reports import WorkReport
@@ -76,7 +76,7 @@ async def test_an_edit_names_exactly_one_place(bench: OpenBench) -> None:
     answers = [str(message["content"]) for message in model.requests[2][-3:]]
     assert "stands 2 times" in answers[0]
     assert "does not stand" in answers[1]
-    assert model.requests[3][-1]["content"] == "one\n2\n"
+    assert model.requests[3][-1]["content"] == "(app/a.py: lines 2 to 3 of 3 lines in all, 10 bytes)\none\n2\n"
     assert answers[2] == "edited app/a.py"
 
 
@@ -94,7 +94,7 @@ async def test_a_command_that_hangs_is_a_result_that_the_agent_reads(bench: Open
     [
         pytest.param([says("hm")] * SILENT_TURNS, coder(), "stuck", "without a tool call", id="only talks"),
         pytest.param(
-            [calls(("read", {"path": "x"}))] * SAME_TURNS, coder(), "stuck", "the same call", id="repeats itself"
+            [calls(("read", {"path": "x"}))] * SAME_TURNS * 2, coder(), "stuck", "the same call", id="repeats itself"
         ),
         pytest.param([says("a"), says("b")], coder(turns=2), "limit", "turns", id="too many turns"),
         pytest.param([says("a"), says("b")], coder(cost_usd=0.4), "limit", "cost", id="too expensive"),

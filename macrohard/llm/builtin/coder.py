@@ -65,12 +65,12 @@ def _repair(conversation: Conversation, blueprint: Blueprint, problems: list[Pro
     for exchange in reads:
         if not exchange.result.startswith("Error: "):
             path = str(exchange.call.arguments["path"])
-            current[path] = current.get(path, "") + exchange.result
+            current[path] = current.get(path, "") + _content(exchange.result)
     latest = {str(exchange.call.arguments["path"]): exchange for exchange in reads}
     unfinished = [
         _piece(path, int(str(exchange.call.arguments["first_line"])) + LINES)
         for path, exchange in latest.items()
-        if exchange.result.count("\n") >= LINES
+        if _content(exchange.result).count("\n") >= LINES
     ]
     if unfinished:
         return Turn(calls=tuple(unfinished))
@@ -83,6 +83,11 @@ def _repair(conversation: Conversation, blueprint: Blueprint, problems: list[Pro
             Call(name="edit", arguments={"path": edit.file, "old": edit.old, "new": edit.new}) for edit in edits
         ),
     )
+
+
+def _content(read: str) -> str:
+    """What `read` answers, without the line that says how long the file is."""
+    return read.partition("\n")[2]
 
 
 def _piece(path: str, first: int) -> Call:

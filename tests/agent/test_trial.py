@@ -1,0 +1,132 @@
+"""The product under work: its tests in short, its service, its pages in a real browser."""
+
+import pytest
+
+from macrohard.agent import AgentDefinition
+from macrohard.domain import JsonObject
+from tests.agent.scripted import (
+    FINISH,
+    MemoryArtifacts,
+    MemoryTranscripts,
+    OpenBench,
+    ScriptedModel,
+    calls,
+    carry_out,
+    coder,
+    run,
+)
+
+MANIFEST = """\
+kind = "web"
+name = "Page"
+[commands]
+test = "python3 -m pytest -q"
+start = "python3 app/server.py"
+"""
+SERVER = """\
+import http.server, os
+PAGE = b'''<!doctype html><title>Hello</title><h1>Hello</h1><button onclick="this.textContent='Pressed'; boom()">
+Press</button><img src="/missing.png" alt="">'''
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        found = self.path == "/"
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(PAGE if found else b"")
+print("serving", flush=True)
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+TESTS = """\
+import pytest
+
+@pytest.mark.parametrize("number", range(60))
+def test_numbers(number):
+    assert number != 7, "seven is not allowed"
+"""
+SHELL_WRITES = (
+    f"mkdir -p app tests; cat > product.toml <<'END'\n{MANIFEST}END\ncat > app/server.py <<'END'\n{SERVER}END"
+)
+
+
+def maker() -> AgentDefinition:
+    tools = ("shell", "background", "write", "run_tests", "start_product", "stop_product", "look_at_page")
+    return coder().model_copy(update={"tools": tools})
+
+
+def answers(model: ScriptedModel) -> list[str]:
+    return [str(message["content"]) for message in model.requests[-1] if message["role"] == "tool"]
+
+
+async def test_a_coder_starts_the_product_and_sees_its_page_as_a_person_would(bench: OpenBench) -> None:
+    artifacts, transcripts = MemoryArtifacts(), MemoryTranscripts()
+    press: JsonObject = {"steps": [{"action": "click", "target": 'button "Press"'}]}
+    model = ScriptedModel(
+        calls(("shell", {"command": SHELL_WRITES}), ("look_at_page", {"path": "/"}), ("start_product", {})),
+        calls(("look_at_page", {"path": "/"}), ("look_at_page", press)),
+        calls(("look_at_page", {"path": "/", "width": 375, "steps": [{"action": "click", "target": 'link "No"'}]})),
+        calls(("stop_product", {}), ("look_at_page", {})),
+        FINISH,
+    )
+    model.vision = True
+    result = await carry_out(bench, model, agent=maker(), artifacts=artifacts, transcripts=transcripts)
+    assert result.outcome == "finished"
+    _, early, started, seen, pressed, missed, stopped, gone = answers(model)
+    assert early.startswith("Error: nothing listens on 127.0.0.1:8000: start_product first")
+    assert started.startswith(
+        "started: / answers on http://127.0.0.1:8000; it runs until stop_product\nits log: serving"
+    )
+    assert 'heading "Hello"' in seen
+    assert "404" in seen
+    assert 'button "Pressed"' in pressed
+    assert "boom is not defined" in pressed
+    assert missed.startswith('step 1, click link "No", did not work')
+    assert 'heading "Hello"' in missed
+    assert stopped.startswith("stopped; its log: serving")
+    assert "start_product first" in gone
+    assert any(content.startswith(b"\xff\xd8") for content in artifacts.kept.values())
+
+
+async def test_failures_come_in_short_and_the_whole_can_be_read_on(bench: OpenBench) -> None:
+    _, model, _, _ = await run(
+        bench,
+        calls(
+            ("run_tests", {}),
+            ("shell", {"command": f"{SHELL_WRITES}\ncat > tests/test_it.py <<'END'\n{TESTS}END"}),
+        ),
+        calls(("run_tests", {}), ("run_tests", {"arguments": "-k 59"})),
+        calls(("more", {"output": "output-1", "search": "seven"})),
+        FINISH,
+        agent=maker(),
+    )
+    nothing, _, failed, passed, more = answers(model)
+    assert nothing == "Error: there is no product.toml in the product's root yet; it names the commands"
+    assert failed.startswith("failed: 1 failed, 59 passed")
+    assert "FAILED tests/test_it.py::test_numbers[7] - AssertionError: seven is not allowed" in failed
+    assert failed.endswith("(the whole output is output-1: read it with `more`)")
+    assert passed.startswith("passed: 1 passed, 59 deselected")
+    assert "seven is not allowed" in more
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        pytest.param(
+            "echo broken; exit 1", "the start command ended; it must keep running. It wrote: broken", id="ends"
+        ),
+        pytest.param(None, "something listens on port 8000 already; stop it first", id="port taken"),
+    ],
+)
+async def test_a_product_that_does_not_start_says_why(bench: OpenBench, start: str | None, told: str) -> None:
+    taken = calls(("background", {"action": "start", "command": "python3 -m http.server 8000 --bind 127.0.0.1"}))
+    broken = calls(("shell", {"command": f"sed -i 's/^start.*/start = \"{start}\"/' product.toml"}))
+    _, model, _, _ = await run(
+        bench,
+        calls(("shell", {"command": SHELL_WRITES})),
+        broken if start else taken,
+        calls(("shell", {"command": "true" if start else "until curl -s 127.0.0.1:8000 >/dev/null; do :; done"})),
+        calls(("start_product", {})),
+        FINISH,
+        agent=maker(),
+    )
+    assert told in answers(model)[-1]
