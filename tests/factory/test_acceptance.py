@@ -59,6 +59,10 @@ def answers(*scenarios: Scenario, withdrawn: Sequence[str] = ()) -> Reply:
     return finish({"scenarios": [each.model_dump(mode="json") for each in scenarios], "withdrawn": list(withdrawn)})
 
 
+SILENCE = (says("hm"),) * 30
+"""Longer than any session goes on without a tool call."""
+
+
 class Transcripts:
     def __init__(self) -> None:
         self.entries: dict[str, list[Entry]] = {}
@@ -127,9 +131,9 @@ async def test_a_mended_scenario_counts_as_it_is_now(repository_root: Path) -> N
             id="objected to again",
         ),
         pytest.param((answers(withdrawn=["S-3"]),), ["S-1", "S-2"], [], id="withdrawn"),
-        pytest.param((says("no"), says("no"), says("no")), ["S-1", "S-2"], ["S-3"], id="the writer hands in nothing"),
+        pytest.param(SILENCE, ["S-1", "S-2"], ["S-3"], id="the writer hands in nothing"),
         pytest.param(
-            (answers(scenario(3, of=2, see="Bread")), says("no"), says("no"), says("no")), ["S-1", "S-2"], ["S-3"],
+            (answers(scenario(3, of=2, see="Bread")), *SILENCE), ["S-1", "S-2"], ["S-3"],
             id="nobody accepts it in time",
         ),
     ],
@@ -143,7 +147,7 @@ async def test_what_is_left_disputed_does_not_count(
 
 
 async def test_without_a_reviewer_all_count_and_it_is_said(repository_root: Path) -> None:
-    settled, _ = await review(repository_root, says("hm"), says("hm"), says("hm"))
+    settled, _ = await review(repository_root, *SILENCE)
     assert counted(settled) == ["S-1", "S-2", "S-3"]
     assert settled.unreviewed.startswith("scenario-reviewer did not hand in")
 
