@@ -1,12 +1,16 @@
 """What holds of a commit: the one rule by which verdicts make a criterion met and a product delivered."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from macrohard.domain.run import CriterionStatus
 from macrohard.domain.scenario import Scenario
 from macrohard.domain.specification import Criterion, ProductKind, Specification
 from macrohard.domain.value import Value
 from macrohard.domain.verdict import CheckKind, Verdict
+
+GATES: Final[tuple[CheckKind, ...]] = ("manifest", "install", "start", "tests")
+"""Checks of the whole product; all others only tell."""
 
 
 class Lacking(Value):
@@ -25,7 +29,7 @@ class Lacking(Value):
 
 def gates_of(kind: ProductKind) -> tuple[CheckKind, ...]:
     """The checks of the whole product that have to pass; what has no service need not start."""
-    return ("manifest", "install", "start", "tests") if kind in ("web", "api") else ("manifest", "install", "tests")
+    return tuple(gate for gate in GATES if gate != "start" or kind in ("web", "api"))
 
 
 def status_of(
@@ -61,8 +65,8 @@ def status_of(
 
 
 def passed_gates(verdicts: Iterable[Verdict], *, commit: str) -> frozenset[CheckKind]:
-    """The checks of the whole product whose last verdict on this commit is that it passed."""
-    last = {verdict.kind: verdict for verdict in verdicts if verdict.kind != "scenario" and verdict.commit == commit}
+    """The gates whose last verdict on this commit is that they passed."""
+    last = {verdict.kind: verdict for verdict in verdicts if verdict.kind in GATES and verdict.commit == commit}
     return frozenset(kind for kind, verdict in last.items() if verdict.status == "passed")
 
 

@@ -4,7 +4,8 @@ from typing import Literal
 
 from macrohard.domain.value import Value
 
-CheckKind = Literal["manifest", "install", "start", "tests", "scenario"]
+CheckKind = Literal["manifest", "install", "start", "tests", "scenario", "earlier tests"]
+"""Earlier tests: those of the last kept commit that were changed or removed since; they gate nothing by themselves."""
 VerdictStatus = Literal["passed", "failed", "not run"]
 
 

@@ -16,7 +16,7 @@ from macrohard.factory.phases import phase
 from macrohard.factory.problems import Problems
 from macrohard.factory.reports import WorkReport
 from macrohard.factory.solo import SOLO
-from macrohard.factory.state import Branch, Return, State, TaskInput
+from macrohard.factory.state import Branch, Return, State, TaskInput, again
 from macrohard.product import DrawingTable, Easel
 
 
@@ -74,7 +74,7 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
     name, base = task.id, state["base"]
     if (returned := state["returned"]) is not None:
         # Another session, which goes on where everybody's work and its own are merged.
-        name, base, material["returned"] = f"{task.id}-again", returned["base"], returned["problem"]
+        name, base, material["returned"] = again(task.id), returned["base"], returned["problem"]
     async with context.slots, phase(context.emit, "implement", iteration):
         result = await context.session(
             agent,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from macrohard.domain import Finding, Scenario, Specification, Value, Verdict
-from macrohard.domain.standing import passed_gates, status_of
+from macrohard.domain.standing import GATES, passed_gates, status_of
 
 ACTED_ON_FROM = 2
 """Findings of lower severity are kept for the report and cause no further iteration."""
@@ -62,7 +62,19 @@ def problems_of(
     gates = [
         Problem(id=verdict.kind, kind="gate", title=f"{verdict.kind} failed", detail=verdict.summary, severity=4)
         for verdict in verdicts
-        if verdict.kind != "scenario" and verdict.status == "failed"
+        if verdict.kind in GATES and verdict.status == "failed"
+    ]
+    told = [
+        Problem(
+            id="earlier-tests",
+            kind="finding",
+            title="Tests were changed, and the code fails them as they were",
+            detail=f"{verdict.summary}\nWhere specification or design asks for the new behaviour, set this aside and "
+            "say so. Else a test was bent until it passed: put back what it expected, and mend the code.",
+            severity=3,
+        )
+        for verdict in verdicts
+        if verdict.kind == "earlier tests" and verdict.status == "failed"
     ]
     texts = {criterion.id: criterion for criterion in specification.criteria}
     criteria = [
@@ -91,4 +103,4 @@ def problems_of(
         for finding in findings
         if finding.severity >= ACTED_ON_FROM and finding.category != "wish" and finding.reproduced is not False
     ]
-    return tuple(sorted([*gates, *criteria, *noticed], key=lambda problem: -problem.severity))
+    return tuple(sorted([*gates, *criteria, *told, *noticed], key=lambda problem: -problem.severity))

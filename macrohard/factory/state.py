@@ -102,3 +102,8 @@ class VisitInput(TypedDict):
     commit: str
     visitor: str
     """A persona's name, or the product tester's."""
+
+
+def again(task_id: str) -> str:
+    """The name of the session that goes on with a task which came back from integration."""
+    return f"{task_id}-again"

@@ -1,6 +1,6 @@
 """Checks by our code on a fresh clone in a fresh sandbox; the only thing that makes anything done."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from langgraph.runtime import Runtime
 from langgraph.types import Send
@@ -13,8 +13,10 @@ from macrohard.factory.claims import Claims, contradictions
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.phases import phase
 from macrohard.factory.problems import Verdicts
-from macrohard.factory.state import State, VisitInput
+from macrohard.factory.state import State, VisitInput, again
 from macrohard.product import verify as run_checks
+from macrohard.product.earlier import is_test, verify_earlier_tests
+from macrohard.product.manifest import FILE as MANIFEST
 
 TESTER = "product-tester"
 
@@ -41,15 +43,46 @@ async def verify(state: State, runtime: Runtime[FactoryContext]) -> State:
                 on_verdict=tell,
                 already={verdict.check: verdict for verdict in known},
             )
+            earlier = await _earlier_tests(context, state, verdicts)
+        for verdict in earlier:
+            await tell(verdict)
         claims = await _check_claims(context, state)
-    return {"verdicts": await context.keep(Verdicts(verdicts=verdicts)), "claims": await context.keep(claims)}
+    return {
+        "verdicts": await context.keep(Verdicts(verdicts=(*verdicts, *earlier))),
+        "claims": await context.keep(claims),
+    }
+
+
+async def _earlier_tests(context: FactoryContext, state: State, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """Where tests of the last kept commit were changed or removed, and what is there passes: how the old ones do."""
+    good, commit, repository = state.get("good"), state["base"], context.repository
+    green = any(verdict.kind == "tests" and verdict.status == "passed" for verdict in verdicts)
+    if good is None or good == commit or not green or context.ground is not None:
+        # What an existing product's tests said before is compared test by test.
+        return ()
+    now = await repository.hashes(commit)
+    before = await repository.hashes(good)
+    changed = [path for path, digest in before.items() if is_test(path) and now.get(path) != digest]
+    if not changed:
+        return ()
+    return (
+        await verify_earlier_tests(
+            context.sandboxes,
+            bundle=await repository.bundle(commit),
+            commit=commit,
+            manifest=await repository.read(good if MANIFEST in before else commit, MANIFEST),
+            changed={path: await repository.read(good, path) for path in changed},
+            artifacts=context.artifacts,
+        ),
+    )
 
 
 async def _check_claims(context: FactoryContext, state: State) -> Claims:
     """Hold what the sessions of this iteration's tasks report against their transcripts."""
     iteration, found = state["iteration"], []
-    for task in (await context.load(Plan, state["plan"])).tasks:
-        session_id = context.session_id(iteration, "implement", task.id)
+    tasks = (await context.load(Plan, state["plan"])).tasks
+    for name, agent in [(name, task.agent) for task in tasks for name in (task.id, again(task.id))]:
+        session_id = context.session_id(iteration, "implement", name)
         entries = await context.transcripts.load(session_id)
         result = entries[-1].result if entries else None
         if result is None:
@@ -57,7 +90,7 @@ async def _check_claims(context: FactoryContext, state: State) -> Claims:
         files = await context.repository.files(result.commit or state["base"])
         denied = contradictions(entries, files=files)
         await context.emit(ClaimsChecked(session_id=session_id, contradictions=denied))
-        found += [(f"{task.id} ({task.agent})", each) for each in denied]
+        found += [(f"{name} ({agent})", each) for each in denied]
     return Claims(found=tuple(found))
 
 

@@ -152,3 +152,10 @@ def test_what_has_no_service_need_not_start() -> None:
             specification(criterion(1), kind=kind), scenarios=(scenario(1, of=1),), verdicts=verdicts, commit=HERE
         )
         assert left.gates == gates
+
+
+def test_what_only_tells_keeps_nothing_from_delivery() -> None:
+    verdicts = [*green((scenario(1, of=1),)), verdict("earlier tests", "failed")]
+    assert lacking(
+        specification(criterion(1)), scenarios=(scenario(1, of=1),), verdicts=verdicts, commit=HERE
+    ).delivered

@@ -1,7 +1,7 @@
 """What is left to repair."""
 
 from macrohard.domain import Criterion, Finding, Specification, Verdict, VerdictStatus
-from macrohard.factory.problems import problems_of
+from macrohard.factory.problems import met, problems_of
 
 SPECIFICATION = Specification(
     decision="build",
@@ -67,3 +67,11 @@ def test_what_a_coder_is_told_holds_no_step_of_a_scenario() -> None:
     [problem] = problems_of(SPECIFICATION, [scenario("S-1", "AC-1", "failed")], [])
     assert problem.title == "Tasks can be added."
     assert problem.detail == "S-1 failed"
+
+
+def test_changed_tests_are_weighed_once_and_gate_nothing() -> None:
+    changed = gate("earlier tests", "failed")
+    [problem] = problems_of(SPECIFICATION, [changed, gate("tests", "passed")], [])
+    assert (problem.id, problem.kind) == ("earlier-tests", "finding")
+    held = met(SPECIFICATION, scenarios=(), verdicts=[gate("earlier tests", "passed")], commit="c" * 40)
+    assert held == set(), "nobody is to lose it with the next commit"
