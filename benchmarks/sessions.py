@@ -88,7 +88,9 @@ async def run_of(sessions: int, *, base_url: str, home: Path) -> JsonObject:
                     most = max(most, at_work)
                     result = await session.run(desk)
                     at_work -= 1
-                branch = Branch(task=state["task"], commit=DIGEST[:40], problem=result.problem, note="It looked.")
+                branch = Branch(
+                    task=state["task"], commit=DIGEST[:40], problem=result.problem, note="It looked.", decisions=[]
+                )
                 return {"branches": [branch]}
 
             def fan_out(state: State) -> list[Send]:
@@ -141,6 +143,7 @@ def task_input(task: str) -> TaskInput:
         problems=None,
         notes=[],
         returned=None,
+        decisions=None,
     )
 
 

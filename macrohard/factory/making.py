@@ -9,6 +9,7 @@ from langgraph.types import Overwrite, Send
 
 from macrohard.agent import ALL_FILES, AgentDefinition, Bench, OpenBench, open_workshop
 from macrohard.domain import Design, JsonObject, Plan, Specification, Task
+from macrohard.domain.decisions import DecisionLog, Settled
 from macrohard.events import Integrated, Progress
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.integration import AUTHOR, Queue, integrate_branches
@@ -49,6 +50,7 @@ def _task_input(state: State, task_id: str) -> TaskInput:
         problems=state.get("problems"),
         notes=state.get("notes", []),
         returned=state.get("returned", {}).get(task_id),
+        decisions=state.get("decisions"),
     )
 
 
@@ -66,6 +68,7 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
         "design": design.model_dump(mode="json"),
         "problems": [problem.model_dump(mode="json") for problem in problems.problems],
         "colleagues": list(state["notes"]),
+        "decisions": list((await _log(context, state["decisions"])).lines),
         **await context.libraries(),
     }
     if agent.name == SOLO:
@@ -91,12 +94,14 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
         )
     problem = "" if result.outcome == "finished" else f"{result.outcome}: {result.problem}"
     note = f"{task.id}, {task.title}: {problem}"
+    decisions: list[str] = []
     if result.outcome == "finished":
         report = WorkReport.model_validate(result.report)
         note = " ".join(
             [f"{task.id}, {task.title}: {report.summary}", *(f"Open: {each}" for each in report.open_points)]
         )
-    return {"branches": [Branch(task=task.id, commit=result.commit, problem=problem, note=note)]}
+        decisions = list(report.decisions)
+    return {"branches": [Branch(task=task.id, commit=result.commit, problem=problem, note=note, decisions=decisions)]}
 
 
 def _workbench(
@@ -158,13 +163,25 @@ async def integrate(state: State, runtime: Runtime[FactoryContext]) -> State:
                 await context.emit(Progress(text=said))
         await context.emit(Integrated(iteration=iteration, commit=head))
     done = [*state.get("done", []), *(branch["task"] for branch in branches if branch["task"] not in given_back)]
+    settled = [
+        Settled(by=f"{branch['task']} of iteration {iteration}", iteration=iteration, text=text)
+        for branch in branches
+        if branch["task"] not in given_back
+        for text in branch["decisions"]
+    ]
+    log = await _log(context, state.get("decisions"))
     return {
         "base": head,
+        "decisions": await context.keep(DecisionLog(entries=(*log.entries, *settled))),
         "done": done,
         "notes": [*state.get("notes", []), *notes],
         "returned": again,
         "branches": Overwrite([]),  # type: ignore[typeddict-item]  # langgraph's reset
     }
+
+
+async def _log(context: FactoryContext, digest: str | None) -> DecisionLog:
+    return await context.load(DecisionLog, digest) if digest else DecisionLog()
 
 
 async def _queue(context: FactoryContext, state: State, branches: list[Branch], plan: Plan) -> Queue:
@@ -220,7 +237,12 @@ async def _merge(
         phase="integrate",
         name=f"wave-{wave}",
         task=f"Merge {', '.join(branch['task'] for branch in branches)}.",
-        material={"branches": list(given), "problem": problem},
+        material={
+            "branches": list(given),
+            "problem": problem,
+            "tasks": [{"id": task.id, "title": task.title, "files": list(task.files)} for task in plan.tasks],
+            "colleagues": [branch["note"] for branch in branches],
+        },
         report=WorkReport,
         files=ALL_FILES,
         base=base,

@@ -12,6 +12,8 @@ class WorkReport(Value):
 
     summary: str = Field(min_length=1)
     open_points: tuple[str, ...] = ()
+    decisions: tuple[str, ...] = Field(default=(), max_length=10)
+    """What specification and design left open and you settled, if others must keep to it; one sentence each."""
 
 
 class Reading(Value):

@@ -14,6 +14,8 @@ class Branch(TypedDict):
     problem: str
     note: str
     """What its agent tells colleagues."""
+    decisions: list[str]
+    """What it settled that others have to keep to."""
 
 
 class Return(TypedDict):
@@ -47,6 +49,8 @@ class State(TypedDict, total=False):
     """By task, for the present iteration."""
     notes: list[str]
     """What the agents of those tasks told."""
+    decisions: str
+    """The log of all iterations; missing while it is empty."""
     verdicts: str
     """Of the present iteration's commit."""
     claims: str
@@ -91,6 +95,7 @@ class TaskInput(TypedDict):
     problems: str | None
     notes: list[str]
     returned: Return | None
+    decisions: str | None
 
 
 class VisitInput(TypedDict):

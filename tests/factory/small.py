@@ -60,6 +60,7 @@ SCENARIOS = ScenarioSet(
         )
     )
 )  # fmt: skip
+DECISION = "Words are what white space separates."
 MANIFEST = """\
 kind = "cli"
 name = "Words"
@@ -103,7 +104,10 @@ def turn(conversation: Conversation, *, model: str) -> Turn:
 
 def _coder(conversation: Conversation, *, told: bool) -> Turn:
     if conversation.results("shell"):
-        return _finish({"summary": f"{conversation.agent} wrote it; the tests were run."})
+        return _finish({"summary": f"{conversation.agent} wrote it; the tests were run.", "decisions": [DECISION]})
+    assert conversation.agent != "bug-fixer" or f"T-1 of iteration 1: {DECISION}" in str(
+        conversation.material["decisions"]
+    )
     if conversation.results("write"):
         return Turn(calls=(Call(name="shell", arguments={"command": "chmod +x words && python3 -m pytest -q"}),))
     # An attempt that changes nothing would leave no commit to look at.
