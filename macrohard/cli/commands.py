@@ -169,6 +169,10 @@ def build(
         out=out and out.absolute(), ask=not yes, prompt=not yes and _person_is_there(), json=json,
         wait=settings.auto_resume,
     )  # fmt: skip
+    if run is not None and repo is not None:
+        raise RequestError("--run goes on with what the run began from: leave --repo out")
+    if repo is None and (include_changes or not branch):
+        raise RequestError("--include-changes and --no-branch belong to --repo PATH")
     if solo is not None:
         if given or run is not None:
             raise RequestError("--solo RUN takes the requirement of that run: leave TEXT, --file and --run out")
@@ -176,10 +180,6 @@ def build(
             settings, solo, wish, model=chosen_model(settings, model, ask=wish.prompt), caps=settings.caps
         )
         raise typer.Exit(code)
-    if run is not None and repo is not None:
-        raise RequestError("--run goes on with what the run began from: leave --repo out")
-    if repo is None and (include_changes or not branch):
-        raise RequestError("--include-changes and --no-branch belong to --repo PATH")
     if run is not None:
         code = drive.resume(settings, run, wish, requirement=requirement, add=Caps(), answers={})
         raise typer.Exit(code)
