@@ -55,7 +55,7 @@ PULL_REQUEST, PATCH = "pull-request.md", "changes.patch"
 TRIAL = "trial_of"
 """The option of a run that is no build, but one agent's trial."""
 MODEL_NOTICE = (
-    "The built-in model was used. It follows rules, and knows record-keeping web products only; "
+    "The built-in model was used. It follows rules, and knows record-keeping web products and services only; "
     "set MACROHARD_MODEL with a key or an address for a real one."
 )
 
@@ -153,6 +153,23 @@ class Factory:
         await self._store.forecast(run_id)
         return run_id
 
+    @asynccontextmanager
+    async def _begun_from(
+        self, existing: Existing | None
+    ) -> AsyncIterator[tuple[Repository | None, Provenance | None]]:
+        """A repository for a run that has no name yet, with what exists in it."""
+        if existing is None:
+            yield None, None
+            return
+        # Beside the runs, because it becomes part of one by being renamed.
+        self._settings.home.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix="begin-", dir=self._settings.home) as room:
+            repository = await Repository.create(Path(room) / "repository.git")
+            yield repository, await existing.take_in(repository)
+
+    async def _builtin_takes_part(self, model: str) -> bool:
+        return any(target.endpoint.base_url is None for target in chain(*(await self.targets(model)).values()))
+
     async def submit_solo(self, measure: str, *, model: str, caps: Caps) -> str:
         """Record a run that has one agent make what a team's run was asked for, graded by that run's scenarios.
 
@@ -173,23 +190,6 @@ class Factory:
         await self._store.budget(run_id).open(caps)
         await self._store.forecast(run_id)
         return run_id
-
-    @asynccontextmanager
-    async def _begun_from(
-        self, existing: Existing | None
-    ) -> AsyncIterator[tuple[Repository | None, Provenance | None]]:
-        """A repository for a run that has no name yet, with what exists in it."""
-        if existing is None:
-            yield None, None
-            return
-        # Beside the runs, because it becomes part of one by being renamed.
-        self._settings.home.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix="begin-", dir=self._settings.home) as room:
-            repository = await Repository.create(Path(room) / "repository.git")
-            yield repository, await existing.take_in(repository)
-
-    async def _builtin_takes_part(self, model: str) -> bool:
-        return any(target.endpoint.base_url is None for target in chain(*(await self.targets(model)).values()))
 
     async def _product_image(self, model: str) -> str:
         targets = chain(*(await self.targets(model)).values())

@@ -5,15 +5,7 @@ from collections.abc import Callable
 from macrohard.llm.builtin.artist import artist
 from macrohard.llm.builtin.coder import coder, integrator
 from macrohard.llm.builtin.conversation import Conversation, Turn, Unreadable
-from macrohard.llm.builtin.office import (
-    analyst,
-    designer,
-    manager,
-    planner,
-    reader,
-    scenario_reviewer,
-    scenario_writer,
-)
+from macrohard.llm.builtin.office import analyst, designer, manager, planner, reader, scenario_reviewer, scenario_writer
 from macrohard.llm.builtin.users import turn as visitor
 
 ARTIST = "media-artist"
