@@ -68,7 +68,9 @@ def test_openai_variables_serve_other_models(monkeypatch: pytest.MonkeyPatch) ->
     ("content", "complaint"),
     [
         pytest.param("iterations = 0", "iterations: Input should be greater than or equal to 1", id="out of range"),
-        pytest.param('iteratons = "4"', "there is no setting 'iteratons'; there are agents_folder, api_key,", id="unknown"),
+        pytest.param(
+            'iteratons = "4"', "there is no setting 'iteratons'; there are agents_folder, api_key,", id="unknown"
+        ),
         pytest.param("iterations = ", "is not valid TOML", id="no TOML"),
         pytest.param("[prices.x]\ninput = 'cheap'", "prices.x.input: Input should be a valid number", id="nested"),
         pytest.param(

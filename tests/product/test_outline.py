@@ -160,7 +160,7 @@ def test_what_cannot_be_seen_in_words_is_measured() -> None:
     )
     lines = outline_of(view("").model_copy(update={"measured": measured})).lines
     assert lines[1:] == (
-        "measured: table \"Tasks\" reaches 40 px beyond the window's right edge",
+        'measured: table "Tasks" reaches 40 px beyond the window\'s right edge',
         'measured: button "Save" is 18 px high',
         'measured: link "Help" overlaps "Menu" by 7 px',
     )
