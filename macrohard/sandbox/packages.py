@@ -82,7 +82,8 @@ _IN_VAIN: Final = re.compile(
 )
 """What package managers say where they reach nobody."""
 _NOT_THERE: Final = re.compile(
-    r"Could not install packages due to an OSError: \[Errno 30\]|npm (?:ERR!|error) code EROFS"
+    r"Could not install packages due to an OSError: \[Errno 30\]|npm (?:ERR!|error) (?:code EROFS|path /opt/)"
+    r"|Will not install to the user site because it will lack sys.path precedence"
 )
 
 Tell = Callable[[Fetched], Awaitable[None]]
