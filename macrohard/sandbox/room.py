@@ -306,14 +306,6 @@ class Room:
     async def kill_all(self) -> None:
         await self._ask("kill_all")
 
-    async def ping(self) -> None:
-        """Wait for an answer.
-
-        Raises:
-            SandboxUnavailable: none came.
-        """
-        await self._ask("ping")
-
     async def _ask(self, op: str) -> None:
         call = self._wire.open(op)
         try:
