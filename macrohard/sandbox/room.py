@@ -325,6 +325,8 @@ class Room:
 
     def _limit_in_words(self, ending: Ending) -> str | None:
         hits = ["pids"] if ending.errno == errno.EAGAIN else ending.hits
+        if not hits:
+            return None
         limits = self._definition.limits
         words = {
             "memory": f"killed: memory limit {limits.memory_mib} MiB",
