@@ -18,6 +18,7 @@ from macrohard.domain import (
     Artifacts,
     BudgetState,
     Caps,
+    Diagnosis,
     Forecast,
     JsonObject,
     RunOverview,
@@ -33,7 +34,7 @@ from macrohard.llm.limits.limiter import Limiters
 from macrohard.llm.target import ProbeResult, RoleTargets, Target
 from macrohard.report import pull_request, render
 from macrohard.sandbox import build_images, choose_provider, clearing_away, prune
-from macrohard.sandbox.packages import Packages, ask_hosts, ask_registries
+from macrohard.sandbox.packages import Packages
 from macrohard.sandbox.places import places_here, warm_beside
 from macrohard.sandbox.pool import PooledProvider
 from macrohard.sandbox.registries import Registries
@@ -60,26 +61,9 @@ MODEL_NOTICE = (
 )
 
 
-REGISTRY_SECONDS = 10.0
-PACKAGES_OFF = (
-    "off: sandboxes have no way out, and products are built from what the images hold; "
-    "`packages = true` in the table [sandboxes] of the settings lets them install from this machine's registries"
-)
 ALLOWED_NOTICE = (
     "Sandboxes can send anything to {hosts}, as the settings allow it; it is encrypted, so nobody sees what it was."
 )
-
-
-class Diagnosis(Value):
-    """One thing that was checked about this installation."""
-
-    check: str
-    ok: bool
-    needed: bool = True
-    """False: something else does as well, or it is made when it is first used."""
-    detail: str
-    advice: str = ""
-    """What to do if it is not well."""
 
 
 class Probe(Value):
@@ -436,6 +420,7 @@ class Factory:
     async def diagnose(self) -> tuple[Diagnosis, ...]:
         """What this installation can and cannot do."""
         from macrohard.sandbox import diagnose
+        from macrohard.sandbox.packages import diagnose_ways_out
 
         rows = [Diagnosis(check="database", ok=True, detail=self._store.describe())]
         try:
@@ -454,11 +439,10 @@ class Factory:
         kept = f"what models say in a run is kept in {self._settings.home / 'runs'}"
         off = "what models say is not kept, so runs cannot be replayed"
         rows.append(Diagnosis(check="recording", ok=True, detail=kept if self._settings.record else off))
-        rows += await _ways_out(self._settings.sandboxes)
         wish = self._settings.sandboxes
+        rows += await diagnose_ways_out(packages=wish.packages, allow=wish.allow)
         for row in await diagnose(home=self._settings.home, required=wish.required, runtime=wish.runtime):
-            needed = row.check == "a sandbox can be had"
-            rows.append(Diagnosis(check=row.check, ok=row.ok, needed=needed, detail=row.detail, advice=row.advice))
+            rows.append(row.model_copy(update={"needed": row.check == "a sandbox can be had"}))
         return tuple(rows)
 
     async def targets(self, run_model: str) -> RoleTargets:
@@ -611,38 +595,6 @@ def _packages(wish: SandboxSettings) -> Packages | None:
     if not wish.packages and not wish.allow:
         return None
     return Packages(None if wish.packages else Registries(pypi=(), npm=()), hosts=frozenset(wish.allow))
-
-
-async def _ways_out(wish: SandboxSettings) -> list[Diagnosis]:
-    """What sandboxes of these settings can reach, and whether it answers."""
-    rows = []
-    if wish.packages:
-        found = await ask_registries(seconds=REGISTRY_SECONDS)
-        rows = [
-            Diagnosis(
-                check=f"packages from {each.asked}",
-                ok=not each.problem,
-                needed=False,
-                detail=each.problem or "products can install them; it answers",
-                advice="compare with `pip config list` and `npm config list`, which Macrohard follows",
-            )
-            for each in found
-        ]
-        if not found:
-            nowhere = "pip and npm of this machine are configured for no registry, or are not installed"
-            advice = "configure them, or take `packages = true` out of the table [sandboxes]"
-            rows = [Diagnosis(check="packages", ok=False, needed=False, detail=nowhere, advice=advice)]
-    rows += [
-        Diagnosis(
-            check=f"sandboxes can reach {each.asked}",
-            ok=not each.problem,
-            needed=False,
-            detail=each.problem or "it answers; what is sent there is encrypted, so that nobody sees it",
-            advice="only hosts with public addresses can be reached; else take it out of `allow` in [sandboxes]",
-        )
-        for each in await ask_hosts(wish.allow)
-    ]
-    return rows or [Diagnosis(check="packages", ok=True, detail=PACKAGES_OFF)]
 
 
 def _commit(overview: RunOverview, iteration: int | None) -> str:

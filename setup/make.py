@@ -124,6 +124,9 @@ LIBATOMIC = Need("libatomic1", "Playwright, which drives the tests' browser, is 
 GVISOR = Need("runsc", "gVisor, the strongest sandbox that is tested", has_gvisor, backported=True)
 POSTGRESQL = Need("postgresql", "the tests run on it as well as on SQLite", has_postgresql)
 
+FIRST_HALF = ("tests/factory", "tests/cli", "tests/product")
+"""Of the tests: what takes about as long as all others."""
+
 NEEDS = {
     "build": (GIT, ENGINE, BASE),
     "test": (GIT, ENGINE, BASE, BUBBLEWRAP, CHROMIUM, LIBATOMIC, POSTGRESQL, GVISOR),
@@ -360,11 +363,33 @@ def test() -> int:
         ["lint-imports"],
     )
     failed = [check for check in checks if not passes([str(programs / check[0]), *check[1:]])]
-    # Made once: with ARGS='-n 2 --dist loadfile' tests of different files run side by side.
-    logged("making the sandboxes' images", [str(PYTHON), "-m", "macrohard", "sandboxes", "build", *IMAGES])
+    # Made once, because tests run side by side.
+    for engine, names in (("docker", IMAGES), ("bubblewrap", ("base", "browser"))):
+        build = [str(PYTHON), "-m", "macrohard", "sandboxes", "build", "--sandbox", engine, *names]
+        logged(f"making the sandboxes' images for {engine}", build)
     arguments = shlex.split(os.environ.get("ARGS", ""))
-    tests = subprocess.run([str(PYTHON), "-m", "pytest", *arguments], cwd=ROOT, env=without_ours()).returncode
-    return 1 if failed else tests
+    return 1 if failed else tests(arguments)
+
+
+def tests(arguments: Sequence[str]) -> int:
+    """All tests in two halves side by side, each always in the same order; or those that the arguments name."""
+    pytest = [str(PYTHON), "-m", "pytest"]
+    if arguments:
+        return subprocess.run([*pytest, *arguments], cwd=ROOT, env=without_ours()).returncode
+    folders = [str(path.parent.relative_to(ROOT)) for path in sorted((ROOT / "tests").glob("*/__init__.py"))]
+    rest = [folder for folder in folders if folder not in FIRST_HALF]
+    with tempfile.TemporaryFile() as said:
+        aside = subprocess.Popen([*pytest, *rest], cwd=ROOT, env=without_ours(), stdout=said, stderr=said)
+        try:
+            first = subprocess.run([*pytest, *FIRST_HALF], cwd=ROOT, env=without_ours()).returncode
+            second = aside.wait()
+        finally:
+            aside.kill()
+            said.seek(0)
+            sys.stdout.flush()
+            shutil.copyfileobj(said, sys.stdout.buffer)
+            sys.stdout.flush()
+    return first or second
 
 
 def passes(command: Sequence[str]) -> bool:

@@ -3,10 +3,11 @@
 import sys
 from typing import Literal
 
-from macrohard.assembly import Diagnosis, Probe, open_factory
+from macrohard.assembly import Probe, open_factory
 from macrohard.cli.drive import output, until_interrupted
 from macrohard.cli.models import print_probes, probes_as_json, usable
 from macrohard.cli.terminal import one_line, printable
+from macrohard.domain import Diagnosis
 from macrohard.domain.printable import printable_json
 from macrohard.errors import RequestError
 from macrohard.settings import Settings

@@ -14,6 +14,7 @@ from macrohard.domain.budget import (
     Spent,
 )
 from macrohard.domain.design import Command, Control, Design, Look, Route, Screen
+from macrohard.domain.diagnosis import Diagnosis
 from macrohard.domain.isolation import TIERS, Tier, at_least
 from macrohard.domain.overview import (
     CriterionState,
@@ -75,6 +76,7 @@ __all__ = [
     "Decision",
     "DemoFilm",
     "Design",
+    "Diagnosis",
     "Exclusion",
     "Fetched",
     "Finding",

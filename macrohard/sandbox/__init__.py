@@ -1,7 +1,7 @@
 """Sandboxes: locked rooms in which everything that agents write is run."""
 
 from macrohard.sandbox.bubblewrap import BubblewrapProvider
-from macrohard.sandbox.choice import Diagnosis, Engine, build_images, choose_provider, diagnose, prune
+from macrohard.sandbox.choice import Engine, build_images, choose_provider, diagnose, prune
 from macrohard.sandbox.contract import (
     LIBRARIES,
     OUTPUT_LIMIT_BYTES,
@@ -31,7 +31,6 @@ __all__ = [
     "BuiltImage",
     "Command",
     "CommandResult",
-    "Diagnosis",
     "DockerProvider",
     "Engine",
     "ListedImage",

@@ -377,11 +377,6 @@ class Broker:
         return _Client(version=self._version, timeout=silence_seconds, **self._settings)
 
 
-async def connect_engine() -> docker.APIClient:
-    """A bare client, for those who compare with the engine itself: tests and measurements."""
-    return (await Broker.connect())._client
-
-
 def _runc_version(client: docker.APIClient) -> str:
     for part in client.version().get("Components") or ():
         if part.get("Name") == "runc":

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-from macrohard.domain import TIERS, Tier, Value, at_least
+from macrohard.domain import TIERS, Diagnosis, Tier, at_least
 from macrohard.errors import RequestError, SandboxUnavailable
 from macrohard.sandbox import definition as definitions
 from macrohard.sandbox.broker import Broker
@@ -33,16 +33,6 @@ TIER_ADVICE: Final[dict[Tier, str]] = {
     "bubblewrap": ADVICE["bubblewrap"],
 }
 """How to get sandboxes of each tier on Debian 12."""
-
-
-class Diagnosis(Value):
-    """One row of what `macrohard doctor` shows."""
-
-    check: str
-    ok: bool
-    detail: str
-    advice: str
-    """What to do about it; empty if nothing."""
 
 
 async def choose_provider(

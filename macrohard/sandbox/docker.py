@@ -12,7 +12,7 @@ from macrohard.domain import Tier
 from macrohard.errors import SandboxUnavailable
 from macrohard.sandbox import definition as definitions
 from macrohard.sandbox import guest
-from macrohard.sandbox.broker import LABEL, Broker, EngineFacts, Held, Patience, connect_engine
+from macrohard.sandbox.broker import LABEL, Broker, EngineFacts, Held, Patience
 from macrohard.sandbox.channel import Wire
 from macrohard.sandbox.contract import WORKSPACE, SandboxSpec
 from macrohard.sandbox.definition import HOME, TEMPORARY, WRITABLE, Limits, SandboxDefinition
@@ -21,9 +21,7 @@ from macrohard.sandbox.packages import BRIDGE, Packages, WayOut
 from macrohard.sandbox.room import Room, uncancelled
 from macrohard.sandbox.runtimes import NOTICES, PROBE_SECONDS, candidates, kill_left_over, tier_of
 from macrohard.sandbox.snapshots import Snapshots
-from macrohard.sandbox.template import Template, audit
-
-__all__ = ["DockerProvider", "Patience", "audit", "connect_engine"]
+from macrohard.sandbox.template import Template
 
 INODES_PER_MIB: Final = 128
 START_SECONDS: Final = 60

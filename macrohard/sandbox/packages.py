@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
 
-from macrohard.domain import Fetched, HostReached, PackageFile, RefusedRequest, Value
+from macrohard.domain import Diagnosis, Fetched, HostReached, PackageFile, RefusedRequest, Value
 from macrohard.errors import SandboxUnavailable
 from macrohard.sandbox.clients import configured
 from macrohard.sandbox.contract import SandboxSpec
@@ -73,6 +73,11 @@ SEALED: Final = (
     "there is no way out any more, also where packages are allowed: only the install command fetches, and what it "
     "installed is all that the product and its tests have"
 )
+REGISTRY_SECONDS: Final = 10.0
+NO_WAY_OUT: Final = (
+    "off: sandboxes have no way out, and products are built from what the images hold; "
+    "`packages = true` in the table [sandboxes] of the settings lets them install from this machine's registries"
+)
 REFUSED_AT_MOST: Final = 200
 """Different refusals that are told one by one."""
 _IN_VAIN: Final = re.compile(
@@ -82,7 +87,8 @@ _IN_VAIN: Final = re.compile(
 )
 """What package managers say where they reach nobody."""
 _NOT_THERE: Final = re.compile(
-    r"Could not install packages due to an OSError: \[Errno 30\]|npm (?:ERR!|error) code EROFS"
+    r"Could not install packages due to an OSError: \[Errno 30\]|npm (?:ERR!|error) (?:code EROFS|path /opt/)"
+    r"|Will not install to the user site because it will lack sys.path precedence"
 )
 
 Tell = Callable[[Fetched], Awaitable[None]]
@@ -277,3 +283,35 @@ def _summed(requests: list[PackageRequest]) -> Fetched:
         hosts=tuple(hosts.values()),
         notes=tuple(dict.fromkeys(each.detail for each in given if each.detail)),
     )
+
+
+async def diagnose_ways_out(*, packages: bool, allow: Sequence[str]) -> tuple[Diagnosis, ...]:
+    """What sandboxes can reach, where a person allows packages or hosts, and whether it answers; raises nothing."""
+    rows: list[Diagnosis] = []
+    if packages:
+        found = await ask_registries(seconds=REGISTRY_SECONDS)
+        rows = [
+            Diagnosis(
+                check=f"packages from {each.asked}",
+                ok=not each.problem,
+                needed=False,
+                detail=each.problem or "products can install them; it answers",
+                advice="compare with `pip config list` and `npm config list`, which Macrohard follows",
+            )
+            for each in found
+        ]
+        if not found:
+            nowhere = "pip and npm of this machine are configured for no registry, or are not installed"
+            advice = "configure them, or take `packages = true` out of the table [sandboxes]"
+            rows = [Diagnosis(check="packages", ok=False, needed=False, detail=nowhere, advice=advice)]
+    rows += [
+        Diagnosis(
+            check=f"sandboxes can reach {each.asked}",
+            ok=not each.problem,
+            needed=False,
+            detail=each.problem or "it answers; what is sent there is encrypted, so that nobody sees it",
+            advice="only hosts with public addresses can be reached; else take it out of `allow` in [sandboxes]",
+        )
+        for each in await ask_hosts(allow)
+    ]
+    return tuple(rows) or (Diagnosis(check="packages", ok=True, detail=NO_WAY_OUT),)

@@ -306,14 +306,6 @@ class Room:
     async def kill_all(self) -> None:
         await self._ask("kill_all")
 
-    async def ping(self) -> None:
-        """Wait for an answer.
-
-        Raises:
-            SandboxUnavailable: none came.
-        """
-        await self._ask("ping")
-
     async def _ask(self, op: str) -> None:
         call = self._wire.open(op)
         try:
@@ -333,6 +325,8 @@ class Room:
 
     def _limit_in_words(self, ending: Ending) -> str | None:
         hits = ["pids"] if ending.errno == errno.EAGAIN else ending.hits
+        if not hits:
+            return None
         limits = self._definition.limits
         words = {
             "memory": f"killed: memory limit {limits.memory_mib} MiB",

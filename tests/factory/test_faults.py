@@ -63,7 +63,10 @@ class Build:
         self.home.mkdir()
         text = SETTINGS.format(base_url=self.endpoint.base_url, input=INPUT_TICKS / 1e4, output=OUTPUT_TICKS / 1e4)
         (self.home / "settings.toml").write_text(text)
-        async with open_factory(load_settings(home=self.home), sandbox="auto") as factory:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("MACROHARD_SETTINGS", str(self.home / "settings.toml"))
+            settings = load_settings(home=self.home)
+        async with open_factory(settings, sandbox="auto") as factory:
             self.run_id = await factory.submit(
                 REQUIREMENT, model="m@faulty", caps=Caps(usd=50.0), iterations=2, ask=False
             )

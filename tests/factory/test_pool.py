@@ -46,6 +46,23 @@ async def test_runs_side_by_side_and_one_after_the_other_use_one_pool(
     assert await asyncio.to_thread(containers, tmp_path) == ""
 
 
+async def test_going_on_in_weaker_sandboxes_is_said_and_recorded(tmp_path: Path) -> None:
+    """Also before any is opened: at the cap on calls the run pauses twice."""
+    settings, caps = load_settings(home=tmp_path), Caps(usd=1.0, calls=1)
+    run_id, told = "", list[tuple[str, ...]]()
+    for sandbox in ("docker", "bubblewrap"):
+        async with open_factory(settings, sandbox=sandbox) as factory:
+            run_id = run_id or await factory.submit("a list", model="builtin", caps=caps, iterations=1, ask=False)
+            paused = await factory.carry_out(run_id, out=None, observe=print)
+            assert paused.summary.status == "paused"
+            told.append(tuple(notice for notice in paused.notices if "goes on in weaker ones" in notice))
+    before, after = told
+    assert (before, len(after)) == ((), 1)
+    first, second = paused.sandbox_tiers
+    assert f"in {first} sandboxes before, and goes on in weaker ones ({second}" in after[0]
+    assert (second, paused.sandbox_tier) == ("bubblewrap", "bubblewrap")
+
+
 @pytest.mark.parametrize(
     ("model", "sandboxes", "image"),
     [

@@ -154,6 +154,13 @@ async def test_what_the_browser_itself_says_is_told(hostile: Pod) -> None:
     assert 'the browser says at the focused field: "Please fill out this field."' in said
 
 
+async def test_what_gets_the_focus_by_itself_has_it_when_it_is_looked_at(hostile: Pod) -> None:
+    async with hostile.browser.visit() as visit:
+        for _ in range(10):
+            await open_page(visit, "/focus")
+            assert 'textbox "Name" (focused)' in outline_of(await visit.look()).lines[-1]
+
+
 async def test_visits_know_nothing_of_each_other_and_run_at_once(hostile: Pod) -> None:
     async def one(path: str, text: str) -> None:
         async with hostile.browser.visit() as visit:

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
+from docker.utils import kwargs_from_env
 
 from macrohard.errors import SandboxUnavailable
 from macrohard.sandbox import DockerProvider, SandboxSpec, build_images
-from macrohard.sandbox.broker import connect_engine
 from macrohard.sandbox.owner import Owner, installation, this_process
 from macrohard.sandbox.template import Template, audit
 
@@ -119,7 +120,7 @@ def test_no_answer_does_not(found: dict[str, Any]) -> None:
 
 
 async def test_the_dead_are_cleared_away_and_nothing_else(tmp_path: Path) -> None:
-    engine = await connect_engine()
+    engine = docker.APIClient(version="auto", **kwargs_from_env())
     built = await build_images(["base"], engine="docker", progress=print)
     me = this_process()
     dead = me.model_copy(update={"started": "1"})

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
 
@@ -109,3 +110,36 @@ async def test_a_private_folder_of_the_user_can_be_worked_in(sandbox: Sandbox) -
 async def test_a_command_without_input_finds_nothing_to_read(sandbox: Sandbox) -> None:
     assert (await sandbox.run("cat; readlink /proc/self/fd/0", timeout_seconds=10)).stdout == "/dev/null\n"
     assert (await sandbox.run("cat", timeout_seconds=10, input=b"given")).stdout == "given"
+
+
+HUNTER = """
+import os, signal, sys
+number = int(sys.argv[1])
+while True:
+    for name in os.listdir("/proc"):
+        try:
+            if name.isdigit() and open(f"/proc/{name}/comm").read() == "supervisor\\n":
+                os.kill(int(name), number)
+                print(name, flush=True)
+        except OSError:
+            pass
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+async def test_a_command_that_hunts_supervisors_harms_only_its_neighbours(
+    sandbox: Sandbox, number: signal.Signals
+) -> None:
+    await sandbox.write({PurePosixPath("hunter.py"): HUNTER.encode()})
+    hunter = await sandbox.spawn(f"exec python3 hunter.py {number.value} > caught")
+    codes = {0}
+    async with asyncio.timeout(60):
+        while 137 not in codes:
+            codes.add((await sandbox.run(("true",), timeout_seconds=0.5)).exit_code)
+    assert codes == {0, 137}
+    await hunter.kill()
+    assert await hunter.wait() == 137
+    # What was caught is free again or gone, and what comes next is not touched by it.
+    for _ in range(4):
+        assert (await sandbox.run(("true",), timeout_seconds=5)).exit_code == 0
+    assert (await sandbox.run("ps -eo args= | grep '[h]unter.py'", timeout_seconds=5)).exit_code == 1

@@ -74,8 +74,10 @@ async def test_packages_are_installed_without_a_network_and_the_next_time_withou
             assert result.stderr.count("Read-only file system") + result.stderr.count("busy") == 3
             assert "Failed to connect" in result.stderr
             assert [each.count for each in heard[1].refused] == [1] * 4
-            shared = await sandbox.run("pip install -q greeting", timeout_seconds=60)
-            assert shared.exit_code == 1
+            beside = await sandbox.run("pip install -q greeting && python3 -c 'import greeting'", timeout_seconds=60)
+            assert (beside.exit_code, beside.stdout, beside.hint) == (0, "hello from a wheel\n", None)
+            shared = await sandbox.run("npm install --global @test/greeting", timeout_seconds=60)
+            assert shared.exit_code != 0
             assert shared.hint is not None
             assert "python3 -m venv .venv" in shared.hint
             missing = await sandbox.run("pip install -q no-such-thing", timeout_seconds=60)

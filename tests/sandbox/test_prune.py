@@ -7,9 +7,10 @@ from typing import Any
 
 import docker
 import pytest
+from docker.utils import kwargs_from_env
 
 from macrohard.sandbox import Pruned, build_images
-from macrohard.sandbox.broker import Broker, connect_engine
+from macrohard.sandbox.broker import Broker
 from macrohard.sandbox.definition import load
 from macrohard.sandbox.prune import prune_folders, prune_images
 from tests.sandbox.fault_proxy import Fault, fault_proxy
@@ -22,7 +23,7 @@ NOT_OURS = ("macrohard/test:latest", "other/base:0000000000000003", f"{BASE}:min
 @pytest.fixture
 async def engine() -> AsyncIterator[docker.APIClient]:
     """The real one, asked for before the other takes its place."""
-    client = await connect_engine()
+    client = docker.APIClient(version="auto", **kwargs_from_env())
     yield client
     client.close()
 

@@ -177,6 +177,13 @@ globalThis.macrohard ??= (() => {
   }
 
   return {
+    // What is to have the focus gets it when the page is drawn; a page that nobody sees may never be.
+    drawn: () =>
+      new Promise((done) => {
+        requestAnimationFrame(() => setTimeout(done));
+        setTimeout(done, 1000);
+      }),
+
     text: () => textOf(document.body),
 
     sees: (text, row) => {

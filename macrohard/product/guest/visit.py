@@ -376,6 +376,7 @@ class Visit:
 
     async def look(self) -> dict[str, Any]:
         """The page as assistive technology tells it; references hold until the next look."""
+        await self.ask("macrohard.drawn().then(() => null)")
         page = self.page
         return {
             "address": self.address,

@@ -51,7 +51,6 @@ class Guest:
         self._operations: dict[str, Callable[..., None]] = {
             "start": self._start,
             "connect": self._connect,
-            "ping": self._ping,
             "kill": self._kill,
             "kill_all": self._kill_all,
         }
@@ -109,9 +108,6 @@ class Guest:
 
     def _connect(self, channel: int, *, port: int) -> None:
         Connection(self._context, channel, port)
-
-    def _ping(self, channel: int) -> None:
-        self._context.link.answer(channel)
 
     def _kill(self, channel: int, *, target: int) -> None:
         job = self._context.jobs.get(target)

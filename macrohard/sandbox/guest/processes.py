@@ -12,7 +12,6 @@ import resource
 import signal
 import socket
 import struct
-import subprocess
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -186,28 +185,29 @@ class _Supervising:
         return main
 
     def _spawn(self, order: dict[str, Any], descriptors: tuple[int, ...]) -> int:
-        """Start a command; by a fork in which no Python runs, which would copy most of this process's memory."""
-        # As the user, who may go where root without its privileges may not; but still nobody whom the user can signal.
-        os.seteuid(self._user.number)
+        """Start a command without a fork, which would copy most of this process's memory.
+
+        The kernel lets a child that shares our memory drop to the real user, so that is the user for this moment: the
+        only one in which a command can signal a supervisor, and then it is its own or one that starts its neighbour.
+        """
+        user = self._user.number
+        environment = self._environment | order["environment"]
         try:
+            # As the user, who may go where root without its privileges may not.
+            os.setresuid(user, user, 0)
             os.chdir(order["directory"])
+            program = _found(order["words"][0], environment)
+            os.setresuid(user, 0, 0)
+            return os.posix_spawn(
+                program,
+                order["words"],
+                environment,
+                file_actions=[(os.POSIX_SPAWN_DUP2, their, number) for number, their in enumerate(descriptors)],
+                resetids=True,
+                setsid=True,
+            )
         finally:
-            os.seteuid(0)
-        stdin, stdout, stderr = descriptors
-        process = subprocess.Popen(
-            order["words"],
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            env=self._environment | order["environment"],
-            user=self._user.number,
-            start_new_session=True,
-            restore_signals=False,
-            close_fds=False,
-        )
-        # It is waited for together with what it leaves behind.
-        process.returncode = 0
-        return process.pid
+            os.setresuid(0, 0, 0)
 
     def _be_main(self, order: dict[str, Any], descriptors: tuple[int, ...]) -> NoReturn:
         try:
@@ -243,6 +243,21 @@ class _Supervising:
 
     def _say(self, *words: int | None) -> None:
         self._socket.sendall(b"".join(word.to_bytes(4, "big") for word in words if word is not None))
+
+
+def _found(program: str, environment: dict[str, str]) -> str:
+    """Where the real user has a program of this name.
+
+    Raises:
+        FileNotFoundError: nowhere.
+    """
+    if "/" in program:
+        return program
+    for folder in environment.get("PATH", os.defpath).split(":"):
+        path = f"{folder or '.'}/{program}"
+        if os.access(path, os.X_OK) and not os.path.isdir(path):
+            return path
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
 
 
 def live_processes() -> Iterator[tuple[int, int]]:

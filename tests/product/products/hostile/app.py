@@ -30,6 +30,8 @@ PAGES = {
     "<label>Must <input required></label>",
     "/stream": '<h1>Stream</h1><script>new EventSource("/events")</script>',
     "/required": '<h1>Required</h1><form><label>Name <input name="name" required></label><button>Save</button></form>',
+    "/focus": "<h1>Focus</h1><form></form><script>onload = () => setTimeout(() => "
+    "document.forms[0].innerHTML = '<label>Name <input autofocus></label>')</script>",
     "/halves": "<h1>Halves</h1><p id=said></p><script>said.textContent = 'nul \\0 half \\ud83d end'</script>",
     "/online": "<h1>Online</h1><script>document.write(navigator.onLine ? 'connected' : 'offline')</script>",
     "/tampering": "<h1>Tampering</h1><script>Element.prototype.checkVisibility = () => true;"
