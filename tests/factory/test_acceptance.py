@@ -87,7 +87,7 @@ def context_with(root: Path, model: ScriptedModel, transcripts: Transcripts) -> 
         "transcripts": transcripts,
         "artifacts": MemoryArtifacts(),
         "emit": hears,
-        "budget": SimpleNamespace(session=lambda session_id: nullcontext()),
+        "budget": SimpleNamespace(session=lambda session_id, parent: nullcontext()),
     }
     rest = {name: None for name in FactoryContext.__dataclass_fields__ if name not in needed}
     return FactoryContext(**cast(Any, needed | rest))
