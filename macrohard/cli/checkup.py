@@ -6,9 +6,9 @@ from typing import Literal
 from macrohard.assembly import Probe, open_factory
 from macrohard.cli.drive import output, until_interrupted
 from macrohard.cli.models import print_probes, probes_as_json, usable
+from macrohard.cli.options import print_json
 from macrohard.cli.terminal import one_line, printable
 from macrohard.domain import Diagnosis
-from macrohard.domain.printable import printable_json
 from macrohard.errors import RequestError
 from macrohard.settings import Settings
 
@@ -23,7 +23,7 @@ def check_up(settings: Settings, which: Literal["new", "all", "none"], *, as_jso
     rows, probes = until_interrupted(_found(settings, which))
     if as_json:
         told = {"checks": [row.model_dump(mode="json") for row in rows], "models": probes_as_json(probes)}
-        print(printable_json(told), flush=True)
+        print_json(told)
     else:
         for row in rows:
             mark = "✓" if row.ok else "✗" if row.needed else "–"

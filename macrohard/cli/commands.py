@@ -8,8 +8,19 @@ import typer
 
 from macrohard import __version__
 from macrohard.cli import limits
+from macrohard.cli.options import (
+    EndpointArgument,
+    IterationOption,
+    JsonOption,
+    RequireTierOption,
+    RunArgument,
+    SandboxOption,
+    WaitOption,
+    print_json,
+)
 from macrohard.cli.replay import EXIT_CODES as REPLAY_EXIT_CODES
 from macrohard.cli.replay import replay
+from macrohard.cli.sandboxes import sandboxes
 from macrohard.cli.staff import app as agents
 
 if TYPE_CHECKING:
@@ -29,7 +40,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-sandboxes = typer.Typer(help="The locked rooms in which products are built and run.", no_args_is_help=True)
 keys = typer.Typer(help="Keys of endpoints: where they come from, and the system's keyring.", no_args_is_help=True)
 model = typer.Typer(help="The model that comes with Macrohard.", no_args_is_help=True)
 app.add_typer(sandboxes, name="sandboxes")
@@ -38,37 +48,6 @@ app.add_typer(keys, name="keys")
 app.add_typer(model, name="model")
 
 app.command(epilog=REPLAY_EXIT_CODES)(replay)
-
-SandboxOption = Annotated[
-    Literal["auto", "docker", "bubblewrap"] | None,
-    typer.Option(help="What isolates products from this machine: auto, docker, bubblewrap.", metavar="KIND"),
-]
-RequireTierOption = Annotated[
-    Literal["microvm", "gvisor", "runc+userns", "runc", "bubblewrap"] | None,
-    typer.Option(
-        help="Run nothing in weaker sandboxes: microvm, gvisor, runc+userns, runc, bubblewrap; see doctor.",
-        metavar="TIER",
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-NamesArgument = Annotated[
-    list[str] | None,
-    typer.Argument(help="Images, by their names in `macrohard sandboxes list`.", metavar="NAME", show_default=False),
-]
-EndpointArgument = Annotated[str, typer.Argument(help="The endpoint's name, e.g. xai.", metavar="ENDPOINT")]
-RunArgument = Annotated[str, typer.Argument(help="A run's id, or its beginning.", metavar="RUN")]
-IterationOption = Annotated[
-    int | None,
-    typer.Option(help="What stood at the end of that iteration, kept or not; `show` lists them.", min=1, metavar="N"),
-]
-WaitOption = Annotated[
-    bool | None,
-    typer.Option(
-        "--wait/--no-wait",
-        help="When its model has no room, sleep until it may have, and go on; or pause. The setting auto_resume.",
-        show_default=False,
-    ),
-]
 
 
 def _version(wanted: bool) -> None:
@@ -272,7 +251,7 @@ def runs(
 
     found = asyncio.run(listed(_settings()))
     if json:
-        _print_json([run.model_dump(mode="json") for run in found])
+        print_json([run.model_dump(mode="json") for run in found])
         return
     print_runs(found, output())
 
@@ -297,7 +276,7 @@ def show(run: RunArgument, json: JsonOption = False) -> None:
     overview, recording = asyncio.run(looked_up(_settings()))
     if json:
         kept = None if recording is None else str(recording)
-        _print_json({**as_json(overview), "recording": kept, "overview": overview.model_dump(mode="json")})
+        print_json({**as_json(overview), "recording": kept, "overview": overview.model_dump(mode="json")})
         return
     print_details(overview, output())
     print_costs(overview, output())
@@ -400,7 +379,7 @@ def models(json: JsonOption = False) -> None:
 
     found = asyncio.run(looked_up(_settings()))
     if json:
-        _print_json(roles_as_json(found))
+        print_json(roles_as_json(found))
         return
     print_roles(found, output())
 
@@ -421,7 +400,7 @@ def list_keys(json: JsonOption = False) -> None:
 
     states = key_states(_settings())
     if json:
-        _print_json([state.model_dump() for state in states])
+        print_json([state.model_dump() for state in states])
         return
     print_keys(states, output())
 
@@ -432,68 +411,6 @@ def remove_key(endpoint: EndpointArgument) -> None:
     from macrohard.cli import keys
 
     keys.remove_key(_settings(), endpoint)
-
-
-@sandboxes.command(name="build")
-def build_sandboxes(names: NamesArgument = None, sandbox: SandboxOption = None) -> None:
-    """Make the images that are missing, all of them or those named, so that the first build need not."""
-    from macrohard.cli import images
-    from macrohard.settings import load_settings
-
-    images.build(names or [], engine=load_settings(sandbox=sandbox).sandbox)
-
-
-@sandboxes.command(name="list")
-def list_sandboxes(json: JsonOption = False) -> None:
-    """List the images that are here or could be built: size, age, use, and what for."""
-    from macrohard.cli import images
-
-    found = images.listed()
-    if json:
-        _print_json({"images": [image.model_dump(mode="json") for image in found]})
-        return
-    images.print_images(found)
-
-
-@sandboxes.command(name="save")
-def save_sandboxes(
-    file: Annotated[Path, typer.Argument(help="A new file, e.g. macrohard-images.tar.", metavar="FILE")],
-    names: NamesArgument = None,
-) -> None:
-    """Write images to a file, for a machine without a network; without names, all that are built.
-
-    What an image is built on goes with it, and what images share is in the file once. It holds what went into the
-    images, so also this machine's certificates and package sources.
-    """
-    from macrohard.cli import images
-
-    images.save(file, names or [])
-
-
-@sandboxes.command(name="load")
-def load_sandboxes(
-    file: Annotated[Path, typer.Argument(help="What `macrohard sandboxes save` wrote.", metavar="FILE")],
-) -> None:
-    """Take images from a file that `macrohard sandboxes save` wrote elsewhere.
-
-    A file that names anything but images of this version is refused. What is in the images cannot be checked: load
-    only a file that you, or somebody you trust, saved, because products and their tests run in what it brings.
-    """
-    from macrohard.cli import images
-
-    images.load(file)
-
-
-@sandboxes.command(name="prune")
-def prune_sandboxes() -> None:
-    """Remove sandbox images made for definitions that have changed since, and snapshots unused for a day."""
-    from macrohard.assembly import prune_sandboxes as prune_all
-    from macrohard.cli.drive import until_interrupted
-    from macrohard.cli.terminal import one_line
-
-    lines = until_interrupted(prune_all(_settings(), tell=lambda text: print(one_line(text, 200), file=sys.stderr)))
-    for line in lines or ("nothing to remove",):
-        print(line)
 
 
 @model.command(name="serve")
@@ -518,12 +435,6 @@ def _settings() -> "Settings":
 
 def _person_is_there() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def _print_json(value: object) -> None:
-    from macrohard.domain.printable import printable_json
-
-    print(printable_json(value), flush=True)
 
 
 def _required(tier: str | None) -> dict[str, str] | None:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 
+from macrohard.cli.options import print_json
 from macrohard.cli.parking import wait_until
 from macrohard.cli.result import as_json, open_questions, print_result
 from macrohard.cli.terminal import printable
 from macrohard.domain import EXIT_CODES, Caps, Question, RunOverview, RunStatus
-from macrohard.domain.printable import printable_json
 from macrohard.errors import LimitExceeded, MacrohardError, RequestError, StoreUnavailable
 from macrohard.settings import Settings
 
@@ -293,7 +293,7 @@ def _answers(run_id: str, questions: tuple[Question, ...]) -> dict[str, str]:
 def tell(overview: RunOverview, *, as_object: bool) -> None:
     """Print the result on standard output."""
     if as_object:
-        print(printable_json(as_json(overview)), flush=True)
+        print_json(as_json(overview))
         return
     print_result(overview, output())
 

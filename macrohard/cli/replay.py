@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from macrohard.cli.options import JsonOption, SandboxOption, print_json
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -38,20 +40,16 @@ def replay(
         Literal["stop", "go-on"],
         typer.Option(help="What to do at a request that is not as recorded: stop, or answer as recorded and go on."),
     ] = "go-on",
-    sandbox: Annotated[
-        Literal["auto", "docker", "bubblewrap"] | None,
-        typer.Option(help="What isolates products from this machine: auto, docker, bubblewrap.", metavar="KIND"),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    sandbox: SandboxOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Run a recorded run again, without a model, and say where it departs from what was recorded."""
     from macrohard.cli.drive import output, until_interrupted
-    from macrohard.domain.printable import printable_json
     from macrohard.settings import load_settings
 
     replayed = until_interrupted(_replayed(load_settings(sandbox=sandbox), run, check, on_departure))
     if json:
-        print(printable_json(replayed.model_dump(mode="json")), flush=True)
+        print_json(replayed.model_dump(mode="json"))
     else:
         print_replayed(replayed, output())
     raise typer.Exit(DEPARTED if replayed.departures else 0)

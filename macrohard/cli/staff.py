@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from macrohard.cli.options import JsonOption, print_json
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -19,7 +21,6 @@ UNFINISHED = 3
 EXIT_CODES = """\
 Exit codes: 0 it handed in its report · 1 a failure of ours · 2 usage or input · 3 it ended without a report ·
 5 the budget is used up."""
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 ProjectOption = Annotated[
     Path | None,
     typer.Option(
@@ -36,7 +37,6 @@ ProjectOption = Annotated[
 def list_agents(repo: ProjectOption = None, json: JsonOption = False) -> None:
     """List the agents, the simulated users and the skills."""
     from macrohard.cli.drive import output
-    from macrohard.domain.printable import printable_json
 
     found = _catalogue(repo)
     if json:
@@ -45,7 +45,7 @@ def list_agents(repo: ProjectOption = None, json: JsonOption = False) -> None:
         listed = found.model_dump(
             mode="json", exclude={"skills": skills, "agents": {"__all__": {"prompt": True, "skills": skills}}}
         )
-        print(printable_json(listed), flush=True)
+        print_json(listed)
         return
     print_catalogue(found, output())
 
@@ -58,11 +58,10 @@ def show_agent(
 ) -> None:
     """Show one agent, simulated user or skill: settings, where it comes from, and all that it is told."""
     from macrohard.cli.drive import output
-    from macrohard.domain.printable import printable_json
 
     found = _named(_catalogue(repo), name)
     if json:
-        print(printable_json(found.model_dump(mode="json")), flush=True)
+        print_json(found.model_dump(mode="json"))
         return
     print_one(found, output())
 
@@ -104,7 +103,6 @@ def try_one(
     from macrohard.assembly import open_factory
     from macrohard.cli.choice import chosen_model
     from macrohard.cli.drive import output, until_interrupted
-    from macrohard.domain.printable import printable_json
     from macrohard.errors import RequestError
     from macrohard.settings import load_settings
 
@@ -129,7 +127,7 @@ def try_one(
     chosen = chosen_model(settings, model, ask=False)
     trial = until_interrupted(tried())
     if json:
-        print(printable_json(trial.model_dump(mode="json")), flush=True)
+        print_json(trial.model_dump(mode="json"))
     else:
         print_trial(trial, output())
     raise typer.Exit(0 if trial.result.outcome == "finished" else UNFINISHED)
