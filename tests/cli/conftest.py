@@ -14,6 +14,7 @@ from macrohard.domain import BudgetState, Caps, Forecast, Question, RunOverview,
 from macrohard.errors import RequestError
 from macrohard.events import Event
 from macrohard.settings import SandboxChoice, Settings
+from macrohard.workspace.existing import Existing
 from tests.report.sample import overview as sample
 
 Ending = RunStatus | BaseException
@@ -31,7 +32,16 @@ class ScriptedFactory:
         self.due_runs: tuple[str, ...] = ()
         self.forecast: Forecast | None = None
 
-    async def submit(self, requirement: str, *, model: str, caps: Caps, iterations: int, ask: bool) -> str:
+    async def submit(
+        self,
+        requirement: str,
+        *,
+        model: str,
+        caps: Caps,
+        iterations: int,
+        ask: bool,
+        existing: Existing | None = None,
+    ) -> str:
         self.calls.append(("submit", (requirement, model, caps, iterations, ask)))
         return "r-7k2m9"
 
