@@ -21,6 +21,7 @@ from macrohard.domain import (
     Value,
     Verdict,
 )
+from macrohard.domain.candidate import Comparison
 from macrohard.domain.ground import Ground, HandedBack
 from macrohard.domain.review import Disputed
 from macrohard.domain.team import Team
@@ -197,6 +198,14 @@ class PackagesFetched(Value):
     fetched: Fetched
 
 
+class CandidatesCompared(Value):
+    """A task was carried out more than once, and one outcome was chosen; the last word counts."""
+
+    type: Literal["candidates compared"] = "candidates compared"
+    iteration: int
+    comparison: Comparison
+
+
 class Integrated(Value):
     """The tasks' commits are one commit now."""
 
@@ -289,8 +298,8 @@ def waiting_in_words(event: SandboxAwaited) -> str:
 Event = Annotated[
     RunStarted | RunEnded | PhaseStarted | PhaseEnded | Understood | ReturnedHome
     | Specified | Staffed | Designed | Planned | ScenariosWritten
-    | SessionStarted | ModelCalled | ModelTroubled | ToolUsed | PackagesFetched | SessionEnded | Integrated | Verified
-    | ClaimsChecked | Used | Found
+    | SessionStarted | ModelCalled | ModelTroubled | ToolUsed | PackagesFetched | SessionEnded
+    | CandidatesCompared | Integrated | Verified | ClaimsChecked | Used | Found
     | IterationEnded | Filmed | SandboxAwaited | Progress,
     Field(discriminator="type"),
 ]  # fmt: skip

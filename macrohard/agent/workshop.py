@@ -11,7 +11,7 @@ from macrohard.agent.trial import NARROW_PIXELS
 from macrohard.domain import owns
 from macrohard.errors import SandboxUnavailable, ToolError
 from macrohard.product.browser import Browser, Visit, open_browser
-from macrohard.sandbox import WORKSPACE, CommandResult, Sandbox, SandboxProvider, SandboxSpec
+from macrohard.sandbox import WORKSPACE, CommandResult, Sandbox, SandboxProvider, SandboxSpec, SnapshotId
 
 GIT_SECONDS = 60
 BUNDLE_LIMIT_BYTES = 64 << 20
@@ -148,10 +148,14 @@ async def open_workshop(
     author: str,
     message: str,
     files: tuple[str, ...],
+    workspace: SnapshotId | None = None,
 ) -> AsyncIterator[tuple[Sandbox, Workshop]]:
-    """A fresh sandbox with the product's files; `ref` is where it is saved on the host."""
+    """A fresh sandbox with the product's files; `ref` is where it is saved on the host.
+
+    `workspace` is what it begins as, e.g. with the product installed; the files are those of the commits all the same.
+    """
     async with (
-        provider.open(SandboxSpec(image=image, packages=provider.installs)) as sandbox,
+        provider.open(SandboxSpec(image=image, packages=provider.installs, workspace=workspace)) as sandbox,
         AsyncExitStack() as closing,
     ):
         workshop = Workshop(

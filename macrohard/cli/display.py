@@ -14,6 +14,7 @@ from macrohard.cli.board import Board, Clock, PhaseLine, trouble
 from macrohard.cli.terminal import counted, duration, one_line, printable
 from macrohard.domain import BudgetState, Forecast
 from macrohard.events import (
+    CandidatesCompared,
     Event,
     IterationEnded,
     ModelTroubled,
@@ -101,6 +102,11 @@ class PlainDisplay:
                 return []
             case SessionEnded() if event.outcome != "finished":
                 return [f"{self._agents.get(event.session_id, event.session_id)}: {event.outcome}, {event.problem}"]
+            case CandidatesCompared():
+                chosen, task = event.comparison.chosen, event.comparison.task
+                return [
+                    f"{task}: what {chosen.agent} made was chosen ({chosen.approach}), because {event.comparison.why}"
+                ]
             case Verified() if event.verdict.status != "passed":
                 return [f"{event.verdict.check} {event.verdict.status}: {event.verdict.summary}"]
             case IterationEnded():

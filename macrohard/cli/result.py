@@ -7,6 +7,7 @@ from rich.text import Text
 from macrohard.cli.home import print_provenance, print_returned
 from macrohard.cli.terminal import counted, dollars, duration, one_line, printable
 from macrohard.domain import CriterionState, JsonObject, Question, RunOverview, RunSummary
+from macrohard.domain.candidate import Candidate
 from macrohard.report.panel import in_short, panel_of
 
 _MARK = {
@@ -167,6 +168,11 @@ def print_details(overview: RunOverview, console: Console) -> None:
         console.print(Text(f"  {commit} · {dollars(iteration.cost_usd)} · {duration(iteration.seconds)}", "dim"))
         if iteration.reason:
             console.print(Text(f"  {printable(iteration.reason)}"))
+        for comparison in iteration.comparisons:
+            console.print(Text(f"  {comparison.task} was made twice: {printable(comparison.why)}"))
+            for candidate in comparison.candidates:
+                chosen = "chosen" if candidate is comparison.chosen else "not chosen"
+                console.print(Text(f"    {chosen}: {_in_figures(candidate)}", "dim"))
     if denied := [(session, each) for session in overview.sessions for each in session.contradictions]:
         console.print(Text("\nReported, and denied by the session's own log", "bold"))
         for session, each in denied:
@@ -176,6 +182,18 @@ def print_details(overview: RunOverview, console: Console) -> None:
         run = overview.summary.id
         console.print(Text(f"\nGo back to one:  macrohard open {run} --iteration N"))
         console.print(Text(f"                 macrohard export {run} --iteration N --out DIR"))
+
+
+def _in_figures(candidate: Candidate) -> str:
+    who = f"{candidate.agent}, {candidate.approach}"
+    if candidate.commit is None:
+        return f"{who}: it changed nothing · {dollars(candidate.cost_usd)}"
+    lost = f", {', '.join(candidate.lost)} lost" if candidate.lost else ""
+    kept = f"{candidate.commit[:10]} at {candidate.branch}"
+    return (
+        f"{who}: {candidate.passed} of {candidate.scenarios} hidden scenarios{lost} · own tests {candidate.tests} · "
+        f"{candidate.changed_lines} lines · {dollars(candidate.cost_usd)} · {kept}"
+    )
 
 
 def print_runs(runs: tuple[RunSummary, ...], console: Console) -> None:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from macrohard.domain.budget import BudgetState, Costs, Forecast
+from macrohard.domain.candidate import Comparison
 from macrohard.domain.design import Design
 from macrohard.domain.ground import Ground, HandedBack
 from macrohard.domain.isolation import Tier
@@ -86,6 +87,8 @@ class IterationSummary(Value):
     reason: str
     """Why it was kept or not, and what the next one is for."""
     tasks: tuple[Task, ...]
+    comparisons: tuple[Comparison, ...] = ()
+    """Of tasks that were carried out more than once."""
     verdicts: tuple[Verdict, ...]
     gained: tuple[str, ...]
     """Criteria met that were not met in the last kept iteration."""

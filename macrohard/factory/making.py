@@ -8,9 +8,10 @@ from langgraph.runtime import Runtime
 from langgraph.types import Overwrite, Send
 
 from macrohard.agent import ALL_FILES, AgentDefinition, Bench, OpenBench, open_workshop
-from macrohard.domain import Design, JsonObject, Plan, Specification, Task
+from macrohard.domain import Design, JsonObject, Plan, SessionResult, Specification, Task
 from macrohard.domain.decisions import DecisionLog, Settled
 from macrohard.events import Integrated, Progress
+from macrohard.factory.candidates import Attempt, Fork, best_of_two, session_branch
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.integration import AUTHOR, Queue, integrate_branches
 from macrohard.factory.phases import phase
@@ -51,6 +52,9 @@ def _task_input(state: State, task_id: str) -> TaskInput:
         notes=state.get("notes", []),
         returned=state.get("returned", {}).get(task_id),
         decisions=state.get("decisions"),
+        contested=task_id in state.get("contested", []),
+        scenarios=state.get("scenarios"),
+        held=state.get("met", []),
     )
 
 
@@ -61,9 +65,7 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
     specification = await context.load(Specification, state["specification"])
     design = await context.load(Design, state["design"])
     problems = await context.load(Problems, state["problems"]) if state["problems"] else Problems()
-    agent = context.catalogue.agent(task.agent)
     material: JsonObject = {
-        "task": task.model_dump(mode="json"),
         "specification": specification.model_dump(mode="json"),
         "design": design.model_dump(mode="json"),
         "problems": [problem.model_dump(mode="json") for problem in problems.problems],
@@ -71,27 +73,38 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
         "decisions": list((await _log(context, state["decisions"])).lines),
         **await context.libraries(),
     }
-    if agent.name == SOLO:
+    if task.agent == SOLO:
         # The baseline is given what a person would give it.
         del material["specification"]
     name, base = task.id, state["base"]
-    if (returned := state["returned"]) is not None:
+    returned = state["returned"]
+    if returned is not None:
         # Another session, which goes on where everybody's work and its own are merged.
         name, base, material["returned"] = again(task.id), returned["base"], returned["problem"]
-    async with context.slots, phase(context.emit, "implement", iteration):
-        result = await context.session(
-            agent,
-            iteration=iteration,
-            phase="implement",
-            name=name,
-            task=task.title,
-            material=material,
-            report=WorkReport,
-            criteria=task.criteria,
-            files=task.files,
-            base=base,
-            open_bench=_workbench(context, agent, task, base, iteration, name=name),
-        )
+
+    async def attempt(made: Attempt) -> SessionResult:
+        agent, task = context.catalogue.agent(made.task.agent), made.task
+        async with context.slots, phase(context.emit, "implement", iteration):
+            return await context.session(
+                agent,
+                iteration=iteration,
+                phase="implement",
+                name=made.name,
+                task=task.title,
+                material={**material, "task": task.model_dump(mode="json")},
+                report=WorkReport,
+                criteria=task.criteria,
+                files=task.files,
+                base=base,
+                open_bench=_workbench(context, agent, task, base, iteration, name=made.name, fork=made.fork),
+            )
+
+    aside: list[str] = []
+    if state["contested"] and returned is None:
+        result, other = await best_of_two(context, state, task, attempt=attempt)
+        aside = [other]
+    else:
+        result = await attempt(Attempt(name=name, task=task))
     problem = "" if result.outcome == "finished" else f"{result.outcome}: {result.problem}"
     note = f"{task.id}, {task.title}: {problem}"
     decisions: list[str] = []
@@ -101,11 +114,19 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
             [f"{task.id}, {task.title}: {report.summary}", *(f"Open: {each}" for each in report.open_points)]
         )
         decisions = list(report.decisions)
-    return {"branches": [Branch(task=task.id, commit=result.commit, problem=problem, note=note, decisions=decisions)]}
+    branch = Branch(task=task.id, commit=result.commit, problem=problem, note=note, decisions=decisions)
+    return {"branches": [branch], "set_aside": aside}
 
 
 def _workbench(
-    context: FactoryContext, agent: AgentDefinition, task: Task, base: str, iteration: int, *, name: str
+    context: FactoryContext,
+    agent: AgentDefinition,
+    task: Task,
+    base: str,
+    iteration: int,
+    *,
+    name: str,
+    fork: Fork | None,
 ) -> OpenBench:
     trailer = [f"Task: {task.id}", f"Iteration: {iteration}", f"Run: {context.run_id}"]
     if task.criteria:
@@ -113,17 +134,19 @@ def _workbench(
 
     @asynccontextmanager
     async def open_bench(saved: str | None) -> AsyncIterator[Bench]:
+        image = context.image_for(agent)
         async with (
             open_workshop(
                 context.sandboxes,
                 context.repository,
-                image=context.image_for(agent),
+                image=image,
                 base=base,
                 saved=saved,
-                ref=f"refs/sessions/{iteration}/{name}",
+                ref=session_branch(iteration, name),
                 author=agent.name,
                 message=f"{task.title}\n\n" + "\n".join(trailer),
                 files=task.files,
+                workspace=await fork.workspace(image) if fork else None,
             ) as (sandbox, workshop),
             DrawingTable(context.sandboxes) as table,
         ):

@@ -11,9 +11,14 @@ from macrohard.factory.state import State
 REPAIRS, REBUILDS = "bug-fixer", "full-stack-coder"
 """Who repairs in a small team, and who does if that came to nothing."""
 APPROACH = (
-    "These failures came back after a repair. Do not try the same again: question what the last attempt took for "
+    "These failures are still there after an earlier attempt. Do not try the same again: question what it took for "
     "granted, reproduce each failure first, and rather write the part anew than patch it once more."
 )
+
+
+def somebody_else(agent: str) -> str:
+    """Who repairs what this agent could not."""
+    return REPAIRS if agent == REBUILDS else REBUILDS
 
 
 async def next_plan(

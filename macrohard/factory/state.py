@@ -47,6 +47,10 @@ class State(TypedDict, total=False):
     """Tasks of the present iteration that are integrated, or were given up."""
     returned: dict[str, Return]
     """By task, for the present iteration."""
+    contested: list[str]
+    """Tasks of the present iteration for which two candidates are made; see `macrohard.factory.candidates`."""
+    set_aside: Annotated[list[str], operator.add]
+    """The names of the sessions of the present iteration that made the candidates not chosen."""
     notes: list[str]
     """What the agents of those tasks told."""
     decisions: str
@@ -96,6 +100,11 @@ class TaskInput(TypedDict):
     notes: list[str]
     returned: Return | None
     decisions: str | None
+    contested: bool
+    scenarios: str | None
+    """Missing as long as they are being written."""
+    held: list[str]
+    """What the base passed: criteria and gates."""
 
 
 class VisitInput(TypedDict):
@@ -112,3 +121,8 @@ class VisitInput(TypedDict):
 def again(task_id: str) -> str:
     """The name of the session that goes on with a task which came back from integration."""
     return f"{task_id}-again"
+
+
+def rival(task_id: str) -> str:
+    """The name of the session that makes the second candidate for a task."""
+    return f"{task_id}-rival"

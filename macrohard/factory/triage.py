@@ -6,6 +6,7 @@ from langgraph.types import Overwrite
 from macrohard.domain import Plan, ScenarioSet, Specification
 from macrohard.domain.team import Team
 from macrohard.events import IterationEnded, Planned, Specified
+from macrohard.factory.candidates import contested
 from macrohard.factory.claims import Claims, with_claims
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.panel import clustered
@@ -91,7 +92,8 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
             if made.tasks:
                 update["plan"] = await context.keep(Plan(tasks=made.tasks))
                 await context.emit(Planned(iteration=iteration + 1, plan=Plan(tasks=made.tasks)))
-                reason = f"next: {made.note}"
+                update["contested"], said = await contested(context, state, problems, made.tasks)
+                reason = "; ".join([f"next: {made.note}", *([said] if said else [])])
             else:
                 decision = update["decision"] = "release"
                 reason = "; ".join(f"{each.finding} is set aside: {each.reason}" for each in made.dismissed)
@@ -114,7 +116,8 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
             "done": [],
             "returned": {},
             "notes": [],
-            "findings": Overwrite([]),  # type: ignore[typeddict-item]  # langgraph's way to reset a list
+            "set_aside": Overwrite([]),  # type: ignore[typeddict-item]  # langgraph's way to reset a list
+            "findings": Overwrite([]),  # type: ignore[typeddict-item]
             "problems": await context.keep(Problems(problems=problems)),
         }
     return update

@@ -5,15 +5,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from macrohard.domain import Plan, ScenarioSet, Specification, Verdict
+from macrohard.domain import Plan, Scenario, ScenarioSet, Specification, Verdict
 from macrohard.domain.team import Team
 from macrohard.events import ClaimsChecked, Verified
 from macrohard.factory.baseline import compared, run_tests
 from macrohard.factory.claims import Claims, contradictions
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.phases import phase
+from macrohard.factory.planning import somebody_else
 from macrohard.factory.problems import Verdicts
-from macrohard.factory.state import State, VisitInput, again
+from macrohard.factory.state import State, VisitInput, again, rival
 from macrohard.product import verify as run_checks
 from macrohard.product.earlier import is_test, verify_earlier_tests
 from macrohard.product.manifest import FILE as MANIFEST
@@ -32,17 +33,8 @@ async def verify(state: State, runtime: Runtime[FactoryContext]) -> State:
     hearing = context.hearing_of_fetches(iteration, "verify", None)
     async with phase(context.emit, "verify", iteration):
         with hearing:
-            known = await _known(context, commit, tell)
-            verdicts = await run_checks(
-                context.sandboxes,
-                bundle=await context.repository.bundle(commit),
-                commit=commit,
-                kind=(await context.load(Specification, state["specification"])).kind,
-                scenarios=scenarios,
-                artifacts=context.artifacts,
-                on_verdict=tell,
-                already={verdict.check: verdict for verdict in known},
-            )
+            specification = await context.load(Specification, state["specification"])
+            verdicts = await checked(context, commit, specification, scenarios, tell=tell)
             earlier = await _earlier_tests(context, state, verdicts)
         for verdict in earlier:
             await tell(verdict)
@@ -51,6 +43,28 @@ async def verify(state: State, runtime: Runtime[FactoryContext]) -> State:
         "verdicts": await context.keep(Verdicts(verdicts=(*verdicts, *earlier))),
         "claims": await context.keep(claims),
     }
+
+
+async def checked(
+    context: FactoryContext,
+    commit: str,
+    specification: Specification,
+    scenarios: Sequence[Scenario],
+    *,
+    tell: Callable[[Verdict], Awaitable[None]],
+) -> tuple[Verdict, ...]:
+    """The gates and every scenario on a commit, in fresh sandboxes; raises as `macrohard.product.verify` does."""
+    known = await _known(context, commit, tell)
+    return await run_checks(
+        context.sandboxes,
+        bundle=await context.repository.bundle(commit),
+        commit=commit,
+        kind=specification.kind,
+        scenarios=scenarios,
+        artifacts=context.artifacts,
+        on_verdict=tell,
+        already={verdict.check: verdict for verdict in known},
+    )
 
 
 async def _earlier_tests(context: FactoryContext, state: State, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
@@ -81,7 +95,15 @@ async def _check_claims(context: FactoryContext, state: State) -> Claims:
     """Hold what the sessions of this iteration's tasks report against their transcripts."""
     iteration, found = state["iteration"], []
     tasks = (await context.load(Plan, state["plan"])).tasks
-    for name, agent in [(name, task.agent) for task in tasks for name in (task.id, again(task.id))]:
+    for name, agent in [
+        each
+        for task in tasks
+        for each in (
+            (task.id, task.agent),
+            (rival(task.id), somebody_else(task.agent)),
+            (again(task.id), task.agent),
+        )
+    ]:
         session_id = context.session_id(iteration, "implement", name)
         entries = await context.transcripts.load(session_id)
         result = entries[-1].result if entries else None
@@ -90,7 +112,8 @@ async def _check_claims(context: FactoryContext, state: State) -> Claims:
         files = await context.repository.files(result.commit or state["base"])
         denied = contradictions(entries, files=files)
         await context.emit(ClaimsChecked(session_id=session_id, contradictions=denied))
-        found += [(f"{name} ({agent})", each) for each in denied]
+        if name not in state.get("set_aside", []):
+            found += [(f"{name} ({agent})", each) for each in denied]
     return Claims(found=tuple(found))
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+from macrohard.domain import BudgetState
 from macrohard.errors import LimitExceeded, MacrohardError, ModelUnavailable, SandboxUnavailable
 from macrohard.llm.unbroken import unbroken
 
@@ -25,6 +26,9 @@ class Ledger(Protocol):
 
 class RunLedger(Ledger, Protocol):
     """A ledger that counts sessions, too."""
+
+    async def state(self) -> BudgetState:
+        """Where it stands."""
 
     async def begin_session(self, session_id: str, *, parent: str | None) -> None:
         """Count a session that begins, once, however often it goes on; `parent`: the session that starts it.
@@ -119,6 +123,10 @@ class Budget:
         except LimitExceeded:
             return
         await self._ledger.settle(reservation, actual_usd=0.0, actual_tokens=0)
+
+    async def state(self) -> BudgetState:
+        """Where the run's budget stands."""
+        return await self._ledger.state()
 
     async def settle(self, reservation: str, *, actual_usd: float, actual_tokens: int) -> None:
         """See `Ledger.settle`."""

@@ -29,12 +29,14 @@ from macrohard.domain import (
     UserSession,
     Verdict,
 )
+from macrohard.domain.candidate import Comparison
 from macrohard.domain.ground import Ground, HandedBack
 from macrohard.domain.provenance import Provenance
 from macrohard.domain.review import Disputed
 from macrohard.domain.standing import status_of
 from macrohard.domain.verdict import Contradiction
 from macrohard.events import (
+    CandidatesCompared,
     ClaimsChecked,
     Designed,
     Event,
@@ -74,6 +76,7 @@ class _Iteration:
         self.begun = self.until = begun
         self.commit: str | None = None
         self.plan = Plan(tasks=())
+        self.comparisons: dict[str, Comparison] = {}
         self.end: IterationEnded | None = None
         self.verdicts: dict[tuple[str, str], Verdict] = {}
         self.findings: dict[str, Finding] = {}
@@ -132,6 +135,8 @@ class Fold:
                 self._unreviewed = event.unreviewed
             case Planned():
                 iteration.plan = event.plan
+            case CandidatesCompared():
+                iteration.comparisons[event.comparison.task] = event.comparison
             case Integrated():
                 iteration.commit = event.commit
             case Verified():
@@ -207,6 +212,7 @@ class Fold:
                 kept=each.end.kept if each.end else None,
                 reason=each.end.reason if each.end else "",
                 tasks=each.plan.tasks,
+                comparisons=tuple(each.comparisons.values()),
                 verdicts=tuple(each.verdicts.values()),
                 gained=each.end.gained if each.end else (),
                 lost=each.end.lost if each.end else (),

@@ -197,6 +197,12 @@ class Repository:
         answer = await self._git("diff-tree", "-r", "-z", "--name-only", "--no-renames", a, b)
         return tuple(answer.output.decode().split("\0")[:-1])
 
+    async def changed_lines(self, a: str, b: str) -> int:
+        """How many lines of text were added and removed from commit `a` to `b`, counted each."""
+        answer = await self._git("diff", "--numstat", "--no-renames", await self._commit(a), await self._commit(b))
+        counts = (line.split(b"\t")[:2] for line in answer.output.splitlines())
+        return sum(int(added) + int(removed) for added, removed in counts if added != b"-")
+
     async def log(self, commit: str) -> tuple[CommitInfo, ...]:
         """The history of a commit, itself first, parents after their children."""
         answer = await self._git(

@@ -1,7 +1,7 @@
 """A model on a port that knows one small command-line tool by heart, in every role; run as a program by the tests.
 
 As "careful" it makes no mistake. As "hopeless" it leaves out one rule, whoever is to mend it, until a person has said
-how it is meant.
+how it is meant. As "patient" it leaves it out until it is told to go on from what is there.
 """
 
 import sys
@@ -19,10 +19,11 @@ from macrohard.domain import (
     Specification,
     Task,
 )
+from macrohard.factory.candidates import GO_ON
 from macrohard.llm.builtin import app
 from macrohard.llm.builtin.conversation import Call, Conversation, Turn
 
-MODELS = ("careful", "hopeless")
+MODELS = ("careful", "hopeless", "patient")
 SPECIFICATION = Specification(
     decision="build",
     title="Words",
@@ -97,7 +98,8 @@ def turn(conversation: Conversation, *, model: str) -> Turn:
         case "scenarios":
             return _finish(SCENARIOS.model_dump(mode="json"))
         case "implement":
-            return _coder(conversation, told=model == "careful" or "the person said" in str(conversation.material))
+            said = {"careful": "", "hopeless": "the person said", "patient": GO_ON}[model]
+            return _coder(conversation, told=said in str(conversation.material))
         case _:
             raise AssertionError(f"a small team has nobody for {conversation.phase!r}")
 
