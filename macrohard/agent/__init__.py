@@ -4,7 +4,7 @@ from macrohard.agent.bench import PRODUCT_ROOT, Bench, Visit
 from macrohard.agent.definition import PRODUCT, PROJECT_FOLDER, AgentDefinition, Catalogue, Persona, load_catalogue
 from macrohard.agent.guidance import guides_for
 from macrohard.agent.panel import drawn_panel
-from macrohard.agent.session import OpenBench, Session
+from macrohard.agent.session import Check, OpenBench, Session
 from macrohard.agent.skills import Skill
 from macrohard.agent.transcript import Entry, TranscriptLog
 from macrohard.agent.workshop import ALL_FILES, Commits, Workshop, open_workshop
@@ -17,6 +17,7 @@ __all__ = [
     "AgentDefinition",
     "Bench",
     "Catalogue",
+    "Check",
     "Commits",
     "Entry",
     "OpenBench",

@@ -19,6 +19,8 @@ PROJECT_FOLDER: Final = Path(".macrohard/agents")
 NAME: Final = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 NEED_NO_SANDBOX: Final = frozenset({"look", "act", "skill", "ask_colleague", "ask_person"})
 """Tools of those that only think, or only look."""
+READ_ONLY: Final = frozenset({"read", "search", "skill"})
+"""The tools of those who review: what they judge cannot be changed by them."""
 DESCRIPTION_CHARACTERS: Final = 200
 """The planner reads all descriptions in every run."""
 
@@ -49,6 +51,8 @@ class AgentDefinition(Value):
     """What it can read when it needs it; in its file "all", or a list of names."""
     assignable: bool = False
     """Whether the planner and the manager may give tasks to it."""
+    reviews: bool = False
+    """Whether the planner may have it read what was built; it has tools that change nothing."""
     limits: Limits
     prompt: str
     """With its parts and the list of its skills: the system message, the same byte for byte in every session."""
@@ -89,6 +93,11 @@ class Catalogue(Value):
     def assignable(self) -> tuple[AgentDefinition, ...]:
         """Those that tasks can be given to."""
         return tuple(agent for agent in self.agents.values() if agent.assignable)
+
+    @property
+    def reviewers(self) -> tuple[AgentDefinition, ...]:
+        """Those that can be had read what was built."""
+        return tuple(agent for agent in self.agents.values() if agent.reviews)
 
 
 PRODUCT: Final = "product"
@@ -169,6 +178,10 @@ def _agent(
         raise DefinitionError(path, f"sandbox: no image {agent.sandbox!r}; there are {', '.join(sorted(images))}")
     if agent.sandbox is None and (lacking := [tool for tool in agent.tools if tool not in NEED_NO_SANDBOX]):
         raise DefinitionError(path, f"tools: {', '.join(lacking)} need a sandbox")
+    if agent.reviews and (changing := sorted(set(agent.tools) - READ_ONLY)):
+        raise DefinitionError(path, f"tools: who reviews only reads, and cannot have {', '.join(changing)}")
+    if agent.reviews and agent.sandbox != PRODUCT:
+        raise DefinitionError(path, f"sandbox: who reviews reads what was built, and needs {PRODUCT!r}")
     return agent
 
 

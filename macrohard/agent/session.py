@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import PurePosixPath
 
@@ -37,6 +37,8 @@ NO_PICTURES = "The model behind you takes no pictures: `look` gives you the outl
 
 OpenBench = Callable[[str | None], AbstractAsyncContextManager[Bench]]
 """Sets a bench up, in the state that was saved as a commit if one is given."""
+Check = Callable[[Value], Awaitable[None] | None]
+"""May raise a ToolError about a report that has the right form and the wrong content."""
 
 
 class _Ends(Exception):
@@ -69,10 +71,9 @@ class Session:
         transcripts: TranscriptLog,
         artifacts: Artifacts,
         emit: Emit,
-        check: Callable[[Value], None] | None = None,
+        check: Check | None = None,
         colleagues: Colleagues | None = None,
     ) -> None:
-        """`check` may raise a ToolError about a report that has the right form and the wrong content."""
         self._colleagues = colleagues
         self._agent, self._assignment, self._iteration = agent, assignment, iteration
         self._report, self._check = report, check
@@ -317,7 +318,7 @@ class Session:
                 if call.name == FINISH:
                     if len(calls) > 1:
                         raise ToolError("read the answers to your other calls first, then call finish alone")
-                    report = self._checked(arguments)
+                    report = await self._checked(arguments)
                     answer = Answer(text="accepted")
                 else:
                     answer = await TOOLS[call.name](bench, arguments)
@@ -389,13 +390,13 @@ class Session:
             return str(error)
         return with_example(error.brief, self._parameters[name])
 
-    def _checked(self, arguments: JsonObject) -> JsonObject:
+    async def _checked(self, arguments: JsonObject) -> JsonObject:
         try:
             report = self._report.model_validate(arguments)
         except ValidationError as error:
             raise complaint(error, self._parameters[FINISH]) from error
-        if self._check is not None:
-            self._check(report)
+        if self._check is not None and (checking := self._check(report)) is not None:
+            await checking
         return report.model_dump(mode="json")
 
     def _result(

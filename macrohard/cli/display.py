@@ -89,6 +89,8 @@ class PlainDisplay:
                 criteria = f"{len(specification.criteria)} criteria"
                 return [f"specified: {specification.title} ({criteria}, {len(specification.exclusions)} excluded)"]
             case Staffed():
+                if event.team.reviewers:
+                    return [f"reviewers: {', '.join(event.team.reviewers)}"]
                 return [f"team: {event.team.size}, because of {event.team.reason}"]
             case PhaseStarted() if self._board.phases[event.phase].inside == 1:
                 return [f"{_named(event)} …"]

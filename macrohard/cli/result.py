@@ -9,6 +9,7 @@ from macrohard.cli.terminal import counted, dollars, duration, one_line, printab
 from macrohard.domain import CriterionState, JsonObject, Question, RunOverview, RunSummary
 from macrohard.domain.candidate import Candidate
 from macrohard.report.panel import in_short, panel_of
+from macrohard.report.reviews import reviews_of
 
 _MARK = {
     "met": ("✓", "green"),
@@ -160,6 +161,13 @@ def print_details(overview: RunOverview, console: Console) -> None:
         console.print(Text(f"  {users}"))
         for wish in panel_of(overview).wishes:
             console.print(Text(f"  wish: {one_line(wish.title, 300)}", "dim"))
+    if (reviews := reviews_of(overview)).readings:
+        console.print(Text("\nReviews", "bold"))
+        for reading in reviews.readings:
+            said = reading.ended or counted(reading.found, "finding")
+            console.print(Text(f"  {reading.reviewer}, iteration {reviews.iteration}: {said}"))
+        for finding in reviews.findings:
+            console.print(Text(f"  · {one_line(f'{finding.file}:{finding.line}: {finding.title}', 300)}"))
     for iteration in overview.iterations:
         fate = {True: "kept", False: "not kept", None: "at work"}[iteration.kept]
         changes = f"{len(iteration.gained)} gained, {len(iteration.lost)} lost, {len(iteration.findings)} found"

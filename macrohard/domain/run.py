@@ -22,13 +22,14 @@ Phase = Literal[
     "implement",
     "integrate",
     "verify",
+    "review",
     "use",
     "triage",
     "release",
 ]
 PHASES: tuple[Phase, ...] = (
-    "understand", "analyse", "clarify", "design", "plan", "scenarios", "implement", "integrate", "verify", "use",
-    "triage", "release",
+    "understand", "analyse", "clarify", "design", "plan", "scenarios", "implement", "integrate", "verify", "review",
+    "use", "triage", "release",
 )  # fmt: skip
 
 EXIT_CODES: dict[RunOutcome, int] = {"delivered": 0, "failed": 1, "partial": 3, "refused": 4, "paused": 5}

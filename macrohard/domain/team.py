@@ -22,7 +22,7 @@ class Team(Value):
     visitors: tuple[str, ...] = ()
     """Personas, and the product tester by its agent's name."""
     reviewers: tuple[str, ...] = ()
-    """Agents that read what was integrated, and only note what they find."""
+    """Agents that read what was built, and only note what they find; chosen with the plan, none in a small team."""
 
 
 class Contract(Value):

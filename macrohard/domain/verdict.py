@@ -30,18 +30,33 @@ Severity = Literal[1, 2, 3, 4]
 
 
 class Finding(Value):
-    """What somebody noticed while using the product; feeds triage, gates nothing by itself."""
+    """What somebody noticed while using or reading the product; feeds triage, gates nothing by itself."""
 
     id: str
     commit: str
     found_by: str
     """The session's agent or persona, or "axe"."""
-    category: Literal["crash", "data loss", "accessibility", "misleading", "dead end", "layout", "wish"]
+    category: Literal[
+        "crash",
+        "data loss",
+        "wrong result",
+        "security",
+        "slow",
+        "accessibility",
+        "misleading",
+        "dead end",
+        "layout",
+        "maintenance",
+        "wish",
+    ]
     severity: Severity
     title: str
     detail: str
     page: str = ""
     element: str = ""
+    file: str = ""
+    """Where in the code; empty if whoever found it saw the running product only."""
+    line: int = 0
     expected: str = ""
     """What was expected instead, by who acted on the element."""
     step: int = 0

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from macrohard.agent import PRODUCT, AgentDefinition, Bench, Catalogue, OpenBench, Session, TranscriptLog
+from macrohard.agent import PRODUCT, AgentDefinition, Bench, Catalogue, Check, OpenBench, Session, TranscriptLog
 from macrohard.agent.guidance import guides_for
 from macrohard.domain import Artifacts, Assignment, Fetched, JsonObject, Phase, SessionResult, Value
 from macrohard.domain.ground import Ground
@@ -34,7 +34,7 @@ JSON = "application/json"
 STANDARD_IMAGE = "base"
 LIBRARIES_LIMIT_BYTES = 64 << 10
 TOLD_OF_THE_GROUND: Final[frozenset[Phase]] = frozenset(
-    {"analyse", "design", "plan", "implement", "integrate", "triage"}
+    {"analyse", "design", "plan", "implement", "integrate", "review", "triage"}
 )
 """Phases whose agents are told what the existing product is; scenarios are written and tried without knowing code."""
 
@@ -126,7 +126,7 @@ class FactoryContext:
         material: JsonObject,
         report: type[Value],
         open_bench: OpenBench,
-        check: Callable[[Value], None] | None = None,
+        check: Check | None = None,
         criteria: tuple[str, ...] = (),
         files: tuple[str, ...] | None = None,
         base: str | None = None,

@@ -2,9 +2,10 @@
 
     (understand, before all else, where the run begins from an existing product)
 
-    analyse → clarify → design → plan ─┬─ implement ×n ──┬─ integrate ─┬─ verify → use ×visitors → triage ─┬─ release
-                                       └─ write_scenarios┘     ▲       └─ implement (what waited)           │
-                                                               └──────────── implement (next iteration) ◄───┘
+    analyse → clarify → design → plan ─┬─ implement ×n ──┬─ integrate ─┬─ verify ┬─ use ×visitors ────┬ triage ┬ release
+                                       └─ write_scenarios┘     ▲       │         └─ review ×reviewers ┘        │
+                                                               │       └─ implement (what waited)              │
+                                                               └──────────────── implement (next iteration) ◄──┘
 
 Nodes may run twice: they derive the names of what they make, and sessions and checks that are done are not repeated.
 """
@@ -29,6 +30,7 @@ from macrohard.factory.context import FactoryContext
 from macrohard.factory.intake import analyse, clarify, design, plan, write_scenarios
 from macrohard.factory.making import dispatch, implement, integrate
 from macrohard.factory.release import release
+from macrohard.factory.review import review
 from macrohard.factory.solo import stand_alone
 from macrohard.factory.state import State
 from macrohard.factory.triage import STUCK, triage
@@ -51,6 +53,7 @@ def build_graph(checkpointer: AsyncSqliteSaver) -> Graph:
     graph.add_node("integrate", integrate, defer=True)
     graph.add_node("verify", verify)
     graph.add_node("use", use)
+    graph.add_node("review", review)
     graph.add_node("triage", triage, defer=True)
     graph.add_node("release", release)
 
@@ -67,8 +70,9 @@ def build_graph(checkpointer: AsyncSqliteSaver) -> Graph:
     graph.add_edge("implement", "integrate")
     graph.add_edge("write_scenarios", "integrate")
     graph.add_conditional_edges("integrate", dispatch, ["implement", "write_scenarios", "verify"])
-    graph.add_conditional_edges("verify", invite, ["use", "triage"])
+    graph.add_conditional_edges("verify", invite, ["use", "review", "triage"])
     graph.add_edge("use", "triage")
+    graph.add_edge("review", "triage")
     graph.add_conditional_edges("triage", next_step, ["implement", "verify", "release", END])
     graph.add_edge("release", END)
     return graph.compile(checkpointer=checkpointer)

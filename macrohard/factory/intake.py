@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from langgraph.runtime import Runtime
 
 from macrohard.domain import Design, Plan, Scenario, ScenarioSet, Specification
+from macrohard.domain.team import Team
 from macrohard.errors import ToolError
 from macrohard.events import Designed, Planned, ScenariosWritten, Specified, Staffed
 from macrohard.factory.acceptance import reviewed
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.phases import phase
-from macrohard.factory.reports import Reading
+from macrohard.factory.reports import Reading, TeamPlan
 from macrohard.factory.state import State, TaskInput
 from macrohard.factory.team import READER_CHARACTERS, is_small, team_for
 from macrohard.product import UnknownPlaceholder, check_placeholders
@@ -123,9 +124,11 @@ async def plan(state: State, runtime: Runtime[FactoryContext]) -> State:
         specification = await context.load(Specification, state["specification"])
         agreed = await context.load(Design, state["design"])
         assignable = {agent.name: agent.description for agent in context.catalogue.assignable}
+        reviewers = {agent.name: agent.description for agent in context.catalogue.reviewers}
+        team = await context.load(Team, state["team"])
         drafted = (await context.load(Reading, state["reading"])).plan if state["reading"] else None
         made = drafted or await context.document(
-            Plan,
+            TeamPlan,
             agent="planner",
             iteration=0,
             phase="plan",
@@ -134,13 +137,25 @@ async def plan(state: State, runtime: Runtime[FactoryContext]) -> State:
                 "specification": specification.model_dump(mode="json"),
                 "design": agreed.model_dump(mode="json"),
                 "agents": dict(assignable),
+                "reviewers": dict(reviewers),
                 **await context.libraries(),
             },
-            check=lambda report: check_plan(report, specification, frozenset(assignable)),
+            check=lambda report: _check_team_plan(report, specification, frozenset(assignable), frozenset(reviewers)),
         )
-        await context.emit(Planned(iteration=1, plan=made))
-    base = await context.first_commit()
-    return {"plan": await context.keep(made), "iteration": 1, "base": base, "done": [], "good": None, "met": []}
+        if isinstance(made, TeamPlan) and made.reviewers:
+            team = team.model_copy(update={"reviewers": tuple(dict.fromkeys(made.reviewers))})
+            await context.emit(Staffed(team=team))
+        agreed_plan = Plan(tasks=made.tasks)
+        await context.emit(Planned(iteration=1, plan=agreed_plan))
+    return {
+        "plan": await context.keep(agreed_plan),
+        "team": await context.keep(team),
+        "iteration": 1,
+        "base": await context.first_commit(),
+        "done": [],
+        "good": None,
+        "met": [],
+    }
 
 
 async def write_scenarios(state: TaskInput, runtime: Runtime[FactoryContext]) -> State:
@@ -219,6 +234,15 @@ def check_plan(report: Plan, specification: Specification, agents: frozenset[str
     wanted = [c.id for c in specification.criteria if c.covered and c.id not in served]
     if wanted:
         raise ToolError(f"no task serves {', '.join(wanted)}")
+
+
+def _check_team_plan(
+    report: TeamPlan, specification: Specification, agents: frozenset[str], reviewers: frozenset[str]
+) -> None:
+    check_plan(report, specification, agents)
+    if unknown := sorted(set(report.reviewers) - reviewers):
+        there = ", ".join(sorted(reviewers)) or "none"
+        raise ToolError(f"reviewers: there are no {', '.join(unknown)} to choose from; there are {there}")
 
 
 def _check_each(scenarios: Sequence[Scenario]) -> None:

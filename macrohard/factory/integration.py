@@ -6,7 +6,7 @@ until it holds. If the beginning was broken too (parts of a product that is not 
 """
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,13 +66,13 @@ class _Yard:
     """(task, commit) in the plan's order."""
     titles: Mapping[str, str]
 
-    async def merged(self, branches: Sequence[tuple[str, str]]) -> list[str]:
-        """The head after each merge, from the base on.
+    async def merged(self, branches: Sequence[tuple[str, str]], *, onto: str) -> list[str]:
+        """The head after each merge, from the commit `onto` on.
 
         Raises:
             ToolError: two of them changed the same lines.
         """
-        await self._git(f"git reset -q --hard {self.base}")
+        await self._git(f"git reset -q --hard {onto}")
         heads = []
         for task, commit in branches:
             message = shlex.quote(f"Merge {task}: {self.titles.get(task, '')}")
@@ -139,8 +139,12 @@ async def integrate_branches(
     branches: Sequence[tuple[str, str]],
     titles: Mapping[str, str],
     ref: str,
+    tell: Callable[[str], Awaitable[None]],
 ) -> Queue:
     """Merge the branches, given as (task, commit) in the plan's order, and keep the outcome as the branch `ref`.
+
+    All of it happens in the sandbox, so whoever begins anew begins from the same base with the same branches; what an
+    earlier attempt kept under `ref` is replaced. `tell` gets a line about each step, for people.
 
     Broken code and conflicts are results.
 
@@ -163,8 +167,10 @@ async def integrate_branches(
         staying, out = list(branches), list[tuple[tuple[str, str], Health]]()
         beginning: Health | None = None
         while True:
+            names = ", ".join(task for task, _ in staying)
+            await tell(f"merging {names or 'nothing'}")
             try:
-                heads = await yard.merged(staying)
+                heads = await yard.merged(staying, onto=base)
             except ToolError as error:
                 return Queue(head=base, health=Health(state="broken", problem=str(error)), conflict=str(error))
             health = await yard.health(heads[-1] if heads else base)
@@ -173,20 +179,24 @@ async def integrate_branches(
             beginning = beginning or await yard.health(base)
             if beginning.state != "whole":
                 break
+            await tell(f"merging {names}: broken together; looking for the first that breaks it")
             place, why = await yard.first_broken(heads, health)
+            await tell(f"merging {names}: it is {staying[place][0]}")
             out.append((staying.pop(place), why))
         # Nothing to save if nobody's work is left.
         head = await workshop.save() or base
         returned = []
         for (task, commit), why in out:
-            at = await _beside(yard, commits, [*staying, (task, commit)], ref=f"{ref}-without-{task}") or head
+            # On top of what stays, so that no branch is merged a second time when this one comes back.
+            at = await _beside(yard, commits, (task, commit), onto=head, ref=f"{ref}-without-{task}") or head
             returned.append(Returned(task=task, base=at, problem=why.problem))
+        await tell(f"merged {', '.join(task for task, _ in staying) or 'nothing'}")
         return Queue(head=head, health=health, returned=tuple(returned))
 
 
-async def _beside(yard: _Yard, commits: Commits, branches: Sequence[tuple[str, str]], *, ref: str) -> str | None:
-    """Keep these branches, merged, under another name."""
-    await yard.merged(branches)
+async def _beside(yard: _Yard, commits: Commits, branch: tuple[str, str], *, onto: str, ref: str) -> str | None:
+    """Keep a commit with this branch merged into it under another name."""
+    await yard.merged([branch], onto=onto)
     beside = Workshop(
         yard.sandbox, commits, base=yard.base, ref=ref, author=AUTHOR, message="", files=ALL_FILES
     )  # fmt: skip

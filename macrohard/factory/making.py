@@ -210,6 +210,10 @@ async def _log(context: FactoryContext, digest: str | None) -> DecisionLog:
 async def _queue(context: FactoryContext, state: State, branches: list[Branch], plan: Plan) -> Queue:
     """Merge by code; what code cannot settle is the integrator's."""
     iteration, wave, base = state["iteration"], len(state.get("done", [])), state["base"]
+
+    async def tell(text: str) -> None:
+        await context.emit(Progress(text=text))
+
     queue = await integrate_branches(
         context.sandboxes,
         context.repository,
@@ -218,6 +222,7 @@ async def _queue(context: FactoryContext, state: State, branches: list[Branch], 
         branches=[(branch["task"], branch["commit"]) for branch in branches if branch["commit"]],
         titles={task.id: task.title for task in plan.tasks},
         ref=f"refs/sessions/{iteration}/queue-{wave}-{len(state.get('returned', {}))}",
+        tell=tell,
     )
     last = wave + len(branches) == len(plan.tasks)
     if not queue.conflict and (queue.health.state != "broken" or not last):

@@ -12,6 +12,7 @@ DETOURS = 2
 """More than these in one visit make a finding serious."""
 ALIKE_FROM = 0.4
 """Share of words that two broken expectations about one element have in common, to be the same."""
+NEAR_LINES = 5
 _TARGET = re.compile(r'^(?:double )?[a-z]+ ([a-z]+ "(?:[^"\\]|\\.)*")')
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _BY_RULE = frozenset({"misleading", "dead end"})
@@ -89,10 +90,20 @@ def _same(one: Finding, other: Finding) -> bool:
         return True
     if one.category == other.category == "wish":
         return _alike(one.title, other.title)
+    if one.file or other.file:
+        return _same_place(one, other)
     if one.category not in _BY_RULE or other.category not in _BY_RULE or not (one.step and other.step):
         return False
     there = one.page == other.page and one.element == other.element
     return there and bool(one.element) and _alike(one.expected, other.expected) and _both_repeat(one, other)
+
+
+def _same_place(one: Finding, other: Finding) -> bool:
+    """Two readers mean the same: by the line, or, as who looks from elsewhere points at a neighbour, by the words."""
+    if one.file != other.file:
+        return False
+    near = abs(one.line - other.line) <= NEAR_LINES
+    return one.line == other.line or (near and _alike(one.title, other.title))
 
 
 def _both_repeat(one: Finding, other: Finding) -> bool:
@@ -109,7 +120,7 @@ def _as_one(group: Sequence[Finding], panel: int) -> Finding:
     heaviest = max(group, key=lambda finding: (finding.severity, finding.reproduced is True))
     seen_by = tuple(dict.fromkeys(name for each in group for name in (*each.seen_by, each.found_by)))
     severity = heaviest.severity
-    if heaviest.category in _BY_RULE and severity >= WRONG_FROM:
+    if heaviest.category in _BY_RULE and not heaviest.file and severity >= WRONG_FROM:
         most = max(sum(1 for each in group if each.found_by == name and each.severity > 1) for name in seen_by)
         by_many = len(seen_by) > 1 and 2 * len(seen_by) >= panel
         severity = max(severity, 3) if most > DETOURS or by_many else severity

@@ -1,6 +1,6 @@
 """What agents hand in beside specifications, designs, plans and scenarios."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -24,6 +24,49 @@ class Reading(Value):
     """None: it is not small, or not built."""
     plan: Plan | None = None
     """As the design; one task, for one coder."""
+
+
+REVIEWERS_AT_MOST: Final = 4
+FINDINGS_AT_MOST: Final = 5
+"""Of one review; ten weak ones hide a strong one."""
+
+
+class TeamPlan(Plan):
+    """The plan, and who is to read what comes of it."""
+
+    reviewers: tuple[str, ...] = Field(default=(), max_length=REVIEWERS_AT_MOST)
+    """Names from `material.reviewers`, those whose trade this product can go wrong in; none if it needs none."""
+
+
+class ReviewFinding(Value):
+    """One thing that is wrong with the code."""
+
+    title: str = Field(min_length=1, max_length=200)
+    file: str
+    """Its path."""
+    line: int = Field(ge=1)
+    code: str = Field(min_length=1, max_length=400)
+    """That line as it stands there."""
+    detail: str = Field(min_length=1, max_length=1500)
+    """The input or situation in which it goes wrong, what happens then, and what should happen."""
+    category: Literal[
+        "crash",
+        "data loss",
+        "wrong result",
+        "security",
+        "slow",
+        "accessibility",
+        "misleading",
+        "layout",
+        "maintenance",
+    ]
+    severity: Severity
+
+
+class ReviewReport(Value):
+    """What would stop a release, weightiest first; an empty list is a good answer for good work."""
+
+    findings: tuple[ReviewFinding, ...] = Field(default=(), max_length=FINDINGS_AT_MOST)
 
 
 class TesterFinding(Value):

@@ -62,7 +62,9 @@ class State(TypedDict, total=False):
     problems: str
     """What the present iteration is to repair; missing in the first."""
     findings: Annotated[list[str], operator.add]
-    """One digest for each visitor of the present iteration."""
+    """One digest for each visitor and each reviewer of the present iteration."""
+    reviews: Annotated[dict[str, str], operator.or_]
+    """By reviewer: the digest of its last review, of whatever iteration."""
     visits: Annotated[list[str], operator.add]
     """One digest for each visit of a simulated user, of all iterations: the film shows those to the released commit."""
     good: str | None
@@ -116,6 +118,20 @@ class VisitInput(TypedDict):
     commit: str
     visitor: str
     """A persona's name, or the product tester's."""
+
+
+class ReviewInput(TypedDict):
+    """What one reviewer gets."""
+
+    iteration: int
+    specification: str
+    design: str
+    decisions: str | None
+    commit: str
+    reviewer: str
+    """An agent's name."""
+    earlier: str | None
+    """The digest of its last review."""
 
 
 def again(task_id: str) -> str:

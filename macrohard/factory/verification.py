@@ -14,6 +14,7 @@ from macrohard.factory.context import FactoryContext
 from macrohard.factory.phases import phase
 from macrohard.factory.planning import somebody_else
 from macrohard.factory.problems import Verdicts
+from macrohard.factory.review import reviews_of
 from macrohard.factory.state import State, VisitInput, again, rival
 from macrohard.product import verify as run_checks
 from macrohard.product.earlier import is_test, verify_earlier_tests
@@ -129,13 +130,12 @@ async def _known(
 
 
 async def invite(state: State, runtime: Runtime[FactoryContext]) -> list[Send] | str:
-    """Send the team's visitors to a product that starts; one that does not start goes to triage at once."""
+    """Send the team's visitors to a product that starts, and its reviewers to what can be installed."""
     context = runtime.context
     verdicts = (await context.load(Verdicts, state["verdicts"])).verdicts
-    visitors = (await context.load(Team, state["team"])).visitors
-    if not visitors or not any(verdict.kind == "start" and verdict.status == "passed" for verdict in verdicts):
-        return "triage"
-    return [
+    team = await context.load(Team, state["team"])
+    starts = any(verdict.kind == "start" and verdict.status == "passed" for verdict in verdicts)
+    visits = [
         Send(
             "use",
             VisitInput(
@@ -146,5 +146,6 @@ async def invite(state: State, runtime: Runtime[FactoryContext]) -> list[Send] |
                 visitor=visitor,
             ),
         )
-        for visitor in visitors
+        for visitor in (team.visitors if starts else ())
     ]
+    return [*visits, *reviews_of(state, team, verdicts)] or "triage"

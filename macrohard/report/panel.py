@@ -85,7 +85,7 @@ def panel_of(overview: RunOverview) -> Panel:
     if not used:
         return Panel(rounds=(), frictions=(), notes=(), wishes=(), not_tested=_not_tested(overview, None))
     latest = used[0]
-    told = clustered(latest.findings, panel=len(latest.users))
+    told = clustered([finding for finding in latest.findings if not finding.file], panel=len(latest.users))
     frictions = [
         Friction(finding=finding, of=len(latest.users))
         for finding in sorted(told, key=lambda finding: (-finding.severity, -len(finding.seen_by)))

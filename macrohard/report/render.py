@@ -14,6 +14,7 @@ from macrohard.report import story
 from macrohard.report.burn import burn
 from macrohard.report.panel import panel_of
 from macrohard.report.pictures import Album, collect
+from macrohard.report.reviews import reviews_of
 
 PAGE = Path(__file__).parent / "page"
 LONGEST = 1200
@@ -44,6 +45,7 @@ async def render(overview: RunOverview, artifacts: Artifacts) -> str:
             findings=story.open_findings(overview),
             visits=story.visits(overview),
             panel=panel_of(overview),
+            reviews=reviews_of(overview),
             changes=story.changes(overview.iterations),
             burn=burn(overview),
             film=film,

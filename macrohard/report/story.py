@@ -14,6 +14,7 @@ from macrohard.domain import (
     Value,
     Verdict,
 )
+from macrohard.report.reviews import reviews_of
 
 SERIOUS = 3
 """Findings from this severity on are told at the top."""
@@ -134,9 +135,10 @@ def rows(state: CriterionState) -> tuple[Row, ...]:
 
 
 def open_findings(overview: RunOverview) -> tuple[Finding, ...]:
-    """What the last panel of users and checks noticed that is serious, the worst first."""
-    last = _last_used(overview.iterations)
-    found = [finding for finding in last.findings if finding.severity >= SERIOUS] if last else []
+    """What the last panel of users, checks and reviewers noticed that is serious, the worst first."""
+    last = next((iteration for iteration in reversed(overview.iterations) if iteration.users), None)
+    used = [finding for finding in last.findings if not finding.file] if last else []
+    found = [finding for finding in (*used, *reviews_of(overview).findings) if finding.severity >= SERIOUS]
     return tuple(sorted(found, key=lambda finding: -finding.severity))
 
 
@@ -181,7 +183,7 @@ def _repaired(before: IterationSummary, after: IterationSummary) -> tuple[str, .
     seen = [
         f"Not noticed again: {finding.title}"
         for finding in before.findings
-        if (finding.title, finding.page) not in again
+        if not finding.file and (finding.title, finding.page) not in again
     ]
     return (*checks, *seen)
 
@@ -200,10 +202,6 @@ def in_short(names: Sequence[str]) -> str:
         for stretch in stretches
     ]
     return ", ".join([*parts, *(name for name in names if not re.fullmatch(r"AC-[0-9]+", name))])
-
-
-def _last_used(iterations: Sequence[IterationSummary]) -> IterationSummary | None:
-    return next((iteration for iteration in reversed(iterations) if iteration.users), None)
 
 
 def _counted(number: int, one: str, many: str) -> str:

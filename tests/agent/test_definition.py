@@ -111,6 +111,7 @@ def test_an_agent_knows_its_skills_and_reads_them_when_it_needs_them(bundled: Pa
         pytest.param("x.md", CODER.replace("assign", "skills: [gone]\nassign"), "skills: there is no gone", id="skill"),
         pytest.param("x.md", CODER.replace("model", "name: y\nmodel"), "name: comes from the file", id="own name"),
         pytest.param("x.md", CODER.replace("turns: 5", "turns: 0"), "limits.turns: ", id="limit"),
+        pytest.param("x.md", CODER.replace("assignable", "reviews"), "tools: who reviews only reads", id="reviewer"),
         pytest.param("X y.md", CODER, "name: ", id="name of the file"),
         pytest.param("personas/p.md", "---\ndescription: P.\nwidht: 3\n---\nYou.", "widht: ", id="persona"),
         pytest.param("personas/p.md", "---\ndescription: P.\nkinds: [tv]\n---\nYou.", "kinds.0: ", id="kind"),
@@ -136,6 +137,7 @@ def test_what_comes_along_is_understood_and_safe() -> None:
     for agent in found.agents.values():
         if agent.name.endswith("reviewer"):
             assert set(agent.tools) <= {"read", "search"}, f"{agent.name} reads only"
+            assert agent.reviews != (agent.name == "scenario-reviewer")
         if agent.assignable:
             assert agent.sandbox, f"tasks for {agent.name} are done on files"
     panel = drawn_panel(found.personas, kind="web", seed="r-1")

@@ -16,17 +16,20 @@ from macrohard.settings import load_settings
 
 
 def matches(event: Event, kind: str, detail: str) -> bool:
-    """Whether this is such an event: by type, and by phase, tool, or the session's phase."""
+    """Whether this is such an event: by type, and by phase, tool, the session's phase, or how its text begins."""
     if event.type != kind:
         return False
     told = event.model_dump()
+    if kind == "progress":
+        return str(told["text"]).startswith(detail)
     return detail in (told.get("phase"), told.get("tool"), "") or f"/{detail}/" in str(told.get("session_id"))
 
 
 async def main(home: Path, run_id: str, out: Path, trigger: str) -> None:
     """Go on with the run."""
-    kind, detail, number = [*trigger.split(":"), "", "", "0"][:3] if trigger else ("", "", "0")
-    left = int(number)
+    kind, _, rest = trigger.partition(":")
+    detail, _, number = rest.rpartition(":")
+    left = int(number or 0)
 
     def observe(event: Event) -> None:
         nonlocal left

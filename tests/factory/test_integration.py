@@ -45,8 +45,18 @@ class Products:
 async def queued(
     sandboxes: SandboxProvider, repository: Repository, base: str, branches: list[tuple[str, str]]
 ) -> Queue:
+    async def tell(text: str) -> None:
+        assert text.startswith("merg")
+
     return await integrate_branches(
-        sandboxes, repository, image="base", base=base, branches=branches, titles={}, ref="refs/sessions/1/queue"
+        sandboxes,
+        repository,
+        image="base",
+        base=base,
+        branches=branches,
+        titles={},
+        ref="refs/sessions/1/queue",
+        tell=tell,
     )
 
 

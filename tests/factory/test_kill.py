@@ -35,6 +35,9 @@ TRIGGERS = [
     "phase ended:release:1",
 ]
 
+NOT_HERE = {"understand", "review"}
+"""Phases of existing products, and of plans with reviewers; see test_company."""
+
 
 def carried_out(home: Path, run_id: str, out: Path, trigger: str, root: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.factory.dying", str(home), run_id, str(out), trigger]
@@ -51,7 +54,8 @@ async def submitted(home: Path) -> str:
 async def test_a_run_that_is_killed_in_every_phase_is_delivered_and_repeats_no_finished_session(
     tmp_path: Path, repository_root: Path
 ) -> None:
-    assert {trigger.split(":")[1] for trigger in TRIGGERS} >= set(PHASES)
+    phases = set(PHASES) - NOT_HERE
+    assert {trigger.split(":")[1] for trigger in TRIGGERS} >= phases
     undisturbed = await submitted(tmp_path / "calm")
     calm = carried_out(tmp_path / "calm", undisturbed, tmp_path / "calm-product", "", repository_root)
     assert calm.returncode == 0, calm.stderr
@@ -67,7 +71,7 @@ async def test_a_run_that_is_killed_in_every_phase_is_delivered_and_repeats_no_f
             reached.append(trigger)
         else:
             assert ended.returncode == 0, f"{trigger}: {ended.stderr[-3000:]}"
-    assert {trigger.split(":")[1] for trigger in reached if trigger.startswith("phase started")} == set(PHASES)
+    assert {trigger.split(":")[1] for trigger in reached if trigger.startswith("phase started")} == phases
     final = carried_out(home, run_id, tmp_path / "product", "", repository_root)
     assert final.returncode == 0, final.stderr
     result = json.loads(final.stdout)

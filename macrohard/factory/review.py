@@ -1,0 +1,169 @@
+"""Independent readers of what was built: what they find goes to triage, and decides nothing by itself."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from langgraph.runtime import Runtime
+from langgraph.types import Send
+
+from macrohard.agent import AgentDefinition, Bench, OpenBench, open_workshop
+from macrohard.domain import Design, Finding, JsonObject, Specification, Value, Verdict
+from macrohard.domain.decisions import DecisionLog
+from macrohard.domain.team import Team
+from macrohard.errors import ToolError
+from macrohard.events import Found
+from macrohard.factory.context import FactoryContext
+from macrohard.factory.phases import phase
+from macrohard.factory.problems import Findings
+from macrohard.factory.reports import ReviewFinding, ReviewReport
+from macrohard.factory.state import ReviewInput, State
+from macrohard.workspace import Repository
+
+_FILE_BYTES = 4 << 20
+
+
+class Review(Value):
+    """What one reviewer found at one commit."""
+
+    commit: str
+    findings: tuple[Finding, ...] = ()
+
+
+def reviews_of(state: State, team: Team, verdicts: Sequence[Verdict]) -> list[Send]:
+    """One for each reviewer of the team; none of a commit that cannot be installed: most of it is about to change."""
+    if any(verdict.kind in ("manifest", "install") and verdict.status != "passed" for verdict in verdicts):
+        return []
+    return [
+        Send(
+            "review",
+            ReviewInput(
+                iteration=state["iteration"],
+                specification=state["specification"],
+                design=state["design"],
+                decisions=state.get("decisions"),
+                commit=state["base"],
+                reviewer=reviewer,
+                earlier=state.get("reviews", {}).get(reviewer),
+            ),
+        )
+        for reviewer in team.reviewers
+    ]
+
+
+async def review(state: ReviewInput, runtime: Runtime[FactoryContext]) -> State:
+    """One reviewer reads one commit; after the first time, what has changed, and what it found before.
+
+    A session that ends without a report leaves no findings; how it ended is in the run's record.
+    """
+    context, commit = runtime.context, state["commit"]
+    agent = context.catalogue.agent(state["reviewer"])
+    earlier = await context.load(Review, state["earlier"]) if state["earlier"] else None
+
+    async def check(report: Value) -> None:
+        for finding in ReviewReport.model_validate(report).findings:
+            await _line_of(context.repository, commit, finding)
+
+    async with context.slots, phase(context.emit, "review", state["iteration"]):
+        result = await context.session(
+            agent,
+            iteration=state["iteration"],
+            phase="review",
+            name=agent.name,
+            task=f"Review commit {commit[:10]}.",
+            material=await _material(context, state, earlier),
+            report=ReviewReport,
+            open_bench=_reading(context, agent, commit),
+            check=check,
+            base=commit,
+        )
+    report = ReviewReport.model_validate(result.report) if result.outcome == "finished" else ReviewReport()
+    made = Review(
+        commit=commit,
+        findings=tuple([
+            await _finding(context.repository, commit, agent.name, number, each)
+            for number, each in enumerate(report.findings, 1)
+        ]),
+    )  # fmt: skip
+    for finding in made.findings:
+        await context.emit(Found(iteration=state["iteration"], finding=finding))
+    return {
+        "findings": [await context.keep(Findings(findings=made.findings))],
+        # Who handed nothing in has not looked at what changed since the last time either.
+        "reviews": {agent.name: await context.keep(made)} if result.outcome == "finished" else {},
+    }
+
+
+async def _material(context: FactoryContext, state: ReviewInput, earlier: Review | None) -> JsonObject:
+    specification = await context.load(Specification, state["specification"])
+    design = await context.load(Design, state["design"])
+    log = await context.load(DecisionLog, state["decisions"]) if state["decisions"] else DecisionLog()
+    material: JsonObject = {
+        "specification": specification.model_dump(mode="json"),
+        "design": design.model_dump(mode="json"),
+        "decisions": list(log.lines),
+        "files": list(await context.repository.files(state["commit"])),
+    }
+    before = earlier.commit if earlier else context.ground.commit if context.ground else None
+    if before is not None:
+        material["changed"] = list(await context.repository.changed_files(before, state["commit"]))
+    if earlier is not None:
+        told = ("title", "file", "line", "detail")
+        material["earlier"] = [finding.model_dump(mode="json", include=set(told)) for finding in earlier.findings]
+    return material
+
+
+def _reading(context: FactoryContext, agent: AgentDefinition, commit: str) -> OpenBench:
+    """A clone that nothing comes back from."""
+
+    @asynccontextmanager
+    async def open_bench(saved: str | None) -> AsyncIterator[Bench]:
+        async with open_workshop(
+            context.sandboxes,
+            context.repository,
+            image=context.image_for(agent),
+            base=commit,
+            saved=None,
+            ref="",
+            author=agent.name,
+            message="",
+            files=(),
+        ) as (sandbox, _):
+            yield Bench(sandbox=sandbox)
+
+    return open_bench
+
+
+async def _line_of(repository: Repository, commit: str, finding: ReviewFinding) -> int:
+    """Where what the finding quotes stands, nearest to the line that it names.
+
+    Raises:
+        ToolError: nowhere in that file, or there is no such file; the reviewer reads why.
+    """
+    if finding.file not in await repository.files(commit):
+        raise ToolError(f"{finding.title!r}: there is no file {finding.file!r}; material.files has them")
+    content = await repository.read(commit, finding.file, limit_bytes=_FILE_BYTES)
+    quoted = next((line.strip() for line in finding.code.splitlines() if line.strip()), "")
+    lines = [line.strip() for line in content.decode(errors="replace").splitlines()]
+    found = [number for number, line in enumerate(lines, 1) if quoted and quoted in line]
+    if not found:
+        there = lines[finding.line - 1] if finding.line <= len(lines) else f"nothing; it has {len(lines)} lines"
+        raise ToolError(
+            f"{finding.title!r}: {finding.file} does not hold {quoted!r}; in line {finding.line} stands {there!r}. "
+            "Read it again: quote the line, or take the finding back"
+        )
+    return min(found, key=lambda number: abs(number - finding.line))
+
+
+async def _finding(repository: Repository, commit: str, by: str, number: int, told: ReviewFinding) -> Finding:
+    line = await _line_of(repository, commit, told)
+    return Finding(
+        id=f"{by}-{number}",
+        commit=commit,
+        found_by=by,
+        category=told.category,
+        severity=told.severity,
+        title=told.title,
+        detail=f"{told.file}:{line}: {told.code.strip()}\n{told.detail}",
+        file=told.file,
+        line=line,
+    )
