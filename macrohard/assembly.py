@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
-from macrohard.agent import Catalogue, load_catalogue
+from macrohard.agent import PROJECT_FOLDER, Catalogue, load_catalogue
 from macrohard.bundled import folder
 from macrohard.domain import (
     Artifacts,
@@ -149,7 +149,21 @@ class Factory:
         self._settings.home.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix="begin-", dir=self._settings.home) as room:
             repository = await Repository.create(Path(room) / "repository.git")
-            yield repository, await existing.take_in(repository)
+            provenance = await existing.take_in(repository)
+            # A file that is not understood is told before there is a run.
+            await self._catalogue_with(repository, provenance, room=Path(room))
+            yield repository, provenance
+
+    async def _catalogue_with(self, repository: Repository, provenance: Provenance | None, *, room: Path) -> Catalogue:
+        """Every agent of a run: those of its repository as they were when it began, laid out in `room`, are the last.
+
+        Raises:
+            DefinitionError: a file is not understood; names it and the field.
+        """
+        if provenance is None:
+            return catalogue(self._settings)
+        await repository.lay_out(provenance.base, PROJECT_FOLDER, room / "project")
+        return catalogue(self._settings, project=room / "project" / PROJECT_FOLDER)
 
     async def _builtin_takes_part(self, model: str) -> bool:
         return any(target.endpoint.base_url is None for target in chain(*(await self.targets(model)).values()))
@@ -196,7 +210,7 @@ class Factory:
         overview = await self.overview(run_id)
         if overview.summary.status in ("delivered", "partial", "refused"):
             return overview
-        run_id = overview.summary.id
+        run_id, room = overview.summary.id, self._settings.home / "runs" / overview.summary.id
         options = await self._store.options(run_id)
         if "replay_of" in options:
             raise RequestError(f"run {run_id} is a replay; replay run {options['replay_of']} again instead")
@@ -224,7 +238,7 @@ class Factory:
             surroundings = Surroundings(
                 store=self._store,
                 home=self._settings.home,
-                catalogue=catalogue(self._settings),
+                catalogue=await self._catalogue_with(await self._repository(run_id), overview.provenance, room=room),
                 sandboxes=pool,
                 endpoints=endpoints,
                 limiters=self._limiters,

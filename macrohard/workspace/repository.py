@@ -1,5 +1,6 @@
 """The product repository of one run on the host: bare, fed by bundles, never with a work tree of its own."""
 
+import asyncio
 import re
 import secrets
 import shutil
@@ -7,10 +8,10 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from macrohard.domain import Value
-from macrohard.errors import ToolError, Unavailable
+from macrohard.errors import RequestError, ToolError, Unavailable
 from macrohard.workspace.bundle import judge, read_header, write_bundle
 from macrohard.workspace.delivery import deliver
 from macrohard.workspace.git import Answer, git
@@ -20,6 +21,9 @@ MAIN = "main"
 
 PACK_LIMIT_BYTES = 256 << 20
 """Of all that one bundle or one delivery holds, compressed."""
+
+LAID_OUT_FILES, LAID_OUT_BYTES = 500, 1 << 20
+"""How many files a folder that is laid out may hold, and how large each may be."""
 
 ROOM_SECONDS = 3600
 """How long a bundle under judgement, or a delivery being prepared, may stay; then it is cleared away."""
@@ -249,6 +253,26 @@ class Repository:
         commit = await self._commit(commit)
         async with self._room("deliveries") as room:
             await deliver(self.path, commit, destination, room=room)
+
+    async def lay_out(self, commit: str, folder: PurePath, destination: Path) -> None:
+        """The files of one folder of a commit, below `destination` under their whole paths, and nothing else there.
+
+        Links become small text files. Can be repeated after a crash.
+
+        Raises:
+            RequestError: it holds more than a person reads.
+        """
+        await asyncio.to_thread(shutil.rmtree, destination, ignore_errors=True)
+        paths = [path for path in await self.files(commit) if PurePath(path).is_relative_to(folder)]
+        if len(paths) > LAID_OUT_FILES:
+            raise RequestError(f"{folder} holds {len(paths)} files; {LAID_OUT_FILES} are allowed")
+        for path in paths:
+            try:
+                content = await self.read(commit, path, limit_bytes=LAID_OUT_BYTES)
+            except ToolError as error:
+                raise RequestError(str(error)) from error
+            (destination / path).parent.mkdir(parents=True, exist_ok=True)
+            (destination / path).write_bytes(content)
 
     def _complete(self) -> bool:
         self.path.mkdir(parents=True, exist_ok=True)

@@ -41,10 +41,22 @@ LOUD = MAIN.replace(
     '    said = greeting(sys.argv[-1])\n    print(said.upper() if "--loud" in sys.argv else said)\n',
 )
 GUIDE = "Keep functions plain.\n"
+CODER = """\
+---
+description: Knows the customs of Greet.
+model: strong
+sandbox: product
+tools: [read, write]
+assignable: true
+limits: {turns: 5, cost_usd: 1.0, seconds: 60}
+---
+You write what greets.
+"""
 FILES = {
     "greet/__init__.py": "", "greet/__main__.py": MAIN, "tests/test_greet.py": TESTS, "AGENTS.md": GUIDE,
     "pyproject.toml": '[project]\nname = "greet"\nversion = "1"\n[tool.pytest.ini_options]\npythonpath = ["."]\n',
     "README.md": "# Greet\n\nSay hello.\n", ".gitignore": "__pycache__/\n",
+    ".macrohard/agents/greet-coder.md": CODER,
 }  # fmt: skip
 
 
@@ -147,6 +159,7 @@ def test_a_repository_gets_a_branch_a_patch_and_a_pull_request_text(
     assert GUIDE.strip() in told["full-stack-coder"]
     assert "Greets people by name" in told["full-stack-coder"]
     assert "Greets people by name" not in told["scenario-writer"]
+    assert "Knows the customs of Greet." in told["reader"], "the repository's own agents can be given tasks"
     shown = macrohard("show", ended.result["run"]).result["overview"]
     assert shown["provenance"]["head"] == before
     assert shown["ground"]["baseline"]["passed"] == ["tests/test_greet.py::test_greets"]
@@ -168,6 +181,17 @@ def test_an_earlier_pass_may_not_be_lost(
         "1 that passed before do not pass now: tests/test_greet.py::test_greets"
         in (tmp_path / "out" / "pull-request.md").read_text()
     )
+
+
+def test_an_agent_of_the_repository_that_is_not_understood_is_told_before_there_is_a_run(
+    macrohard: Macrohard, greet: Path, colleague: Colleague
+) -> None:
+    commit(greet, {".macrohard/agents/greet-coder.md": CODER.replace("model", "colour: red\nmodel")}, "Paint it")
+    with colleague({}) as environment:
+        ended = macrohard("build", "add --loud", "--yes", "--repo", str(greet), environment=environment)
+    assert ended.code != 0
+    assert ".macrohard/agents/greet-coder.md: colour: " in ended.told
+    assert macrohard("runs").result == []
 
 
 def test_what_the_built_in_model_cannot_do_is_refused(macrohard: Macrohard, greet: Path, tmp_path: Path) -> None:

@@ -3,13 +3,13 @@
 import asyncio
 import os
 import time
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
-from macrohard.errors import ToolError
+from macrohard.errors import RequestError, ToolError
 from macrohard.workspace import MAIN, Repository
-from macrohard.workspace.repository import ROOM_SECONDS
+from macrohard.workspace.repository import LAID_OUT_BYTES, ROOM_SECONDS
 from tests.workspace.conftest import LIMIT, Workshop, run_git
 
 
@@ -162,3 +162,23 @@ async def test_several_sessions_fetch_at_once(repository: Repository, tmp_path: 
         *(repository.fetch(bundle, ref=f"t/{n}", limit_bytes=LIMIT) for n, bundle in enumerate(bundles))
     )
     assert [await repository.resolve(f"t/{number}") for number in range(6)] == commits
+
+
+async def test_one_folder_is_laid_out_as_it_was_and_nothing_leads_out_of_it(
+    repository: Repository, workshop: Workshop, tmp_path: Path
+) -> None:
+    workshop.write({"a/b/one.md": "One.", "a/bc.md": "Not in it.", "secret": "Mine."})
+    (workshop.path / "a/b/link.md").symlink_to("../../secret")
+    commit = await repository.fetch(workshop_bundle(workshop, {}), ref="sessions/1", limit_bytes=LIMIT)
+    laid = tmp_path / "laid"
+    (laid / "a/b").mkdir(parents=True)
+    (laid / "a/b/old.md").write_text("From another time.")
+    await repository.lay_out(commit, PurePath("a/b"), laid)
+    found = {str(path.relative_to(laid)): path.read_text() for path in laid.rglob("*") if path.is_file()}
+    assert found == {"a/b/one.md": "One.", "a/b/link.md": "../../secret"}
+    assert not (laid / "a/b/link.md").is_symlink()
+    large = await repository.fetch(
+        workshop_bundle(workshop, {"a/b/large.md": "x" * (LAID_OUT_BYTES + 1)}), ref="sessions/2", limit_bytes=LIMIT
+    )
+    with pytest.raises(RequestError, match=r"a/b/large\.md is larger than"):
+        await repository.lay_out(large, PurePath("a/b"), laid)
