@@ -117,7 +117,7 @@ class Factory:
         Raises:
             RequestError: that cannot be taken in, or the model cannot work on it; there is no run.
         """
-        if existing is not None and await self._builtin_takes_part(model):
+        if existing is not None and existing.refusal and await self._builtin_takes_part(model):
             raise RequestError(existing.refusal)
         options: JsonObject = {
             "iterations": iterations,
@@ -168,13 +168,28 @@ class Factory:
     async def _builtin_takes_part(self, model: str) -> bool:
         return any(target.endpoint.base_url is None for target in chain(*(await self.targets(model)).values()))
 
+    async def delivered(self, run: str) -> Existing:
+        """The product of an earlier run, to begin from.
+
+        Raises:
+            RequestError: there is no such run, or it has nothing to go on with; says what to do.
+        """
+        from macrohard.execution.earlier import delivered
+
+        return await delivered(self._store, run, home=self._settings.home)
+
     async def submit_solo(self, measure: str, *, model: str, caps: Caps) -> str:
         """Record a run that has one agent make what a team's run was asked for, graded by that run's scenarios.
 
         Raises:
-            RequestError: there is no such run, or it has no scenarios.
+            RequestError: there is no such run, it has no scenarios, or it did not begin from nothing.
         """
         overview = await self.overview(measure)
+        if overview.provenance is not None:
+            raise RequestError(
+                f"run {overview.summary.id} changed what was there before; only one that began from nothing can be "
+                "done again by one agent alone"
+            )
         if overview.design is None or not any(row.scenarios for row in overview.criteria):
             raise RequestError(f"run {overview.summary.id} has no scenarios that one agent alone could be graded by")
         options: JsonObject = {

@@ -23,7 +23,7 @@ from macrohard.domain import (
 )
 from macrohard.domain.candidate import Comparison
 from macrohard.domain.ground import Ground, HandedBack
-from macrohard.domain.review import Disputed
+from macrohard.domain.review import Disputed, Mended
 from macrohard.domain.team import Team
 from macrohard.domain.verdict import Contradiction
 
@@ -118,6 +118,8 @@ class ScenariosWritten(Value):
     disputed: tuple[Disputed, ...] = ()
     unreviewed: str = ""
     """Why they count without a second opinion; empty if they have one."""
+    mended: tuple[Mended, ...] = ()
+    """Those of an earlier run that the change made impossible to pass as they were."""
 
 
 class SessionStarted(Value):

@@ -8,6 +8,7 @@ import typer
 
 from macrohard import __version__
 from macrohard.cli import limits
+from macrohard.cli.improve import improve
 from macrohard.cli.options import (
     EndpointArgument,
     IterationOption,
@@ -16,7 +17,9 @@ from macrohard.cli.options import (
     RunArgument,
     SandboxOption,
     WaitOption,
+    person_is_there,
     print_json,
+    required,
 )
 from macrohard.cli.replay import EXIT_CODES as REPLAY_EXIT_CODES
 from macrohard.cli.replay import replay
@@ -142,10 +145,10 @@ def build(
     settings = load_settings(
         budget_usd=budget, max_tokens=max_tokens, max_calls=max_calls, max_time=max_time, max_sessions=max_sessions,
         max_fan_out=max_fan_out, max_depth=max_depth, iterations=iterations, sandbox=sandbox, auto_resume=wait,
-        record=None if record else False, sandboxes=_required(require_tier),
+        record=None if record else False, sandboxes=required(require_tier),
     )  # fmt: skip
     wish = drive.Wish(
-        out=out and out.absolute(), ask=not yes, prompt=not yes and _person_is_there(), json=json,
+        out=out and out.absolute(), ask=not yes, prompt=not yes and person_is_there(), json=json,
         wait=settings.auto_resume,
     )  # fmt: skip
     if run is not None and repo is not None:
@@ -173,6 +176,9 @@ def build(
         existing=None if repo is None else intake.existing_repository(str(repo), include_changes, branch),
     )
     raise typer.Exit(code)
+
+
+app.command(epilog=EXIT_CODES)(improve)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -212,9 +218,9 @@ def resume(
         if not separator or not said.strip():
             raise RequestError(f"--answer {pair!r} is not of the form Q-1=text")
         answers[question.strip()] = said.strip()
-    settings = load_settings(sandbox=sandbox, auto_resume=wait, sandboxes=_required(require_tier))
+    settings = load_settings(sandbox=sandbox, auto_resume=wait, sandboxes=required(require_tier))
     wish = drive.Wish(
-        out=out and out.absolute(), ask=not yes, prompt=not yes and _person_is_there(), json=json,
+        out=out and out.absolute(), ask=not yes, prompt=not yes and person_is_there(), json=json,
         wait=settings.auto_resume and not due,
     )  # fmt: skip
     add = limits.added(
@@ -313,7 +319,7 @@ def open_product(
             await asyncio.Event().wait()
 
     try:
-        until_interrupted(kept_open(load_settings(sandbox=sandbox, sandboxes=_required(require_tier))))
+        until_interrupted(kept_open(load_settings(sandbox=sandbox, sandboxes=required(require_tier))))
     except Interrupted:
         print("stopped", file=sys.stderr)
 
@@ -359,7 +365,7 @@ def doctor(
     from macrohard.settings import load_settings
 
     which: Literal["new", "all", "none"] = "new" if probe is None else "all" if probe else "none"
-    settings = load_settings(sandbox=sandbox, sandboxes=_required(require_tier))
+    settings = load_settings(sandbox=sandbox, sandboxes=required(require_tier))
     raise typer.Exit(check_up(settings, which, as_json=json))
 
 
@@ -431,12 +437,3 @@ def _settings() -> "Settings":
     from macrohard.settings import load_settings
 
     return load_settings()
-
-
-def _person_is_there() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def _required(tier: str | None) -> dict[str, str] | None:
-    """The table of settings that the option stands for; what else the table says is added from the other sources."""
-    return None if tier is None else {"required": tier}

@@ -97,9 +97,7 @@ def build(
     Raises:
         RequestError: it cannot be begun like this; no run was made.
     """
-    settings.targets(model)  # A model without a key or a price is the person's to mend before a run exists.
-    if wish.out is not None and wish.out.exists() and (not wish.out.is_dir() or any(wish.out.iterdir())):
-        raise RequestError(f"--out {str(wish.out)!r} exists and is not an empty folder; name another one")
+    _refuse_what_cannot_begin(settings, wish, model)
 
     async def submit(factory: "Factory") -> str:
         return await factory.submit(
@@ -107,6 +105,28 @@ def build(
         )
 
     return _conduct(settings, submit, wish, answered=frozenset())
+
+
+def improve(settings: Settings, run: str, change: str, wish: Wish, *, model: str, caps: Caps, iterations: int) -> int:
+    """Make a run that changes the product of another one and carry it out; the exit code.
+
+    Raises:
+        RequestError: that run has nothing to go on with, or it cannot be begun like this; no run was made.
+    """
+    _refuse_what_cannot_begin(settings, wish, model)
+
+    async def submit(factory: "Factory") -> str:
+        return await factory.submit(
+            change, model=model, caps=caps, iterations=iterations, ask=wish.ask, existing=await factory.delivered(run)
+        )
+
+    return _conduct(settings, submit, wish, answered=frozenset())
+
+
+def _refuse_what_cannot_begin(settings: Settings, wish: Wish, model: str) -> None:
+    settings.targets(model)  # A model without a key or a price is the person's to mend before a run exists.
+    if wish.out is not None and wish.out.exists() and (not wish.out.is_dir() or any(wish.out.iterdir())):
+        raise RequestError(f"--out {str(wish.out)!r} exists and is not an empty folder; name another one")
 
 
 def build_solo(settings: Settings, measure: str, wish: Wish, *, model: str, caps: Caps) -> int:

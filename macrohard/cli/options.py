@@ -1,5 +1,6 @@
 """Options and arguments that several commands share, and how a command prints JSON."""
 
+import sys
 from typing import Annotated, Literal
 
 import typer
@@ -37,3 +38,13 @@ def print_json(value: object) -> None:
     from macrohard.domain.printable import printable_json
 
     print(printable_json(value), flush=True)
+
+
+def person_is_there() -> bool:
+    """Whether somebody at a terminal can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def required(tier: str | None) -> dict[str, str] | None:
+    """The table of settings that the option stands for; what else the table says is added from the other sources."""
+    return None if tier is None else {"required": tier}

@@ -8,6 +8,7 @@ from macrohard.cli.home import print_provenance, print_returned
 from macrohard.cli.terminal import counted, dollars, duration, one_line, printable
 from macrohard.domain import CriterionState, JsonObject, Question, RunOverview, RunSummary
 from macrohard.domain.candidate import Candidate
+from macrohard.domain.specification import Superseded
 from macrohard.report.panel import in_short, panel_of
 from macrohard.report.reviews import reviews_of
 
@@ -56,6 +57,11 @@ def as_json(overview: RunOverview) -> JsonObject:
         "seconds": overview.summary.seconds,
         "film": _film(overview),
         "returned": _returned(overview),
+        "improves": overview.summary.improves or None,
+        "superseded": [
+            {"id": each.criterion.id, "text": each.criterion.text, "reason": each.reason}
+            for each in (overview.specification.superseded if overview.specification else ())
+        ],
     }
 
 
@@ -147,6 +153,7 @@ def print_details(overview: RunOverview, console: Console) -> None:
     if specification := overview.specification:
         for heading, lines in (
             ("Assumed", specification.assumptions),
+            ("Does not hold any more", tuple(_superseded(each) for each in specification.superseded)),
             ("Not followed", tuple(f"{left.text}: {left.reason}" for left in specification.exclusions)),
         ):
             if lines:
@@ -220,9 +227,18 @@ def print_runs(runs: tuple[RunSummary, ...], console: Console) -> None:
             Text(one_line(run.model, 24)),
             duration(run.seconds),
             dollars(run.cost_usd),
-            Text(one_line(run.title or run.requirement, 60)),
+            Text(one_line(f"{run.title or run.requirement}{_after(run)}", 60)),
         )
     console.print(table)
+
+
+def _superseded(each: Superseded) -> str:
+    return f"{each.criterion.id}: {each.criterion.text} Because: {each.reason}"
+
+
+def _after(run: RunSummary) -> str:
+    """Behind a title that both runs have."""
+    return f" (improves {run.improves}: {run.requirement})" if run.improves else ""
 
 
 def _criteria(states: tuple[CriterionState, ...] | list[CriterionState]) -> Table:

@@ -1,5 +1,8 @@
 """What stands before a run begins: the existing product, what its tests said, and what became of it in the end."""
 
+from macrohard.domain.decisions import DecisionLog
+from macrohard.domain.design import Design
+from macrohard.domain.plan import Task
 from macrohard.domain.provenance import Provenance
 from macrohard.domain.scenario import Scenario
 from macrohard.domain.specification import Specification
@@ -25,13 +28,20 @@ class TestResults(Value):
 
 
 class Earlier(Value):
-    """What an earlier run had agreed and what checked it; its criteria must keep holding."""
+    """What the run that this one goes on with had agreed, and what checks it; but for what is superseded it holds."""
 
     run: str
-    requirement: str
+    requirements: tuple[str, ...]
+    """What was asked for in all runs that led there, the first one first."""
     specification: Specification
-    design: JsonObject
+    design: Design
+    tasks: tuple[Task, ...]
+    """Of its first iteration: what lies where, and why."""
+    decisions: DecisionLog
     scenarios: tuple[Scenario, ...]
+    """Hidden from everybody who writes code, as before."""
+    met: tuple[str, ...]
+    """Criteria and gates that its product passed."""
 
 
 class Ground(Value):

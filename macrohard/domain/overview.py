@@ -10,7 +10,7 @@ from macrohard.domain.isolation import Tier
 from macrohard.domain.packages import PackageFile
 from macrohard.domain.plan import Task
 from macrohard.domain.provenance import Provenance
-from macrohard.domain.review import Disputed
+from macrohard.domain.review import Disputed, Mended
 from macrohard.domain.run import CriterionStatus, Phase, RunStatus, SessionOutcome
 from macrohard.domain.scenario import Scenario
 from macrohard.domain.specification import Criterion, Specification
@@ -35,6 +35,8 @@ class RunSummary(Value):
     iterations: int
     cost_usd: float
     """All that the ledger counts as spent, failed and cut off calls included."""
+    improves: str = ""
+    """The run whose product it changes; empty: none."""
 
 
 class SessionSummary(Value):
@@ -142,6 +144,8 @@ class RunOverview(Value):
     """What it began from; None: from nothing."""
     ground: Ground | None = None
     """The same, as it was understood; None: not yet."""
+    mended: tuple[Mended, ...] = ()
+    """Scenarios of the run that it improves that were brought up to date."""
     returned: HandedBack | None = None
     """What the person's repository got."""
     film: DemoFilm | None = None

@@ -25,3 +25,12 @@ class Disputed(Value):
 
     scenario: Scenario
     objection: Objection
+
+
+class Mended(Value):
+    """A scenario of an earlier run that no product could pass any more after a change, and was brought up to date."""
+
+    scenario: str
+    """Its id."""
+    reason: str = Field(min_length=1)
+    """Which words of the new specification or design it contradicted."""

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from macrohard.domain.value import Value
 
@@ -41,6 +42,14 @@ class Exclusion(Value):
     reason: str
 
 
+class Superseded(Value):
+    """A criterion of an earlier run that a change took the place of: it is not checked any more."""
+
+    criterion: Criterion
+    reason: str
+    """What the person asked for that is in contradiction to it."""
+
+
 class Specification(Value):
     """Numbered, testable criteria, written before any code."""
 
@@ -56,6 +65,8 @@ class Specification(Value):
     assumptions: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
+    superseded: SkipJsonSchema[tuple[Superseded, ...]] = ()
+    """Of a product that was changed: criteria that do not hold any more. No agent writes this; see `Amendment`."""
 
     def criterion(self, criterion_id: str) -> Criterion:
         """The criterion of that id; KeyError if there is none."""

@@ -10,9 +10,12 @@ from pydantic import JsonValue
 
 from macrohard.agent import Catalogue, Entry
 from macrohard.domain import TIERS, RunOutcome, Tier, at_least
+from macrohard.domain.ground import Earlier
+from macrohard.domain.provenance import Provenance
 from macrohard.domain.team import Contract
 from macrohard.errors import AgentGaveUp, LeaseLost, LimitExceeded, ModelUnavailable, Unavailable
 from macrohard.events import Event, ModelCalled, Planned, Progress, RunEnded, RunStarted
+from macrohard.execution.earlier import earlier
 from macrohard.execution.question import at_the_cap
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.graph import advance, open_graph
@@ -166,6 +169,7 @@ async def carry_out(
                 contract=await _contract(store, (await store.options(run_id)).get("solo")),
                 provenance=overview.provenance,
                 ground=overview.ground,
+                earlier=await _earlier(store, overview.provenance),
             )
             try:
                 async with open_graph(folder / "checkpoints.db") as graph:
@@ -201,6 +205,11 @@ async def _contract(store: Store, run_id: JsonValue) -> Contract | None:
     return Contract(
         run=measure.summary.id, specification=measure.specification, design=measure.design, scenarios=scenarios
     )
+
+
+async def _earlier(store: Store, provenance: Provenance | None) -> Earlier | None:
+    """What was agreed about the product that the run goes on with; a delivered run does not change any more."""
+    return await earlier(store, provenance.place) if provenance is not None and provenance.kind == "run" else None
 
 
 def _weakened(before: Sequence[Tier], now: Tier) -> tuple[str, ...]:

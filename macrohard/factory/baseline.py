@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Sequence
 
 from macrohard.domain import Verdict
 from macrohard.domain.ground import TestResults
@@ -77,12 +78,18 @@ async def run_tests(context: FactoryContext, commit: str) -> TestResults:
     )  # fmt: skip
 
 
-def compared(before: TestResults, now: TestResults) -> Verdict:
+def compared(before: TestResults, now: TestResults, *, superseded: Sequence[str] = ()) -> Verdict:
     """The verdict on a commit's own tests, where some may have failed before anybody touched the product.
 
-    It passes if every test that passed before passes now, and none fails that did not fail before.
+    It passes if every test that passed before passes now, and none fails that did not fail before. Where a person's
+    change took the place of criteria, a test may be gone: which ones is said.
+
+    Args:
+        superseded: the ids of those criteria.
     """
     lost = [name for name in before.passed if name not in set(now.passed)]
+    gone = [name for name in lost if name not in set(now.failed)] if superseded and now.passed else []
+    lost = [name for name in lost if name not in gone]
     broken = [name for name in now.failed if name not in {*before.failed, *lost}]
     old = [name for name in now.failed if name in set(before.failed)]
     told = bool(before.passed or before.failed)
@@ -99,7 +106,12 @@ def compared(before: TestResults, now: TestResults) -> Verdict:
     if parts:
         return _verdict(before, now, "failed", "; ".join(parts))
     good = f"{len(now.passed)} passed" if now.passed else "exit code 0"
-    summary = f"{good}; all {len(before.passed)} that passed before still do" if before.passed else good
+    summary = f"{good}; all {len(before.passed)} that passed before still do" if before.passed and not gone else good
+    if gone:
+        summary += (
+            f"; of the {len(before.passed)} that passed before, {len(gone)} are gone, while "
+            f"{', '.join(superseded)} {'does' if len(superseded) == 1 else 'do'} not hold any more: {_named(gone)}"
+        )
     if old:
         summary += f"; {len(old)} failed before as well: {_named(old)}"
     return _verdict(before, now, "passed", summary)

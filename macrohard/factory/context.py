@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from macrohard.agent import PRODUCT, AgentDefinition, Bench, Catalogue, Check, OpenBench, Session, TranscriptLog
 from macrohard.agent.guidance import guides_for
 from macrohard.domain import Artifacts, Assignment, Fetched, JsonObject, Phase, SessionResult, Value
-from macrohard.domain.ground import Ground
+from macrohard.domain.ground import Earlier, Ground
 from macrohard.domain.provenance import Provenance
 from macrohard.domain.team import Contract
 from macrohard.errors import AgentGaveUp
@@ -73,6 +73,8 @@ class FactoryContext:
     """What the run begins from; None: from nothing."""
     ground: Ground | None = None
     """The same, once it is understood."""
+    earlier: Earlier | None = None
+    """What was agreed about it, where it is the product of an earlier run."""
 
     def image_for(self, agent: AgentDefinition) -> str:
         """The image of the agent's sandbox."""

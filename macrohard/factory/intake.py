@@ -11,6 +11,16 @@ from macrohard.errors import ToolError
 from macrohard.events import Designed, Planned, ScenariosWritten, Specified, Staffed
 from macrohard.factory.acceptance import reviewed
 from macrohard.factory.context import FactoryContext
+from macrohard.factory.improving import ANALYST as CHANGE_ANALYST
+from macrohard.factory.improving import (
+    Collected,
+    agreed_before,
+    collected,
+    design_of_the_change,
+    met_before,
+    of_the_change,
+    read_change,
+)
 from macrohard.factory.phases import phase
 from macrohard.factory.reports import Reading, TeamPlan
 from macrohard.factory.state import State, TaskInput
@@ -27,17 +37,39 @@ async def analyse(state: State, runtime: Runtime[FactoryContext]) -> State:
     """Read the requirement into numbered, testable criteria, and settle how many work on them."""
     context = runtime.context
     async with phase(context.emit, "analyse", 0):
-        short = len(context.requirement) <= READER_CHARACTERS
-        reading = await (_read_at_once(context) if short else _read_alone(context))
+        reading = await _read(context)
         await context.emit(Specified(specification=reading.specification))
-        team = team_for(reading.specification, reading.design, personas=context.personas)
+        team = _team(context, reading)
         await context.emit(Staffed(team=team))
     return {
         "specification": await context.keep(reading.specification),
-        "reading": await context.keep(reading) if team.size == "small" else "",
+        "reading": await context.keep(reading) if team.size == "small" or context.earlier is not None else "",
         "team": await context.keep(team),
         "iteration": 0,
     }
+
+
+async def _read(context: FactoryContext) -> Reading:
+    if context.earlier is not None:
+        agents = frozenset(agent.name for agent in context.catalogue.assignable)
+        agreed = agreed_before(context.earlier)
+
+        def check(specification: Specification, design: Design, plan: Plan) -> None:
+            _check_design(design, specification)
+            check_plan(plan, specification, agents, agreed=agreed)
+
+        return await read_change(context, context.earlier, name=_session_name(context, CHANGE_ANALYST), check=check)
+    short = len(context.requirement) <= READER_CHARACTERS
+    return await (_read_at_once(context) if short else _read_alone(context))
+
+
+def _team(context: FactoryContext, reading: Reading) -> Team:
+    """As large as what is to be made needs; of a product that exists that is the change."""
+    specification, design = reading.specification, reading.design
+    if context.earlier is not None and design is not None:
+        specification = of_the_change(specification, context.earlier)
+        design = design_of_the_change(design, context.earlier)
+    return team_for(specification, design, personas=context.personas)
 
 
 async def _read_alone(context: FactoryContext) -> Reading:
@@ -154,7 +186,8 @@ async def plan(state: State, runtime: Runtime[FactoryContext]) -> State:
         "base": await context.first_commit(),
         "done": [],
         "good": None,
-        "met": [],
+        "met": met_before(specification, context.earlier),
+        **({"decisions": await context.keep(context.earlier.decisions)} if context.earlier else {}),
     }
 
 
@@ -164,6 +197,7 @@ async def write_scenarios(state: TaskInput, runtime: Runtime[FactoryContext]) ->
     async with phase(context.emit, "scenarios", 1):
         specification = await context.load(Specification, state["specification"])
         agreed = await context.load(Design, state["design"])
+        wanted = of_the_change(specification, context.earlier)
         made = await context.document(
             ScenarioSet,
             agent="scenario-writer",
@@ -171,18 +205,25 @@ async def write_scenarios(state: TaskInput, runtime: Runtime[FactoryContext]) ->
             phase="scenarios",
             task=f"Write the acceptance scenarios of {specification.title}.",
             material={
-                "specification": specification.model_dump(mode="json"),
+                "specification": wanted.model_dump(mode="json"),
                 "design": agreed.model_dump(mode="json"),
             },
-            check=lambda report: _check_scenarios(report, specification),
+            check=lambda report: _check_scenarios(report, wanted),
         )
-        settled = await reviewed(context, specification, agreed, made, check=_check_each)
+        whole = Collected((), made, ())
+        if context.earlier is not None:
+            whole = await collected(context, context.earlier, specification, agreed, made, check=_check_each)
+        settled = await reviewed(context, specification, agreed, whole.fresh, check=_check_each)
+        counted = ScenarioSet(scenarios=(*whole.untouched, *settled.counted.scenarios))
         await context.emit(
             ScenariosWritten(
-                scenarios=settled.counted.scenarios, disputed=settled.disputed, unreviewed=settled.unreviewed
+                scenarios=counted.scenarios,
+                disputed=settled.disputed,
+                unreviewed=settled.unreviewed,
+                mended=whole.mended,
             )
         )
-    return {"scenarios": await context.keep(settled.counted)}
+    return {"scenarios": await context.keep(counted)}
 
 
 def _check_specification(report: Specification) -> None:
@@ -223,15 +264,17 @@ def _check_design(report: Design, specification: Specification) -> None:
         raise ToolError(f"{field}: there are none, and the product is of kind {specification.kind}")
 
 
-def check_plan(report: Plan, specification: Specification, agents: frozenset[str]) -> None:
-    """Refuse tasks for agents that do not exist or criteria that nobody serves."""
+def check_plan(
+    report: Plan, specification: Specification, agents: frozenset[str], *, agreed: frozenset[str] = frozenset()
+) -> None:
+    """Refuse tasks for agents that do not exist, and criteria that nobody serves, but for those `agreed` before."""
     if unknown := sorted({task.agent for task in report.tasks} - agents):
         raise ToolError(f"no agents {', '.join(unknown)}; tasks can be given to {', '.join(sorted(agents))}")
     known = {criterion.id for criterion in specification.criteria}
     served = {criterion for task in report.tasks for criterion in task.criteria}
     if strangers := sorted(served - known):
         raise ToolError(f"no criteria {', '.join(strangers)}")
-    wanted = [c.id for c in specification.criteria if c.covered and c.id not in served]
+    wanted = [c.id for c in specification.criteria if c.covered and c.id not in served | agreed]
     if wanted:
         raise ToolError(f"no task serves {', '.join(wanted)}")
 

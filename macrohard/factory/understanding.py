@@ -18,6 +18,7 @@ from macrohard.errors import AgentGaveUp, ToolError
 from macrohard.events import Understood
 from macrohard.factory.baseline import run_tests
 from macrohard.factory.context import FactoryContext
+from macrohard.factory.improving import place_of_things
 from macrohard.factory.phases import phase
 from macrohard.product.manifest import FILE, Manifest, read_manifest
 
@@ -74,6 +75,19 @@ async def understand(context: FactoryContext, provenance: Provenance) -> Ground:
         repository, base = context.repository, provenance.base
         files = await repository.files(base)
         seen = await _survey(context, base, files)
+        guides = tuple(path for path in files if PurePosixPath(path).name == GUIDE)
+        if context.earlier is not None:
+            # Nobody need find out what was agreed, and checked, when it was made.
+            ground = Ground(
+                provenance=provenance,
+                commit=base,
+                own_manifest=True,
+                about={**place_of_things(context.earlier), "languages": seen["languages"]},
+                baseline=await run_tests(context, base),
+                guides=guides,
+            )
+            await context.emit(Understood(ground=ground))
+            return ground
         if FILE in files:
             try:
                 read_manifest(await repository.read(base, FILE))
@@ -91,7 +105,7 @@ async def understand(context: FactoryContext, provenance: Provenance) -> Ground:
             own_manifest=FILE in files,
             about={**found.model_dump(mode="json"), "languages": seen["languages"]},
             baseline=await run_tests(context, commit),
-            guides=tuple(path for path in files if PurePosixPath(path).name == GUIDE),
+            guides=guides,
         )
         await context.emit(Understood(ground=ground))
     return ground

@@ -11,6 +11,7 @@ from macrohard.events import ClaimsChecked, Verified
 from macrohard.factory.baseline import compared, run_tests
 from macrohard.factory.claims import Claims, contradictions
 from macrohard.factory.context import FactoryContext
+from macrohard.factory.improving import agreed_before
 from macrohard.factory.phases import phase
 from macrohard.factory.planning import somebody_else
 from macrohard.factory.problems import Verdicts
@@ -27,6 +28,7 @@ async def verify(state: State, runtime: Runtime[FactoryContext]) -> State:
     """Install, start, test, then every hidden scenario, on the commit that integration left; then what was claimed."""
     context, iteration, commit = runtime.context, state["iteration"], state["base"]
     scenarios = (await context.load(ScenarioSet, state["scenarios"])).scenarios
+    specification = await context.load(Specification, state["specification"])
 
     async def tell(verdict: Verdict) -> None:
         await context.emit(Verified(iteration=iteration, verdict=verdict))
@@ -34,7 +36,6 @@ async def verify(state: State, runtime: Runtime[FactoryContext]) -> State:
     hearing = context.hearing_of_fetches(iteration, "verify", None)
     async with phase(context.emit, "verify", iteration):
         with hearing:
-            specification = await context.load(Specification, state["specification"])
             verdicts = await checked(context, commit, specification, scenarios, tell=tell)
             earlier = await _earlier_tests(context, state, verdicts)
         for verdict in earlier:
@@ -55,7 +56,7 @@ async def checked(
     tell: Callable[[Verdict], Awaitable[None]],
 ) -> tuple[Verdict, ...]:
     """The gates and every scenario on a commit, in fresh sandboxes; raises as `macrohard.product.verify` does."""
-    known = await _known(context, commit, tell)
+    known = await _known(context, commit, specification, tell)
     return await run_checks(
         context.sandboxes,
         bundle=await context.repository.bundle(commit),
@@ -119,12 +120,14 @@ async def _check_claims(context: FactoryContext, state: State) -> Claims:
 
 
 async def _known(
-    context: FactoryContext, commit: str, tell: Callable[[Verdict], Awaitable[None]]
+    context: FactoryContext, commit: str, specification: Specification, tell: Callable[[Verdict], Awaitable[None]]
 ) -> tuple[Verdict, ...]:
     """What is settled otherwise: an existing product's own tests are compared with what they said before."""
     if context.ground is None:
         return ()
-    verdict = compared(context.ground.baseline, await run_tests(context, commit))
+    known = agreed_before(context.earlier)
+    gone = tuple(each.criterion.id for each in specification.superseded if each.criterion.id in known)
+    verdict = compared(context.ground.baseline, await run_tests(context, commit), superseded=gone)
     await tell(verdict)
     return (verdict,)
 

@@ -32,7 +32,7 @@ from macrohard.domain import (
 from macrohard.domain.candidate import Comparison
 from macrohard.domain.ground import Ground, HandedBack
 from macrohard.domain.provenance import Provenance
-from macrohard.domain.review import Disputed
+from macrohard.domain.review import Disputed, Mended
 from macrohard.domain.standing import status_of
 from macrohard.domain.verdict import Contradiction
 from macrohard.events import (
@@ -104,6 +104,7 @@ class Fold:
         self._phases: dict[Phase, dict[tuple[int, float], tuple[float, float]]] = {}
         self._disputed: tuple[Disputed, ...] = ()
         self._unreviewed = ""
+        self._mended: tuple[Mended, ...] = ()
         self._waits: dict[str, float] = {}
         self._contradictions: dict[str, tuple[Contradiction, ...]] = {}
         for recorded in events:
@@ -132,7 +133,7 @@ class Fold:
                 self.design = event.design
             case ScenariosWritten():
                 self.scenarios, self._disputed = event.scenarios, event.disputed
-                self._unreviewed = event.unreviewed
+                self._unreviewed, self._mended = event.unreviewed, event.mended
             case Planned():
                 iteration.plan = event.plan
             case CandidatesCompared():
@@ -271,6 +272,7 @@ class Fold:
             film=self.film,
             provenance=provenance,
             ground=self.ground,
+            mended=self._mended,
             returned=self.returned,
         )
 

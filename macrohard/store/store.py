@@ -155,7 +155,7 @@ class Store:
             budget=budget,
             costs=costs(spendings, sessions, calls, total_ticks=total),
             forecast=None if run.forecast is None else Forecast.model_validate(run.forecast),
-            provenance=Provenance.model_validate(run.options[FROM]) if FROM in run.options else None,
+            provenance=_provenance(run),
         )
 
     async def events(self, run_id: str, *, after: int = 0, limit: int = 1000) -> tuple[Recorded, ...]:
@@ -276,9 +276,14 @@ def _summary(run: RunRow, lease: LeaseRow | None, spent_ticks: int | None) -> tu
             "seconds": run.worked_seconds,
             "iterations": run.iterations,
             "cost_usd": to_usd(run.cost_ticks if spent_ticks is None else spent_ticks),
+            "improves": origin.place if (origin := _provenance(run)) and origin.kind == "run" else "",
         }
     )
     return summary, problem
+
+
+def _provenance(run: RunRow) -> Provenance | None:
+    return Provenance.model_validate(run.options[FROM]) if FROM in run.options else None
 
 
 def _session(row: SessionRow) -> SessionSummary:

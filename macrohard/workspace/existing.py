@@ -17,7 +17,7 @@ class Existing(Protocol):
 
     @property
     def refusal(self) -> str:
-        """What is said if the built-in model is asked to work on it."""
+        """What is said if the built-in model is asked to work on it; empty if it can."""
 
     async def take_in(self, repository: Repository) -> Provenance:
         """Put its files into a new repository and say what they are.
@@ -66,3 +66,24 @@ class ExistingRepository:
             publish=self.publish and not bundle,
             notes=tuple(notes),
         )
+
+
+@dataclass(frozen=True)
+class DeliveredProduct:
+    """What an earlier run of this installation delivered."""
+
+    run: str
+    repository: Path
+    """The bare one of that run."""
+    commit: str
+    refusal: str
+    notes: tuple[str, ...] = ()
+
+    async def take_in(self, repository: Repository) -> Provenance:
+        """With all its history, so that it stays to be seen who made what."""
+        delivered = await (await Repository.create(self.repository)).bundle(self.commit)
+        try:
+            base = await repository.fetch(delivered, ref="base", limit_bytes=LIMIT_BYTES)
+        except ToolError as error:
+            raise RequestError(f"the product of run {self.run} cannot be taken in: {error}") from error
+        return Provenance(kind="run", place=self.run, head=self.commit, base=base, notes=self.notes)

@@ -14,7 +14,7 @@ from macrohard.domain import BudgetState, Caps, Forecast, Question, RunOverview,
 from macrohard.errors import RequestError
 from macrohard.events import Event
 from macrohard.settings import SandboxChoice, Settings
-from macrohard.workspace.existing import Existing
+from macrohard.workspace.existing import Existing, ExistingRepository
 from tests.report.sample import overview as sample
 
 Ending = RunStatus | BaseException
@@ -31,6 +31,7 @@ class ScriptedFactory:
         self.questions: tuple[Question, ...] = ()
         self.due_runs: tuple[str, ...] = ()
         self.forecast: Forecast | None = None
+        self.begun_from = ""
 
     async def submit(
         self,
@@ -44,6 +45,10 @@ class ScriptedFactory:
     ) -> str:
         self.calls.append(("submit", (requirement, model, caps, iterations, ask)))
         return "r-7k2m9"
+
+    async def delivered(self, run: str) -> Existing:
+        self.begun_from = (await self.overview(run)).summary.id[: len(run)]
+        return ExistingRepository(Path(), include_changes=False, publish=False)
 
     async def carry_out(
         self, run_id: str, *, out: Path | None, observe: Callable[[Event], None], ask: bool | None = None

@@ -34,7 +34,7 @@ def test_json_is_one_object_with_these_keys_and_nothing_else(factory: ScriptedFa
     told = json.loads(out)
     assert list(told) == [
         "run", "outcome", "product", "commit", "criteria", "iterations", "sessions", "model_calls", "cost_usd",
-        "seconds", "film", "returned",
+        "seconds", "film", "returned", "improves", "superseded",
     ]  # fmt: skip
     assert told["criteria"][4] == {
         "id": "AC-5",
@@ -361,3 +361,15 @@ def test_questions_are_put_to_a_person_at_a_terminal_and_defaults_hold(tmp_path:
     assert "Which currency? [euro]" in shown.decode()
     assert "answered [{'Q-1': 'yen', 'Q-2': 'none'}]" in shown.decode()
     assert "Delivered" in out
+
+
+def test_an_improvement_begins_from_what_a_run_delivered(factory: ScriptedFactory, run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("improve", "r-7k", "due dates", "--budget", "3", "--out", str(tmp_path / "new"), "--json")
+    assert code == 0
+    assert factory.calls[0] == ("submit", ("due dates", "builtin", Caps(usd=3.0), 4, True))
+    assert factory.begun_from == "r-7k"
+    assert json.loads(out)["outcome"] == "delivered"
+    assert run("improve", "r-7k", "due dates", "--file", "x")[0] == 2
+    assert run("improve", "r-7k")[0] == 2
+    assert run("improve", "r-none", "due dates")[0] == 2
+    assert len(factory.calls) == 2, "nothing else was begun"

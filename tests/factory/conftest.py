@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ class Ended:
 
 
 Macrohard = Callable[..., Ended]
+Killed = Callable[..., str]
 
 _OF_A_PERSON = ("MACROHARD_", "XAI_", "OPENAI_")
 
@@ -59,5 +61,34 @@ def macrohard(tmp_path: Path, repository_root: Path) -> Macrohard:
         )
         lines = ended.stdout.strip().splitlines()
         return Ended(code=ended.returncode, told=ended.stderr, result=json.loads(lines[-1]) if lines else None)
+
+    return run
+
+
+@pytest.fixture
+def killed(tmp_path: Path, repository_root: Path) -> Killed:
+    """Run `macrohard`, and kill it with -9 as soon as a line that it tells holds `at`; gives what it told."""
+
+    def run(*arguments: str, at: str, environment: Mapping[str, str]) -> str:
+        with subprocess.Popen(
+            [sys.executable, "-m", "macrohard", *arguments],
+            cwd=tmp_path,
+            env={**surroundings(repository_root, tmp_path / "home"), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            told = []
+            for line in process.stderr:
+                told.append(line)
+                if at in line:
+                    break
+            else:
+                raise AssertionError(f"it never told {at!r}: {''.join(told)[-3000:]}")
+            process.kill()
+        assert process.returncode == -signal.SIGKILL
+        return "".join(told)
 
     return run

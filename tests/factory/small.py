@@ -92,11 +92,11 @@ def turn(conversation: Conversation, *, model: str) -> Turn:
     match conversation.phase:
         case "analyse":
             design, plan = DESIGN.model_dump(mode="json"), PLAN.model_dump(mode="json")
-            return _finish({"specification": specification, "design": design, "plan": plan})
+            return finish({"specification": specification, "design": design, "plan": plan})
         case "scenarios" if conversation.agent == "scenario-reviewer":
-            return _finish({"accepted": [scenario.id for scenario in SCENARIOS.scenarios]})
+            return finish({"accepted": [scenario.id for scenario in SCENARIOS.scenarios]})
         case "scenarios":
-            return _finish(SCENARIOS.model_dump(mode="json"))
+            return finish(SCENARIOS.model_dump(mode="json"))
         case "implement":
             said = {"careful": "", "hopeless": "the person said", "patient": GO_ON}[model]
             return _coder(conversation, told=said in str(conversation.material))
@@ -106,7 +106,7 @@ def turn(conversation: Conversation, *, model: str) -> Turn:
 
 def _coder(conversation: Conversation, *, told: bool) -> Turn:
     if conversation.results("shell"):
-        return _finish({"summary": f"{conversation.agent} wrote it; the tests were run.", "decisions": [DECISION]})
+        return finish({"summary": f"{conversation.agent} wrote it; the tests were run.", "decisions": [DECISION]})
     assert conversation.agent != "bug-fixer" or f"T-1 of iteration 1: {DECISION}" in str(
         conversation.material["decisions"]
     )
@@ -125,7 +125,8 @@ def _coder(conversation: Conversation, *, told: bool) -> Turn:
     )
 
 
-def _finish(report: JsonObject) -> Turn:
+def finish(report: JsonObject) -> Turn:
+    """Hand in."""
     return Turn(calls=(Call(name="finish", arguments=report),))
 
 

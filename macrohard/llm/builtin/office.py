@@ -40,7 +40,7 @@ def reader(conversation: Conversation) -> Turn:
             criteria=tuple(criterion.id for criterion in specification.criteria if criterion.covered),
             files=("./",),
         )
-        report["design"] = _design(reading.blueprint).model_dump(mode="json")
+        report["design"] = design_of(reading.blueprint).model_dump(mode="json")
         report["plan"] = Plan(tasks=(whole,)).model_dump(mode="json")
     return _finish(report)
 
@@ -80,10 +80,11 @@ def designer(conversation: Conversation) -> Turn:
     reading = _read(conversation.material)
     if reading.blueprint is None:
         raise Unreadable("the material's requirement is one that the specification refuses")
-    return _finish(_design(reading.blueprint).model_dump(mode="json"))
+    return _finish(design_of(reading.blueprint).model_dump(mode="json"))
 
 
-def _design(blueprint: Blueprint) -> Design:
+def design_of(blueprint: Blueprint) -> Design:
+    """Screens or routes, conventions and look; the blueprint is its data model."""
     accent = ACCENTS[sum(map(ord, blueprint.slug)) % len(ACCENTS)]
     kinds = ", ".join(record.plural.lower() for record in blueprint.records)
     if blueprint.kind == "api":
@@ -125,7 +126,8 @@ def scenario_writer(conversation: Conversation) -> Turn:
     """Write a scenario for every criterion that is covered; what somebody objects to is withdrawn."""
     if objections := _list(conversation.material.get("objections")):
         return _finish({"scenarios": [], "withdrawn": [_scenario(each).id for each in objections]})
-    made = scenarios(blueprint_of(conversation.material))
+    wanted = {c.id for c in Specification.model_validate(conversation.material["specification"]).criteria}
+    made = tuple(each for each in scenarios(blueprint_of(conversation.material)) if each.criterion in wanted)
     return _finish(ScenarioSet(scenarios=made).model_dump(mode="json"))
 
 

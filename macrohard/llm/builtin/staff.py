@@ -5,15 +5,18 @@ from collections.abc import Callable
 from macrohard.llm.builtin.artist import artist
 from macrohard.llm.builtin.coder import coder, integrator
 from macrohard.llm.builtin.conversation import Conversation, Turn, Unreadable
+from macrohard.llm.builtin.improving import change_analyst, scenario_keeper
 from macrohard.llm.builtin.office import analyst, designer, manager, planner, reader, scenario_reviewer, scenario_writer
 from macrohard.llm.builtin.users import turn as visitor
 
 ARTIST = "media-artist"
-REVIEWER = "scenario-reviewer"
 CAREFUL = "builtin"
 CARELESS = "builtin:careless"
 """The same products with seeded mistakes, to see the loop of test, use and repair at work."""
 MODELS = (CAREFUL, CARELESS)
+
+_ANALYSTS = {"reader": reader, "change-analyst": change_analyst}
+_TESTERS = {"scenario-reviewer": scenario_reviewer, "scenario-keeper": scenario_keeper}
 
 
 def turn(conversation: Conversation, *, model: str) -> Turn:
@@ -26,12 +29,10 @@ def turn(conversation: Conversation, *, model: str) -> Turn:
         # Rules that were refused once would be refused again: say so, and let the factory end the session.
         return Turn(text=f"My report was not accepted, and I have no other: {last.result}")
     roles: dict[str, Callable[[Conversation], Turn]] = {
-        "analyse": lambda session: reader(session) if session.agent == "reader" else analyst(session),
+        "analyse": lambda session: _ANALYSTS.get(session.agent, analyst)(session),
         "design": designer,
         "plan": planner,
-        "scenarios": lambda session: (
-            scenario_reviewer(session) if session.agent == REVIEWER else scenario_writer(session)
-        ),
+        "scenarios": lambda session: _TESTERS.get(session.agent, scenario_writer)(session),
         "implement": lambda session: (
             artist(session) if session.agent == ARTIST else coder(session, careless=model == CARELESS)
         ),

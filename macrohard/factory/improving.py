@@ -1,0 +1,294 @@
+"""Going on with a delivered product: what was agreed stays agreed, numbered and checked; only the change is new."""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from pydantic import Field
+
+from macrohard.domain import (
+    Criterion,
+    Decision,
+    Design,
+    Exclusion,
+    JsonObject,
+    Plan,
+    Question,
+    Scenario,
+    ScenarioSet,
+    Specification,
+    Value,
+)
+from macrohard.domain.ground import Earlier
+from macrohard.domain.review import Mended
+from macrohard.domain.specification import Superseded
+from macrohard.errors import ToolError
+from macrohard.factory.context import FactoryContext
+from macrohard.factory.reports import Reading
+
+ANALYST: Final = "change-analyst"
+KEEPER: Final = "scenario-keeper"
+
+
+class Withdrawal(Value):
+    """A criterion that the change takes the place of."""
+
+    criterion: str = Field(pattern=r"^AC-[1-9][0-9]*$")
+    reason: str = Field(min_length=1)
+    """The person's own words that are in contradiction to it, and what holds instead."""
+
+
+class Amendment(Value):
+    """What a person's change adds to an agreed specification, what it takes out of it, and the work that follows."""
+
+    decision: Decision
+    reason: str = ""
+    """Why it is refused or asked back, in words for the person, with what they can do; empty when it is built."""
+    title: str = Field(max_length=80)
+    """Of the product, as it is called from now on."""
+    summary: str = ""
+    """Of the product as it will be."""
+    stories: tuple[str, ...] = ()
+    """New ones only."""
+    criteria: tuple[Criterion, ...] = ()
+    """New ones only, numbered on."""
+    superseded: tuple[Withdrawal, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
+    design: Design | None = None
+    """Of the whole product, as it will be; None only if the change is refused."""
+    plan: Plan | None = None
+    """Of the change alone; None only if it is refused."""
+
+
+class MendedScenario(Value):
+    """An earlier scenario as it has to be from now on, under its id and for its criterion."""
+
+    scenario: Scenario
+    reason: str = Field(min_length=1)
+    """Which words of specification or design no product could keep and pass the old one."""
+
+
+class Upkeep(Value):
+    """The earlier scenarios that the change has made impossible to pass, mended; all others stay as they are."""
+
+    mended: tuple[MendedScenario, ...] = ()
+
+
+class Collected(NamedTuple):
+    """The scenarios of a changed product, before they are reviewed."""
+
+    untouched: tuple[Scenario, ...]
+    """Of the earlier run; they counted before, and count now."""
+    fresh: ScenarioSet
+    """New or mended: to be reviewed."""
+    mended: tuple[Mended, ...]
+
+
+async def read_change(
+    context: FactoryContext, earlier: Earlier, *, name: str, check: Callable[[Specification, Design, Plan], None]
+) -> Reading:
+    """One session for specification, design and plan of the change; what was agreed before is added by code.
+
+    `check` raises a ToolError about a design or a plan that does not fit the specification.
+
+    Raises:
+        AgentGaveUp: it was not handed in.
+    """
+    assignable = {agent.name: agent.description for agent in context.catalogue.assignable}
+    before = earlier.specification
+    report = await context.document(
+        Amendment,
+        agent=ANALYST,
+        iteration=0,
+        phase="analyse",
+        name=name,
+        task=f"Read what is to change about {before.title}: what is new, what it takes the place of, and how it is "
+        "made.",
+        material={
+            "requirement": context.requirement,
+            "answers": dict(context.answers),
+            "next_criterion": f"AC-{_highest(before) + 1}",
+            "earlier": {
+                "requirements": list(earlier.requirements),
+                "specification": before.model_dump(mode="json"),
+                "design": earlier.design.model_dump(mode="json"),
+                "tasks": [task.model_dump(mode="json") for task in earlier.tasks],
+                "decisions": list(earlier.decisions.lines),
+            },
+            "agents": dict(assignable),
+            **await context.libraries(),
+        },
+        check=lambda report: _check(report, earlier, check),
+    )
+    return Reading(specification=amended(before, report), design=report.design, plan=report.plan)
+
+
+def amended(before: Specification, change: Amendment) -> Specification:
+    """The specification of the changed product: earlier criteria first, under their numbers, but for the superseded."""
+    gone = {each.criterion: each.reason for each in change.superseded}
+    return Specification(
+        decision=change.decision,
+        reason=change.reason,
+        title=change.title,
+        summary=change.summary or before.summary,
+        kind=before.kind,
+        stories=tuple(dict.fromkeys((*change.stories, *before.stories))),
+        criteria=(*(each for each in before.criteria if each.id not in gone), *change.criteria),
+        assumptions=tuple(dict.fromkeys((*change.assumptions, *before.assumptions))),
+        questions=change.questions,
+        exclusions=change.exclusions,
+        superseded=(
+            *before.superseded,
+            *(Superseded(criterion=before.criterion(each), reason=reason) for each, reason in gone.items()),
+        ),
+    )
+
+
+def agreed_before(earlier: Earlier | None) -> frozenset[str]:
+    """The criteria that need no task, because the product keeps them already."""
+    return frozenset(criterion.id for criterion in earlier.specification.criteria) if earlier else frozenset()
+
+
+def met_before(specification: Specification, earlier: Earlier | None) -> list[str]:
+    """What the product passed before the change, and still has to."""
+    if earlier is None:
+        return []
+    gone = {each.criterion.id for each in specification.superseded}
+    return sorted(set(earlier.met) - gone)
+
+
+def of_the_change(specification: Specification, earlier: Earlier | None) -> Specification:
+    """The same with the new criteria only."""
+    known = agreed_before(earlier)
+    new = tuple(criterion for criterion in specification.criteria if criterion.id not in known)
+    return specification.model_copy(update={"criteria": new})
+
+
+def design_of_the_change(design: Design, earlier: Earlier) -> Design:
+    """The same with the screens, routes and commands only that are new or different."""
+    before = earlier.design
+    return design.model_copy(
+        update={
+            "screens": tuple(each for each in design.screens if each not in before.screens),
+            "routes": tuple(each for each in design.routes if each not in before.routes),
+            "commands": tuple(each for each in design.commands if each not in before.commands),
+        }
+    )
+
+
+async def collected(
+    context: FactoryContext,
+    earlier: Earlier,
+    specification: Specification,
+    design: Design,
+    written: ScenarioSet,
+    *,
+    check: Callable[[Sequence[Scenario]], None],
+) -> Collected:
+    """Put the earlier run's scenarios and those of the change together; the new ones are numbered on.
+
+    What checked a superseded criterion is left out. Somebody looks through the others for those that no product could
+    pass which keeps the new contract.
+
+    `check` raises a ToolError about scenarios that cannot be run.
+
+    Raises:
+        AgentGaveUp: that was not handed in.
+    """
+    first = max((int(each.id.removeprefix("S-")) for each in earlier.scenarios), default=0) + 1
+    new = tuple(
+        each.model_copy(update={"id": f"S-{number}"}) for number, each in enumerate(written.scenarios, start=first)
+    )
+    known = {criterion.id for criterion in specification.criteria}
+    standing = tuple(each for each in earlier.scenarios if each.criterion in known)
+    if not standing:
+        return Collected((), ScenarioSet(scenarios=new), ())
+    upkeep = await context.document(
+        Upkeep,
+        agent=KEEPER,
+        iteration=0,
+        phase="scenarios",
+        task=f"Look through {len(standing)} scenarios for what the change has made impossible to pass.",
+        material={
+            "specification": specification.model_dump(mode="json"),
+            "new_criteria": [criterion.id for criterion in of_the_change(specification, earlier).criteria],
+            "design": design.model_dump(mode="json"),
+            "earlier_design": earlier.design.model_dump(mode="json"),
+            "scenarios": [scenario.model_dump(mode="json") for scenario in standing],
+        },
+        check=lambda report: _check_upkeep(report, standing, check),
+    )
+    mended = {each.scenario.id: each for each in upkeep.mended}
+    return Collected(
+        tuple(each for each in standing if each.id not in mended),
+        ScenarioSet(scenarios=(*(each.scenario for each in mended.values()), *new)),
+        tuple(Mended(scenario=each, reason=one.reason) for each, one in mended.items()),
+    )
+
+
+def place_of_things(earlier: Earlier) -> JsonObject:
+    """What everybody who works on the product is told of it; the rest they read in it."""
+    specification = earlier.specification
+    return {
+        "summary": f"{specification.title}: {specification.summary}",
+        "kind": specification.kind,
+        "places": [f"{', '.join(task.files)}: {task.title}" for task in earlier.tasks],
+        "conventions": ["Specification, design and decisions of the earlier work hold, unless they say otherwise now."],
+    }
+
+
+def _highest(specification: Specification) -> int:
+    every = (*specification.criteria, *(each.criterion for each in specification.superseded))
+    return max((int(criterion.id.removeprefix("AC-")) for criterion in every), default=0)
+
+
+def _check(report: Amendment, earlier: Earlier, check: Callable[[Specification, Design, Plan], None]) -> None:
+    before = earlier.specification
+    first, ids = _highest(before) + 1, [criterion.id for criterion in report.criteria]
+    if ids != [f"AC-{number}" for number in range(first, first + len(ids))]:
+        raise ToolError(f"criteria: only new ones, numbered on from AC-{first} without gaps")
+    gone = [each.criterion for each in report.superseded]
+    if strangers := sorted(set(gone) - agreed_before(earlier)):
+        raise ToolError(f"superseded: {', '.join(strangers)} are not among the earlier criteria")
+    if len(set(gone)) != len(gone):
+        raise ToolError("superseded: name each criterion once")
+    if report.decision != "build" and not report.reason.strip():
+        raise ToolError("reason: tell the person why, and what they can do")
+    if report.decision == "ask" and not report.questions:
+        raise ToolError("questions: asking back needs at least one question with its default")
+    if report.decision == "refuse":
+        return
+    if not any(criterion.covered for criterion in report.criteria):
+        raise ToolError("criteria: say what is different afterwards in at least one new criterion that is covered")
+    if report.design is None or report.plan is None:
+        raise ToolError("design and plan: nobody else makes them, hand in both")
+    check(amended(before, report), report.design, report.plan)
+    _check_nothing_is_gone(report.design, earlier.design, may=bool(gone))
+
+
+def _check_nothing_is_gone(now: Design, before: Design, *, may: bool) -> None:
+    """Refuse a design that leaves out what exists; `may`: something is superseded, and that may be it."""
+    gone = sorted({screen.path for screen in before.screens} - {screen.path for screen in now.screens})
+    routes = {(route.method, route.path) for route in now.routes}
+    gone += [f"{each.method} {each.path}" for each in before.routes if (each.method, each.path) not in routes]
+    if gone and not may:
+        raise ToolError(
+            f"design: {', '.join(gone)} of the earlier design are missing, and no criterion is superseded; hand in "
+            "the whole design"
+        )
+
+
+def _check_upkeep(report: Upkeep, standing: Sequence[Scenario], check: Callable[[Sequence[Scenario]], None]) -> None:
+    by_id = {scenario.id: scenario for scenario in standing}
+    ids = [each.scenario.id for each in report.mended]
+    if strangers := sorted(set(ids) - set(by_id)):
+        raise ToolError(f"mended: {', '.join(strangers)} are not among the scenarios; keep the ids")
+    if len(set(ids)) != len(ids):
+        raise ToolError("mended: name each scenario once")
+    scenarios = [each.scenario for each in report.mended]
+    if moved := [each.id for each in scenarios if each.criterion != by_id[each.id].criterion]:
+        raise ToolError(f"{', '.join(moved)}: a mended scenario tests the criterion that it tested before")
+    if same := [each.id for each in scenarios if each == by_id[each.id]]:
+        raise ToolError(f"{', '.join(same)}: nothing is different; leave out what stays as it is")
+    check(scenarios)
