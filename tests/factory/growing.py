@@ -96,6 +96,8 @@ def turn(conversation: Conversation, *, model: str) -> Turn:
             given = conversation.material["scenarios"]
             assert isinstance(given, list)
             return small.finish({"accepted": [each["id"] for each in given if isinstance(each, dict)]})
+        case "use":
+            return small.turn(conversation, model="careful")
         case _ if grown:
             return small.finish(REPORTS[conversation.agent])
         case _:

@@ -9,7 +9,7 @@ from threading import Event, Thread
 
 import pytest
 
-from tests.factory.conftest import Macrohard
+from tests.factory.conftest import Killed, Macrohard
 from tests.serving import program
 
 pytestmark = pytest.mark.usefixtures("sandboxes")
@@ -131,14 +131,21 @@ def meanwhile(repository: Path, tmp_path: Path, files: dict[str, str]) -> Iterat
         thread.join()
 
 
-def test_a_repository_gets_a_branch_a_patch_and_a_pull_request_text(
-    macrohard: Macrohard, greet: Path, colleague: Colleague, tmp_path: Path
+def test_a_repository_gets_a_branch_a_patch_and_a_pull_request_text_however_often_the_run_is_killed(
+    macrohard: Macrohard, killed: Killed, greet: Path, colleague: Colleague, tmp_path: Path
 ) -> None:
     before = git(greet, "rev-parse", "HEAD")
     (greet / "README.md").write_text("# Greet\n\nNot committed.\n")
-    out = ("--repo", str(greet), "--out", str(tmp_path / "out"))
-    with colleague({"greet/__main__.py": LOUD}) as environment, meanwhile(greet, tmp_path, {"NOTES.md": "Mine.\n"}):
-        ended = macrohard("build", "add --loud, in capital letters", "--yes", *out, environment=environment)
+    with colleague({"greet/__main__.py": LOUD}) as environment:
+        with meanwhile(greet, tmp_path, {"NOTES.md": "Mine.\n"}):
+            wish = ("build", "add --loud, in capital letters", "--yes", "--repo", str(greet))
+            words = killed(*wish, at="integrate …", environment=environment)
+        run = words.partition("run ")[2].split()[0]
+        killed("resume", run, "--yes", at="release …", environment=environment)
+        assert git(greet, "for-each-ref", "--format=%(refname)") == "refs/heads/main", "untouched until the end"
+        assert git(greet, "status", "--porcelain") == "M README.md"
+        out = ("--out", str(tmp_path / "out"))
+        ended = macrohard("resume", run, "--yes", *out, environment=environment)
     assert ended.code == 0, ended.told[-3000:]
     theirs = git(greet, "rev-parse", "HEAD")
     assert ended.result["returned"]["merged"] == theirs != before
@@ -156,6 +163,7 @@ def test_a_repository_gets_a_branch_a_patch_and_a_pull_request_text(
     git(greet, "apply", "--check", str(tmp_path / "out" / "changes.patch"))
     heard = [json.loads(line) for line in (tmp_path / "changes.json.heard").read_text().splitlines()]
     told = {each["agent"]: each["opening"] for each in heard}
+    assert [each["agent"] for each in heard].count("repository-reader") == 1, "what was done is not done again"
     assert GUIDE.strip() in told["full-stack-coder"]
     assert "Greets people by name" in told["full-stack-coder"]
     assert "Greets people by name" not in told["scenario-writer"]
