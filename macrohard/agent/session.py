@@ -1,6 +1,5 @@
 """One agent at work on one assignment: a plain loop over model, tools and transcript."""
 
-import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 
 from macrohard.agent import advice
 from macrohard.agent.bench import Answer, Bench, Colleagues
+from macrohard.agent.briefing import briefing
 from macrohard.agent.compaction import Room, compacted, room_for
 from macrohard.agent.conversation import ERROR, Conversation, readable_arguments
 from macrohard.agent.definition import AgentDefinition
@@ -443,16 +443,7 @@ class Session:
         return {"role": "system", "content": self._agent.prompt}
 
     def _opening(self) -> JsonObject:
-        given = {
-            "agent": self._assignment.agent,
-            "phase": self._assignment.phase,
-            "persona": self._assignment.persona,
-            "task": self._assignment.task,
-            "files": list(self._assignment.files) if self._assignment.files is not None else None,
-            "material": self._assignment.material,
-        }
-        block = json.dumps(given, ensure_ascii=False, indent=1)
-        content = f"Your assignment: {self._assignment.task}\n\n```json\n{block}\n```"
+        content = briefing(self._assignment)
         if self._agent.model == "vision" and "look" in self._agent.tools:
             content += f"\n\n{PICTURES_SHOWN if self._sees else NO_PICTURES}"
         return {"role": "user", "content": content}

@@ -33,7 +33,7 @@ async def test_files_that_the_task_owns_come_back_as_a_commit_and_others_do_not(
         FINISH,
     )
     assert result.outcome == "finished"
-    assert result.report == {"summary": "done", "open_points": []}
+    assert result.report == {"summary": "done", "open_points": [], "decisions": []}
     assert result.commit is not None
     assert await repository.files(result.commit) == ("app/a.py",)
     [author] = {commit.author for commit in await repository.log(result.commit)} - {"Macrohard"}

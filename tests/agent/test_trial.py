@@ -76,12 +76,12 @@ async def test_a_coder_starts_the_product_and_sees_its_page_as_a_person_would(be
     assert started.startswith(
         "started: / answers on http://127.0.0.1:8000; it runs until stop_product\nits log: serving"
     )
-    assert 'heading "Hello"' in seen
+    assert 'heading 1 "Hello"' in seen
     assert "404" in seen
     assert 'button "Pressed"' in pressed
     assert "boom is not defined" in pressed
     assert missed.startswith('step 1, click link "No", did not work')
-    assert 'heading "Hello"' in missed
+    assert 'heading 1 "Hello"' in missed
     assert stopped.startswith("stopped; its log: serving")
     assert "start_product first" in gone
     assert any(content.startswith(b"\xff\xd8") for content in artifacts.kept.values())
