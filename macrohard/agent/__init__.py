@@ -1,9 +1,10 @@
 """Agents: their files, their tools, their transcripts, and the loop of a session."""
 
 from macrohard.agent.bench import PRODUCT_ROOT, Bench, Visit
+from macrohard.agent.conversation import VISITING
 from macrohard.agent.definition import PRODUCT, PROJECT_FOLDER, AgentDefinition, Catalogue, Persona, load_catalogue
 from macrohard.agent.guidance import guides_for
-from macrohard.agent.panel import drawn_panel
+from macrohard.agent.panel import SIMULATED_USERS, drawn_panel
 from macrohard.agent.session import Check, OpenBench, Session
 from macrohard.agent.skills import Skill
 from macrohard.agent.transcript import Entry, TranscriptLog
@@ -14,6 +15,8 @@ __all__ = [
     "PRODUCT",
     "PRODUCT_ROOT",
     "PROJECT_FOLDER",
+    "SIMULATED_USERS",
+    "VISITING",
     "AgentDefinition",
     "Bench",
     "Catalogue",

@@ -1,4 +1,4 @@
-"""What stands on an agent's bench: a sandbox with the product's files, or a browser on the running product."""
+"""What stands on an agent's bench: a sandbox with the product's files, or a running product to be used."""
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -28,13 +28,13 @@ class Answer(Value):
 
 
 class Visit(Protocol):
-    """A browser that one agent uses; see `macrohard.product`."""
+    """A running product that one agent uses; see `macrohard.product`."""
 
     async def look(self) -> str:
-        """The page as an outline."""
+        """What is there now."""
 
     async def picture(self) -> Picture | None:
-        """The window as it looks now; None if the page cannot be taken."""
+        """The window as it looks now; None if there is no picture of it."""
 
     async def act(
         self,
@@ -156,9 +156,9 @@ class Bench:
 
     @property
     def visit(self) -> Visit:
-        """The browser on the running product."""
+        """The running product, to be used."""
         if self._visit is None:
-            raise ToolError("you have no browser for this assignment")
+            raise ToolError("you have no running product for this assignment")
         return self._visit
 
     @property

@@ -4,6 +4,7 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import orjson
 from pydantic import JsonValue
@@ -13,6 +14,8 @@ from macrohard.agent.transcript import Entry
 from macrohard.domain import JsonObject
 from macrohard.llm import ToolCall
 
+VISITING: Final = frozenset({"look", "act", "request", "command"})
+"""The tools of those who use a running product; what they did is done again when a session is resumed."""
 CHARACTERS_PER_TOKEN = 4
 PICTURE_TOKENS = 1_792
 """The most that xAI counts for one (docs.x.ai, image understanding: tiles of 448 pixels, 256 tokens each)."""
@@ -193,7 +196,7 @@ class Conversation:
             self.badly_called.add(call.name)
         else:
             self.badly_called.discard(call.name)
-        if call.name in ("look", "act"):
+        if call.name in VISITING:
             self.visited.append(call)
         if call.name == "ask_colleague" and not text.startswith(ERROR):
             self.asked += 1

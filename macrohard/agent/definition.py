@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic import Field
 
+from macrohard.agent.conversation import VISITING
 from macrohard.agent.front_matter import split_matter, text_of, validated
 from macrohard.agent.skills import Skill, listing, load_skills
 from macrohard.agent.tools import TOOLS
@@ -17,7 +18,7 @@ from macrohard.llm import ModelRole
 PROJECT_FOLDER: Final = Path(".macrohard/agents")
 """Where a repository has agents of its own."""
 NAME: Final = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-NEED_NO_SANDBOX: Final = frozenset({"look", "act", "skill", "ask_colleague", "ask_person"})
+NEED_NO_SANDBOX: Final = VISITING | {"skill", "ask_colleague", "ask_person"}
 """Tools of those that only think, or only look."""
 READ_ONLY: Final = frozenset({"read", "search", "skill"})
 """The tools of those who review: what they judge cannot be changed by them."""

@@ -2,11 +2,19 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
+from typing import Final
 
 from macrohard.agent.definition import Persona
 from macrohard.domain import ProductKind
 
 PANEL_SIZE = 6
+SIMULATED_USERS: Final[Mapping[ProductKind, str]] = {
+    "web": "simulated-user",
+    "api": "simulated-developer",
+    "cli": "simulated-developer",
+    "library": "simulated-developer",
+}
+"""Which agent plays them."""
 
 
 def drawn_panel(

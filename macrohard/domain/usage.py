@@ -14,14 +14,16 @@ class UserStep(Value):
     """Said before acting."""
     action: str
     """E.g. `fill "Title" with "Buy milk"`."""
+    element: str = ""
+    """What was acted on, as everybody else calls it, too: `button "Save"`, `POST /tasks`; empty: it has no name."""
     result: str
-    """What changed on the page, or the problem."""
+    """What changed on the page, the answer or the screen; or the problem."""
     surprise: int | None
     """0 as expected · 1 slightly off · 2 wrong · 3 shocked; None: nobody said. What broke is 3, whatever is said."""
     remark: str = ""
     page: str
     frame: str | None
-    """Artifact digest of a JPEG."""
+    """Artifact digest of a JPEG; None where there is nothing to be seen but text."""
     at_seconds: float
     """Since the session began."""
 

@@ -12,6 +12,7 @@ from macrohard.agent import (
     ALL_FILES,
     PRODUCT,
     PRODUCT_ROOT,
+    VISITING,
     AgentDefinition,
     Bench,
     Catalogue,
@@ -46,15 +47,15 @@ from macrohard.workspace import Repository
 
 FILES_AT_MOST: Final = 2_000
 BYTES_AT_MOST: Final = 16 << 20
-BROWSER: Final = frozenset({"look", "act"})
-"""The tools of those who use a running product."""
+USUAL_PERSONAS: Final = {"simulated-user": "wrong-input-first", "simulated-developer": "first-steps"}
+"""Simulated users, and whom they play if nobody says."""
 HANDS_IN: Final[Mapping[str, tuple[Phase, type[Value]]]] = {
     "analyst": ("analyse", Specification),
     "designer": ("design", Design),
     "planner": ("plan", Plan),
     "scenario-writer": ("scenarios", ScenarioSet),
     "product-tester": ("use", TesterReport),
-    "simulated-user": ("use", UserReport),
+    **dict.fromkeys(USUAL_PERSONAS, ("use", UserReport)),
 }
 """Where it is another document than what was done and what is open."""
 TRIED = "one agent was tried on its own; nothing was verified"
@@ -62,7 +63,6 @@ TRIED = "one agent was tried on its own; nothing was verified"
 
 PLAYED: Final = frozenset({"analyst", *(name for name in HANDS_IN if HANDS_IN[name][0] == "use")})
 """By the built-in model, without a specification and a design of its own."""
-USUAL_PERSONA: Final = "wrong-input-first"
 
 
 def cast(
@@ -81,13 +81,13 @@ def cast(
             f"the built-in model plays {name} only inside a build, where specification and design are its own; alone "
             f"it plays {', '.join(sorted(PLAYED))}. Name a real model with --model, or set one"
         )
-    if BROWSER & set(agent.tools) and agent.sandbox is None and not has_files:
+    if VISITING & set(agent.tools) and agent.sandbox is None and not has_files:
         raise RequestError(f"{name} uses a running product: give its folder, with product.toml, by --folder")
-    if name != "simulated-user":
+    if name not in USUAL_PERSONAS:
         if persona is not None:
-            raise RequestError(f"--as is for simulated-user, not for {name}")
+            raise RequestError(f"--as is for {' and '.join(USUAL_PERSONAS)}, not for {name}")
         return agent, None
-    chosen = persona or USUAL_PERSONA
+    chosen = persona or USUAL_PERSONAS[name]
     if chosen not in catalogue.personas:
         raise RequestError(f"there is no persona {chosen!r}; there are {', '.join(catalogue.personas)}")
     return agent, catalogue.personas[chosen]
@@ -255,7 +255,7 @@ def _bench(
 ) -> OpenBench:
     @asynccontextmanager
     async def open_bench(saved: str | None) -> AsyncIterator[Bench]:
-        if BROWSER & set(agent.tools) and agent.sandbox is None:
+        if VISITING & set(agent.tools) and agent.sandbox is None:
             async with open_visit(
                 sandboxes,
                 bundle=await repository.bundle(base),

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from langgraph.runtime import Runtime
 
-from macrohard.domain import Design, Plan, Scenario, ScenarioSet, Specification
+from macrohard.agent import drawn_panel
+from macrohard.domain import Design, Plan, ProductKind, Scenario, ScenarioSet, Specification
 from macrohard.domain.team import Team
 from macrohard.errors import ToolError
 from macrohard.events import Designed, Planned, ScenariosWritten, Specified, Staffed
@@ -26,6 +28,9 @@ from macrohard.factory.reports import Reading, TeamPlan
 from macrohard.factory.state import State, TaskInput
 from macrohard.factory.team import READER_CHARACTERS, is_small, team_for
 from macrohard.product import UnknownPlaceholder, check_placeholders
+
+DRAWN: Final = 3
+"""Simulated users of a product that none of the run's own is for."""
 
 
 def _session_name(context: FactoryContext, agent: str) -> str:
@@ -49,6 +54,13 @@ async def analyse(state: State, runtime: Runtime[FactoryContext]) -> State:
     }
 
 
+def _panel(context: FactoryContext, kind: ProductKind) -> tuple[str, ...]:
+    """Of the run's simulated users those who use products of this kind; if there are none, some are drawn."""
+    known = context.catalogue.personas
+    fitting = tuple(name for name in context.personas if kind in known[name].kinds)
+    return fitting or drawn_panel(known, kind=kind, seed=context.run_id, size=DRAWN)
+
+
 async def _read(context: FactoryContext) -> Reading:
     if context.earlier is not None:
         agents = frozenset(agent.name for agent in context.catalogue.assignable)
@@ -69,7 +81,7 @@ def _team(context: FactoryContext, reading: Reading) -> Team:
     if context.earlier is not None and design is not None:
         specification = of_the_change(specification, context.earlier)
         design = design_of_the_change(design, context.earlier)
-    return team_for(specification, design, personas=context.personas)
+    return team_for(specification, design, personas=_panel(context, specification.kind))
 
 
 async def _read_alone(context: FactoryContext) -> Reading:

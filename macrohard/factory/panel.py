@@ -13,7 +13,6 @@ DETOURS = 2
 ALIKE_FROM = 0.4
 """Share of words that two broken expectations about one element have in common, to be the same."""
 NEAR_LINES = 5
-_TARGET = re.compile(r'^(?:double )?[a-z]+ ([a-z]+ "(?:[^"\\]|\\.)*")')
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _BY_RULE = frozenset({"misleading", "dead end"})
 """Kinds of findings that are weighed by who stumbled, and how often; the others bring their weight with them."""
@@ -34,7 +33,6 @@ def stumbles(visitor: str, commit: str, steps: Sequence[UserStep], report: UserR
         severity: Severity = 1 if step.surprise < WRONG_FROM else 2
         if failed and wrong and step is wrong[-1]:
             severity = 4
-        target = _TARGET.match(step.action)
         before = steps[step.number - 2].page if step.number > 1 else "/"
         found.append(
             Finding(
@@ -47,7 +45,7 @@ def stumbles(visitor: str, commit: str, steps: Sequence[UserStep], report: UserR
                 detail=f"Meant: {step.intention} Expected: {step.expectation} Did: {step.action} "
                 f"Got: {step.result[:500]}",
                 page=pattern_of(before),
-                element=target[1] if target else "",
+                element=step.element,
                 expected=step.expectation,
                 step=step.number,
                 evidence=(step.frame,) if step.frame else (),

@@ -14,8 +14,10 @@ SMALL_CRITERIA: Final[dict[ProductKind, int]] = {"web": 4, "api": 12, "cli": 12,
 are very few: labels, layout and messages are a contract of their own."""
 SMALL_SURFACE: Final = 12
 """Screens, routes and commands together."""
-VISITED: Final[frozenset[ProductKind]] = frozenset({"web"})
-"""What simulated users have a driver for."""
+WORTH_A_VISIT: Final = 3
+"""Routes or commands from which there is a way through them that somebody can lose, and scenarios do not see."""
+TESTED: Final[frozenset[ProductKind]] = frozenset({"web"})
+"""What the product tester walks through; of the others every command and route is a scenario."""
 
 
 def is_small(specification: Specification) -> bool:
@@ -32,8 +34,8 @@ def team_for(specification: Specification, design: Design | None, *, personas: S
         return Team(
             size="small",
             reason=f"{what}, {surface} screens, routes and commands (small is up to {SMALL_SURFACE})",
-            visitors=tuple(personas[:1]) if kind in VISITED else (),
+            visitors=tuple(personas[:1]) if kind == "web" or surface >= WORTH_A_VISIT else (),
         )
-    visitors = (*personas, TESTER) if kind in VISITED else ()
+    visitors = (*personas, TESTER) if kind in TESTED else tuple(personas)
     reason = what if design is None else f"{what}, {surface} screens, routes and commands"
     return Team(size="full", reason=reason, visitors=visitors)

@@ -1,4 +1,4 @@
-"""The panel: simulated users and the product tester, each with a browser and a freshly started product of their own."""
+"""The panel: simulated users and the product tester, each with a fresh product of their own."""
 
 import re
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from langgraph.runtime import Runtime
 
-from macrohard.agent import Bench, OpenBench, Persona
+from macrohard.agent import SIMULATED_USERS, Bench, OpenBench, Persona
 from macrohard.domain import Design, Finding, JsonObject, Specification, UserReport, UserSession, UserStep
 from macrohard.events import Found, Used
 from macrohard.factory.context import FactoryContext
@@ -30,14 +30,14 @@ async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
     persona = None if visitor == TESTER else context.catalogue.personas[visitor]
     async with context.slots, phase(context.emit, "use", iteration):
         result = await context.session(
-            context.catalogue.agent(TESTER if persona is None else "simulated-user"),
+            context.catalogue.agent(TESTER if persona is None else SIMULATED_USERS[specification.kind]),
             iteration=iteration,
             phase="use",
             name=visitor,
             task=f"Test {specification.title}." if persona is None else f"Use {specification.title}.",
             material=_material(persona, specification, design),
             report=TesterReport if persona is None else UserReport,
-            open_bench=_browser(context, persona, state["commit"]),
+            open_bench=_product(context, persona, state["commit"], design),
             base=state["commit"],
             persona=visitor if persona else None,
         )
@@ -69,6 +69,7 @@ async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
         commit=state["commit"],
         width=persona.width if persona else WIDTH,
         height=persona.height if persona else HEIGHT,
+        design=design,
     )
     for finding in again:
         await context.emit(Found(iteration=iteration, finding=finding))
@@ -78,14 +79,19 @@ async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
 def _material(persona: Persona | None, specification: Specification, design: Design) -> JsonObject:
     if persona is None:
         return {"specification": specification.model_dump(mode="json"), "design": design.model_dump(mode="json")}
+    pages = specification.kind == "web"
     return {
         "persona": {"name": persona.name, "description": persona.description, "behaviour": persona.behaviour},
-        "product": {"title": specification.title, "summary": specification.summary, "address": "/"},
+        "product": {
+            "title": specification.title,
+            "summary": specification.summary,
+            **({"address": "/"} if pages else {"kind": specification.kind}),
+        },
         "stories": list(specification.stories),
     }
 
 
-def _browser(context: FactoryContext, persona: Persona | None, commit: str) -> OpenBench:
+def _product(context: FactoryContext, persona: Persona | None, commit: str, design: Design) -> OpenBench:
     @asynccontextmanager
     async def open_bench(saved: str | None) -> AsyncIterator[Bench]:
         async with open_visit(
@@ -97,6 +103,7 @@ def _browser(context: FactoryContext, persona: Persona | None, commit: str) -> O
             width=persona.width if persona else WIDTH,
             height=persona.height if persona else HEIGHT,
             keyboard_only=persona.keyboard_only if persona else False,
+            design=design,
         ) as visit:
             yield Bench(visit=visit)
 

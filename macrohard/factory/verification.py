@@ -137,7 +137,8 @@ async def invite(state: State, runtime: Runtime[FactoryContext]) -> list[Send] |
     context = runtime.context
     verdicts = (await context.load(Verdicts, state["verdicts"])).verdicts
     team = await context.load(Team, state["team"])
-    starts = any(verdict.kind == "start" and verdict.status == "passed" for verdict in verdicts)
+    # What has no service to start is ready when it is installed.
+    starts = all(verdict.status == "passed" for verdict in verdicts if verdict.kind in ("install", "start"))
     visits = [
         Send(
             "use",

@@ -8,9 +8,10 @@ from macrohard.product.manifest import Manifest, read_manifest
 from macrohard.product.placeholders import UnknownPlaceholder, check_placeholders, filled, repeated
 from macrohard.product.preview import preview
 from macrohard.product.reproduction import reproduce
+from macrohard.product.scene import pattern_of
 from macrohard.product.service import PORT, Service, checkout
 from macrohard.product.svg import SvgRefused
-from macrohard.product.usage import UserVisit, VisitRecord, open_visit, pattern_of
+from macrohard.product.usage import UserVisit, VisitRecord, open_visit
 
 __all__ = [
     "PORT",

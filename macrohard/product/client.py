@@ -19,6 +19,10 @@ ANSWER_SECONDS = 15.0
 BODY_BYTES = 2 << 20
 
 
+class Unanswered(StepFailed):
+    """There was no answer, or none that is HTTP."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the service answered."""
@@ -45,7 +49,8 @@ class Client:
         """Send the request on a connection of its own and read the whole answer.
 
         Raises:
-            StepFailed: no answer, none in time, one that is not HTTP, or one that is too long.
+            Unanswered: no answer, none in time, or one that is not HTTP.
+            StepFailed: an answer that is too long.
             StepMalformed: what is to be sent is no HTTP.
             SandboxUnavailable: the sandbox was lost.
         """
@@ -53,13 +58,13 @@ class Client:
         try:
             answer = await asyncio.wait_for(self._ask(request, asked), ANSWER_SECONDS)
         except TimeoutError as error:
-            raise StepFailed(f"{asked} was not answered within {ANSWER_SECONDS:g} seconds") from error
+            raise Unanswered(f"{asked} was not answered within {ANSWER_SECONDS:g} seconds") from error
         except h11.LocalProtocolError as error:
             raise StepMalformed(f"{asked} cannot be sent: {error}") from error
         except h11.RemoteProtocolError as error:
-            raise StepFailed(f"{asked} was not answered in HTTP: {error}") from error
+            raise Unanswered(f"{asked} was not answered in HTTP: {error}") from error
         except ConnectionError as error:
-            raise StepFailed(f"{asked} was not answered: nothing listens, or the connection broke") from error
+            raise Unanswered(f"{asked} was not answered: nothing listens, or the connection broke") from error
         self._cookies.extract_cookies(cast(Any, _Headed(answer.headers)), CookieRequest(ORIGIN + request.path))
         return answer
 
@@ -101,7 +106,10 @@ async def _read(stream: Stream, protocol: h11.Connection, asked: str) -> Answer:
     while True:
         event = protocol.next_event()
         if event is h11.NEED_DATA:
-            protocol.receive_data(await stream.read())
+            received = await stream.read()
+            if not received and response is None:
+                raise Unanswered(f"{asked} was not answered: the service closed the connection")
+            protocol.receive_data(received)
         elif isinstance(event, h11.Response):
             response = event
         elif isinstance(event, h11.Data):
@@ -111,7 +119,7 @@ async def _read(stream: Stream, protocol: h11.Connection, asked: str) -> Answer:
         elif isinstance(event, h11.EndOfMessage):
             break
         elif isinstance(event, h11.ConnectionClosed):
-            raise StepFailed(f"{asked} was not answered: the service closed the connection")
+            raise Unanswered(f"{asked} was not answered: the service closed the connection")
     assert response is not None
     headers = Message()
     for name, value in response.headers:

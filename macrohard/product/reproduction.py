@@ -1,18 +1,20 @@
-"""Whether what somebody noticed happens again: the same acts on a fresh product in a fresh browser."""
+"""Whether what somebody noticed happens again: the same acts on a fresh product, in a visit of its own."""
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
-from macrohard.domain import Finding, Value
-from macrohard.product.browser import StepFailed, Visit
-from macrohard.product.outline import Outline, carried_over, change_in_words, outline_of
-from macrohard.product.service import Service
-from macrohard.product.usage import ENDED, NARROW_PIXELS, Act, open_pod, title_of
+from macrohard.domain import Design, Finding, Value
+from macrohard.errors import ToolError
+from macrohard.product.ground import open_ground
+from macrohard.product.scene import Act, Scene
 from macrohard.sandbox.contract import SandboxProvider
 
 TRIES = 3
+_DRAWN = re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b(?=[\w-]*\d)[\w-]{20,}\b")
+"""Names that products draw anew each time: numbers of records, sessions, tokens."""
 _PASSING = re.compile(
-    r"\b\d{1,2}:\d\d(?::\d\d)?(?:\.\d+)?\b|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b[0-9a-f]{16,}\b|\b\d+ (?:ms|seconds?)\b"
+    rf"\b\d{{1,2}}:\d\d(?::\d\d)?(?:\.\d+)?\b|\b[0-9a-f]{{16,}}\b|\b\d+ (?:ms|seconds?)\b|{_DRAWN.pattern}"
 )
 """Times of day and drawn names differ from visit to visit without meaning anything."""
 
@@ -22,7 +24,8 @@ class Again(Value):
 
     worked: bool
     result: str
-    broke: tuple[str, ...]
+    noted: tuple[str, ...]
+    """Titles of what our code noted."""
 
 
 async def reproduce(
@@ -34,11 +37,12 @@ async def reproduce(
     commit: str,
     width: int,
     height: int,
+    design: Design | None = None,
 ) -> tuple[Finding, ...]:
     """The findings, those of a particular step with whether the same acts lead to the same in at most three tries.
 
-    Something that breaks must break again, anywhere on the way; anything else must look as it looked. Where an act that
-    had worked does not work any more, the way cannot be gone again and nothing is known.
+    What our code noted must be noted again, anywhere on the way; anything else must look as it looked. Where an act
+    that had worked does not work any more, the way cannot be gone again and nothing is known.
 
     Raises:
         ToolError, SandboxUnavailable: as for `open_visit`.
@@ -48,12 +52,10 @@ async def reproduce(
     if not open_:
         return tuple(findings)
     acts = acts[: max(finding.step for finding in open_)]
-    async with open_pod(provider, bundle=bundle, commit=commit) as (service, browser):
-        for number in range(TRIES):
-            if number:
-                await service.restart(wiped=True)
-            async with browser.visit(width=width, height=height, touch=width < NARROW_PIXELS) as visit:
-                seen = await _act_again(visit, service, acts)
+    async with open_ground(provider, bundle=bundle, commit=commit, design=design) as ground:
+        for _ in range(TRIES):
+            async with ground.scene(width=width, height=height) as scene:
+                seen = await _act_again(scene, acts)
             for finding in open_:
                 if (same := _same(finding, acts, seen)) is not None:
                     known[finding.id] = same or known.get(finding.id, False)
@@ -64,41 +66,45 @@ async def reproduce(
 
 
 def _same(finding: Finding, acts: Sequence[Act], seen: Sequence[Again]) -> bool | None:
-    if finding.category == "crash" and any(title_of(one) == finding.title for each in seen for one in each.broke):
+    there = acts[finding.step - 1]
+    was_noted = finding.title in there.noted
+    if was_noted and any(finding.title in again.noted for again in seen):
         return True
-    before, there = seen[: finding.step - 1], seen[finding.step - 1]
-    if any(act.worked and not again.worked for act, again in zip(acts, before, strict=False)):
+    if any(act.worked and not again.worked for act, again in zip(acts[: finding.step - 1], seen, strict=False)):
         return None
-    if finding.category == "crash":
+    if was_noted:
         return False
-    return _lasting(there.result) == _lasting(acts[finding.step - 1].result)
+    return _lasting(seen[finding.step - 1].result) == _lasting(there.result)
 
 
 def _lasting(result: str) -> str:
     return _PASSING.sub("…", result)
 
 
-async def _act_again(visit: Visit, service: Service, acts: Sequence[Act]) -> list[Again]:
-    outline: Outline | None = None
+async def _act_again(scene: Scene, acts: Sequence[Act]) -> list[Again]:
+    # What cannot be opened cannot be acted on either, and each act says so.
+    with suppress(ToolError):
+        await scene.look()
+    scene.take_noted()
     seen: list[Again] = []
-    # The visit began at the first page, before the first act.
-    for act in (Act(action="open", target="", value="/"), *acts):
-        problem, broke = "", list[str]()
-        reference = outline.reference_of(act.target, act.place) if outline else ""
-        target = (outline.references.get(reference, reference) if outline else "") or act.target
-        before = outline
+    drawn: dict[str, str] = {}
+    for act in acts:
         try:
-            await visit.act(act.action, target=target, value=act.value)
-        except StepFailed as error:
-            problem = str(error).replace(target, act.target)
-        try:
-            outline = carried_over(before, outline_of(await visit.look()))
-        except StepFailed as error:
-            problem = problem or str(error)
-        broke += dict.fromkeys(visit.take_noticed().breakdowns)
-        if await service.revive():
-            broke.append(ENDED)
-        await service.require_sandbox()
-        told = problem or (change_in_words(before, outline) if outline else "")
-        seen.append(Again(worked=not problem, result="; ".join([*broke, told]), broke=tuple(broke)))
-    return seen[1:]
+            deed = await scene.act(act.action, scene.target_of(_with(act, drawn)), _with(act, drawn).value)
+        except ToolError as error:
+            seen.append(Again(worked=False, result=str(error), noted=()))
+            continue
+        noted = tuple(one.title for one in scene.take_noted())
+        seen.append(Again(worked=not deed.problem, result=deed.result, noted=noted))
+        before, now = _DRAWN.findall(act.result), _DRAWN.findall(deed.result)
+        if len(before) == len(now):
+            drawn |= dict(zip(before, now, strict=True))
+    return seen
+
+
+def _with(act: Act, drawn: dict[str, str]) -> Act:
+    """The act with the names that were drawn this time."""
+    target, value = act.target, act.value
+    for before, now in drawn.items():
+        target, value = target.replace(before, now), value.replace(before, now)
+    return act.model_copy(update={"target": target, "value": value})

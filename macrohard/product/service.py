@@ -99,7 +99,7 @@ class Service:
         )
 
     async def prepare(self) -> None:
-        """Install and start.
+        """Install, and start what is a service; of what is not, keep how it is now for `renew`.
 
         Raises:
             ToolError: the install command failed, or the service does not start.
@@ -108,7 +108,7 @@ class Service:
         result = await self.install()
         if result is not None and result.exit_code != 0:
             raise ToolError(f"the install command failed: {why_not_installed(result)}")
-        await self.start()
+        await (self.start() if self.manifest.is_served else self.remember())
 
     async def start(self, *, wiped: bool = False) -> None:
         """Start the service and wait until it is healthy; with `wiped`, on the data a fresh checkout has.

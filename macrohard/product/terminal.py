@@ -93,30 +93,33 @@ class Terminal:
             StepFailed: it ended before everything was typed, or writes without end.
             SandboxUnavailable: the sandbox was lost.
         """
-        typed = [_keys(line) for line in step.lines]
+        for line in step.lines:
+            _keys(line)
         process = await service.sandbox.spawn(("python3", "-c", _PROGRAM, step.command), directory=service.root)
         terminal = cls(process, step.command)
         try:
             await terminal._first()
-            for line, keys in zip(step.lines, typed, strict=True):
+            for line in step.lines:
                 await terminal._rest()
-                if terminal._reading.done():
-                    raise StepFailed(f'{terminal._named} had ended before "{line}" was typed; {terminal._there}')
-                terminal._shown = time.monotonic()
-                await process.send(json.dumps(keys).encode() + b"\n")
+                await terminal._type(line)
             await terminal._rest()
         except BaseException:
             await terminal.close()
             raise
         return terminal
 
+    async def type(self, line: str) -> None:
+        """Type a line and wait until the screen has come to rest; raises as `begin` does."""
+        await self._type(line)
+        await self._rest()
+
     def output(self) -> Output:
         """What stands on the screen, with what was scrolled off it before."""
         return Output(command=self._command, stdout=self._text(), stderr="", exit_code=self._exit_code)
 
-    async def end(self) -> Output:
-        """Wait a little for the command to end."""
-        await asyncio.wait([self._reading], timeout=END_SECONDS)
+    async def end(self, seconds: float = END_SECONDS) -> Output:
+        """Wait so long for the command to end."""
+        await asyncio.wait([self._reading], timeout=seconds)
         return self.output()
 
     async def close(self) -> None:
@@ -125,6 +128,13 @@ class Terminal:
         with suppress(asyncio.CancelledError):
             await self._reading
         await self._process.kill()
+
+    async def _type(self, line: str) -> None:
+        keys = _keys(line)
+        if self._reading.done():
+            raise StepFailed(f'{self._named} had ended before "{line}" was typed; {self._there}')
+        self._shown = time.monotonic()
+        await self._process.send(json.dumps(keys).encode() + b"\n")
 
     @property
     def _named(self) -> str:

@@ -17,6 +17,7 @@ from macrohard.domain import JsonObject
 from macrohard.llm import ModelRole
 from macrohard.product import UserVisit, checkout
 from macrohard.product.browser import open_browser
+from macrohard.product.pages import Pages
 from macrohard.sandbox import SandboxProvider, SandboxSpec
 from tests.agent.scripted import (
     FINISH,
@@ -55,11 +56,9 @@ def visit(pod: Pod, artifacts: MemoryArtifacts) -> OpenBench:
         async with pod.browser.visit(width=1280, height=800) as visit:
             yield Bench(
                 visit=UserVisit(
-                    visit,
-                    pod.service,
+                    Pages(visit, pod.service, keyboard_only=False),
                     visitor="returning",
                     commit="0" * 40,
-                    keyboard_only=False,
                     artifacts=artifacts,
                 )
             )

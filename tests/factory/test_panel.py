@@ -14,6 +14,7 @@ def step(number: int, surprise: int | None, remark: str = "", *, action: str = '
         intention="to keep it",
         expectation="the list with Milk in it",
         action=action,
+        element=action.removeprefix("click "),
         result="nothing changed",
         surprise=surprise,
         remark=remark,

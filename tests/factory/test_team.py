@@ -28,9 +28,10 @@ def commands(count: int) -> Design:
 @pytest.mark.parametrize(
     ("kind", "criteria", "design", "size", "visitors"),
     [
-        pytest.param("cli", 12, commands(3), "small", (), id="a tool"),
-        pytest.param("cli", 13, commands(3), "full", (), id="too many criteria"),
-        pytest.param("library", 4, commands(13), "full", (), id="too many functions"),
+        pytest.param("cli", 12, commands(3), "small", ("phone",), id="a tool"),
+        pytest.param("cli", 12, commands(2), "small", (), id="a tool that scenarios know in full"),
+        pytest.param("cli", 13, commands(3), "full", ("phone", "impatient"), id="too many criteria"),
+        pytest.param("library", 4, commands(13), "full", ("phone", "impatient"), id="too many functions"),
         pytest.param("web", 4, commands(0), "small", ("phone",), id="a page"),
         pytest.param("web", 11, None, "full", ("phone", "impatient", "product-tester"), id="pages"),
     ],

@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from macrohard.product import Service, UserVisit, checkout
 from macrohard.product.browser import Browser, open_browser
+from macrohard.product.pages import Pages
 from macrohard.sandbox import SandboxProvider, SandboxSpec, build_images, choose_provider
 
 collect_ignore = ["products"]
@@ -130,10 +131,8 @@ async def user_visit(
     """A simulated user in a pod whose service runs."""
     async with pod.browser.visit(width=width, height=height) as visit:
         yield UserVisit(
-            visit,
-            pod.service,
+            Pages(visit, pod.service, keyboard_only=keyboard_only),
             visitor="tester",
             commit="0" * 40,
-            keyboard_only=keyboard_only,
             artifacts=MemoryArtifacts(),
         )

@@ -11,7 +11,8 @@ from macrohard import product
 from macrohard.domain import Finding, Scenario, Tier, Verdict
 from macrohard.errors import SandboxUnavailable
 from macrohard.product.reproduction import reproduce
-from macrohard.product.usage import Act, open_visit
+from macrohard.product.scene import Act
+from macrohard.product.usage import open_visit
 from macrohard.sandbox import Sandbox, SandboxSpec
 from tests.product.conftest import MemoryArtifacts
 

@@ -7,6 +7,7 @@ import pytest
 
 from macrohard.domain import Scenario
 from macrohard.errors import SandboxUnavailable
+from macrohard.product.pages import Pages
 from macrohard.product.scenarios import run_scenario
 from macrohard.product.usage import UserVisit
 from macrohard.sandbox import SandboxProvider, SandboxSpec
@@ -55,10 +56,8 @@ async def test_a_user_whose_sandbox_went_away_between_two_steps_notes_nothing(
         async with open_pod(make_commit("tasks")) as pod:
             await pod.service.start()
             async with pod.browser.visit() as visit:
-                user = UserVisit(
-                    visit, pod.service, visitor="tester", commit="0" * 40, keyboard_only=False,
-                    artifacts=MemoryArtifacts(),
-                )  # fmt: skip
+                pages = Pages(visit, pod.service, keyboard_only=False)
+                user = UserVisit(pages, visitor="tester", commit="0" * 40, artifacts=MemoryArtifacts())
                 await user.look()
                 before = user.record()
                 browser_sandbox = pod.browser._sandbox

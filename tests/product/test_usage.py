@@ -209,7 +209,7 @@ async def test_going_in_circles_is_noticed(hostile: Pod) -> None:
         with pytest.raises(ToolError, match="You are stuck"):
             await act(visit, "reload")
         findings = UserVisit.read_record(visit.record()).findings
-    assert "You are stuck: the same action on the same page 3 times" in said
+    assert "You are stuck: the same action where nothing was different, 3 times" in said
     assert [finding.category for finding in findings if finding.title.startswith("A user gets stuck")] == ["dead end"]
 
 

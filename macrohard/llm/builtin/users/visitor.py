@@ -1,14 +1,16 @@
 """One visit as a conversation: what was done is done again in the mind, and what comes next is the answer."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from macrohard.domain import JsonObject
 from macrohard.llm.builtin.conversation import Call, Conversation, Turn
+from macrohard.llm.builtin.users import developer
 from macrohard.llm.builtin.users.habits import HABITS, PATIENCE, USUAL_PATIENCE, curious
 from macrohard.llm.builtin.users.person import Enough, Person
 from macrohard.llm.builtin.users.tester import inspect
 
 TESTER = "product-tester"
+DEVELOPER = "simulated-developer"
 
 Visit = Generator[Call, str, JsonObject]
 """A whole visit; its value is the report."""
@@ -16,7 +18,11 @@ Visit = Generator[Call, str, JsonObject]
 
 def turn(conversation: Conversation) -> Turn:
     """The next action of the simulated user or product tester, or the report at the end."""
-    visit = inspect(conversation.material) if conversation.agent == TESTER else _use(conversation)
+    visits: dict[str, Callable[[Conversation], Visit]] = {
+        TESTER: lambda session: inspect(session.material),
+        DEVELOPER: lambda session: developer.visit(session.material),
+    }
+    visit = visits.get(conversation.agent, _use)(conversation)
     answers = iter(conversation.exchanges)
     try:
         call = next(visit)
