@@ -28,6 +28,7 @@ from macrohard.factory.reports import Reading, TeamPlan
 from macrohard.factory.state import State, TaskInput
 from macrohard.factory.team import READER_CHARACTERS, is_small, team_for
 from macrohard.product import UnknownPlaceholder, check_placeholders
+from macrohard.product.scenarios import missing_for
 
 DRAWN: Final = 3
 """Simulated users of a product that none of the run's own is for."""
@@ -222,10 +223,14 @@ async def write_scenarios(state: TaskInput, runtime: Runtime[FactoryContext]) ->
             },
             check=lambda report: _check_scenarios(report, wanted),
         )
+
+        def check_each(scenarios: Sequence[Scenario]) -> None:
+            _check_each(scenarios, specification.kind)
+
         whole = Collected((), made, ())
         if context.earlier is not None:
-            whole = await collected(context, context.earlier, specification, agreed, made, check=_check_each)
-        settled = await reviewed(context, specification, agreed, whole.fresh, check=_check_each)
+            whole = await collected(context, context.earlier, specification, agreed, made, check=check_each)
+        settled = await reviewed(context, specification, agreed, whole.fresh, check=check_each)
         counted = ScenarioSet(scenarios=(*whole.untouched, *settled.counted.scenarios))
         await context.emit(
             ScenariosWritten(
@@ -300,9 +305,11 @@ def _check_team_plan(
         raise ToolError(f"reviewers: there are no {', '.join(unknown)} to choose from; there are {there}")
 
 
-def _check_each(scenarios: Sequence[Scenario]) -> None:
+def _check_each(scenarios: Sequence[Scenario], kind: ProductKind) -> None:
     """Refuse what cannot be run, and what cannot fail."""
     for scenario in scenarios:
+        if lacking := missing_for(scenario, kind):
+            raise ToolError(f"{scenario.id}: {lacking}")
         try:
             check_placeholders(scenario, now=datetime.now(UTC))
         except UnknownPlaceholder as error:
@@ -315,7 +322,7 @@ def _check_scenarios(report: ScenarioSet, specification: Specification) -> None:
     ids = [scenario.id for scenario in report.scenarios]
     if len(set(ids)) != len(ids):
         raise ToolError("two scenarios have the same id")
-    _check_each(report.scenarios)
+    _check_each(report.scenarios, specification.kind)
     known = {criterion.id: criterion for criterion in specification.criteria}
     if strangers := sorted({s.criterion for s in report.scenarios} - set(known)):
         raise ToolError(f"no criteria {', '.join(strangers)}")

@@ -2,16 +2,38 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from macrohard.domain import BrowserStep, Scenario, Step, Value, VerdictStatus
+from macrohard.domain import SERVED, BrowserStep, ProductKind, Scenario, Step, Value, VerdictStatus
+from macrohard.domain.scenario import Request, Restart, SeeHeader, SeeStatus
 from macrohard.errors import ToolError
 from macrohard.product.browser import Browser, BrowserBroke, StepFailed, StepMalformed, Visit
 from macrohard.product.placeholders import UnknownPlaceholder, check_placeholders, filled_step
 from macrohard.product.programs import Programs
 from macrohard.product.service import Service
 from macrohard.product.telling import told
+
+_INSTEAD: Mapping[ProductKind, str] = {
+    "api": "ask it by request, and look at the answer by see_status, see_json, see_header and see_output",
+    "cli": "call it by run or converse, and look at what it shows by see_exit, see_output, see_json and see_file",
+    "library": "use it by run, e.g. of a script that put_file puts down, and look by see_exit, see_output and see_file",
+}
+
+
+def missing_for(scenario: Scenario, kind: ProductKind) -> str:
+    """What the scenario asks of a product that this kind does not have, and what to do instead; empty if nothing."""
+    if kind == "web":
+        return ""
+    lacking: dict[str, list[str]] = {}
+    for step in scenario.steps:
+        if isinstance(step, BrowserStep):
+            lacking.setdefault("pages", []).append(step.do)
+        elif kind not in SERVED and isinstance(step, Request | SeeStatus | SeeHeader | Restart):
+            lacking.setdefault("service", []).append(step.do)
+    told = " and ".join(f"no {what} for the steps {', '.join(dict.fromkeys(dos))}" for what, dos in lacking.items())
+    return f"a product of kind {kind} has {told}: {_INSTEAD[kind]}" if told else ""
 
 
 class ScenarioResult(Value):

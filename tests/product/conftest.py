@@ -113,6 +113,8 @@ def open_pod(provider: SandboxProvider) -> OpenPod:
 async def tasks(make_commit: MakeCommit, open_pod: OpenPod) -> AsyncIterator[Pod]:
     """The good product; not started."""
     async with open_pod(make_commit("tasks")) as pod:
+        # As checks do before scenarios in which somebody types commands.
+        await pod.service.remember()
         yield pod
 
 

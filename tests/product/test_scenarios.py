@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from macrohard.domain import Scenario
-from macrohard.product.scenarios import ScenarioResult, run_scenario
+from macrohard.domain import ProductKind, Scenario
+from macrohard.product.scenarios import ScenarioResult, missing_for, run_scenario
 from tests.product.conftest import MakeCommit, OpenPod, Pod
 
 ADD_MILK: list[dict[str, Any]] = [
@@ -38,6 +38,16 @@ HOLDS: dict[str, list[dict[str, Any]]] = {
         {"do": "see", "text": "No tasks yet."},
         {"do": "see_rows", "count": 0},
         {"do": "see_row", "texts": ["Milk"], "present": False},
+    ],
+    "pages, requests and commands follow each other": [
+        *ADD_MILK,
+        {"do": "request", "path": "/tasks"},
+        {"do": "see_status", "status": 200},
+        {"do": "see_output", "text": "Milk"},
+        {"do": "run", "command": "ls data"},
+        {"do": "see_exit"},
+        {"do": "restart"},
+        {"do": "see_row", "texts": ["Milk"]},
     ],
     "a restart keeps the data": [
         *ADD_MILK,
@@ -238,3 +248,26 @@ async def test_a_product_that_does_not_start_fails(make_commit: MakeCommit, open
     assert result.status == "failed"
     assert "the product does not start: the start command ended" in result.summary
     assert "No module named 'nothing_of_this_name'" in result.summary
+
+
+@pytest.mark.parametrize(
+    ("kind", "steps", "complaint"),
+    [
+        ("web", [{"do": "open", "path": "/"}, {"do": "run", "command": "ls"}, {"do": "restart"}], ""),
+        ("api", [{"do": "request", "path": "/"}, {"do": "restart"}, {"do": "see_status", "status": 200}], ""),
+        ("api", ADD_MILK, "a product of kind api has no pages for the steps open, fill"),
+        ("cli", [{"do": "run", "command": "ls"}, {"do": "see_json", "at": ""}], ""),
+        (
+            "cli",
+            [{"do": "see", "text": "x"}, {"do": "request", "path": "/"}],
+            "no pages for the steps see and no service",
+        ),
+        ("library", [{"do": "restart"}], "no service for the steps restart: use it by run"),
+    ],
+)
+def test_steps_that_a_kind_lacks_are_named_with_what_to_do_instead(
+    kind: ProductKind, steps: list[dict[str, Any]], complaint: str
+) -> None:
+    said = missing_for(scenario(*steps), kind)
+    assert complaint in said
+    assert bool(said) == bool(complaint)

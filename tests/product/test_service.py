@@ -56,7 +56,7 @@ async def test_what_left_the_group_is_stopped_too(provider: SandboxProvider, mak
         pytest.param(
             "while true; do printf 'hello\\\\n' | timeout 1 python3 -c 'import socket,os; s=socket.create_server"
             '((\\"127.0.0.1\\", 8000)); c,_=s.accept(); c.send(b\\"hello\\\\n\\")\'; done',
-            "not healthy 1 seconds after",
+            "Its process was alive all the time, and the machine's load was ",
             id="no HTTP",
         ),
     ],
