@@ -110,7 +110,9 @@ class Room:
     limit: int
     """Beyond it the conversation is shortened."""
     goal: int
-    """To this."""
+    """To this, where notes have to be written."""
+    enough: int
+    """To this, where stubs do: they cost no call, so that doing it again is cheap."""
     most: int
     """Beyond it nothing is asked any more."""
 
@@ -134,7 +136,10 @@ def room_for(conversation: Conversation, *, prompt_tokens: int, context_tokens: 
         limit, most = min(limit, ceiling), min(most, ceiling)
     if limit - head < SMALLEST_ROOM_TOKENS or most <= head:
         return None
-    return Room(limit=limit, goal=head + (limit - head) // 2 ** max(refusals, 1), most=max(most, limit))
+    goal = head + (limit - head) // 2 ** max(refusals, 1)
+    # Where the model itself found a request too long, nobody knows how much is enough.
+    enough = goal if refusals else head + (limit - head) * 3 // 4
+    return Room(limit=limit, goal=goal, enough=enough, most=max(most, limit))
 
 
 async def compacted(
@@ -156,7 +161,7 @@ async def compacted(
     kept = [Output(message=None, digest=await outputs.keep(text)) for text in shortening.texts]
     for rounds in KEPT_ROUNDS:
         parts = shortening.parts(rounds)
-        if conversation.estimated(shortening.tokens(parts)) <= room.goal:
+        if conversation.estimated(shortening.tokens(parts)) <= room.enough:
             return shortening.entry(parts, kept, by="stubs", head=conversation.head), None
     free = room.goal - conversation.estimated(sum(said.tokens for said in conversation.said[:OPENING]))
     room_bytes = max(conversation.bytes_in(free) - FIXED_BYTES, FIXED_BYTES)

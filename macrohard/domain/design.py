@@ -70,4 +70,5 @@ class Design(Value):
     """Texts, formats and behaviours that hold on every screen, e.g. how dates are written, what follows saving."""
     data_model: JsonObject = Field(default_factory=dict)
     """Record types, fields and rules, in whatever precise notation the designer uses; both sides read the same."""
-    look: Look = Look()
+    look: Look | None = None
+    """None where nothing is seen."""

@@ -111,7 +111,7 @@ def assert_whole(entries: Sequence[Entry], requests: Sequence[Sequence[JsonObjec
 
 
 async def test_a_long_session_in_a_small_window_finishes_its_work(bench: OpenBench, repository: Repository) -> None:
-    model, transcripts, artifacts, told = Worker(window=8_000), MemoryTranscripts(), MemoryArtifacts(), Told()
+    model, transcripts, artifacts, told = Worker(window=7_000), MemoryTranscripts(), MemoryArtifacts(), Told()
     result = await carry_out(
         bench, model, transcripts=transcripts, artifacts=artifacts, agent=coder(turns=60), told=told
     )

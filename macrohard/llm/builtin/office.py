@@ -197,7 +197,7 @@ def blueprint_of(material: JsonObject) -> Blueprint:
 def look_of(material: JsonObject) -> Look:
     """The design's tokens."""
     design = material.get("design")
-    return Look.model_validate(design["look"]) if isinstance(design, dict) and "look" in design else Look()
+    return Look.model_validate(design["look"]) if isinstance(design, dict) and design.get("look") else Look()
 
 
 def _read(material: JsonObject) -> Reading:
