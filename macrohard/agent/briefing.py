@@ -8,6 +8,8 @@ from pydantic import JsonValue
 
 from macrohard.domain import Assignment, JsonObject
 
+_STEP: Final = "do"
+"""By this a step of a scenario is known."""
 _WIDTH: Final = 160
 """What fits into so many characters stands on one line: spaces and ends of lines are tokens too."""
 
@@ -37,6 +39,9 @@ def _without_nothing(given: JsonObject) -> JsonObject:
 
 
 def _pruned(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict) and _STEP in value:
+        # To fill in an empty text, or to see one, is something that a step says.
+        return {name: _pruned(each) for name, each in value.items() if each not in (None, [], {})}
     if isinstance(value, dict):
         return _without_nothing(value)
     if isinstance(value, list):

@@ -35,6 +35,11 @@ def read_back(text: str) -> dict[str, JsonValue]:
         pytest.param({"a": None, "b": "", "c": [], "d": {}, "e": {"f": None}}, None, id="nothing at all"),
         pytest.param({"a": 0, "b": False}, {"a": 0, "b": False}, id="zero and no are something"),
         pytest.param({"a": [None, "", {}]}, {"a": [None, "", {}]}, id="places in a list are kept"),
+        pytest.param(
+            {"a": [{"do": "fill", "name": "Title", "value": "", "row": None}]},
+            {"a": [{"do": "fill", "name": "Title", "value": ""}]},
+            id="what a step fills in",
+        ),
         pytest.param({"a": "é\n```\n\u2028"}, {"a": "é\n```\n\u2028"}, id="what looks like the end of the block"),
         pytest.param({"a": [{"b": "x" * 200, "c": [1, 2]}] * 3}, {"a": [{"b": "x" * 200, "c": [1, 2]}] * 3}, id="deep"),
     ],
