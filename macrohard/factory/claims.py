@@ -8,11 +8,10 @@ from macrohard.agent import Entry
 from macrohard.domain import JsonObject, Value
 from macrohard.domain.verdict import Contradiction
 from macrohard.factory.problems import Problem
+from macrohard.factory.runners import TOOL, Summary, summary_of
 
 CLAIM_CHARACTERS = 200
 
-_EXIT = re.compile(r"exit code (-?\d+)\s*$")
-_TEST_TOOLS = frozenset({"test", "tests", "run_tests"})
 _PAGE_TOOLS = frozenset({"look", "act", "page", "look_at"})
 _START_TOOLS = frozenset({"start", "start_product", *_PAGE_TOOLS})
 _TEST_COMMAND = re.compile(
@@ -24,17 +23,7 @@ _ONLY_LOOKS = re.compile(
     r"^(?:cd|ls|cat|head|tail|grep|rg|find|sed|awk|wc|git|mkdir|rm|cp|mv|echo|printf|chmod|touch|tree|pwd|which|true|diff"
     r"|sort|sleep|export|kill|pip3?|npm (?:i|ci|install))\b"
 )
-_HIDES = re.compile(r"[|;\n]")
 _BROWSES = re.compile(r"playwright|chrom(?:e|ium)|puppeteer|selenium", re.IGNORECASE)
-_FAILED = re.compile(
-    r"\b[1-9]\d* (?:failed|failing|failures?|errors?)\b|^FAILED \(|^not ok\b|^# fail [1-9]|failures=[1-9]|errors=[1-9]",
-    re.MULTILINE,
-)
-_COUNTS = re.compile(
-    r"\b(\d+) (?:passed|passing|tests? pass(?:ed)?)\b|^# pass (\d+)|^# tests (\d+)|\bRan (\d+) tests?\b|\b(\d+) total\b"
-    r"|^ℹ pass (\d+)|^1\.\.(\d+)$",
-    re.MULTILINE,
-)
 
 _HEDGED = re.compile(
     r"\bnot\b|n['’]t\b|\bno\b|\bnever\b|\bcannot\b|\bshould\b|\bwould\b|\bcould\b|\bmay\b|\bwill\b|\bonce\b|\bif\b|\buntil\b"
@@ -81,25 +70,27 @@ class _Step(Value):
     @property
     def tests(self) -> bool:
         """Whether it ran tests."""
-        return self.tool in _TEST_TOOLS or (self.tool == "shell" and bool(_TEST_COMMAND.search(self.arguments)))
+        return self.tool == TOOL or any(
+            _TEST_COMMAND.search(part) and not _ONLY_LOOKS.match(part) for part in self._parts
+        )
 
     @property
-    def failed(self) -> bool:
-        """Whether what it ran did not pass: by its exit code, and by its output where something hides the code."""
-        code = _EXIT.search(self.answer)
-        if code is not None and code[1] != "0":
-            return True
-        return (code is None or bool(_HIDES.search(self.arguments))) and bool(_FAILED.search(self.answer))
+    def summary(self) -> Summary | None:
+        """What a runner of tests said in it last."""
+        return summary_of(self.answer, tool=self.tool)
+
+    @property
+    def _parts(self) -> list[str]:
+        """The commands of a shell call."""
+        commands = re.split(r"&&|\|\||[;|&\n]", self.arguments) if self.tool == "shell" else []
+        return [part.strip() for part in commands if part.strip()]
 
     @property
     def starts(self) -> bool:
         """Whether it ran anything that could have been the product."""
         if self.tool in _START_TOOLS:
             return True
-        if self.tool != "shell":
-            return False
-        parts = [part.strip() for part in re.split(r"&&|\|\||[;|&\n]", self.arguments)]
-        return any(part and not _ONLY_LOOKS.match(part) and not _TEST_COMMAND.search(part) for part in parts)
+        return any(not _ONLY_LOOKS.match(part) and not _TEST_COMMAND.search(part) for part in self._parts)
 
     @property
     def browses(self) -> bool:
@@ -166,17 +157,16 @@ def _denied(sentence: str, steps: Sequence[_Step], files: Collection[str]) -> It
 
 
 def _tests_denied(sentence: str, steps: Sequence[_Step]) -> str:
-    """Why the log denies that tests pass; empty if it does not."""
+    """Why the log denies that tests pass; empty if it does not, or leaves it open."""
     runs = [step for step in steps if step.tests]
+    # Whoever shows what a runner said has run it, under whatever name.
+    summaries = [summary for step in steps if (summary := step.summary) is not None]
     if not runs:
-        return "it ran no tests"
-    last = runs[-1]
-    if last.failed:
-        code = _EXIT.search(last.answer)
-        seen = _FAILED.search(last.answer)
-        how = f"said {seen[0]!r}" if seen else f"ended with exit code {code[1] if code else '?'}"
-        return f"the last tests it ran {how}"
-    counts = [int(next(filter(None, groups))) for run in runs for groups in _COUNTS.findall(run.answer)]
+        return "" if summaries else "it ran no tests"
+    last = runs[-1].summary
+    if last is not None and last.failed:
+        return f"the last tests it ran said {last.failed!r}"
+    counts = [summary.passed for summary in summaries if summary.passed is not None]
     said = {int(next(filter(None, groups))) for groups in _HOW_MANY.findall(sentence)}
     # Runs of several parts may have been added up.
     if counts and (wrong := {number for number in said if number not in counts and number > sum(counts)}):
