@@ -260,6 +260,7 @@ class Factory:
                 notices=(*filter(None, (pool.notice,)), *notices),
                 parallel_sessions=self._settings.parallel_sessions,
                 patience_seconds=self._settings.patience_seconds,
+                test_quality=self._settings.test_quality,
                 media=media,
                 prepare_film=film_image if self._settings.media.film else None,
             )

@@ -6,12 +6,14 @@ from rich.text import Text
 
 from macrohard.cli.home import print_provenance, print_returned
 from macrohard.cli.terminal import counted, dollars, duration, one_line, printable
-from macrohard.domain import CriterionState, JsonObject, Question, RunOverview, RunSummary
+from macrohard.domain import CheckKind, CriterionState, JsonObject, Question, RunOverview, RunSummary
 from macrohard.domain.candidate import Candidate
 from macrohard.domain.specification import Superseded
 from macrohard.report.panel import in_short, panel_of
 from macrohard.report.reviews import reviews_of
 
+OF_OWN_TESTS: tuple[CheckKind, ...] = ("test quality", "new tests")
+"""What is told of the product's own tests for each iteration."""
 _MARK = {
     "met": ("✓", "green"),
     "unmet": ("✗", "red"),
@@ -183,6 +185,9 @@ def print_details(overview: RunOverview, console: Console) -> None:
         console.print(Text(f"  {commit} · {dollars(iteration.cost_usd)} · {duration(iteration.seconds)}", "dim"))
         if iteration.reason:
             console.print(Text(f"  {printable(iteration.reason)}"))
+        for verdict in iteration.verdicts:
+            if verdict.kind in OF_OWN_TESTS:
+                console.print(Text(f"  {verdict.kind} {verdict.status}: {printable(verdict.summary)}", "dim"))
         for comparison in iteration.comparisons:
             console.print(Text(f"  {comparison.task} was made twice: {printable(comparison.why)}"))
             for candidate in comparison.candidates:

@@ -4,8 +4,10 @@ from typing import Literal
 
 from macrohard.domain.value import Value
 
-CheckKind = Literal["manifest", "install", "start", "tests", "scenario", "earlier tests"]
-"""Earlier tests: those of the last kept commit that were changed or removed since; they gate nothing by themselves."""
+CheckKind = Literal["manifest", "install", "start", "tests", "scenario", "earlier tests", "test quality", "new tests"]
+"""The last three are about the product's own tests, and gate nothing by themselves: those of the last kept commit that
+were changed or removed since; whether they notice lines that are broken on purpose; whether, in a product that existed
+before, they fail without the change."""
 VerdictStatus = Literal["passed", "failed", "not run"]
 
 

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from macrohard.domain import Verdict
 from macrohard.domain.ground import TestResults
@@ -21,6 +21,8 @@ TOLD = {
     "CI": "1",
     "PORT": str(PORT),
 }
+
+_FILE_SECONDS = 20.0
 
 _PYTEST = re.compile(r"^(PASSED|XPASS|FAILED|ERROR) (\S+?::.+?|\S+\.py)(?: - .*)?$", re.M)
 _TAP = re.compile(r"^ *(ok|not ok) \d+ -? ?(.+?)(?: # (?:time|duration).*)?$", re.M)
@@ -45,8 +47,13 @@ def results_in(output: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(sorted({name.strip() for mark, name in said if mark in _GOOD} - failed)), tuple(sorted(failed))
 
 
-async def run_tests(context: FactoryContext, commit: str) -> TestResults:
-    """Install the commit in a fresh sandbox and run its own tests; whatever goes wrong there is a result."""
+async def run_tests(
+    context: FactoryContext, commit: str, *, instead: Mapping[str, bytes | None] | None = None
+) -> TestResults:
+    """Install the commit in a fresh sandbox and run its own tests; whatever goes wrong there is a result.
+
+    `instead`: files that have this content when the tests run, or are not there.
+    """
     began = time.monotonic()
     spec = SandboxSpec(image=context.sandboxes.product_image, packages=context.sandboxes.installs)
     exit_code, problem, output = None, "", ""
@@ -61,6 +68,11 @@ async def run_tests(context: FactoryContext, commit: str) -> TestResults:
                 problem = f"the install command ended with exit code {installed.exit_code}"
                 output = readable(installed.stdout + installed.stderr)
             else:
+                for path, content in (instead or {}).items():
+                    if content is None:
+                        await sandbox.run(("rm", "-f", path), timeout_seconds=_FILE_SECONDS, directory=service.root)
+                    else:
+                        await sandbox.write({service.root / path: content})
                 ran = await sandbox.run(
                     service.manifest.commands.test,
                     timeout_seconds=TEST_SECONDS,

@@ -67,6 +67,8 @@ class FactoryContext:
     """Makes the sandbox image for films, if it is not there yet; None: no film is wanted."""
     deliver: Callable[[str, str], Awaitable[str]]
     """(commit, title) → where the product was put."""
+    probes_tests: bool = True
+    """Whether lines are broken on purpose to see if the product's own tests notice."""
     contract: Contract | None = None
     """One agent alone makes the product, graded by this; None: a team does."""
     provenance: Provenance | None = None

@@ -4,12 +4,12 @@ from macrohard.domain import Plan, Specification, Task
 from macrohard.domain.team import Team
 from macrohard.errors import ToolError
 from macrohard.factory.context import FactoryContext
-from macrohard.factory.problems import Problem
+from macrohard.factory.problems import Problem, are_weak_tests
 from macrohard.factory.reports import TriageReport
 from macrohard.factory.state import State
 
-REPAIRS, REBUILDS = "bug-fixer", "full-stack-coder"
-"""Who repairs in a small team, and who does if that came to nothing."""
+REPAIRS, REBUILDS, TESTS = "bug-fixer", "full-stack-coder", "test-author"
+"""Who repairs in a small team, who does if that came to nothing, and who does where only tests are to be written."""
 APPROACH = (
     "These failures are still there after an earlier attempt. Do not try the same again: question what it took for "
     "granted, reproduce each failure first, and rather write the part anew than patch it once more."
@@ -41,7 +41,7 @@ def _by_rule(problems: tuple[Problem, ...], tried: frozenset[str]) -> TriageRepo
     task = Task(
         id="T-1",
         title=f"Repair {len(problems)} problem{'s' if len(problems) != 1 else ''}",
-        agent=REBUILDS if REPAIRS in tried else REPAIRS,
+        agent=TESTS if are_weak_tests(problems) else REBUILDS if REPAIRS in tried else REPAIRS,
         instructions="\n".join([*([APPROACH] if tried else []), *lines]),
         criteria=tuple(dict.fromkeys(problem.criterion for problem in problems if problem.criterion)),
         files=("./",),

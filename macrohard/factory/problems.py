@@ -1,13 +1,27 @@
 """What a commit passed, and what is left to repair: computed from verdicts and findings, never from claims."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
 
-from macrohard.domain import Finding, Scenario, Specification, Value, Verdict
+from macrohard.domain import CheckKind, Finding, Scenario, Specification, Value, Verdict
 from macrohard.domain.standing import GATES, passed_gates, status_of
 
 ACTED_ON_FROM = 2
 """Findings of lower severity are kept for the report and cause no further iteration."""
+
+
+WEAK_TESTS: Final[Mapping[CheckKind, tuple[str, str]]] = {
+    "test quality": (
+        "The product's own tests hardly notice broken code",
+        "Write tests that fail when a rule is broken: by the public behaviour, each rule with what it accepts and what "
+        "it refuses, and with its limits. The code is not to be changed for this.",
+    ),
+    "new tests": (
+        "None of the product's own tests fails without the change",
+        "Write tests that fail on the product as it was before the change, and pass on it now.",
+    ),
+}
+"""By kind of check: what is said when it failed, and what is to be done."""
 
 
 class Problem(Value):
@@ -76,6 +90,18 @@ def problems_of(
         for verdict in verdicts
         if verdict.kind == "earlier tests" and verdict.status == "failed"
     ]
+    weak = [
+        Problem(
+            id=verdict.kind,
+            kind="finding",
+            title=WEAK_TESTS[verdict.kind][0],
+            detail=f"{verdict.summary}. {WEAK_TESTS[verdict.kind][1]}",
+            category="tests",
+            severity=2,
+        )
+        for verdict in verdicts
+        if verdict.kind in WEAK_TESTS and verdict.status == "failed"
+    ]
     texts = {criterion.id: criterion for criterion in specification.criteria}
     criteria = [
         Problem(
@@ -103,4 +129,9 @@ def problems_of(
         for finding in findings
         if finding.severity >= ACTED_ON_FROM and finding.category != "wish" and finding.reproduced is not False
     ]
-    return tuple(sorted([*gates, *criteria, *told, *noticed], key=lambda problem: -problem.severity))
+    return tuple(sorted([*gates, *criteria, *told, *weak, *noticed], key=lambda problem: -problem.severity))
+
+
+def are_weak_tests(problems: Sequence[Problem]) -> bool:
+    """Whether nothing is wrong but what the product's own tests do not notice."""
+    return bool(problems) and all(problem.id in WEAK_TESTS for problem in problems)

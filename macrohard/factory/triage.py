@@ -12,7 +12,16 @@ from macrohard.factory.context import FactoryContext
 from macrohard.factory.panel import clustered
 from macrohard.factory.phases import phase
 from macrohard.factory.planning import next_plan
-from macrohard.factory.problems import Findings, Problem, Problems, Verdicts, met, problems_of
+from macrohard.factory.problems import (
+    WEAK_TESTS,
+    Findings,
+    Problem,
+    Problems,
+    Verdicts,
+    are_weak_tests,
+    met,
+    problems_of,
+)
 from macrohard.factory.state import State
 from macrohard.factory.stuck import ANSWERED, is_instruction, question_about, recovery
 from macrohard.factory.verification import TESTER
@@ -39,9 +48,14 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
         claims = await context.load(Claims, state["claims"]) if "claims" in state else Claims()
         files = await context.repository.files(state["base"])
         problems = with_claims(problems_of(specification, verdicts, findings), claims, files=files)
+        if are_weak_tests(problems) and (told := state.get("problems")):
+            known = {problem.id for problem in (await context.load(Problems, told)).problems}
+            # One iteration may be for tests alone; what is still weak then is in the report.
+            problems = () if any(problem.id in known for problem in problems) else problems
         wanted = {criterion.id for criterion in specification.criteria if criterion.covered}
-        failures = sorted(problem.id if problem.kind != "finding" else problem.title for problem in problems)
-        repeats = state.get("repeats", 0) + 1 if problems and failures == state.get("failures") else 0
+        graver = [problem for problem in problems if problem.id not in WEAK_TESTS]
+        failures = sorted(problem.id if problem.kind != "finding" else problem.title for problem in graver)
+        repeats = state.get("repeats", 0) + 1 if failures and failures == state.get("failures") else 0
         asked = state.get("asked", "")
         instruction = context.answers.get(asked, "")
         ended = ""

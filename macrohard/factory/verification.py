@@ -1,5 +1,6 @@
 """Checks by our code on a fresh clone in a fresh sandbox; the only thing that makes anything done."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from langgraph.runtime import Runtime
@@ -15,6 +16,7 @@ from macrohard.factory.improving import agreed_before
 from macrohard.factory.phases import phase
 from macrohard.factory.planning import somebody_else
 from macrohard.factory.problems import Verdicts
+from macrohard.factory.quality import quality_of_tests
 from macrohard.factory.review import reviews_of
 from macrohard.factory.state import State, VisitInput, again, rival
 from macrohard.product import verify as run_checks
@@ -30,14 +32,29 @@ async def verify(state: State, runtime: Runtime[FactoryContext]) -> State:
     scenarios = (await context.load(ScenarioSet, state["scenarios"])).scenarios
     specification = await context.load(Specification, state["specification"])
 
+    green: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+
     async def tell(verdict: Verdict) -> None:
         await context.emit(Verified(iteration=iteration, verdict=verdict))
+        if context.probes_tests and verdict.kind == "tests" and verdict.status == "passed" and not green.done():
+            green.set_result(verdict)
+
+    async def quality() -> tuple[Verdict, ...]:
+        return await quality_of_tests(context, commit, await green)
 
     hearing = context.hearing_of_fetches(iteration, "verify", None)
     async with phase(context.emit, "verify", iteration):
         with hearing:
-            verdicts = await checked(context, commit, specification, scenarios, tell=tell)
-            earlier = await _earlier_tests(context, state, verdicts)
+            # Beside the scenarios, because it takes as long.
+            of_tests = asyncio.create_task(quality())
+            try:
+                verdicts = await checked(context, commit, specification, scenarios, tell=tell)
+                earlier = await _earlier_tests(context, state, verdicts)
+                if green.done():
+                    earlier = (*earlier, *await of_tests)
+            finally:
+                of_tests.cancel()
+                await asyncio.gather(of_tests, return_exceptions=True)
         for verdict in earlier:
             await tell(verdict)
         claims = await _check_claims(context, state)

@@ -119,6 +119,8 @@ class Settings(BaseSettings):
     """How far sessions may be started by sessions; 1: by the factory only."""
     iterations: int = Field(default=4, ge=1, le=50)
     """How often at most a run implements, verifies and is used."""
+    test_quality: bool = True
+    """Break some lines of each version on purpose, to see whether the product's own tests notice; a minute at most."""
     parallel_sessions: int = Field(default=4, ge=1, le=64)
     """Agents of one run at work at the same time."""
     patience_seconds: float = Field(default=120.0, gt=0)

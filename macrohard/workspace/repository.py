@@ -207,6 +207,17 @@ class Repository:
         counts = (line.split(b"\t")[:2] for line in answer.output.splitlines())
         return sum(int(added) + int(removed) for added, removed in counts if added != b"-")
 
+    async def added_lines(self, a: str, b: str, path: str) -> frozenset[int]:
+        """The numbers of the lines of a file at commit `b` that were not there, or not so, at commit `a`."""
+        answer = await self._git(
+            "diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--unified=0",
+            await self._commit(a), await self._commit(b), "--", path,
+            limit_bytes=64 << 20,
+        )  # fmt: skip
+        found = re.finditer(rb"^@@ -\S+ \+(\d+)(?:,(\d+))? @@", answer.output, re.MULTILINE)
+        hunks = ((int(hunk[1]), int(hunk[2] or 1)) for hunk in found)
+        return frozenset(line for first, count in hunks for line in range(first, first + count))
+
     async def log(self, commit: str) -> tuple[CommitInfo, ...]:
         """The history of a commit, itself first, parents after their children."""
         answer = await self._git(

@@ -40,6 +40,7 @@ def surroundings(root: Path, home: Path) -> dict[str, str]:
         # One test looks at films; the others need not wait for them.
         "MACROHARD_MEDIA": '{"film": false}',
         # The built-in model writes what these runs deliver, also where it is served as another one.
+        "MACROHARD_TEST_QUALITY": "false",
         "MACROHARD_SANDBOXES": '{"products": "base"}',
     }
 

@@ -1,7 +1,8 @@
 """A model on a port that knows one small command-line tool by heart, in every role; run as a program by the tests.
 
 As "careful" it makes no mistake. As "hopeless" it leaves out one rule, whoever is to mend it, until a person has said
-how it is meant. As "patient" it leaves it out until it is told to go on from what is there.
+how it is meant. As "patient" it leaves it out until it is told to go on from what is there. As
+"lax" it makes no mistake and writes tests that cannot fail.
 """
 
 import sys
@@ -23,7 +24,7 @@ from macrohard.factory.candidates import GO_ON
 from macrohard.llm.builtin import app
 from macrohard.llm.builtin.conversation import Call, Conversation, Turn
 
-MODELS = ("careful", "hopeless", "patient")
+MODELS = ("careful", "hopeless", "patient", "lax")
 SPECIFICATION = Specification(
     decision="build",
     title="Words",
@@ -84,6 +85,41 @@ def test_words():
     done = subprocess.run(["./words"], input="one two three", capture_output=True, text=True)
     assert done.stdout == "3\\n"
 """
+LAX_TOOL = """\
+#!/usr/bin/env python3
+from counting import main
+main()
+"""
+COUNTING = """\
+import sys
+
+
+def options(arguments):
+    return [each for each in arguments if each.startswith("-")]
+
+
+def is_known(option):
+    return option == "--help"
+
+
+def count(text):
+    return len(text.split())
+
+
+def main():
+    unknown = [each for each in options(sys.argv[1:]) if not is_known(each)]
+    if len(unknown) > 0:
+        print(f"unknown option {unknown[0]}", file=sys.stderr)
+        sys.exit(2)
+    print(count(sys.stdin.read()))
+"""
+LAX_TESTS = """\
+from counting import count, is_known, options
+
+
+def test_it_runs():
+    options(["-x"]), is_known("-x"), count("one two")
+"""
 
 
 def turn(conversation: Conversation, *, model: str) -> Turn:
@@ -98,13 +134,13 @@ def turn(conversation: Conversation, *, model: str) -> Turn:
         case "scenarios":
             return finish(SCENARIOS.model_dump(mode="json"))
         case "implement":
-            said = {"careful": "", "hopeless": "the person said", "patient": GO_ON}[model]
-            return _coder(conversation, told=said in str(conversation.material))
+            said = {"careful": "", "lax": "", "hopeless": "the person said", "patient": GO_ON}[model]
+            return _coder(conversation, told=said in str(conversation.material), lax=model == "lax")
         case _:
             raise AssertionError(f"a small team has nobody for {conversation.phase!r}")
 
 
-def _coder(conversation: Conversation, *, told: bool) -> Turn:
+def _coder(conversation: Conversation, *, told: bool, lax: bool) -> Turn:
     if conversation.results("shell"):
         return finish({"summary": f"{conversation.agent} wrote it; the tests were run.", "decisions": [DECISION]})
     assert conversation.agent != "bug-fixer" or f"T-1 of iteration 1: {DECISION}" in str(
@@ -120,6 +156,8 @@ def _coder(conversation: Conversation, *, told: bool) -> Turn:
         "README.md": f"Words, by {conversation.agent}\n",
         ".gitignore": "__pycache__/\n.pytest_cache/\n",
     }
+    if lax:
+        files |= {"words": LAX_TOOL, "counting.py": COUNTING, "test_words.py": LAX_TESTS}
     return Turn(
         calls=tuple(Call(name="write", arguments={"path": path, "content": text}) for path, text in files.items())
     )

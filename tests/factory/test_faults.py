@@ -24,6 +24,7 @@ TRIES = 4
 """So often a run is taken up while its endpoint fails; then it is well."""
 SETTINGS = """
 model = "m@faulty"
+test_quality = false
 patience_seconds = 5.0
 
 [endpoints.faulty]
