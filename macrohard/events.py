@@ -22,8 +22,9 @@ from macrohard.domain import (
     Verdict,
 )
 from macrohard.domain.candidate import Comparison
-from macrohard.domain.ground import Ground, HandedBack
+from macrohard.domain.ground import Ground, HandedBack, Work
 from macrohard.domain.review import Disputed, Mended
+from macrohard.domain.run import Assumed
 from macrohard.domain.team import Team
 from macrohard.domain.verdict import Contradiction
 
@@ -78,6 +79,13 @@ class ReturnedHome(Value):
 
     type: Literal["returned home"] = "returned home"
     returned: HandedBack
+
+
+class Reworked(Value):
+    """What the tasks of the run changed of the existing product; the last word counts."""
+
+    type: Literal["reworked"] = "reworked"
+    works: tuple[Work, ...]
 
 
 class Specified(Value):
@@ -187,6 +195,8 @@ class SessionEnded(Value):
     problem: str
     commit: str | None
     seconds: float
+    assumed: tuple[Assumed, ...] = ()
+    """In the person's place."""
 
 
 class PackagesFetched(Value):
@@ -298,7 +308,7 @@ def waiting_in_words(event: SandboxAwaited) -> str:
 
 
 Event = Annotated[
-    RunStarted | RunEnded | PhaseStarted | PhaseEnded | Understood | ReturnedHome
+    RunStarted | RunEnded | PhaseStarted | PhaseEnded | Understood | ReturnedHome | Reworked
     | Specified | Staffed | Designed | Planned | ScenariosWritten
     | SessionStarted | ModelCalled | ModelTroubled | ToolUsed | PackagesFetched | SessionEnded
     | CandidatesCompared | Integrated | Verified | ClaimsChecked | Used | Found

@@ -20,6 +20,7 @@ from macrohard.agent.tools import TOOLS, function_schema, names_with_more
 from macrohard.agent.transcript import Entry, Nudge, Output, TranscriptLog
 from macrohard.agent.watch import Watch
 from macrohard.domain import Artifacts, Assignment, JsonObject, Picture, SessionOutcome, SessionResult, Value
+from macrohard.domain.run import Assumed
 from macrohard.errors import ContextExceeded, ToolError
 from macrohard.events import Emit, ModelCalled, Progress, SessionEnded, SessionStarted, ToolUsed
 from macrohard.llm import ChatModel, ModelRole, Reply, ToolCall
@@ -155,6 +156,7 @@ class Session:
                 problem=result.problem,
                 commit=result.commit,
                 seconds=result.seconds,
+                assumed=_assumed(result),
             )
         )
 
@@ -455,6 +457,11 @@ class Session:
 
 async def _nothing() -> str:
     return ""
+
+
+def _assumed(result: SessionResult) -> tuple[Assumed, ...]:
+    given = result.record.get("assumptions")
+    return tuple(Assumed.model_validate(each) for each in given) if isinstance(given, list) else ()
 
 
 def _summary(call: ToolCall, answer: str) -> str:

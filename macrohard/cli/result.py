@@ -11,6 +11,7 @@ from macrohard.domain.candidate import Candidate
 from macrohard.domain.specification import Superseded
 from macrohard.report.panel import in_short, panel_of
 from macrohard.report.reviews import reviews_of
+from macrohard.report.story import assumed_for_you
 
 OF_OWN_TESTS: tuple[CheckKind, ...] = ("test quality", "new tests")
 """What is told of the product's own tests for each iteration."""
@@ -59,6 +60,10 @@ def as_json(overview: RunOverview) -> JsonObject:
         "seconds": overview.summary.seconds,
         "film": _film(overview),
         "returned": _returned(overview),
+        "assumed": [
+            {"question": each.question, "assumed": each.assumed, "agent": agent}
+            for agent, each in assumed_for_you(overview)
+        ],
         "improves": overview.summary.improves or None,
         "superseded": [
             {"id": each.criterion.id, "text": each.criterion.text, "reason": each.reason}
@@ -118,6 +123,10 @@ def print_result(overview: RunOverview, console: Console) -> None:
         console.print(_criteria(unmet))
     elif overview.criteria:
         console.print(Text(f"All {counted(len(overview.criteria), 'criterion', 'criteria')} met.", "green"))
+    if taken := assumed_for_you(overview):
+        console.print(Text("\nAssumed in your place, while it was built:", "bold"))
+        for _, each in taken:
+            console.print(Text(f"  · {one_line(each.question, 200)} {one_line(each.assumed, 200)}"))
     console.print(Text(f"\n{_effort(overview)}", "dim"))
     if overview.product_path:
         console.print(Text.assemble("Product:  ", (printable(overview.product_path), "bold")))

@@ -59,6 +59,20 @@ class Ground(Value):
     """Paths of its `AGENTS.md`, the outer ones first."""
 
 
+class Work(Value):
+    """What one task changed of it; several commits if it went on in several rounds."""
+
+    title: str
+    agent: str
+    criteria: tuple[str, ...]
+    """Those that the task serves."""
+    commits: tuple[str, ...]
+    """The oldest first."""
+    files: tuple[str, ...]
+    patch: str
+    """Artifact digest: the commits' diffs, cut if they are long."""
+
+
 class HandedBack(Value):
     """The result as the person gets it, on top of their own history."""
 

@@ -5,13 +5,13 @@ from datetime import datetime
 from macrohard.domain.budget import BudgetState, Costs, Forecast
 from macrohard.domain.candidate import Comparison
 from macrohard.domain.design import Design
-from macrohard.domain.ground import Ground, HandedBack
+from macrohard.domain.ground import Ground, HandedBack, Work
 from macrohard.domain.isolation import Tier
 from macrohard.domain.packages import PackageFile
 from macrohard.domain.plan import Task
 from macrohard.domain.provenance import Provenance
 from macrohard.domain.review import Disputed, Mended
-from macrohard.domain.run import CriterionStatus, Phase, RunStatus, SessionOutcome
+from macrohard.domain.run import Assumed, CriterionStatus, Phase, RunStatus, SessionOutcome
 from macrohard.domain.scenario import Scenario
 from macrohard.domain.specification import Criterion, Specification
 from macrohard.domain.usage import DemoFilm, UserSession
@@ -65,6 +65,8 @@ class SessionSummary(Value):
     """The session that started it; None: the factory did."""
     contradictions: tuple[Contradiction, ...] = ()
     """What it reported and its own log denies."""
+    assumed: tuple[Assumed, ...] = ()
+    """What it would have asked the person, and took for granted instead."""
 
 
 class CriterionState(Value):
@@ -146,6 +148,8 @@ class RunOverview(Value):
     """The same, as it was understood; None: not yet."""
     mended: tuple[Mended, ...] = ()
     """Scenarios of the run that it improves that were brought up to date."""
+    works: tuple[Work, ...] = ()
+    """What its tasks changed of what it began from."""
     returned: HandedBack | None = None
     """What the person's repository got."""
     film: DemoFilm | None = None

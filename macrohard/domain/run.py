@@ -54,6 +54,13 @@ class Assignment(Value):
     persona: str | None = None
 
 
+class Assumed(Value):
+    """A question to the person that nobody waited for, and what was taken instead."""
+
+    question: str
+    assumed: str
+
+
 class SessionResult(Value):
     """How a session ended; every ending is a result, not an error."""
 

@@ -120,8 +120,9 @@ def compared(before: TestResults, now: TestResults, *, superseded: Sequence[str]
     good = f"{len(now.passed)} passed" if now.passed else "exit code 0"
     summary = f"{good}; all {len(before.passed)} that passed before still do" if before.passed and not gone else good
     if gone:
+        are = "is" if len(gone) == 1 else "are"
         summary += (
-            f"; of the {len(before.passed)} that passed before, {len(gone)} are gone, while "
+            f"; of the {len(before.passed)} that passed before, {len(gone)} {are} gone, while "
             f"{', '.join(superseded)} {'does' if len(superseded) == 1 else 'do'} not hold any more: {_named(gone)}"
         )
     if old:

@@ -11,6 +11,7 @@ from macrohard.factory.homecoming import catch_up, hand_back
 from macrohard.factory.phases import phase
 from macrohard.factory.problems import Verdicts
 from macrohard.factory.state import State
+from macrohard.factory.works import tell_works
 from macrohard.product import Ending, NoFilm, make_film
 
 MP4 = "video/mp4"
@@ -22,9 +23,11 @@ async def release(state: State, runtime: Runtime[FactoryContext]) -> State:
     commit = state.get("good") or state["base"]
     specification = await context.load(Specification, state["specification"])
     async with phase(context.emit, "release", state["iteration"]):
-        home = await catch_up(state, runtime, commit)
+        kept, home = commit, await catch_up(state, runtime, commit)
         if home is not None and home.proof is not None:
             commit, state = home.commit, {**state, "proof": home.proof}
+        if context.ground is not None:
+            await tell_works(context, base=context.ground.commit, commit=kept)
         problem = await _problem(state, context, specification, commit)
         await context.repository.set_branch("main", commit)
         path = await context.deliver(commit, specification.title)

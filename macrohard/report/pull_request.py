@@ -2,6 +2,8 @@
 
 from macrohard.domain import CriterionState, RunOverview
 from macrohard.domain.printable import printable
+from macrohard.report.origin import tests_after, tests_before
+from macrohard.report.story import assumed_for_you
 
 _WORDS = {"met": "holds", "unmet": "**does not hold**", "stale": "not checked on this commit"}
 
@@ -24,14 +26,10 @@ def pull_request(overview: RunOverview) -> str:
     lines += ["", "## Criteria", "", "| | criterion | | shown by |", "|---|---|---|---|"]
     lines += [_row(state) for state in overview.criteria]
     lines += ["", "## How it was tested", ""]
-    tests = _last_of(overview, "tests")
     before = ground.baseline
-    known = f"{len(before.passed)} passed and {len(before.failed)} failed" if before.passed or before.failed else (
-        before.problem or f"exit code {before.exit_code}; the runner does not name its tests"
-    )  # fmt: skip
     lines += [
-        f"- Before: the repository's own tests at {ground.provenance.head[:10]}: {_line(known)}.",
-        f"- After: {_line(tests)}.",
+        f"- Before: the repository's own tests at {ground.provenance.head[:10]}: {_line(tests_before(overview))}.",
+        f"- After: {_line(tests_after(overview))}.",
         f"- {sum(len(state.scenarios) for state in overview.criteria)} acceptance scenarios that the authors of the "
         f"code had not seen, in fresh sandboxes, on commit {returned.verified[:10]} of run {summary.id}"
         + (", which has the same files." if returned.verified != returned.commit else "."),
@@ -45,6 +43,7 @@ def pull_request(overview: RunOverview) -> str:
         lines += [f"- These failed before as well: {_line(', '.join(before.failed[:20]))}"]
     if specification is not None:
         lines += [f"- Assumed: {_line(each)}" for each in specification.assumptions]
+    lines += [f"- Assumed: {_line(each.question)} {_line(each.assumed)}" for _, each in assumed_for_you(overview)]
     if lines[-1] == "":
         lines += ["Nothing."]
     if returned.manifest:
@@ -62,16 +61,6 @@ def _row(state: CriterionState) -> str:
     return (
         f"| {priority} | {_cell(state.criterion.text)} | {_WORDS.get(state.status, state.status)} | {_cell(titles)} |"
     )
-
-
-def _last_of(overview: RunOverview, check: str) -> str:
-    said = [
-        verdict.summary
-        for iteration in overview.iterations
-        for verdict in iteration.verdicts
-        if verdict.check == check and verdict.commit == overview.product_commit
-    ]
-    return said[-1] if said else "the tests were not run on this commit"
 
 
 def _line(text: str) -> str:

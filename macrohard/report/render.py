@@ -12,6 +12,7 @@ from macrohard.domain import Artifacts, RunOverview
 from macrohard.domain.printable import printable
 from macrohard.report import story
 from macrohard.report.burn import burn
+from macrohard.report.origin import origin
 from macrohard.report.panel import panel_of
 from macrohard.report.pictures import Album, collect
 from macrohard.report.reviews import reviews_of
@@ -44,6 +45,7 @@ async def render(overview: RunOverview, artifacts: Artifacts) -> str:
             failed_checks=story.failed_checks(overview),
             findings=story.open_findings(overview),
             visits=story.visits(overview),
+            origin=await origin(overview, artifacts),
             panel=panel_of(overview),
             reviews=reviews_of(overview),
             changes=story.changes(overview.iterations),

@@ -14,6 +14,7 @@ from macrohard.domain import (
     Value,
     Verdict,
 )
+from macrohard.domain.run import Assumed
 from macrohard.report.reviews import reviews_of
 
 SERIOUS = 3
@@ -114,6 +115,15 @@ def _gap(state: CriterionState) -> Gap:
         because=because,
         priority=state.criterion.priority,
     )
+
+
+def assumed_for_you(overview: RunOverview) -> tuple[tuple[str, Assumed], ...]:
+    """(agent, what it would have asked the person and took for granted instead), each question with its answer once."""
+    found: dict[Assumed, str] = {}
+    for session in overview.sessions:
+        for each in session.assumed:
+            found.setdefault(each, session.agent)
+    return tuple((agent, each) for each, agent in found.items())
 
 
 def failed_checks(overview: RunOverview) -> tuple[Verdict, ...]:

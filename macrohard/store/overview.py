@@ -30,9 +30,10 @@ from macrohard.domain import (
     Verdict,
 )
 from macrohard.domain.candidate import Comparison
-from macrohard.domain.ground import Ground, HandedBack
+from macrohard.domain.ground import Ground, HandedBack, Work
 from macrohard.domain.provenance import Provenance
 from macrohard.domain.review import Disputed, Mended
+from macrohard.domain.run import Assumed
 from macrohard.domain.standing import status_of
 from macrohard.domain.verdict import Contradiction
 from macrohard.events import (
@@ -48,10 +49,12 @@ from macrohard.events import (
     PhaseEnded,
     Planned,
     ReturnedHome,
+    Reworked,
     RunEnded,
     RunStarted,
     SandboxAwaited,
     ScenariosWritten,
+    SessionEnded,
     Specified,
     Understood,
     Used,
@@ -100,6 +103,7 @@ class Fold:
         self.film: DemoFilm | None = None
         self.ground: Ground | None = None
         self.returned: HandedBack | None = None
+        self.works: tuple[Work, ...] = ()
         self._iterations: dict[int, _Iteration] = {}
         self._phases: dict[Phase, dict[tuple[int, float], tuple[float, float]]] = {}
         self._disputed: tuple[Disputed, ...] = ()
@@ -107,6 +111,7 @@ class Fold:
         self._mended: tuple[Mended, ...] = ()
         self._waits: dict[str, float] = {}
         self._contradictions: dict[str, tuple[Contradiction, ...]] = {}
+        self._assumed: dict[str, tuple[Assumed, ...]] = {}
         for recorded in events:
             self._take(recorded)
 
@@ -131,6 +136,8 @@ class Fold:
                 self.specification = event.specification
             case Designed():
                 self.design = event.design
+            case Reworked():
+                self.works = event.works
             case ScenariosWritten():
                 self.scenarios, self._disputed = event.scenarios, event.disputed
                 self._unreviewed, self._mended = event.unreviewed, event.mended
@@ -142,6 +149,8 @@ class Fold:
                 iteration.commit = event.commit
             case Verified():
                 iteration.verdicts[event.verdict.check, event.verdict.commit] = event.verdict
+            case SessionEnded():
+                self._assumed[event.session_id] = event.assumed
             case ClaimsChecked():
                 self._contradictions[event.session_id] = event.contradictions
             case Found():
@@ -255,7 +264,12 @@ class Fold:
             criteria=self.criteria(),
             iterations=self.iterations(sessions),
             sessions=tuple(
-                session.model_copy(update={"contradictions": self._contradictions.get(session.id, ())})
+                session.model_copy(
+                    update={
+                        "contradictions": self._contradictions.get(session.id, ()),
+                        "assumed": self._assumed.get(session.id, ()),
+                    }
+                )
                 for session in sessions
             ),
             phases=self.phases(),
@@ -273,6 +287,7 @@ class Fold:
             provenance=provenance,
             ground=self.ground,
             mended=self._mended,
+            works=self.works,
             returned=self.returned,
         )
 

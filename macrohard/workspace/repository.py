@@ -195,6 +195,12 @@ class Repository:
         text = answer.output.decode(errors="replace")
         return f"{text}\n… cut after {limit_bytes} bytes\n" if answer.cut else text
 
+    async def change(self, commit: str, *, limit_bytes: int) -> str:
+        """What a commit changed of its first parent, as `diff`; of a root all that it holds."""
+        found = await self._git("rev-list", "--parents", "-n", "1", await self._commit(commit))
+        parents = found.output.decode().split()[1:]
+        return await self.diff(parents[0] if parents else await self.initial_commit(), commit, limit_bytes=limit_bytes)
+
     async def changed_files(self, a: str, b: str) -> tuple[str, ...]:
         """The paths added, changed or deleted from commit `a` to `b`, in order of name."""
         a, b = await self._commit(a), await self._commit(b)

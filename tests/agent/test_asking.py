@@ -4,7 +4,7 @@ import pytest
 
 from macrohard.domain import JsonObject
 from macrohard.errors import ModelUnavailable, ToolError
-from macrohard.events import ToolUsed
+from macrohard.events import SessionEnded, ToolUsed
 from tests.agent.scripted import (
     ASSIGNMENT,
     FINISH,
@@ -73,6 +73,8 @@ async def test_the_person_is_not_waited_for_and_the_default_is_recorded(room: Op
     assert result.record == {"assumptions": [{"question": "Which currency do you charge in?", "assumed": "euro"}]}
     summaries = [event.summary for event in told.events if isinstance(event, ToolUsed) and event.tool == "ask_person"]
     assert summaries == ["asked the person: Which currency do you charge in? → assumed: euro"]
+    (ended,) = [event for event in told.events if isinstance(event, SessionEnded)]
+    assert [(each.question, each.assumed) for each in ended.assumed] == [("Which currency do you charge in?", "euro")]
     assert result.session_id == ASSIGNMENT.session_id
 
 

@@ -34,7 +34,7 @@ def test_json_is_one_object_with_these_keys_and_nothing_else(factory: ScriptedFa
     told = json.loads(out)
     assert list(told) == [
         "run", "outcome", "product", "commit", "criteria", "iterations", "sessions", "model_calls", "cost_usd",
-        "seconds", "film", "returned", "improves", "superseded",
+        "seconds", "film", "returned", "assumed", "improves", "superseded",
     ]  # fmt: skip
     assert told["criteria"][4] == {
         "id": "AC-5",

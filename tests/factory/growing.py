@@ -42,6 +42,10 @@ if options:
 else:
     print(f"words: {WORDS}")
 """
+ASKS = Call(
+    name="ask_person",
+    arguments={"question": "Does a last line without a break count?", "default": "Yes, like any other."},
+)
 MENDED: JsonObject = {
     "id": "S-1", "criterion": "AC-1", "title": "Words are counted", "steps": [
         {"do": "run", "command": "./words", "input": "two words\n"},
@@ -122,9 +126,8 @@ def _coder(conversation: Conversation, *, grown: bool, careful: bool) -> Turn:
     }
     assert "see_output" not in str(conversation.material), "scenarios are hidden from those who write code"
     assert not grown or "Lines end with a line break." in str(conversation.material["decisions"])
-    return Turn(
-        calls=tuple(Call(name="write", arguments={"path": path, "content": text}) for path, text in files.items())
-    )
+    writes = [Call(name="write", arguments={"path": path, "content": text}) for path, text in files.items()]
+    return Turn(calls=(*writes, *([ASKS] if grown else [])))
 
 
 if __name__ == "__main__":

@@ -169,6 +169,9 @@ def test_a_repository_gets_a_branch_a_patch_and_a_pull_request_text_however_ofte
     assert "Greets people by name" not in told["scenario-writer"]
     assert "Knows the customs of Greet." in told["reader"], "the repository's own agents can be given tasks"
     shown = macrohard("show", ended.result["run"]).result["overview"]
+    (work,) = shown["works"]
+    assert (work["criteria"], work["files"]) == (["AC-1"], ["greet/__main__.py"])
+    assert "AC-1</a> Add --loud" in (tmp_path / "out" / "report.html").read_text()
     assert shown["provenance"]["head"] == before
     assert shown["ground"]["baseline"]["passed"] == ["tests/test_greet.py::test_greets"]
 

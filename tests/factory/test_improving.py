@@ -58,6 +58,13 @@ def test_a_delivered_product_is_changed_and_keeps_what_was_agreed_however_often_
     assert after.result["improves"] == before.result["run"]
     assert after.result["superseded"][0]["id"] == "AC-2"
     assert "end with 64" in after.result["superseded"][0]["reason"]
+    assert after.result["assumed"] == [
+        {
+            "question": "Does a last line without a break count?",
+            "assumed": "Yes, like any other.",
+            "agent": "full-stack-coder",
+        }
+    ]
 
     shown = macrohard("show", run).result["overview"]
     work = [each["agent"] for each in shown["sessions"] if each["phase"] != "use"]
@@ -72,8 +79,12 @@ def test_a_delivered_product_is_changed_and_keeps_what_was_agreed_however_often_
     assert {"AC-1", "tests"} <= set(second["gained"])
     tests = [verdict["summary"] for verdict in second["verdicts"] if verdict["kind"] == "tests"]
     assert tests == [
-        "2 passed; of the 2 that passed before, 1 are gone, while AC-2 does not hold any more: "
+        "2 passed; of the 2 that passed before, 1 is gone, while AC-2 does not hold any more: "
         "test_words.py::test_unknown"
+    ]
+    assert [(work["agent"], work["criteria"], work["files"]) for work in shown["works"]] == [
+        ("full-stack-coder", ["AC-3", "AC-4"], ["test_words.py", "words"]),
+        ("bug-fixer", ["AC-1"], ["README.md", "words"]),
     ]
     assert shown["provenance"]["kind"] == "run"
     assert "README.md" in shown["provenance"]["notes"][0], "what a person changed in the folder is named"

@@ -56,7 +56,7 @@ def manifest(blueprint: Blueprint) -> str:
         f"name = {json.dumps(blueprint.title[:80], ensure_ascii=False)}\n\n"
         "[commands]\n"
         'install = ""\n'
-        'test = "python3 -m unittest discover -s tests -t ."\n'
+        'test = "python3 -m unittest discover -v -s tests -t ."\n'
         'start = "python3 -m app"\n\n'
         "[service]\n"
         'health = "/health"\n'
