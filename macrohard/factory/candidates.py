@@ -194,10 +194,9 @@ async def best_of_two(
     candidates = await _judged(
         context, state, attempts, results, approaches=approaches if stuck else (approaches[1], approaches[0])
     )
-    ranked = sorted(candidates, key=_weight, reverse=True)
-    comparison = Comparison(task=task.id, candidates=tuple(ranked), why=_why(ranked[0], ranked[1]))
+    comparison = comparison_of(task.id, candidates)
     await context.emit(CandidatesCompared(iteration=state["iteration"], comparison=comparison))
-    place = candidates.index(ranked[0])
+    place = candidates.index(comparison.chosen)
     return results[place], attempts[1 - place].name
 
 
@@ -251,6 +250,12 @@ async def _judged(
             )
         )
     return found
+
+
+def comparison_of(task: str, candidates: Sequence[Candidate]) -> Comparison:
+    """Put the one first that is chosen; where nothing tells them apart, they stay in order."""
+    ranked = sorted(candidates, key=_weight, reverse=True)
+    return Comparison(task=task, candidates=tuple(ranked), why=_why(ranked[0], ranked[1]))
 
 
 def session_branch(iteration: int, name: str) -> str:

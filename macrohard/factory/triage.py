@@ -48,10 +48,12 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
         claims = await context.load(Claims, state["claims"]) if "claims" in state else Claims()
         files = await context.repository.files(state["base"])
         problems = with_claims(problems_of(specification, verdicts, findings), claims, files=files)
+        weak = ""
         if are_weak_tests(problems) and (told := state.get("problems")):
             known = {problem.id for problem in (await context.load(Problems, told)).problems}
             # One iteration may be for tests alone; what is still weak then is in the report.
-            problems = () if any(problem.id in known for problem in problems) else problems
+            if any(problem.id in known for problem in problems):
+                problems, weak = (), "; the product's own tests are as weak as before"
         wanted = {criterion.id for criterion in specification.criteria if criterion.covered}
         graver = [problem for problem in problems if problem.id not in WEAK_TESTS]
         failures = sorted(problem.id if problem.kind != "finding" else problem.title for problem in graver)
@@ -96,7 +98,7 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
             "good": state["base"] if kept else good,
             "met": sorted(now if kept else before),
         }
-        reason = ended or "everything that is covered holds"
+        reason = ended or f"everything that is covered holds{weak}"
         if kept:
             update["proof"] = state["verdicts"]
         else:

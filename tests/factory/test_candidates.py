@@ -7,22 +7,30 @@ from collections import Counter
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
-from macrohard.agent import PRODUCT_ROOT, open_workshop
+from macrohard.agent import PRODUCT_ROOT, Entry, open_workshop
 from macrohard.assembly import open_factory
 from macrohard.cli.result import print_details
-from macrohard.domain import BudgetState, Caps
-from macrohard.factory.candidates import Effort, Fork, attempts_left
+from macrohard.domain import BudgetState, Caps, Plan, SessionResult, Task
+from macrohard.domain.candidate import Candidate
+from macrohard.factory.candidates import Effort, Fork, attempts_left, comparison_of, contested
+from macrohard.factory.context import FactoryContext
+from macrohard.factory.problems import Problem, Problems
+from macrohard.factory.state import State
 from macrohard.sandbox import SandboxProvider
 from macrohard.settings import load_settings
 from macrohard.workspace import Repository
 from tests.factory.conftest import Macrohard
+from tests.factory.test_acceptance import Transcripts
 from tests.factory.test_integration import Products
 from tests.factory.test_kill import carried_out
 from tests.factory.test_runs import git
+from tests.product.conftest import MemoryArtifacts
 from tests.serving import program
 
 REQUIREMENT = "A command-line tool that counts words. Unknown options are refused."
@@ -144,3 +152,109 @@ def test_how_many_attempts_the_budget_lasts_for(caps: Caps, attempts: int | None
         caps=caps, spent_usd=3.0, reserved_usd=1.0, spent_tokens=30_000, reserved_tokens=20_000, calls=6, sessions=7
     )
     assert attempts_left(budget, Effort(usd=2.0, calls=10)) == attempts
+
+
+def made(name: str, **figures: object) -> Candidate:
+    given = {
+        "session_id": name, "agent": name, "approach": "", "outcome": "finished", "commit": "a" * 40, "passed": 8,
+        "scenarios": 10, "tests": "passed", "changed_lines": 20, "cost_usd": 1.0,
+    }  # fmt: skip
+    return Candidate.model_validate({**given, **figures})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "why"),
+    [
+        pytest.param({}, {"commit": None}, "the other one changed nothing", id="no change"),
+        pytest.param({"passed": 8}, {"passed": 9, "lost": ("AC-1",)}, "the other one loses AC-1", id="an earlier pass"),
+        pytest.param(
+            {"tests": "failed", "changed_lines": 900},
+            {"passed": 7},
+            "8 of 10 hidden scenarios passed, of the other one 7",
+            id="hidden scenarios",
+        ),
+        pytest.param(
+            {"changed_lines": 900},
+            {"tests": "failed"},
+            "its own tests pass, those of the other one do not",
+            id="own tests",
+        ),
+        pytest.param(
+            {"cost_usd": 9.0},
+            {"changed_lines": 21},
+            "as many hidden scenarios passed, and it is the smaller change: 20 lines, the other one 21",
+            id="size",
+        ),
+        pytest.param(
+            {"outcome": "stuck"},
+            {"cost_usd": 1.5},
+            "the same passed with as much change, and it was cheaper: $1.00, the other one $1.50",
+            id="cost, and not how a session ended",
+        ),
+        pytest.param({}, {}, "nothing tells them apart, so it is the plan's own", id="nothing"),
+    ],
+)
+def test_our_checks_choose_in_this_order(one: dict[str, object], other: dict[str, object], why: str) -> None:
+    for candidates in ([made("one", **one), made("other", **other)], [made("other", **other), made("one", **one)]):
+        comparison = comparison_of("T-1", candidates)
+        assert comparison.why == why
+        if one != other:
+            assert comparison.chosen.agent == "one"
+        else:
+            assert comparison.chosen == candidates[0]
+
+
+RED = Problem(id="AC-1:S-1", kind="criterion", title="It adds.", detail="It did not.", criterion="AC-1")
+SLOW = Problem(id="F-1", kind="finding", title="It is slow.", detail="")
+TASKS = (
+    Task(id="T-1", title="Mend", agent="bug-fixer", instructions="", criteria=("AC-2",), files=("a/",)),
+    Task(id="T-2", title="Mend", agent="bug-fixer", instructions="", criteria=("AC-1",), files=("b/",)),
+)
+START = Problem(id="start", kind="gate", title="start failed", detail="")
+
+
+@pytest.mark.parametrize(
+    ("told", "red", "outcome", "usd", "twice", "said"),
+    [
+        pytest.param(None, RED, "finished", 9.0, [], "", id="red after the first version"),
+        pytest.param([SLOW], RED, "finished", 9.0, [], "", id="nobody was told of it"),
+        pytest.param([RED], RED, "finished", 9.0, ["T-2"], "two candidates each for T-2", id="red after a repair"),
+        pytest.param(None, RED, "stuck", 9.0, ["T-2"], "two candidates each for T-2", id="a session got stuck over it"),
+        pytest.param([SLOW], SLOW, "stuck", 9.0, [], "", id="scenarios cannot choose over a finding"),
+        pytest.param([START], START, "finished", 9.0, ["T-1"], "two candidates each for T-1", id="a gate"),
+        pytest.param(
+            [RED],
+            RED,
+            "finished",
+            3.5,
+            [],
+            "one candidate only for T-2, because the budget would not last for two",
+            id="not for three attempts of $1 and one in reserve",
+        ),
+    ],
+)
+async def test_a_task_is_made_twice_after_an_attempt_at_it_failed_and_while_the_budget_lasts(
+    told: list[Problem] | None, red: Problem, outcome: str, usd: float, twice: list[str], said: str
+) -> None:
+    transcripts, artifacts = Transcripts(), MemoryArtifacts()
+    for task in TASKS:
+        ended = SessionResult.model_validate(
+            {
+                "session_id": task.id, "outcome": outcome, "commit": None, "report": {}, "model_calls": 5,
+                "cost_usd": 1.0, "seconds": 1.0,
+            }
+        )  # fmt: skip
+        await transcripts.append(f"r/1/implement/{task.id}", Entry(result=ended))
+    state = BudgetState(caps=Caps(usd=usd), spent_usd=0.0, reserved_usd=0.0, calls=10)
+
+    async def standing() -> BudgetState:
+        return state
+
+    budget = SimpleNamespace(state=standing)
+    given = {"run_id": "r", "transcripts": transcripts, "artifacts": artifacts, "budget": budget}
+    rest = {name: None for name in FactoryContext.__dataclass_fields__ if name not in given}
+    context = FactoryContext(**cast(Any, given | rest))
+    before: State = {"iteration": 1, "plan": await context.keep(Plan(tasks=TASKS))}
+    if told is not None:
+        before["problems"] = await context.keep(Problems(problems=tuple(told)))
+    assert await contested(context, before, [red], TASKS) == (twice, said)
