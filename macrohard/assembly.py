@@ -44,8 +44,10 @@ from macrohard.store import Store
 from macrohard.workspace import Existing, Repository, leave_beside
 
 if TYPE_CHECKING:
+    from macrohard.domain.environment import Environment
     from macrohard.execution.replay import Replayed, Replays
     from macrohard.llm.recording.cassette import OnDeparture
+    from macrohard.product import Preview
 
 IMAGES = ("base", "browser")
 FILM_IMAGE = "media"
@@ -419,11 +421,18 @@ class Factory:
 
     @asynccontextmanager
     async def open_product(
-        self, run_id: str, *, iteration: int | None, port: int, tell: Callable[[str], None]
-    ) -> AsyncIterator[str]:
+        self,
+        run_id: str,
+        *,
+        iteration: int | None,
+        port: int,
+        tell: Callable[[str], None],
+        environment: "Environment | None" = None,
+    ) -> AsyncIterator["Preview"]:
         """Start the product in its sandbox and give the address on this machine that leads to it.
 
         With `iteration`, what stood at its end, whether it was kept or not. `tell` gets lines about what takes long.
+        `environment` is what it is started with besides the design's own.
 
         Raises:
             RequestError: the run has no product that can be opened, or no such iteration.
@@ -443,9 +452,11 @@ class Factory:
         async with (
             self._sandboxes(tell, product_image=image) as pool,
             pool.share(f"preview of {overview.summary.id}", tell=wait, ahead=False, product_image=image) as sandboxes,
-            preview(sandboxes, bundle=bundle, commit=commit, port=port) as address,
+            preview(
+                sandboxes, bundle=bundle, commit=commit, port=port, design=overview.design, environment=environment
+            ) as opened,
         ):
-            yield address
+            yield opened
 
     async def diagnose(self) -> tuple[Diagnosis, ...]:
         """What this installation can and cannot do."""

@@ -9,6 +9,7 @@ from macrohard.agent.shell import Shell
 from macrohard.agent.skills import Skill
 from macrohard.agent.trial import Trial
 from macrohard.domain import JsonObject, Picture, Value, owns
+from macrohard.domain.environment import NONE
 from macrohard.errors import ToolError
 from macrohard.llm.media import Aspect
 from macrohard.product import Artwork, Drawing
@@ -113,9 +114,11 @@ class Bench:
         visit: Visit | None = None,
         easel: Easel | None = None,
         files: tuple[str, ...] | None = None,
+        environment: Mapping[str, str] = NONE,
     ) -> None:
+        """`environment` is what the product is started and tested with."""
         self._sandbox, self._visit, self._easel = sandbox, visit, easel
-        self.workspace, self.files = workspace, files
+        self.workspace, self.files, self._environment = workspace, files, environment
         self.takes_pictures = False
         """Whether the model behind the agent is shown what things look like; the session says so."""
         self.skills: Mapping[str, Skill] = {}
@@ -151,7 +154,7 @@ class Bench:
         """The product as it stands in the sandbox, to be tested and run."""
         if self._trial is None:
             window = self.workspace.window if self.workspace is not None else None
-            self._trial = Trial(self.sandbox, self.root, window=window)
+            self._trial = Trial(self.sandbox, self.root, window=window, environment=self._environment)
         return self._trial
 
     @property

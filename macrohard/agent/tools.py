@@ -172,7 +172,7 @@ async def run_tests(
 
 
 async def start_product(bench: Bench) -> str:
-    """Start the product by its start command, again if it runs; answers whether it is healthy, and its log."""
+    """Start the product, again if it runs, with the design's `environment`; answers if it is healthy, and its log."""
     return await bench.trial.start()
 
 

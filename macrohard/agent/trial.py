@@ -1,7 +1,7 @@
 """The product under work, tried by the agent that writes it: its own tests, its service, its pages."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -59,9 +59,18 @@ class Trial:
     """One product in one agent's sandbox, as it stands there now."""
 
     def __init__(
-        self, sandbox: Sandbox, root: PurePosixPath, *, window: Callable[[int, int], Awaitable[Visit]] | None
+        self,
+        sandbox: Sandbox,
+        root: PurePosixPath,
+        *,
+        window: Callable[[int, int], Awaitable[Visit]] | None,
+        environment: Mapping[str, str],
     ) -> None:
-        """`window` opens a browser of so many pixels beside the sandbox, and closes the one before; None: none can."""
+        """`window` opens a browser of so many pixels beside the sandbox, and closes the one before; None: none can.
+
+        `environment` is what the product is started and tested with.
+        """
+        self._environment = environment
         self._sandbox, self._root, self._open_window = sandbox, root, window
         self._service: Service | None = None
         self._visit: Visit | None = None
@@ -78,7 +87,7 @@ class Trial:
             f"{command} {arguments}".strip(),
             timeout_seconds=TEST_SECONDS,
             directory=self._root,
-            environment={"PORT": str(PORT)},
+            environment={**self._environment, "PORT": str(PORT)},
         )
         output = readable(as_left_on_screen(f"{result.stdout}\n{result.stderr}")).strip()
         ending = f"exit code {result.exit_code}"
@@ -109,7 +118,7 @@ class Trial:
         restarted = await self.stop()
         if await self._listening():
             raise ToolError(f"something listens on port {PORT} already; stop it first, see `background` with list")
-        service = Service(self._sandbox, manifest, root=self._root)
+        service = Service(self._sandbox, manifest, root=self._root, environment=self._environment)
         try:
             await service.start()
         except ToolError as error:

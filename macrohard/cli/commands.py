@@ -296,6 +296,10 @@ def open_product(
         int, typer.Option(help="The port on this machine; 0: any free one.", min=0, max=65_535, metavar="PORT")
     ] = 0,
     iteration: IterationOption = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(help="Start it with this environment variable, too; may be repeated.", metavar="NAME=VALUE"),
+    ] = None,
     sandbox: SandboxOption = None,
     require_tier: RequireTierOption = None,
 ) -> None:
@@ -304,17 +308,24 @@ def open_product(
 
     from macrohard.assembly import open_factory
     from macrohard.cli.drive import Interrupted, until_interrupted
+    from macrohard.cli.opening import environment_of, ways_to_try
+    from macrohard.cli.terminal import printable
     from macrohard.settings import load_settings
+
+    given = environment_of(env or [])
 
     def tell(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
     async def kept_open(settings: "Settings") -> None:
+        tell("starting …")
         async with (
             open_factory(settings, sandbox=settings.sandbox) as factory,
-            factory.open_product(run, iteration=iteration, port=port, tell=tell) as address,
+            factory.open_product(run, iteration=iteration, port=port, tell=tell, environment=given) as opened,
         ):
-            print(address, flush=True)
+            print(opened.address, flush=True)
+            for line in ways_to_try(opened, (await factory.overview(run)).design, given):
+                tell(printable(line))
             print("Ctrl-C stops it", file=sys.stderr, flush=True)
             await asyncio.Event().wait()
 

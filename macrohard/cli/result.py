@@ -1,14 +1,19 @@
 """What the command line says about a run when it is asked, or done: for people, and as one JSON object."""
 
+import shlex
+from contextlib import suppress
+from pathlib import Path
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from macrohard.cli.home import print_provenance, print_returned
 from macrohard.cli.terminal import counted, dollars, duration, one_line, printable
-from macrohard.domain import CheckKind, CriterionState, JsonObject, Question, RunOverview, RunSummary
+from macrohard.domain import SERVED, CheckKind, CriterionState, JsonObject, Question, RunOverview, RunSummary
 from macrohard.domain.candidate import Candidate
 from macrohard.domain.specification import Superseded
+from macrohard.errors import ToolError
 from macrohard.report.panel import in_short, panel_of
 from macrohard.report.reviews import reviews_of
 from macrohard.report.story import assumed_for_you
@@ -134,12 +139,31 @@ def print_result(overview: RunOverview, console: Console) -> None:
         if overview.film is not None and overview.film.artifact is not None:
             console.print(Text(f"Film:     {printable(overview.product_path)}/demo.mp4"))
         print_returned(overview, console)
-        console.print(Text(f"Try it:   macrohard open {summary.id}"))
+        console.print(Text(f"Try it:   {printable(way_to_try(overview))}"))
     if summary.status in ("paused", "running", "waiting"):
         answers = "".join(f" --answer {question.id}=…" for question in questions)
         console.print(Text(f"Go on:    macrohard resume {summary.id}{answers}"))
         if questions:
             console.print(Text(f"Or:       macrohard resume {summary.id} --yes   (takes what stands in brackets)"))
+
+
+def way_to_try(overview: RunOverview) -> str:
+    """What to type to try a delivered product; of a library, or where nobody says how it is called, where to look."""
+    from macrohard.product.manifest import FILE, read_manifest
+
+    specification = overview.specification
+    if specification is None or overview.product_path is None or specification.kind in SERVED:
+        return f"macrohard open {overview.summary.id}"
+    folder = Path(overview.product_path)
+    run = ""
+    if specification.kind == "cli" and (folder / FILE).is_file():
+        with suppress(ToolError):
+            run = read_manifest((folder / FILE).read_bytes()).commands.run
+    commands = overview.design.commands if overview.design else ()
+    go = f"cd {shlex.quote(str(folder))}"
+    if run:
+        return f"{go} && {run}"
+    return f"{go}   (then {commands[0].usage}; see its README)" if commands else f"{go}   (see its README)"
 
 
 def open_questions(overview: RunOverview) -> tuple[Question, ...]:

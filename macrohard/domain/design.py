@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from macrohard.domain.environment import Environment
 from macrohard.domain.value import JsonObject, Value
 
 
@@ -70,5 +71,7 @@ class Design(Value):
     """Texts, formats and behaviours that hold on every screen, e.g. how dates are written, what follows saving."""
     data_model: JsonObject = Field(default_factory=dict)
     """Record types, fields and rules, in whatever precise notation the designer uses; both sides read the same."""
+    environment: Environment = Field(default_factory=dict)
+    """With which it is started for checks, and for whoever tries it; made up, never somebody's secret."""
     look: Look | None = None
     """None where nothing is seen."""

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from macrohard.domain.environment import Environment
 from macrohard.domain.value import Value
 
 
@@ -78,6 +79,8 @@ class Restart(_Step):
     """Stop the product, start it again on the same data, and reload the page."""
 
     do: Literal["restart"] = "restart"
+    environment: Environment | None = None
+    """What it is started with this time, instead of the design's environment; None: with that."""
 
 
 class NewBrowser(_Step):
@@ -182,6 +185,24 @@ class Request(_Step):
     def _one_body(self) -> Self:
         if self.json_body is not None and self.text_body is not None:
             raise ValueError("json_body or text_body, not both")
+        return self
+
+
+class Together(_Step):
+    """Send requests at the same time, and see that the answers have these statuses, whichever has which.
+
+    What comes next asks anew: of these answers none is the last.
+    """
+
+    do: Literal["together"] = "together"
+    requests: tuple[Request, ...] = Field(min_length=2, max_length=20)
+    statuses: tuple[int, ...]
+    """One for each request, in any order: 201 and 409, where exactly one of two must succeed."""
+
+    @model_validator(mode="after")
+    def _one_status_each(self) -> Self:
+        if len(self.statuses) != len(self.requests):
+            raise ValueError(f"{len(self.requests)} requests and {len(self.statuses)} statuses: give one for each")
         return self
 
 
@@ -301,13 +322,13 @@ BrowserStep = (
     Open | Click | Fill | Choose | Check | Press | Upload | Reload | NewBrowser | Resize
     | See | SeeRow | SeeOrder | SeeControl | SeeValue | SeeRows | SeeFits | Download
 )  # fmt: skip
-ServiceStep = Request | SeeStatus | SeeJson | SeeHeader | Keep
+ServiceStep = Request | Together | SeeStatus | SeeJson | SeeHeader | Keep
 TerminalStep = Run | Converse | SeeExit | SeeOutput | PutFile | SeeFile
 Step = Annotated[BrowserStep | ServiceStep | TerminalStep | Restart, Field(discriminator="do")]
 
 ASSERTIONS = frozenset(
     {"see", "see_row", "see_order", "see_control", "see_value", "see_rows", "see_fits", "download"}
-    | {"see_status", "see_json", "see_header", "see_exit", "see_output", "see_file"}
+    | {"together", "see_status", "see_json", "see_header", "see_exit", "see_output", "see_file"}
 )
 
 

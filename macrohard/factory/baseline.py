@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from macrohard.domain import Verdict
+from macrohard.domain.environment import NONE
 from macrohard.domain.ground import TestResults
 from macrohard.errors import ToolError
 from macrohard.factory.context import FactoryContext
@@ -48,11 +49,15 @@ def results_in(output: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 async def run_tests(
-    context: FactoryContext, commit: str, *, instead: Mapping[str, bytes | None] | None = None
+    context: FactoryContext,
+    commit: str,
+    *,
+    environment: Mapping[str, str] = NONE,
+    instead: Mapping[str, bytes | None] | None = None,
 ) -> TestResults:
     """Install the commit in a fresh sandbox and run its own tests; whatever goes wrong there is a result.
 
-    `instead`: files that have this content when the tests run, or are not there.
+    `environment` is what they run with; `instead`: files that have this content when the tests run, or are not there.
     """
     began = time.monotonic()
     spec = SandboxSpec(image=context.sandboxes.product_image, packages=context.sandboxes.installs)
@@ -77,7 +82,7 @@ async def run_tests(
                     service.manifest.commands.test,
                     timeout_seconds=TEST_SECONDS,
                     directory=service.root,
-                    environment=TOLD,
+                    environment={**environment, **TOLD},
                 )
                 output = readable(ran.stdout + ran.stderr)
                 exit_code = None if ran.timed_out else ran.exit_code

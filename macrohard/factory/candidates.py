@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from macrohard.agent import PRODUCT_ROOT, Commits, open_workshop
-from macrohard.domain import BudgetState, Plan, ScenarioSet, SessionResult, Specification, Task, Value, Verdict
+from macrohard.domain import BudgetState, Design, Plan, ScenarioSet, SessionResult, Specification, Task, Value, Verdict
 from macrohard.domain.candidate import Candidate, Comparison
 from macrohard.errors import ToolError
 from macrohard.events import CandidatesCompared, Progress
@@ -212,6 +212,7 @@ async def _judged(
     assert state["scenarios"] is not None, "what failed was checked by them"
     specification = await context.load(Specification, state["specification"])
     scenarios = (await context.load(ScenarioSet, state["scenarios"])).scenarios
+    environment = (await context.load(Design, state["design"])).environment
     base, held = state["base"], set(state["held"])
     known: dict[str, tuple[Verdict, ...]] = {}
     found = []
@@ -232,7 +233,9 @@ async def _judged(
         # The same files need not be checked twice.
         content = str(await context.repository.hashes(commit))
         if content not in known:
-            known[content] = await checked(context, commit, specification, scenarios, tell=_nobody)
+            known[content] = await checked(
+                context, commit, specification, scenarios, environment=environment, tell=_nobody
+            )
         verdicts = [verdict.model_copy(update={"commit": commit}) for verdict in known[content]]
         now = met(specification, scenarios=scenarios, verdicts=verdicts, commit=commit)
         hidden = [verdict for verdict in verdicts if verdict.kind == "scenario"]

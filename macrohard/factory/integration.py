@@ -14,6 +14,7 @@ from macrohard.agent import ALL_FILES, Workshop, open_workshop
 from macrohard.agent.bench import PRODUCT_ROOT
 from macrohard.agent.workshop import Commits
 from macrohard.domain import Value
+from macrohard.domain.environment import NONE
 from macrohard.errors import SandboxUnavailable, ToolError
 from macrohard.product.manifest import FILE, read_manifest
 from macrohard.product.service import INSTALL_SECONDS, TEST_SECONDS, readable
@@ -65,6 +66,7 @@ class _Yard:
     branches: Sequence[tuple[str, str]]
     """(task, commit) in the plan's order."""
     titles: Mapping[str, str]
+    environment: Mapping[str, str]
 
     async def merged(self, branches: Sequence[tuple[str, str]], *, onto: str) -> list[str]:
         """The head after each merge, from the commit `onto` on.
@@ -100,7 +102,9 @@ class _Yard:
         ):
             if not command:
                 continue
-            done = await self.sandbox.run(command, timeout_seconds=seconds, directory=_CHECKED)
+            done = await self.sandbox.run(
+                command, timeout_seconds=seconds, directory=_CHECKED, environment=self.environment
+            )
             await self.sandbox.kill_all()
             if done.exit_code != 0 or done.timed_out or done.limit_hit:
                 said = readable(done.stdout + done.stderr).strip()[-_TAIL_CHARACTERS:]
@@ -140,11 +144,13 @@ async def integrate_branches(
     titles: Mapping[str, str],
     ref: str,
     tell: Callable[[str], Awaitable[None]],
+    environment: Mapping[str, str] = NONE,
 ) -> Queue:
     """Merge the branches, given as (task, commit) in the plan's order, and keep the outcome as the branch `ref`.
 
     All of it happens in the sandbox, so whoever begins anew begins from the same base with the same branches; what an
-    earlier attempt kept under `ref` is replaced. `tell` gets a line about each step, for people.
+    earlier attempt kept under `ref` is replaced. `tell` gets a line about each step, for people. Tests
+    run with `environment`.
 
     Broken code and conflicts are results.
 
@@ -163,7 +169,7 @@ async def integrate_branches(
         message="",
         files=ALL_FILES,
     ) as (sandbox, workshop):
-        yard = _Yard(sandbox=sandbox, base=base, branches=branches, titles=titles)
+        yard = _Yard(sandbox=sandbox, base=base, branches=branches, titles=titles, environment=environment)
         staying, out = list(branches), list[tuple[tuple[str, str], Health]]()
         beginning: Health | None = None
         while True:

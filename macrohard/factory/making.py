@@ -96,7 +96,7 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
                 criteria=task.criteria,
                 files=task.files,
                 base=base,
-                open_bench=_workbench(context, agent, task, base, iteration, name=made.name, fork=made.fork),
+                open_bench=_workbench(context, agent, task, base, iteration, design, name=made.name, fork=made.fork),
             )
 
     aside: list[str] = []
@@ -124,6 +124,7 @@ def _workbench(
     task: Task,
     base: str,
     iteration: int,
+    design: Design,
     *,
     name: str,
     fork: Fork | None,
@@ -152,7 +153,13 @@ def _workbench(
         ):
             session_id = context.session_id(iteration, "implement", name)
             easel = Easel(context.studio, table, session_id=session_id)
-            yield Bench(sandbox=sandbox, workspace=workshop, easel=easel, files=task.files)
+            yield Bench(
+                sandbox=sandbox,
+                workspace=workshop,
+                easel=easel,
+                files=task.files,
+                environment=design.environment,
+            )
 
     return open_bench
 
@@ -210,6 +217,7 @@ async def _log(context: FactoryContext, digest: str | None) -> DecisionLog:
 async def _queue(context: FactoryContext, state: State, branches: list[Branch], plan: Plan) -> Queue:
     """Merge by code; what code cannot settle is the integrator's."""
     iteration, wave, base = state["iteration"], len(state.get("done", [])), state["base"]
+    design = await context.load(Design, state["design"])
 
     async def tell(text: str) -> None:
         await context.emit(Progress(text=text))
@@ -223,17 +231,25 @@ async def _queue(context: FactoryContext, state: State, branches: list[Branch], 
         titles={task.id: task.title for task in plan.tasks},
         ref=f"refs/sessions/{iteration}/queue-{wave}-{len(state.get('returned', {}))}",
         tell=tell,
+        environment=design.environment,
     )
     last = wave + len(branches) == len(plan.tasks)
     if not queue.conflict and (queue.health.state != "broken" or not last):
         return queue
     # The parts of a first version are complete, and do not fit, or two branches do not go together.
-    head = await _merge(context, iteration, wave, base, branches, plan, queue.health.problem)
+    head = await _merge(context, iteration, wave, base, branches, plan, design, queue.health.problem)
     return queue.model_copy(update={"head": head})
 
 
 async def _merge(
-    context: FactoryContext, iteration: int, wave: int, base: str, branches: list[Branch], plan: Plan, problem: str
+    context: FactoryContext,
+    iteration: int,
+    wave: int,
+    base: str,
+    branches: list[Branch],
+    plan: Plan,
+    design: Design,
+    problem: str,
 ) -> str:
     agent = context.catalogue.agent(AUTHOR)
     commits = [branch["commit"] for branch in branches if branch["commit"]]
@@ -253,7 +269,7 @@ async def _merge(
             message=f"Settle the merge of iteration {iteration}\n\nRun: {context.run_id}",
             files=ALL_FILES,
         ) as (sandbox, workshop):
-            yield Bench(sandbox=sandbox, workspace=workshop, files=ALL_FILES)
+            yield Bench(sandbox=sandbox, workspace=workshop, files=ALL_FILES, environment=design.environment)
 
     given: list[JsonObject] = [
         {"task": branch["task"], "title": titles.get(branch["task"], ""), "commit": branch["commit"]}

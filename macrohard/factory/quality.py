@@ -1,6 +1,9 @@
 """Whether a product's own tests can fail: on lines broken on purpose, and without the change they were written for."""
 
+from collections.abc import Mapping
+
 from macrohard.domain import Verdict
+from macrohard.domain.environment import NONE
 from macrohard.domain.ground import Ground
 from macrohard.errors import ToolError
 from macrohard.factory.baseline import NAMED, results_in, run_tests
@@ -13,10 +16,13 @@ FILES = 60
 """Changed files of which lines are chosen; more are not looked at."""
 
 
-async def quality_of_tests(context: FactoryContext, commit: str, tests: Verdict) -> tuple[Verdict, ...]:
+async def quality_of_tests(
+    context: FactoryContext, commit: str, tests: Verdict, *, environment: Mapping[str, str] = NONE
+) -> tuple[Verdict, ...]:
     """What can be told about the own tests of a commit, which pass; none where nothing can.
 
-    Lines are chosen from those that this run has written. Raises as `macrohard.product.verify` does.
+    Lines are chosen from those that this run has written; the tests run with `environment`. Raises as
+    `macrohard.product.verify` does.
     """
     first = await context.first_commit()
     changed = await context.repository.changed_files(first, commit)
@@ -27,9 +33,12 @@ async def quality_of_tests(context: FactoryContext, commit: str, tests: Verdict)
         commit=commit,
         sources=sources,
         artifacts=context.artifacts,
+        environment=environment,
     )
     verdicts = (found,) if found else ()
-    if context.ground is not None and (new := await _new_tests(context, context.ground, commit, changed, tests)):
+    if context.ground is not None and (
+        new := await _new_tests(context, context.ground, commit, changed, tests, environment)
+    ):
         verdicts = (*verdicts, new)
     return verdicts
 
@@ -49,7 +58,12 @@ async def _sources(context: FactoryContext, first: str, commit: str, changed: tu
 
 
 async def _new_tests(
-    context: FactoryContext, ground: Ground, commit: str, changed: tuple[str, ...], tests: Verdict
+    context: FactoryContext,
+    ground: Ground,
+    commit: str,
+    changed: tuple[str, ...],
+    tests: Verdict,
+    environment: Mapping[str, str],
 ) -> Verdict | None:
     """Whether any test fails on the existing product as it was before; None if that cannot be told."""
     repository, before = context.repository, ground.commit
@@ -60,7 +74,7 @@ async def _new_tests(
         return await _verdict(context, commit, "failed", "no test was added or changed for it", "")
     there = set(await repository.files(before))
     old = {path: await repository.read(before, path) if path in there else None for path in code}
-    without = await run_tests(context, commit, instead=old)
+    without = await run_tests(context, commit, environment=environment, instead=old)
     if without.problem:
         return None
     output = (await context.artifacts.get(without.output)).decode(errors="replace")

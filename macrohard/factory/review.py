@@ -1,6 +1,6 @@
 """Independent readers of what was built: what they find goes to triage, and decides nothing by itself."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from langgraph.runtime import Runtime
@@ -58,6 +58,7 @@ async def review(state: ReviewInput, runtime: Runtime[FactoryContext]) -> State:
     context, commit = runtime.context, state["commit"]
     agent = context.catalogue.agent(state["reviewer"])
     earlier = await context.load(Review, state["earlier"]) if state["earlier"] else None
+    environment = (await context.load(Design, state["design"])).environment
 
     async def check(report: Value) -> None:
         for finding in ReviewReport.model_validate(report).findings:
@@ -72,7 +73,7 @@ async def review(state: ReviewInput, runtime: Runtime[FactoryContext]) -> State:
             task=f"Review commit {commit[:10]}.",
             material=await _material(context, state, earlier),
             report=ReviewReport,
-            open_bench=_reading(context, agent, commit),
+            open_bench=_reading(context, agent, commit, environment),
             check=check,
             base=commit,
         )
@@ -112,7 +113,7 @@ async def _material(context: FactoryContext, state: ReviewInput, earlier: Review
     return material
 
 
-def _reading(context: FactoryContext, agent: AgentDefinition, commit: str) -> OpenBench:
+def _reading(context: FactoryContext, agent: AgentDefinition, commit: str, environment: Mapping[str, str]) -> OpenBench:
     """A clone that nothing comes back from."""
 
     @asynccontextmanager
@@ -128,7 +129,7 @@ def _reading(context: FactoryContext, agent: AgentDefinition, commit: str) -> Op
             message="",
             files=(),
         ) as (sandbox, _):
-            yield Bench(sandbox=sandbox)
+            yield Bench(sandbox=sandbox, environment=environment)
 
     return open_bench
 

@@ -83,7 +83,7 @@ async def understand(context: FactoryContext, provenance: Provenance) -> Ground:
                 commit=base,
                 own_manifest=True,
                 about={**place_of_things(context.earlier), "languages": seen["languages"]},
-                baseline=await run_tests(context, base),
+                baseline=await run_tests(context, base, environment=context.earlier.design.environment),
                 guides=guides,
             )
             await context.emit(Understood(ground=ground))

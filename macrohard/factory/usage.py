@@ -86,6 +86,7 @@ def _material(persona: Persona | None, specification: Specification, design: Des
             "title": specification.title,
             "summary": specification.summary,
             **({"address": "/"} if pages else {"kind": specification.kind}),
+            "environment": dict(design.environment),
         },
         "stories": list(specification.stories),
     }

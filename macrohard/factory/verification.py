@@ -1,12 +1,12 @@
 """Checks by our code on a fresh clone in a fresh sandbox; the only thing that makes anything done."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from macrohard.domain import Plan, Scenario, ScenarioSet, Specification, Verdict
+from macrohard.domain import Design, Plan, Scenario, ScenarioSet, Specification, Verdict
 from macrohard.domain.team import Team
 from macrohard.events import ClaimsChecked, Verified
 from macrohard.factory.baseline import compared, run_tests
@@ -31,6 +31,7 @@ async def verify(state: State, runtime: Runtime[FactoryContext]) -> State:
     context, iteration, commit = runtime.context, state["iteration"], state["base"]
     scenarios = (await context.load(ScenarioSet, state["scenarios"])).scenarios
     specification = await context.load(Specification, state["specification"])
+    environment = (await context.load(Design, state["design"])).environment
 
     green: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
 
@@ -40,7 +41,7 @@ async def verify(state: State, runtime: Runtime[FactoryContext]) -> State:
             green.set_result(verdict)
 
     async def quality() -> tuple[Verdict, ...]:
-        return await quality_of_tests(context, commit, await green)
+        return await quality_of_tests(context, commit, await green, environment=environment)
 
     hearing = context.hearing_of_fetches(iteration, "verify", None)
     async with phase(context.emit, "verify", iteration):
@@ -48,8 +49,8 @@ async def verify(state: State, runtime: Runtime[FactoryContext]) -> State:
             # Beside the scenarios, because it takes as long.
             of_tests = asyncio.create_task(quality())
             try:
-                verdicts = await checked(context, commit, specification, scenarios, tell=tell)
-                earlier = await _earlier_tests(context, state, verdicts)
+                verdicts = await checked(context, commit, specification, scenarios, environment=environment, tell=tell)
+                earlier = await _earlier_tests(context, state, verdicts, environment)
                 if green.done():
                     earlier = (*earlier, *await of_tests)
             finally:
@@ -70,10 +71,11 @@ async def checked(
     specification: Specification,
     scenarios: Sequence[Scenario],
     *,
+    environment: Mapping[str, str],
     tell: Callable[[Verdict], Awaitable[None]],
 ) -> tuple[Verdict, ...]:
     """The gates and every scenario on a commit, in fresh sandboxes; raises as `macrohard.product.verify` does."""
-    known = await _known(context, commit, specification, tell)
+    known = await _known(context, commit, specification, environment, tell)
     return await run_checks(
         context.sandboxes,
         bundle=await context.repository.bundle(commit),
@@ -83,10 +85,13 @@ async def checked(
         artifacts=context.artifacts,
         on_verdict=tell,
         already={verdict.check: verdict for verdict in known},
+        environment=environment,
     )
 
 
-async def _earlier_tests(context: FactoryContext, state: State, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+async def _earlier_tests(
+    context: FactoryContext, state: State, verdicts: Sequence[Verdict], environment: Mapping[str, str]
+) -> tuple[Verdict, ...]:
     """Where tests of the last kept commit were changed or removed, and what is there passes: how the old ones do."""
     good, commit, repository = state.get("good"), state["base"], context.repository
     green = any(verdict.kind == "tests" and verdict.status == "passed" for verdict in verdicts)
@@ -106,6 +111,7 @@ async def _earlier_tests(context: FactoryContext, state: State, verdicts: Sequen
             manifest=await repository.read(good if MANIFEST in before else commit, MANIFEST),
             changed={path: await repository.read(good, path) for path in changed},
             artifacts=context.artifacts,
+            environment=environment,
         ),
     )
 
@@ -137,14 +143,20 @@ async def _check_claims(context: FactoryContext, state: State) -> Claims:
 
 
 async def _known(
-    context: FactoryContext, commit: str, specification: Specification, tell: Callable[[Verdict], Awaitable[None]]
+    context: FactoryContext,
+    commit: str,
+    specification: Specification,
+    environment: Mapping[str, str],
+    tell: Callable[[Verdict], Awaitable[None]],
 ) -> tuple[Verdict, ...]:
     """What is settled otherwise: an existing product's own tests are compared with what they said before."""
     if context.ground is None:
         return ()
     known = agreed_before(context.earlier)
     gone = tuple(each.criterion.id for each in specification.superseded if each.criterion.id in known)
-    verdict = compared(context.ground.baseline, await run_tests(context, commit), superseded=gone)
+    verdict = compared(
+        context.ground.baseline, await run_tests(context, commit, environment=environment), superseded=gone
+    )
     await tell(verdict)
     return (verdict,)
 

@@ -6,7 +6,7 @@ from macrohard.product.easel import Artwork, Easel
 from macrohard.product.film import Ending, Film, NoFilm, make_film
 from macrohard.product.manifest import Manifest, read_manifest
 from macrohard.product.placeholders import UnknownPlaceholder, check_placeholders, filled, repeated
-from macrohard.product.preview import preview
+from macrohard.product.preview import Preview, preview
 from macrohard.product.reproduction import reproduce
 from macrohard.product.scene import pattern_of
 from macrohard.product.service import PORT, Service, checkout
@@ -23,6 +23,7 @@ __all__ = [
     "Film",
     "Manifest",
     "NoFilm",
+    "Preview",
     "Service",
     "SvgRefused",
     "UnknownPlaceholder",

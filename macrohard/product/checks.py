@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from macrohard.domain import Artifacts, CheckKind, ProductKind, Scenario, Verdict, VerdictStatus
+from macrohard.domain.environment import NONE
 from macrohard.domain.standing import gates_of
 from macrohard.errors import ToolError
 from macrohard.product.browser import Browser, open_browser
@@ -43,8 +44,10 @@ class _Verdicts:
         artifacts: Artifacts,
         on_verdict: OnVerdict,
         already: Mapping[str, Verdict],
+        environment: Mapping[str, str],
     ) -> None:
         self.commit = commit
+        self.environment = environment
         self.kind = kind
         self._artifacts = artifacts
         self._on_verdict = on_verdict
@@ -134,11 +137,13 @@ async def verify(
     artifacts: Artifacts,
     on_verdict: OnVerdict,
     already: Mapping[str, Verdict],
+    environment: Mapping[str, str] = NONE,
 ) -> tuple[Verdict, ...]:
     """Check a commit of a product of that kind: the gates, then the hidden scenarios, in two pods at once.
 
     Each pod is fresh: a clean clone of the bundle, installed there. Of the scenarios nothing enters the product's
-    sandbox but the commands that they type there; what these should write stays outside. What a product gets wrong is
+    sandbox but the commands that they type there; what these should write stays outside. Tests and service are started
+    with `environment`, and commands are called with it. What a product gets wrong is
     a verdict; after a failed manifest, install or start, everything that needs it is "not run". `already` holds
     verdicts on this commit that need not be repeated, by `Verdict.check`.
 
@@ -148,7 +153,9 @@ async def verify(
     Raises:
         SandboxUnavailable: a sandbox could not be had, or was lost; the verdicts told until then hold.
     """
-    verdicts = _Verdicts(commit=commit, kind=kind, artifacts=artifacts, on_verdict=on_verdict, already=already)
+    verdicts = _Verdicts(
+        commit=commit, kind=kind, artifacts=artifacts, on_verdict=on_verdict, already=already, environment=environment
+    )
     checks = [*gates_of(kind), *(scenario.id for scenario in scenarios)]
     if all(check in verdicts for check in checks):
         return tuple(verdicts[check] for check in checks)
@@ -226,7 +233,7 @@ async def _pod(
     async with provider.open(SandboxSpec(image=provider.product_image, packages=provider.installs)) as sandbox:
         verdicts.begin("manifest")
         try:
-            service = await checkout(sandbox, bundle=bundle, commit=verdicts.commit)
+            service = await checkout(sandbox, bundle=bundle, commit=verdicts.commit, environment=verdicts.environment)
             if service.manifest.kind != verdicts.kind:
                 raise ToolError(f"product.toml says kind {service.manifest.kind}, and {verdicts.kind} was asked for")
         except ToolError as error:

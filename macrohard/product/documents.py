@@ -1,5 +1,7 @@
 """What a product says about itself to those who have nothing else: its README, its manual, and how it is called."""
 
+import shlex
+
 from macrohard.errors import ToolError
 from macrohard.product.service import PORT, Service
 
@@ -27,4 +29,7 @@ async def documents(service: Service) -> str:
         "cli": f"{manifest.name} is called in this folder as: {manifest.commands.run}",
         "library": f"{manifest.name} is a library; this folder holds it.",
     }.get(manifest.kind, f"{manifest.name} answers on 127.0.0.1:{PORT}; requests name the path alone.")
+    given = " ".join(f"{name}={shlex.quote(value)}" for name, value in service.environment.items())
+    if given:
+        first += f"\nIn its environment stands: {given}"
     return f"{first}\n{result.stdout.strip() or '(It has no README and no manual.)'}"

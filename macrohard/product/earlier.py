@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from macrohard.domain import Artifacts, Verdict
+from macrohard.domain.environment import NONE
 from macrohard.errors import ToolError
 from macrohard.product.manifest import read_manifest
 from macrohard.product.service import Service, checkout, why_not_installed
@@ -31,6 +32,7 @@ async def verify_earlier_tests(
     manifest: bytes,
     changed: Mapping[str, bytes],
     artifacts: Artifacts,
+    environment: Mapping[str, str] = NONE,
 ) -> Verdict:
     """Run the commit's tests once more, with those that were changed or removed as they were before.
 
@@ -38,6 +40,7 @@ async def verify_earlier_tests(
 
     Args:
         manifest: the earlier commit's `product.toml`.
+        environment: what the tests run with.
         changed: test files of the earlier commit that the commit has otherwise or no more, with their earlier content.
 
     Raises:
@@ -59,11 +62,11 @@ async def verify_earlier_tests(
     which = f"{', '.join(names[:NAMED])}{more} changed"
     async with provider.open(SandboxSpec(image=provider.product_image, packages=provider.installs)) as sandbox:
         try:
-            service = await checkout(sandbox, bundle=bundle, commit=commit)
+            service = await checkout(sandbox, bundle=bundle, commit=commit, environment=environment)
             commands = service.manifest.commands.model_copy(update={"test": read_manifest(manifest).commands.test})
         except ToolError as error:
             return await verdict("not run", f"{which}, and the earlier tests could not be run: {error}")
-        service = Service(sandbox, service.manifest.model_copy(update={"commands": commands}))
+        service = Service(sandbox, service.manifest.model_copy(update={"commands": commands}), environment=environment)
         installed = await service.install()
         if installed is not None and installed.exit_code != 0:
             return await verdict("not run", f"{which}; not installed: {why_not_installed(installed)}")

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from macrohard.domain import Design
+from macrohard.domain.environment import NONE
 from macrohard.errors import SandboxUnavailable
 from macrohard.product.browser import Browser, open_browser
 from macrohard.product.calls import Calls
@@ -52,7 +53,8 @@ async def open_ground(
     async with AsyncExitStack() as stack:
         spec = SandboxSpec(image=provider.product_image, packages=provider.installs)
         sandbox = await stack.enter_async_context(provider.open(spec))
-        service = await checkout(sandbox, bundle=bundle, commit=commit)
+        environment = design.environment if design else NONE
+        service = await checkout(sandbox, bundle=bundle, commit=commit, environment=environment)
         browser = None
         if service.manifest.kind == "web":
             browser = await stack.enter_async_context(open_browser(provider, beside=sandbox))

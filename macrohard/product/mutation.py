@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
 from macrohard.domain import Artifacts, Value, Verdict
+from macrohard.domain.environment import NONE
 from macrohard.errors import ToolError
 from macrohard.product.earlier import is_test
 from macrohard.product.service import PORT, TEST_SECONDS, Service, checkout
@@ -194,6 +195,7 @@ class _Bench:
             timeout_seconds=timeout_seconds,
             directory=self._service.root,
             environment={
+                **self._service.environment,
                 "PORT": str(PORT),
                 # The first failure is enough.
                 "PYTEST_ADDOPTS": "-x -q -p no:cacheprovider",
@@ -222,9 +224,16 @@ class _Bench:
 
 
 async def verify_test_quality(
-    provider: SandboxProvider, *, bundle: bytes, commit: str, sources: Mapping[str, Source], artifacts: Artifacts
+    provider: SandboxProvider,
+    *,
+    bundle: bytes,
+    commit: str,
+    sources: Mapping[str, Source],
+    artifacts: Artifacts,
+    environment: Mapping[str, str] = NONE,
 ) -> Verdict | None:
-    """Change a sample of lines in a fresh sandbox, one at a time, and see whether the product's own tests notice.
+    """Change a sample of lines in a fresh sandbox, one at a time, and see whether the product's own tests notice,
+    which run with `environment`.
 
     The verdict is "passed" if they notice at least `NOTICED_AT_LEAST` of those tried.
 
@@ -239,7 +248,7 @@ async def verify_test_quality(
     began = time.monotonic()
     async with provider.open(SandboxSpec(image=provider.product_image, packages=provider.installs)) as sandbox:
         try:
-            service = await checkout(sandbox, bundle=bundle, commit=commit)
+            service = await checkout(sandbox, bundle=bundle, commit=commit, environment=environment)
             installed = await service.install()
             if installed is not None and installed.exit_code != 0:
                 return None

@@ -12,7 +12,7 @@
 A day that the month does not have becomes its last one. `{kept:NAME}` is what a step `keep` remembered under that name:
 as the whole of a value in JSON it is that value, elsewhere its text.
 
-In the steps of a program or a terminal, braces around anything else are braces, and none are doubled: commands, JSON
+In steps outside a browser, braces around anything else are braces, and none are doubled: commands, JSON
 and files are full of them.
 """
 
@@ -24,7 +24,8 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import JsonValue, TypeAdapter
 
-from macrohard.domain import Scenario, ServiceStep, Step, TerminalStep
+from macrohard.domain import BrowserStep, Scenario, Step
+from macrohard.domain.scenario import Together
 
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _UNMISTAKABLE = re.compile(r"\{((?:today|now|time|this month|year)(?: *[+-][^{}]*)?|kept:[^{}]*)\}")
@@ -75,6 +76,10 @@ def filled_step(step: Step, *, now: datetime, kept: Mapping[str, JsonValue]) -> 
         UnknownPlaceholder: as for `filled`; also a name that nothing was kept under.
     """
 
+    if isinstance(step, Together):
+        requests = tuple(filled_step(each, now=now, kept=kept) for each in step.requests)
+        return step.model_copy(update={"requests": requests})
+
     def fill(value: object, *, json_value: bool) -> object:
         if isinstance(value, list | tuple):
             return [fill(one, json_value=json_value) for one in value]
@@ -82,7 +87,7 @@ def filled_step(step: Step, *, now: datetime, kept: Mapping[str, JsonValue]) -> 
             return {name: fill(one, json_value=json_value) for name, one in value.items()}
         if not isinstance(value, str):
             return value
-        if not isinstance(step, ServiceStep | TerminalStep):
+        if isinstance(step, BrowserStep):
             return filled(value, now=now, kept=kept)
         if json_value and (whole := _KEPT.fullmatch(value)) and whole[1] in kept:
             return kept[whole[1]]

@@ -1,5 +1,6 @@
 """The steps of a scenario that need no browser: requests, commands, files, and what they must have answered."""
 
+import asyncio
 import json
 from email.message import Message
 from pathlib import PurePosixPath
@@ -7,7 +8,7 @@ from pathlib import PurePosixPath
 from pydantic import JsonValue
 
 from macrohard.domain import ServiceStep, TerminalStep
-from macrohard.domain.scenario import SeeExit, SeeFile, SeeHeader, SeeJson, SeeOutput, SeeStatus
+from macrohard.domain.scenario import Request, SeeExit, SeeFile, SeeHeader, SeeJson, SeeOutput, SeeStatus, Together
 from macrohard.errors import ToolError
 from macrohard.product.browser import StepFailed, StepMalformed
 from macrohard.product.client import Answer, Client
@@ -39,11 +40,9 @@ class Programs:
         """
         match step.do:
             case "request":
-                if not self._service.manifest.is_served:
-                    raise StepMalformed(f"a product of kind {self._service.manifest.kind} has no service to ask")
-                self._last = await self._clients.setdefault(step.client, Client(self._service.sandbox)).ask(step)
-                if self._last.status >= 500:
-                    raise StepFailed(f"{self._last.asked} answered {self._last.status}; {_told(self._last)}")
+                self._last = await self._ask(step)
+            case "together":
+                await self._ask_together(step)
             case "run":
                 await self.close()
                 self._last = await run(self._service, step)
@@ -73,6 +72,31 @@ class Programs:
         if self._terminal is not None:
             terminal, self._terminal = self._terminal, None
             await terminal.close()
+
+    async def _ask(self, request: Request) -> Answer:
+        if not self._service.manifest.is_served:
+            raise StepMalformed(f"a product of kind {self._service.manifest.kind} has no service to ask")
+        answer = await self._clients.setdefault(request.client, Client(self._service.sandbox)).ask(request)
+        if answer.status >= 500:
+            raise StepFailed(f"{answer.asked} answered {answer.status}; {_told(answer)}")
+        return answer
+
+    async def _ask_together(self, step: Together) -> None:
+        ends = await asyncio.gather(*(self._ask(each) for each in step.requests), return_exceptions=True)
+        self._last = None
+        answers = []
+        for end in ends:
+            # All have ended: none is left on its way when the first problem is told.
+            if isinstance(end, BaseException):
+                raise end
+            answers.append(end)
+        found = sorted(answer.status for answer in answers)
+        if found != sorted(step.statuses):
+            asked = ", ".join(f"{answer.asked}: {_told(answer)}" for answer in answers)
+            wanted = ", ".join(map(str, sorted(step.statuses)))
+            raise StepFailed(
+                f"at the same time the statuses were {', '.join(map(str, found))} instead of {wanted}; {asked}"
+            )
 
     def _answer(self) -> Answer:
         if not isinstance(self._last, Answer):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from macrohard.domain import SERVED, BrowserStep, ProductKind, Scenario, Step, Value, VerdictStatus
-from macrohard.domain.scenario import Request, Restart, SeeHeader, SeeStatus
+from macrohard.domain.scenario import Request, Restart, SeeHeader, SeeStatus, Together
 from macrohard.errors import ToolError
 from macrohard.product.browser import Browser, BrowserBroke, StepFailed, StepMalformed, Visit
 from macrohard.product.placeholders import UnknownPlaceholder, check_placeholders, filled_step
@@ -30,7 +30,7 @@ def missing_for(scenario: Scenario, kind: ProductKind) -> str:
     for step in scenario.steps:
         if isinstance(step, BrowserStep):
             lacking.setdefault("pages", []).append(step.do)
-        elif kind not in SERVED and isinstance(step, Request | SeeStatus | SeeHeader | Restart):
+        elif kind not in SERVED and isinstance(step, Request | Together | SeeStatus | SeeHeader | Restart):
             lacking.setdefault("service", []).append(step.do)
     told = " and ".join(f"no {what} for the steps {', '.join(dict.fromkeys(dos))}" for what, dos in lacking.items())
     return f"a product of kind {kind} has {told}: {_INSTEAD[kind]}" if told else ""
@@ -175,8 +175,8 @@ class _Course:
             if step.do == "new_browser":
                 break
             try:
-                if step.do == "restart":
-                    await self._restart(visit if opened else None)
+                if isinstance(step, Restart):
+                    await self._restart(step, visit if opened else None)
                 elif isinstance(step, BrowserStep):
                     assert visit is not None
                     await visit.step(step)
@@ -193,10 +193,10 @@ class _Course:
                 return _with_breakdowns("", visit, self._service), "failed"
         return "", "passed"
 
-    async def _restart(self, visit: Visit | None) -> None:
+    async def _restart(self, step: Restart, visit: Visit | None) -> None:
         if not self._service.manifest.is_served:
             raise StepMalformed(f"a product of kind {self._service.manifest.kind} has no service to restart")
-        await self._service.restart()
+        await self._service.restart(environment=step.environment)
         if visit is not None:
             await visit.act("reload")
 

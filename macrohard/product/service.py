@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import re
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from macrohard.domain import Value
+from macrohard.domain.environment import NONE
 from macrohard.errors import ToolError
 from macrohard.product.manifest import FILE, Manifest, read_manifest
 from macrohard.sandbox.contract import WORKSPACE, CommandResult, Process, Sandbox, Stream
@@ -53,9 +55,18 @@ class TestRun(Value):
 class Service:
     """One product in one sandbox; at most one process of it runs at a time."""
 
-    def __init__(self, sandbox: Sandbox, manifest: Manifest, *, root: PurePosixPath = ROOT) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        manifest: Manifest,
+        *,
+        root: PurePosixPath = ROOT,
+        environment: Mapping[str, str] = NONE,
+    ) -> None:
+        """`environment` is what it is started, tested and called with."""
         self.sandbox = sandbox
         self.manifest = manifest
+        self.environment = environment
         self.root = root
         self._process: Process | None = None
         self._end: asyncio.Task[int] | None = None
@@ -86,7 +97,7 @@ class Service:
             self.manifest.commands.test,
             timeout_seconds=TEST_SECONDS,
             directory=self.root,
-            environment={"PORT": str(PORT)},
+            environment={**self.environment, "PORT": str(PORT)},
         )
         await self.sandbox.kill_all()
         output = readable(result.stdout + result.stderr)
@@ -110,8 +121,10 @@ class Service:
             raise ToolError(f"the install command failed: {why_not_installed(result)}")
         await (self.start() if self.manifest.is_served else self.remember())
 
-    async def start(self, *, wiped: bool = False) -> None:
+    async def start(self, *, wiped: bool = False, environment: Mapping[str, str] | None = None) -> None:
         """Start the service and wait until it is healthy; with `wiped`, on the data a fresh checkout has.
+
+        `environment` is for this time, instead of its own.
 
         Raises:
             ToolError: it ended, or was not healthy in time; the text holds the end of its log.
@@ -121,10 +134,11 @@ class Service:
         await self._keep_initial_data()
         if wiped:
             await self.wipe()
-        environment = {"PORT": str(PORT), "HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
+        given = self.environment if environment is None else environment
+        surroundings = {"PYTHONUNBUFFERED": "1", **given, "PORT": str(PORT), "HOST": "127.0.0.1"}
         # One stream for both, so that the log keeps their order.
         command = f"exec 1>&2; {self.manifest.commands.start}"
-        self._process = await self.sandbox.spawn(command, directory=self.root, environment=environment)
+        self._process = await self.sandbox.spawn(command, directory=self.root, environment=surroundings)
         self._end = asyncio.create_task(self._process.wait())
         # Nobody may ask any more how it ended, e.g. when the sandbox closes first.
         self._end.add_done_callback(lambda end: end.cancelled() or end.exception())
@@ -146,10 +160,10 @@ class Service:
             # Something left its process group and still holds the port.
             await self.sandbox.kill_all()
 
-    async def restart(self, *, wiped: bool = False) -> None:
-        """Stop and start; raises as `start` does."""
+    async def restart(self, *, wiped: bool = False, environment: Mapping[str, str] | None = None) -> None:
+        """Stop and start; as `start`, and raises as it does."""
         await self.stop()
-        await self.start(wiped=wiped)
+        await self.start(wiped=wiped, environment=environment)
 
     async def revive(self) -> bool:
         """Start the service again if it has ended by itself, and say whether it had; raises as `start` does.
@@ -280,8 +294,10 @@ class Service:
         return True
 
 
-async def checkout(sandbox: Sandbox, *, bundle: bytes, commit: str) -> Service:
+async def checkout(sandbox: Sandbox, *, bundle: bytes, commit: str, environment: Mapping[str, str] = NONE) -> Service:
     """Clone the bundle inside the sandbox, check the commit out, and read its manifest.
+
+    `environment` is what it will be started, tested and called with.
 
     Raises:
         ToolError: the commit is not in the bundle, or `product.toml` is missing or wrong.
@@ -299,7 +315,7 @@ async def checkout(sandbox: Sandbox, *, bundle: bytes, commit: str) -> Service:
         content = await sandbox.read(ROOT / FILE, limit_bytes=_MANIFEST_BYTES)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise ToolError(f"there is no {FILE} in the product's root folder") from error
-    return Service(sandbox, read_manifest(content))
+    return Service(sandbox, read_manifest(content), environment=environment)
 
 
 async def _first_line(stream: Stream) -> bytes:

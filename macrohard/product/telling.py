@@ -41,11 +41,15 @@ def in_words(step: Step) -> str:
         case "reload":
             return "reload the page"
         case "restart":
-            return "restart the product"
+            given = f" with {' '.join(step.environment) or 'no environment'}" if step.environment is not None else ""
+            return f"restart the product{given}"
         case "request":
             body = _shown(step.json_body) if step.json_body is not None else step.text_body or ""
             who = f" as {step.client}" if step.client else ""
             return f"{step.method} {step.path}{who}" + (f" with {_short(body)}" if body else "")
+        case "together":
+            asked = ", ".join(in_words(each) for each in step.requests)
+            return f"at the same time {asked}: see the statuses {', '.join(map(str, sorted(step.statuses)))}"
         case "see_status":
             return f"see the status {step.status}"
         case "see_json":

@@ -57,7 +57,7 @@ async def run(service: Service, step: Run) -> Output:
         step.command,
         timeout_seconds=step.timeout_seconds,
         directory=service.root,
-        environment={"PORT": str(PORT), **step.environment},
+        environment={"PORT": str(PORT), **service.environment, **step.environment},
         input=step.input.encode(),
     )
     if why := _cut_short(result, step.timeout_seconds):
@@ -95,7 +95,9 @@ class Terminal:
         """
         for line in step.lines:
             _keys(line)
-        process = await service.sandbox.spawn(("python3", "-c", _PROGRAM, step.command), directory=service.root)
+        process = await service.sandbox.spawn(
+            ("python3", "-c", _PROGRAM, step.command), directory=service.root, environment=service.environment
+        )
         terminal = cls(process, step.command)
         try:
             await terminal._first()

@@ -108,8 +108,8 @@ async def strangers_let_in(ground: Ground) -> Sequence[str]:
     assert ground.provider is not None
     workshop = Workshop(ground.folder / "workshop")
     workshop.commit({name: (PRODUCTS / "live" / name).read_bytes() for name in ("app.py", "product.toml")})
-    async with preview(ground.provider, bundle=workshop.bundle(), commit=workshop.head(), port=0) as address:
-        product = Client(address)
+    async with preview(ground.provider, bundle=workshop.bundle(), commit=workshop.head(), port=0) as opened:
+        product = Client(opened.address)
         if (await product.ask("/own"))[0] != 200:
             raise ProbeFailed("the product's own page does not come")
         for name, (method, headers) in _strangers(product.port).items():

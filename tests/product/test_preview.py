@@ -71,8 +71,8 @@ class Client:
 @pytest.fixture(scope="module")
 async def product(provider: SandboxProvider, make_commit: MakeCommit) -> AsyncIterator[Client]:
     commit = make_commit("live")
-    async with preview(provider, bundle=commit.bundle, commit=commit.commit, port=0) as address:
-        yield Client(address)
+    async with preview(provider, bundle=commit.bundle, commit=commit.commit, port=0) as opened:
+        yield Client(opened.address)
 
 
 @pytest.fixture(scope="module")

@@ -82,6 +82,19 @@ SERVED: dict[str, Steps] = {
         {"do": "see_status", "status": 400},
         {"do": "see_output", "text": "not JSON"},
     ],
+    "of requests at the same time as many succeed as may": [
+        {
+            "do": "together",
+            "requests": [
+                {"method": "POST", "path": "/items", "json_body": {"name": "Milk", "by": "{today}"}, "client": "ann"},
+                {"method": "POST", "path": "/items", "json_body": {}, "client": "bob"},
+                {"path": "/items/7"},
+            ],
+            "statuses": [404, 422, 201],
+        },
+        {"do": "request", "path": "/items"},
+        {"do": "see_json", "at": "items[0].by", "value": "{today}"},
+    ],
     "a command looks at what the service keeps": [
         *ADD_MILK,
         {"do": "run", "command": "python3 app.py count"},
@@ -118,6 +131,20 @@ NOT_SERVED: dict[str, tuple[Steps, str]] = {
     ),
     "a failure of the server, whatever is looked at": (
         [{"do": "request", "path": "/crash"}, {"do": "see_status", "status": 500}],
+        "GET /crash answered 500",
+    ),
+    "other statuses than agreed": (
+        [
+            {
+                "do": "together",
+                "requests": [*ADD_MILK, {"method": "POST", "path": "/items", "json_body": {"name": "Tea"}}],
+                "statuses": [201, 409],
+            }
+        ],
+        "at the same time the statuses were 201, 201 instead of 201, 409; POST /items: status 201",
+    ),
+    "one of several at the same time fails": (
+        [{"do": "together", "requests": [{"path": "/items"}, {"path": "/crash"}], "statuses": [200, 500]}],
         "GET /crash answered 500",
     ),
     "another header": (
