@@ -58,7 +58,7 @@ PULL_REQUEST, PATCH = "pull-request.md", "changes.patch"
 TRIAL = "trial_of"
 """The option of a run that is no build, but one agent's trial."""
 MODEL_NOTICE = (
-    "The built-in model was used. It follows rules, and knows record-keeping web products and services only; "
+    "The built-in model was used. It follows rules, and knows record-keeping web products, services and tools only; "
     "set MACROHARD_MODEL with a key or an address for a real one."
 )
 

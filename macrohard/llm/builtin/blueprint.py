@@ -234,7 +234,7 @@ class Blueprint(Value):
 
     title: str
     slug: Identifier
-    kind: Literal["web", "api"] = "web"
+    kind: Literal["web", "api", "cli"] = "web"
     records: tuple[Record, ...] = Constraint(min_length=1, max_length=6)
     rules: tuple[Rule, ...] = ()
     actions: tuple[Action, ...] = ()

@@ -3,10 +3,10 @@
 from pydantic import JsonValue
 
 from macrohard.domain import Criterion, JsonObject, Plan, Scenario, Specification, Task
-from macrohard.llm.builtin import webapi
 from macrohard.llm.builtin.acceptance import written
 from macrohard.llm.builtin.blueprint import Blueprint, Claim, Reading
 from macrohard.llm.builtin.conversation import Call, Conversation, Turn, Unreadable
+from macrohard.llm.builtin.kinds import of_its_kind
 from macrohard.llm.builtin.office import design_of
 from macrohard.llm.builtin.understanding import read
 
@@ -91,7 +91,7 @@ def _read_again(earlier: JsonObject, change: str, material: JsonObject) -> Readi
     requirements = earlier.get("requirements")
     text = "\n".join([*(str(each) for each in (requirements if isinstance(requirements, list) else [])), change])
     answers = {key: str(value) for key, value in _object(material.get("answers")).items()}
-    return webapi.of_its_kind(read(text, answers), text)
+    return of_its_kind(read(text, answers), text)
 
 
 def _lost(old: Blueprint, new: Blueprint) -> list[str]:

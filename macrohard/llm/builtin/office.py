@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from macrohard.domain import Criterion, Design, JsonObject, Look, Plan, Scenario, ScenarioSet, Specification, Task
-from macrohard.llm.builtin import webapi
+from macrohard.llm.builtin import tool, webapi
 from macrohard.llm.builtin.acceptance import scenarios, written
 from macrohard.llm.builtin.blueprint import Blueprint, Claim, Reading
 from macrohard.llm.builtin.conversation import Call, Conversation, Turn, Unreadable
+from macrohard.llm.builtin.kinds import of_its_kind
 from macrohard.llm.builtin.understanding import read
 from macrohard.llm.builtin.webapp import conventions, parts, screens
 
@@ -92,6 +93,13 @@ def design_of(blueprint: Blueprint) -> Design:
             summary=f"A service that lists, gives, adds and changes {kinds} in JSON over HTTP.",
             routes=webapi.routes(blueprint),
             conventions=webapi.conventions(),
+            data_model={"blueprint": blueprint.model_dump(mode="json", exclude_defaults=True)},
+        )
+    if blueprint.kind == "cli":
+        return Design(
+            summary=f"A command-line tool that lists, shows, adds and changes {kinds}.",
+            commands=tool.calls(blueprint),
+            conventions=tool.conventions(),
             data_model={"blueprint": blueprint.model_dump(mode="json", exclude_defaults=True)},
         )
     return Design(
@@ -204,7 +212,7 @@ def _read(material: JsonObject) -> Reading:
     answers = material.get("answers")
     given = {key: str(value) for key, value in answers.items()} if isinstance(answers, dict) else {}
     requirement = str(material.get("requirement", ""))
-    return webapi.of_its_kind(read(requirement, given), requirement)
+    return of_its_kind(read(requirement, given), requirement)
 
 
 def _finish(report: JsonObject) -> Turn:

@@ -14,11 +14,6 @@ from macrohard.llm.builtin.blueprint import Action, Blueprint, Field, View
 from macrohard.llm.builtin.webapp.addresses import record_address, view_address
 
 
-def begun(blueprint: Blueprint) -> Script:
-    """A script that uses the product in the way of its kind."""
-    return AskingScript(blueprint) if blueprint.kind == "api" else Script(blueprint)
-
-
 class AskingScript(Script):
     """Asks a service; what only pages show, such as controls, is left out."""
 
@@ -27,6 +22,8 @@ class AskingScript(Script):
         self._names: dict[Row, str] = {}
         self._body: dict[str, JsonValue] = {}
         self._open = ("POST", "/")
+
+    takes_files = False
 
     def do(self, *steps: Step) -> None:
         """Append what is no step on a page."""

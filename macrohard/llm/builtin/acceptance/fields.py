@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from macrohard.domain.scenario import Choose, SeeControl, SeeValue
-from macrohard.llm.builtin.acceptance.asking import begun
+from macrohard.llm.builtin.acceptance.beginning import begun
 from macrohard.llm.builtin.acceptance.cells import Cell, Clock, Day, Moment, Row, literal, typed
 from macrohard.llm.builtin.acceptance.samples import (
     NoSample,

@@ -193,6 +193,21 @@ def export(blueprint: Blueprint, claim: Claim) -> Written:
 def import_(blueprint: Blueprint, claim: Claim) -> Written:
     """Good lines are taken, each bad one is reported with its number."""
     script, record = Script(blueprint), blueprint.record(claim.record or "")
+    content, good, message = importable(script, record)
+    script.do(Open(path=f"{script.path(record.name)}/import"))
+    script.do(Upload(name="CSV file", filename="some.csv", content=content))
+    script.do(Click(role="button", name="Import"))
+    script.see(f"3 {literal(record.plural.lower())} imported.")
+    script.see(f"Line 4: {literal(message)}")
+    script.world.rows.extend(good)
+    script.count(record.name)
+    for row in good:
+        script.listed(row)
+    yield f"Good lines of a CSV file become {record.plural.lower()}, bad ones are reported by their number", script
+
+
+def importable(script: Script, record: Record) -> tuple[str, list[Row], str]:
+    """A CSV file with three good lines and, as line 4, one that is refused; the three, and why the other is not."""
     good = [script.draft(record.name) for _ in range(3)]
     typed_in = {name for row in good for name in script.typed_in(row)}
     bad_field, bad_text, message = _bad(record, typed_in)
@@ -207,16 +222,7 @@ def import_(blueprint: Blueprint, claim: Claim) -> Written:
         _line(script, columns, good[2]),
     ]
     header = ",".join(_quoted(literal(one.label.upper())) for one in columns)
-    script.do(Open(path=f"{script.path(record.name)}/import"))
-    script.do(Upload(name="CSV file", filename="some.csv", content="\n".join([header, *lines, ""])))
-    script.do(Click(role="button", name="Import"))
-    script.see(f"3 {literal(record.plural.lower())} imported.")
-    script.see(f"Line 4: {literal(message)}")
-    script.world.rows.extend(good)
-    script.count(record.name)
-    for row in good:
-        script.listed(row)
-    yield f"Good lines of a CSV file become {record.plural.lower()}, bad ones are reported by their number", script
+    return "\n".join([header, *lines, ""]), good, message
 
 
 def phone_layout(blueprint: Blueprint, claim: Claim) -> Written:
@@ -255,7 +261,7 @@ def phone_layout(blueprint: Blueprint, claim: Claim) -> Written:
 
 def many(script: Script, record: Record, number: int) -> list[Row]:
     """So many records: by a file if the record type takes one, else through the form."""
-    if not record.import_csv:
+    if not record.import_csv or not script.takes_files:
         return [script.add(record.name) for _ in range(number)]
     first = script.draft(record.name)
     columns = [one for one in record.fields if one.name in script.typed_in(first)]

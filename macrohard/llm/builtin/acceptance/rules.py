@@ -5,7 +5,7 @@ from contextlib import suppress
 from decimal import Decimal
 
 from macrohard.domain.scenario import SeeControl
-from macrohard.llm.builtin.acceptance.asking import begun
+from macrohard.llm.builtin.acceptance.beginning import begun
 from macrohard.llm.builtin.acceptance.cells import Cell, Clock, Day, Moment, Row, literal
 from macrohard.llm.builtin.acceptance.samples import NoSample, beyond
 from macrohard.llm.builtin.acceptance.script import Script, later

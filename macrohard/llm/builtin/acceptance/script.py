@@ -21,6 +21,9 @@ _DEEPEST = 5
 class Script:
     """Steps so far and the records they lead to. Every method that acts adds steps; the world follows."""
 
+    takes_files = True
+    """Whether there is a page that takes many records at once."""
+
     def __init__(self, blueprint: Blueprint) -> None:
         self.blueprint = blueprint
         self.world = World(blueprint)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from macrohard.domain.scenario import Request, Restart, SeeHeader, SeeJson, SeeStatus
 from macrohard.llm.builtin.acceptance import fields
 from macrohard.llm.builtin.acceptance.asking import AskingScript, said
+from macrohard.llm.builtin.acceptance.beginning import asking
 from macrohard.llm.builtin.acceptance.cells import Row
 from macrohard.llm.builtin.acceptance.fields import with_rollup
 from macrohard.llm.builtin.acceptance.lists import (
@@ -33,7 +34,7 @@ Written = Iterator[tuple[str, Script]]
 
 def add_and_list(blueprint: Blueprint, claim: Claim) -> Written:
     """A record that is added is answered, found at its address, and listed; odd bodies are refused."""
-    script, record = AskingScript(blueprint), blueprint.record(claim.record or "")
+    script, record = asking(blueprint), blueprint.record(claim.record or "")
     row = script.draft(record.name, full=True)
     script.prepare(row)
     script.count(record.name)
@@ -57,7 +58,7 @@ def add_and_list(blueprint: Blueprint, claim: Claim) -> Written:
 
 def edit(blueprint: Blueprint, claim: Claim) -> Written:
     """What is changed changes, and nothing else does."""
-    script, record = AskingScript(blueprint), blueprint.record(claim.record or "")
+    script, record = asking(blueprint), blueprint.record(claim.record or "")
     row, other = script.add(record.name, full=True), script.add(record.name)
     name, cell = change_of(script, row)
     script.edit(row, {name: cell})
@@ -70,7 +71,7 @@ def edit(blueprint: Blueprint, claim: Claim) -> Written:
 
 def delete(blueprint: Blueprint, claim: Claim) -> Written:
     """Deleting removes this record alone; or it is not possible."""
-    script, record = AskingScript(blueprint), blueprint.record(claim.record or "")
+    script, record = asking(blueprint), blueprint.record(claim.record or "")
     row, other = script.add(record.name), script.add(record.name)
     if not record.deletable:
         script.ask("DELETE", script.address(row), 405)
@@ -85,7 +86,7 @@ def delete(blueprint: Blueprint, claim: Claim) -> Written:
 
 def survives_restart(blueprint: Blueprint, claim: Claim) -> Written:
     """All that was sent is there after the product was started anew."""
-    script = AskingScript(blueprint)
+    script = asking(blueprint)
     rows = [script.add(record.name, full=True) for record in referenced_first(blueprint)]
     script.do(Restart())
     for row in rows:
@@ -108,7 +109,7 @@ def choices(blueprint: Blueprint, claim: Claim) -> Written:
 def action(blueprint: Blueprint, claim: Claim) -> Written:
     """It is accepted only where it is allowed, and does what it says."""
     one = blueprint.actions[claim.index or 0]
-    script, record = AskingScript(blueprint), blueprint.record(one.record)
+    script, record = asking(blueprint), blueprint.record(one.record)
     allowed = actionable(script, one)
     row = allowed.set_up(script)
     for condition in one.when:
@@ -125,7 +126,7 @@ def action(blueprint: Blueprint, claim: Claim) -> Written:
 def view(blueprint: Blueprint, claim: Claim) -> Written:
     """It lists what meets its conditions, edges included, and nothing else, in its order."""
     one = blueprint.views[claim.index or 0]
-    script, record = AskingScript(blueprint), blueprint.record(one.record)
+    script, record = asking(blueprint), blueprint.record(one.record)
     members, others = inside_and_outside(script, record.name, one.when)
     script.open_view(one)
     _exactly(script, members, others)
@@ -136,7 +137,7 @@ def view(blueprint: Blueprint, claim: Claim) -> Written:
 
 def search(blueprint: Blueprint, claim: Claim) -> Written:
     """A part of a value in any case leaves what matches; something else leaves nothing."""
-    script, record = AskingScript(blueprint), blueprint.record(claim.record or "")
+    script, record = asking(blueprint), blueprint.record(claim.record or "")
     names = [name for name in record.search if searchable(script, record, name)] or [record.title_field]
     rows = []
     for number in range(3):
@@ -156,7 +157,7 @@ def search(blueprint: Blueprint, claim: Claim) -> Written:
 
 def filter_(blueprint: Blueprint, claim: Claim) -> Written:
     """What is chosen leaves what matches and leaves out the others."""
-    script, record = AskingScript(blueprint), blueprint.record(claim.record or "")
+    script, record = asking(blueprint), blueprint.record(claim.record or "")
     one = record.field(claim.field or record.filters[0])
     is_date = one.type in {"date", "date-time"}
     for number in range(4 if one.type == "choice" else 2):
@@ -188,7 +189,7 @@ def filter_(blueprint: Blueprint, claim: Claim) -> Written:
 
 def sort(blueprint: Blueprint, claim: Claim) -> Written:
     """The list is put in order, and in the reverse one."""
-    script, record = AskingScript(blueprint), blueprint.record(claim.record or "")
+    script, record = asking(blueprint), blueprint.record(claim.record or "")
     one = record.field(claim.field or record.sort or record.sortable[0])
     rows: list[Row] = []
     if one.computed and one.computed.record:
@@ -207,7 +208,7 @@ def sort(blueprint: Blueprint, claim: Claim) -> Written:
 
 def paging(blueprint: Blueprint, claim: Claim) -> Written:
     """More than a page of records is spread over pages."""
-    script, record = AskingScript(blueprint), blueprint.record(claim.record or "")
+    script, record = asking(blueprint), blueprint.record(claim.record or "")
     rows = many(script, record, record.page_size + 1)
     for page, number in ((1, record.page_size), (2, 1)):
         script.ask("GET", f"{script.path(record.name)}?page={page}", 200)
@@ -219,7 +220,7 @@ def paging(blueprint: Blueprint, claim: Claim) -> Written:
 def total(blueprint: Blueprint, claim: Claim) -> Written:
     """The exact number for the whole list."""
     one = blueprint.totals[claim.index or 0]
-    script, record = AskingScript(blueprint), blueprint.record(one.record)
+    script, record = asking(blueprint), blueprint.record(one.record)
     for number in range(3):
         wanted: Wanted = {}
         if one.group_by:
@@ -246,7 +247,7 @@ def total(blueprint: Blueprint, claim: Claim) -> Written:
 def highlight(blueprint: Blueprint, claim: Claim) -> Written:
     """What meets the conditions carries the word, edges included, and nothing else does."""
     one = blueprint.highlights[claim.index or 0]
-    script, record = AskingScript(blueprint), blueprint.record(one.record)
+    script, record = asking(blueprint), blueprint.record(one.record)
     members, others = inside_and_outside(script, record.name, one.when)
     labels = [each.label for each in blueprint.highlights if each.record == one.record]
     for row in (*members, *others):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from macrohard.domain import Scenario, Value
-from macrohard.llm.builtin.acceptance import fields, lists, records, rules, services
+from macrohard.llm.builtin.acceptance import calling, fields, lists, records, rules, services
 from macrohard.llm.builtin.acceptance.samples import NoSample
 from macrohard.llm.builtin.acceptance.script import Script
 from macrohard.llm.builtin.blueprint import Blueprint, Claim, ClaimKind
@@ -57,6 +57,12 @@ _OF_SERVICES: dict[ClaimKind, Callable[[Blueprint, Claim], Iterator[tuple[str, S
 }
 """Instead of those for pages; what else there is about services is said in the same way of both."""
 
+_OF_TOOLS: dict[ClaimKind, Callable[[Blueprint, Claim], Iterator[tuple[str, Script]]]] = {
+    **_OF_SERVICES,
+    "export": calling.export,
+    "import": calling.import_,
+}
+
 
 class Missing(Value):
     """A claim for which no scenario could be written; its criterion can never be met."""
@@ -85,7 +91,7 @@ def written(blueprint: Blueprint) -> Writing:
     """The scenarios, and the claims for which there are none."""
     found: list[Scenario] = []
     missing: list[Missing] = []
-    own = _OF_SERVICES if blueprint.kind == "api" else {}
+    own = {"web": {}, "api": _OF_SERVICES, "cli": _OF_TOOLS}[blueprint.kind]
     for number, claim in enumerate(blueprint.claims, start=1):
         if claim.kind == "not covered":
             continue

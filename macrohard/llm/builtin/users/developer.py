@@ -16,7 +16,8 @@ ROUTES = 6
 COMMANDS = 6
 _ROUTE = re.compile(r"\b(GET|POST) (/[\w./-]*)(?![\w/<{:?-])")
 _CALLED = re.compile(r"^.* is called in this folder as: (.+)$", re.M)
-_COMMAND = re.compile(r"^ {2,}([a-z][a-z-]*)(?: |$)", re.M)
+_COMMAND = re.compile(r"^ {2,}([a-z][a-z-]*) {2,}\S", re.M)
+"""A line of a help text that says what a command is for."""
 _STATUS = re.compile(r"^([1-5]\d\d)$", re.M)
 _EXIT = re.compile(r"^exit code (-?\d+)$", re.M)
 NOBODY = "no-such-thing-here"

@@ -35,12 +35,13 @@ def of_its_kind(reading: Reading, requirement: str) -> Reading:
     )
 
 
+def asks_for_pages(text: str) -> bool:
+    """Whether pages are wanted; "no web pages" asks for none."""
+    return not all(_NOT.search(text[: found.start()]) for found in _PAGES.finditer(text))
+
+
 def _asks_for_service(requirement: str) -> bool:
-    if not _SERVICE.search(requirement):
-        return False
-    # "A REST API, no web pages" asks for none.
-    rest = _SERVICE.sub(" ", requirement)
-    return all(_NOT.search(rest[: found.start()]) for found in _PAGES.finditer(rest))
+    return bool(_SERVICE.search(requirement)) and not asks_for_pages(_SERVICE.sub(" ", requirement))
 
 
 def _is_needless(claim: Claim) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from macrohard.domain import Look, Value
-from macrohard.llm.builtin import webapi
+from macrohard.llm.builtin import tool, webapi
 from macrohard.llm.builtin.blueprint import Blueprint, ClaimKind
 from macrohard.llm.builtin.webapp import palette, papers
 from macrohard.llm.builtin.webapp.declared import product_of
@@ -80,6 +80,17 @@ def _untested(blueprint: Blueprint, look: Look) -> dict[str, str]:
             "README.md": papers.readme(blueprint),
             "docs/manual.md": webapi.manual(blueprint),
         }
+    if blueprint.kind == "cli":
+        return {
+            **{f"app/{name}.py": (_SOURCE / "app" / f"{name}.py").read_text() for name in _DATA_MODULES},
+            "app/routes.py": webapi.modules()["app/routes.py"],
+            **tool.modules(),
+            "app/records.py": records_module(product_of(blueprint), said(blueprint)),
+            "product.toml": tool.manifest(blueprint),
+            ".gitignore": papers.GITIGNORE,
+            "README.md": tool.readme(blueprint),
+            "docs/manual.md": tool.manual(blueprint),
+        }
     return {
         **{f"app/{name}.py": (_SOURCE / "app" / f"{name}.py").read_text() for name in (*_DATA_MODULES, *_PAGE_MODULES)},
         "app/records.py": records_module(product_of(blueprint), said(blueprint)),
@@ -107,7 +118,11 @@ def parts(blueprint: Blueprint) -> tuple[Part, ...]:
     )
     kinds = ", ".join(record.plural.lower() for record in blueprint.records)
     if blueprint.kind == "api":
-        return _parts_of_service(kinds, (*kept, *seen))
+        return _parts_without_pages(
+            kinds, (*kept, *seen), "Test the service", (*webapi.MODULES, "__main__"), ("Dockerfile",)
+        )
+    if blueprint.kind == "cli":
+        return _parts_without_pages(kinds, (*kept, *seen), "Test the tool", ("routes", *tool.MODULES), ())
     return (
         Part(
             title=f"Keep {kinds} with their rules",
@@ -132,14 +147,17 @@ def parts(blueprint: Blueprint) -> tuple[Part, ...]:
     )
 
 
-def _parts_of_service(kinds: str, claims: tuple[int, ...]) -> tuple[Part, ...]:
-    data = (*(f"app/{name}.py" for name in _DATA_MODULES), "app/records.py", "product.toml", ".gitignore")
-    answering = (*(f"app/{name}.py" for name in webapi.MODULES), "app/__main__.py")
-    papers_ = ("README.md", "docs/manual.md", "Dockerfile")
+def _parts_without_pages(
+    kinds: str, claims: tuple[int, ...], testing: str, answering: tuple[str, ...], packed: tuple[str, ...]
+) -> tuple[Part, ...]:
+    modules = (*_DATA_MODULES, "records", *answering)
+    code = (*(f"app/{name}.py" for name in modules), "product.toml", ".gitignore")
+    papers_ = ("README.md", "docs/manual.md", *packed)
+    how = "Write the manual and the container's recipe" if packed else "Write the manual"
     return (
-        Part(title=f"Keep {kinds} with their rules", agent="backend-coder", files=(*data, *answering), claims=claims),
-        Part(title="Test the service", agent="test-author", files=("tests/",), claims=claims, after=(0,)),
-        Part(title="Write the manual and the container's recipe", agent="release-writer", files=papers_, claims=()),
+        Part(title=f"Keep {kinds} with their rules", agent="backend-coder", files=code, claims=claims),
+        Part(title=testing, agent="test-author", files=("tests/",), claims=claims, after=(0,)),
+        Part(title=how, agent="release-writer", files=papers_, claims=()),
     )
 
 

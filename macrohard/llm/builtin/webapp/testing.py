@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from macrohard.llm.builtin import webapi
+from macrohard.llm.builtin import tool, webapi
 from macrohard.llm.builtin.blueprint import Blueprint, Claim
 from macrohard.llm.builtin.webapp import samples
 from macrohard.llm.builtin.webapp.cases import ATTEMPTS, WRITERS
@@ -54,16 +54,17 @@ def product_tests(blueprint: Blueprint) -> tuple[Test, ...]:
                 break
             except (Unfit, LookupError, ValueError, OverflowError):
                 continue  # Other values may do.
-    return (*found.values(), *_server_tests(blueprint))
+    return (*found.values(), *_outer_tests(blueprint))
 
 
 def test_files(blueprint: Blueprint, everything: Iterable[Test], tests: Iterable[Test]) -> dict[str, str]:
     """The files of the test suite; of everything, a test that is not among `tests` is put off in a comment."""
     wanted = {(test.file, test.name) for test in tests}
     written = {name: _copied(name) for name in ("tests/__init__.py", "tests/product.py")}
-    written["tests/test_server.py"] = _server_test(blueprint)
+    outer, source = _outer_test(blueprint)
+    written[outer] = source
     for test in everything:
-        if test.file == "tests/test_server.py" and (test.file, test.name) not in wanted:
+        if test.file == outer and (test.file, test.name) not in wanted:
             written[test.file] = written[test.file].replace(test.source, put_off(test))
     for file, (case, title) in _FILES.items():
         own = [test for test in everything if test.file == file]
@@ -75,7 +76,7 @@ def test_files(blueprint: Blueprint, everything: Iterable[Test], tests: Iterable
     if examples := _examples(blueprint):
         written["tests/examples.py"] = examples
     else:
-        del written["tests/test_server.py"]
+        del written[outer]
     return written
 
 
@@ -88,8 +89,12 @@ def _copied(path: str) -> str:
     return (_SOURCE / path.removeprefix("tests/")).read_text().replace(_PACKAGE, "app")
 
 
-def _server_test(blueprint: Blueprint) -> str:
-    return webapi.server_test() if blueprint.kind == "api" else _copied("tests/test_server.py")
+def _outer_test(blueprint: Blueprint) -> tuple[str, str]:
+    """The test of the product as those meet it who use it, with its file."""
+    if blueprint.kind == "cli":
+        return "tests/test_commands.py", tool.commands_test()
+    source = webapi.server_test() if blueprint.kind == "api" else _copied("tests/test_server.py")
+    return "tests/test_server.py", source
 
 
 def _imports(methods: str) -> str:
@@ -102,18 +107,23 @@ def _imports(methods: str) -> str:
     return "\n".join([*lines, *([""] if lines else []), f"from .product import {', '.join(used)}"])
 
 
-def _server_tests(blueprint: Blueprint) -> list[Test]:
-    text = _server_test(blueprint)
+def _outer_tests(blueprint: Blueprint) -> list[Test]:
+    file, text = _outer_test(blueprint)
     kept = next((claim for claim in blueprint.claims if claim.kind == "survives restart"), None)
-    about = {"test_what_was_saved_survives_a_kill": kept}
+    about = {
+        "test_what_was_saved_survives_a_kill": kept,
+        "test_what_was_saved_is_there_when_it_is_called_again": kept,
+    }
     shows = {
         "test_what_was_saved_survives_a_kill": "not persisted",
+        "test_what_was_saved_is_there_when_it_is_called_again": "not persisted",
+        "test_lists_are_exported": "not persisted",
         "test_odd_texts_are_kept_and_shown_as_they_are": "crash on odd input",
     }
     methods = re.findall(r"(?ms)^    def (test_\w+)\(self\) -> None:\n.*?(?=\n    def |\Z)", text)
     sources = re.findall(r"(?ms)^    def test_\w+\(self\) -> None:\n.*?(?=\n    def |\Z)", text)
     return [
-        Test("tests/test_server.py", name, source, about.get(name), shows.get(name, ""))
+        Test(file, name, source, about.get(name), shows.get(name, ""))
         for name, source in zip(methods, sources, strict=True)
     ]
 
