@@ -71,7 +71,7 @@ async def visited(
             answers={},
             ask=False,
             iterations=1,
-            personas=panel,
+            seed=SEED,
             catalogue=agents,
             model=Gateway(endpoints, run_id=run_id, ledger=budget, limiters=Limiters(), tell=ignore),
             budget=budget,

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from macrohard.agent.tools import TOOLS
 from macrohard.domain import ProductKind, Value
 from macrohard.errors import DefinitionError
 from macrohard.llm import ModelRole
+from macrohard.product import View
 
 PROJECT_FOLDER: Final = Path(".macrohard/agents")
 """Where a repository has agents of its own."""
@@ -54,6 +55,9 @@ class AgentDefinition(Value):
     """Whether the planner and the manager may give tasks to it."""
     reviews: bool = False
     """Whether the planner may have it read what was built; it has tools that change nothing."""
+    knows: Literal["contract", "look"] = "contract"
+    """What it is told beside its task: specification, design and what colleagues said; or what the product is called,
+    what it is for and how it looks, for those who draw and write no code."""
     limits: Limits
     prompt: str
     """With its parts and the list of its skills: the system message, the same byte for byte in every session."""
@@ -72,11 +76,30 @@ class Persona(Value):
     """The products that it is drawn for; see `macrohard.agent.panel`."""
     core: bool = False
     """Part of every panel for these kinds."""
+    covers: Literal["first time", "keyboard", "small screen"] | None = None
+    """One of those who cover the same is part of every panel for these kinds."""
+    asked_by: tuple[str, ...] = ()
+    """Words, or beginnings of words, by which a specification asks for such a user."""
     width: int = Field(default=1280, ge=320, le=2560)
     height: int = Field(default=800, ge=320, le=2000)
     keyboard_only: bool = False
     """Enforced: clicks are refused."""
+    locale: str = Field(default="en-US", pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")
+    """What the browser says that the person reads."""
+    slow: bool = False
+    """Whether the browser's connection is that of a phone where there is little of it."""
+    pictures: bool = True
+    """Else the browser loads none."""
+    patience: int | None = Field(default=None, ge=3, le=100)
+    """Acts after which they leave; None: as many as the agent's limits allow."""
     behaviour: str
+
+    @property
+    def view(self) -> View:
+        """What they look at pages with."""
+        return View(
+            width=self.width, height=self.height, locale=self.locale, slow=self.slow, pictures=self.pictures
+        )  # fmt: skip
 
 
 class Catalogue(Value):

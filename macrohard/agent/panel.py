@@ -1,5 +1,6 @@
 """Who of the simulated users visits a run's product: drawn by its kind, and the same in every iteration."""
 
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final
@@ -18,15 +19,24 @@ SIMULATED_USERS: Final[Mapping[ProductKind, str]] = {
 
 
 def drawn_panel(
-    personas: Mapping[str, Persona], *, kind: ProductKind, seed: str, size: int = PANEL_SIZE
+    personas: Mapping[str, Persona], *, kind: ProductKind, seed: str, size: int = PANEL_SIZE, wanted: str = ""
 ) -> tuple[str, ...]:
     """The names of at most `size` personas that fit this kind of product, in the order of their visits.
 
-    Those marked as core come first, the others by lot: `seed` decides, so that the same run, or two versions of one
-    product, meet the same people. Whoever is added to the catalogue moves nobody else's lot.
+    First those marked as core, and one of those who cover the same thing; then those whom `wanted`, the words of a
+    specification, asks for; then others. All by lot, where there is a choice: `seed` decides, so that the same run, or
+    two versions of one product, meet the same people. Whoever is added to the catalogue moves nobody else's lot.
     """
     fitting = sorted((each for each in personas.values() if kind in each.kinds), key=lambda each: each.name)
-    core = [each.name for each in fitting if each.core]
-    others = [each.name for each in fitting if not each.core]
-    others.sort(key=lambda name: sha256(f"{seed}\0{name}".encode()).digest())
-    return tuple([*core, *others][:size])
+    lots = sorted(fitting, key=lambda each: sha256(f"{seed}\0{each.name}".encode()).digest())
+    first = {each.covers: each.name for each in reversed(lots) if each.covers is not None}
+    always = [
+        *(each.name for each in fitting if each.core),
+        *(name for _, name in sorted(first.items())),
+    ]
+    asked = [each.name for each in lots if _asked_for(each, wanted)]
+    return tuple(dict.fromkeys([*always, *asked, *(each.name for each in lots)]))[:size]
+
+
+def _asked_for(persona: Persona, wanted: str) -> bool:
+    return any(re.search(rf"\b{re.escape(word)}", wanted, re.IGNORECASE) for word in persona.asked_by)

@@ -30,9 +30,6 @@ from macrohard.sandbox.pool import PooledProvider
 from macrohard.store import Store
 from macrohard.workspace import Repository
 
-PERSONAS = ("wrong-input-first", "keyboard-only", "phone")
-"""The panel of every iteration; the same for each, so that iterations can be compared."""
-
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -139,7 +136,8 @@ async def carry_out(
             emit=emit,
         )
         # Chosen when the run began, so that what was built in an image is checked in it, and a replay has the same.
-        image = str((await store.options(run_id)).get("product_image", "base"))
+        options = await store.options(run_id)
+        image = str(options.get("product_image", "base"))
         async with surroundings.sandboxes.share(run_id, tell=emit, ahead=True, product_image=image) as sandboxes:
             context = FactoryContext(
                 run_id=run_id,
@@ -147,7 +145,7 @@ async def carry_out(
                 answers=await store.answers(run_id),
                 ask=ask,
                 iterations=iterations,
-                personas=PERSONAS,
+                seed=str(options.get("replay_of", run_id)),
                 catalogue=surroundings.catalogue,
                 model=recorded
                 or Gateway(
@@ -170,7 +168,7 @@ async def carry_out(
                 deliver=put,
                 # The built-in model's tests are as good for each product, and are tested where it is.
                 probes_tests=surroundings.test_quality and not summary.model.startswith("builtin"),
-                contract=await _contract(store, (await store.options(run_id)).get("solo")),
+                contract=await _contract(store, options.get("solo")),
                 provenance=overview.provenance,
                 ground=overview.ground,
                 earlier=await _earlier(store, overview.provenance),

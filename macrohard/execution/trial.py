@@ -36,12 +36,13 @@ from macrohard.domain import (
 from macrohard.errors import LimitExceeded, RequestError, Unavailable
 from macrohard.events import Event, RunEnded, RunStarted
 from macrohard.execution.carry_out import Surroundings, Transcripts
+from macrohard.factory.colleagues import Colleagues
 from macrohard.factory.reports import TesterReport, WorkReport
 from macrohard.llm.budget import Budget
 from macrohard.llm.gateway import Gateway, Persistence
 from macrohard.llm.media import FolderOrders, MediaPlan
 from macrohard.llm.media.studio import Studio
-from macrohard.product import DrawingTable, Easel, open_visit
+from macrohard.product import DrawingTable, Easel, View, open_visit
 from macrohard.sandbox import SandboxProvider
 from macrohard.workspace import Repository
 
@@ -146,28 +147,64 @@ async def try_agent(
             files=files,
             persona=persona.name if persona else None,
         )
-        session = Session(
-            agent,
-            asked,
+        gateway = Gateway(
+            surroundings.endpoints,
+            run_id=run_id,
+            ledger=budget,
+            limiters=surroundings.limiters,
+            tell=emit,
+            persistence=Persistence(patience_seconds=surroundings.patience_seconds),
+        )
+
+        def session(
+            agent: AgentDefinition, asked: Assignment, report: type[Value], colleagues: Colleagues | None
+        ) -> Session:
+            return Session(
+                agent,
+                asked,
+                iteration=1,
+                report=report,
+                model=gateway,
+                transcripts=Transcripts(store),
+                artifacts=store.artifacts,
+                emit=emit,
+                colleagues=colleagues,
+            )
+
+        async def hold(
+            agent: AgentDefinition,
+            *,
+            iteration: int,
+            phase: Phase,
+            name: str,
+            task: str,
+            material: JsonObject,
+            report: type[Value],
+            open_bench: OpenBench,
+            parent: str,
+        ) -> SessionResult:
+            """A colleague's session, as in a run."""
+            id = f"{run_id}/{iteration}/{phase}/{name}"
+            question = Assignment(session_id=id, agent=agent.name, phase=phase, task=task, material=material)
+            async with budget.session(id, parent=parent):
+                return await session(agent, question, report, None).run(open_bench)
+
+        colleagues = Colleagues(
+            hold=hold,
+            catalogue=surroundings.catalogue,
+            open_bench=_desk,
+            asker=agent.name,
+            session_id=asked.session_id,
+            name=agent.name,
             iteration=1,
-            report=report,
-            model=Gateway(
-                surroundings.endpoints,
-                run_id=run_id,
-                ledger=budget,
-                limiters=surroundings.limiters,
-                tell=emit,
-                persistence=Persistence(patience_seconds=surroundings.patience_seconds),
-            ),
-            transcripts=Transcripts(store),
-            artifacts=store.artifacts,
-            emit=emit,
+            phase=phase,
+            material=asked.material,
         )
         bench = _bench(agent, persona, surroundings, sandboxes, repository, studio, base=base, id=asked.session_id)
         problem, commit, placed = "it was interrupted", base, False
         try:
             async with budget.session(asked.session_id):
-                result = await session.run(bench)
+                result = await session(agent, asked, report, colleagues).run(bench)
             problem = TRIED if result.outcome == "finished" else f"{result.outcome}: {result.problem}"
             commit = result.commit or base
             if out is not None and (placed := bool(result.commit or given)):
@@ -242,6 +279,11 @@ def _material(assignment: str, persona: Persona | None) -> JsonObject:
     }
 
 
+@asynccontextmanager
+async def _desk(saved: str | None) -> AsyncIterator[Bench]:
+    yield Bench()
+
+
 def _bench(
     agent: AgentDefinition,
     persona: Persona | None,
@@ -262,9 +304,9 @@ def _bench(
                 commit=base,
                 artifacts=surroundings.store.artifacts,
                 visitor=persona.name if persona else agent.name,
-                width=persona.width if persona else 1280,
-                height=persona.height if persona else 800,
+                view=persona.view if persona else View(),
                 keyboard_only=persona.keyboard_only if persona else False,
+                patience=persona.patience if persona else None,
             ) as visit:
                 yield Bench(visit=visit)
         elif agent.sandbox is None:

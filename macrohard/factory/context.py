@@ -50,7 +50,8 @@ class FactoryContext:
     ask: bool
     """Whether to wait for answers when the requirement is too vague; else defaults are taken."""
     iterations: int
-    personas: tuple[str, ...]
+    seed: str
+    """Of what is left to chance: a run that is replayed draws the same."""
     catalogue: Catalogue
     model: ChatModel
     budget: Budget

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
 
 from langgraph.runtime import Runtime
 
@@ -26,12 +25,9 @@ from macrohard.factory.improving import (
 from macrohard.factory.phases import phase
 from macrohard.factory.reports import Reading, TeamPlan
 from macrohard.factory.state import State, TaskInput
-from macrohard.factory.team import READER_CHARACTERS, is_small, team_for
+from macrohard.factory.team import READER_CHARACTERS, is_small, panel_size, team_for
 from macrohard.product import UnknownPlaceholder, check_placeholders
 from macrohard.product.scenarios import missing_for
-
-DRAWN: Final = 3
-"""Simulated users of a product that none of the run's own is for."""
 
 
 def _session_name(context: FactoryContext, agent: str) -> str:
@@ -55,11 +51,16 @@ async def analyse(state: State, runtime: Runtime[FactoryContext]) -> State:
     }
 
 
-def _panel(context: FactoryContext, kind: ProductKind) -> tuple[str, ...]:
-    """Of the run's simulated users those who use products of this kind; if there are none, some are drawn."""
-    known = context.catalogue.personas
-    fitting = tuple(name for name in context.personas if kind in known[name].kinds)
-    return fitting or drawn_panel(known, kind=kind, seed=context.run_id, size=DRAWN)
+def _panel(context: FactoryContext, specification: Specification) -> tuple[str, ...]:
+    """The simulated users of a run, drawn for its product."""
+    told = [criterion.text for criterion in specification.criteria]
+    return drawn_panel(
+        context.catalogue.personas,
+        kind=specification.kind,
+        seed=context.seed,
+        size=panel_size(specification),
+        wanted="\n".join([specification.title, specification.summary, *specification.stories, *told]),
+    )
 
 
 async def _read(context: FactoryContext) -> Reading:
@@ -82,7 +83,7 @@ def _team(context: FactoryContext, reading: Reading) -> Team:
     if context.earlier is not None and design is not None:
         specification = of_the_change(specification, context.earlier)
         design = design_of_the_change(design, context.earlier)
-    return team_for(specification, design, personas=_panel(context, specification.kind))
+    return team_for(specification, design, personas=_panel(context, specification))
 
 
 async def _read_alone(context: FactoryContext) -> Reading:

@@ -91,7 +91,10 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
                 phase="implement",
                 name=made.name,
                 task=task.title,
-                material={**material, "task": task.model_dump(mode="json")},
+                material={
+                    **(_of_the_look(material) if agent.knows == "look" else material),
+                    "task": task.model_dump(mode="json"),
+                },
                 report=WorkReport,
                 criteria=task.criteria,
                 files=task.files,
@@ -116,6 +119,19 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
         decisions = list(report.decisions)
     branch = Branch(task=task.id, commit=result.commit, problem=problem, note=note, decisions=decisions)
     return {"branches": [branch], "set_aside": aside}
+
+
+def _of_the_look(material: JsonObject) -> JsonObject:
+    """What those need who draw: what the product is called and for, how it looks, and what was wrong with it."""
+    parts = {"specification": ("title", "summary"), "design": ("look",)}
+    return {
+        **{
+            name: {part: value for part, value in whole.items() if part in parts[name]}
+            for name, whole in material.items()
+            if name in parts and isinstance(whole, dict)
+        },
+        **{name: material[name] for name in ("problems", "returned") if name in material},
+    }
 
 
 def _workbench(

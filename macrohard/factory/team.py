@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from macrohard.agent.panel import PANEL_SIZE
 from macrohard.domain import Design, ProductKind, Specification
 from macrohard.domain.team import Team
 from macrohard.factory.verification import TESTER
@@ -16,6 +17,8 @@ SMALL_SURFACE: Final = 12
 """Screens, routes and commands together."""
 WORTH_A_VISIT: Final = 3
 """Routes or commands from which there is a way through them that somebody can lose, and scenarios do not see."""
+PANEL_FEWEST: Final = 3
+CRITERIA_FOR_ONE_MORE: Final = 20
 TESTED: Final[frozenset[ProductKind]] = frozenset({"web"})
 """What the product tester walks through; of the others every command and route is a scenario."""
 
@@ -23,6 +26,11 @@ TESTED: Final[frozenset[ProductKind]] = frozenset({"web"})
 def is_small(specification: Specification) -> bool:
     """Whether one coder is enough, as far as the specification alone tells."""
     return len(specification.criteria) <= SMALL_CRITERIA[specification.kind]
+
+
+def panel_size(specification: Specification) -> int:
+    """How many simulated users a full team has: three, and one more for each so many criteria."""
+    return min(PANEL_SIZE, PANEL_FEWEST + len(specification.criteria) // CRITERIA_FOR_ONE_MORE)
 
 
 def team_for(specification: Specification, design: Design | None, *, personas: Sequence[str]) -> Team:

@@ -16,10 +16,7 @@ from macrohard.factory.problems import Findings
 from macrohard.factory.reports import TesterReport
 from macrohard.factory.state import State, VisitInput
 from macrohard.factory.verification import TESTER
-from macrohard.product import UserVisit, open_visit, reproduce
-
-WIDTH, HEIGHT = 1280, 800
-"""Of the tester's window, in CSS pixels."""
+from macrohard.product import UserVisit, View, open_visit, reproduce
 
 
 async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
@@ -67,8 +64,7 @@ async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
         recorded.acts,
         bundle=await context.repository.bundle(state["commit"]),
         commit=state["commit"],
-        width=persona.width if persona else WIDTH,
-        height=persona.height if persona else HEIGHT,
+        view=persona.view if persona else View(),
         design=design,
     )
     for finding in again:
@@ -101,9 +97,9 @@ def _product(context: FactoryContext, persona: Persona | None, commit: str, desi
             commit=commit,
             artifacts=context.artifacts,
             visitor=persona.name if persona else TESTER,
-            width=persona.width if persona else WIDTH,
-            height=persona.height if persona else HEIGHT,
+            view=persona.view if persona else View(),
             keyboard_only=persona.keyboard_only if persona else False,
+            patience=persona.patience if persona else None,
             design=design,
         ) as visit:
             yield Bench(visit=visit)

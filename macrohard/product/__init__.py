@@ -1,5 +1,6 @@
 """Driving the product under construction: from its manifest to verdicts and friction logs."""
 
+from macrohard.product.browser import View
 from macrohard.product.checks import verify
 from macrohard.product.drawing import Drawing, DrawingTable
 from macrohard.product.easel import Artwork, Easel
@@ -28,6 +29,7 @@ __all__ = [
     "SvgRefused",
     "UnknownPlaceholder",
     "UserVisit",
+    "View",
     "VisitRecord",
     "check_placeholders",
     "checkout",

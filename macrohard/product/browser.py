@@ -65,6 +65,18 @@ class Noticed(Value):
         return (*self.server_errors, *(f"script error: {error}" for error in self.page_errors))
 
 
+class View(Value):
+    """What somebody looks at pages with; sizes in CSS pixels."""
+
+    width: int = 1280
+    height: int = 800
+    locale: str = "en-US"
+    slow: bool = False
+    """Whether the connection is that of a phone where there is little of it."""
+    pictures: bool = True
+    """Else the browser asks for none, and shows what pages say in their place."""
+
+
 class Violation(Value):
     """One rule of axe that a page breaks."""
 
@@ -259,14 +271,23 @@ class Browser:
 
     @asynccontextmanager
     async def visit(
-        self, *, width: int = 1280, height: int = 800, locale: str = "en-US", touch: bool = False
+        self,
+        *,
+        width: int = 1280,
+        height: int = 800,
+        locale: str = "en-US",
+        touch: bool = False,
+        slow: bool = False,
+        pictures: bool = True,
     ) -> AsyncIterator[Visit]:
-        """A fresh visit, closed with the context.
+        """A fresh visit, closed with the context; for the words see `View`.
 
         Raises:
             SandboxUnavailable: the browser does not start, or its sandbox was lost.
         """
-        settings: JsonObject = {"width": width, "height": height, "locale": locale, "touch": touch}
+        settings: JsonObject = {
+            "width": width, "height": height, "locale": locale, "touch": touch, "slow": slow, "pictures": pictures
+        }  # fmt: skip
         try:
             number = await self._begin(settings)
         except BrowserBroke:

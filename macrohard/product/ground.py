@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from macrohard.domain import Design
 from macrohard.domain.environment import NONE
 from macrohard.errors import SandboxUnavailable
-from macrohard.product.browser import Browser, open_browser
+from macrohard.product.browser import Browser, View, open_browser
 from macrohard.product.calls import Calls
 from macrohard.product.console import Console
 from macrohard.product.pages import NARROW_PIXELS, Pages
@@ -23,7 +23,7 @@ class Ground:
         self._used = False
 
     @asynccontextmanager
-    async def scene(self, *, width: int, height: int, keyboard_only: bool = False) -> AsyncIterator[Scene]:
+    async def scene(self, view: View, *, keyboard_only: bool = False) -> AsyncIterator[Scene]:
         """The product as the next visitor meets it, with nothing left of the visit before.
 
         Raises:
@@ -35,7 +35,7 @@ class Ground:
             await (service.restart(wiped=True) if service.manifest.is_served else service.renew())
         self._used = True
         if self._browser is not None:
-            async with self._browser.visit(width=width, height=height, touch=width < NARROW_PIXELS) as visit:
+            async with self._browser.visit(**view.model_dump(), touch=view.width < NARROW_PIXELS) as visit:
                 yield Pages(visit, service, keyboard_only=keyboard_only)
             return
         scene = Calls(service, design=self._design) if service.manifest.is_served else Console(service)

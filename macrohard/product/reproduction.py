@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from macrohard.domain import Design, Finding, Value
 from macrohard.errors import ToolError
+from macrohard.product.browser import View
 from macrohard.product.ground import open_ground
 from macrohard.product.scene import Act, Scene
 from macrohard.sandbox.contract import SandboxProvider
@@ -35,8 +36,7 @@ async def reproduce(
     *,
     bundle: bytes,
     commit: str,
-    width: int,
-    height: int,
+    view: View,
     design: Design | None = None,
 ) -> tuple[Finding, ...]:
     """The findings, those of a particular step with whether the same acts lead to the same in at most three tries.
@@ -54,7 +54,7 @@ async def reproduce(
     acts = acts[: max(finding.step for finding in open_)]
     async with open_ground(provider, bundle=bundle, commit=commit, design=design) as ground:
         for _ in range(TRIES):
-            async with ground.scene(width=width, height=height) as scene:
+            async with ground.scene(view) as scene:
                 seen = await _act_again(scene, acts)
             for finding in open_:
                 if (same := _same(finding, acts, seen)) is not None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from macrohard.domain import Artifacts, Design, Finding, JsonObject, Picture, UserStep, Value
 from macrohard.errors import ToolError
+from macrohard.product.browser import View
 from macrohard.product.ground import open_ground
 from macrohard.product.scene import Act, Deed, Noted, Scene, finding_id, finding_of, pattern_of
 from macrohard.sandbox.contract import SandboxProvider
@@ -29,8 +30,12 @@ class VisitRecord(Value):
 class UserVisit:
     """One simulated user before one fresh product; every act becomes a step of the log."""
 
-    def __init__(self, scene: Scene, *, visitor: str, commit: str, artifacts: Artifacts) -> None:
+    def __init__(
+        self, scene: Scene, *, visitor: str, commit: str, artifacts: Artifacts, patience: int | None = None
+    ) -> None:
+        """After so many acts as there is `patience`, no further one is possible."""
         self.visitor = visitor
+        self._patience = patience
         self.commit = commit
         self.stuck = ""
         """Why going on makes no sense; empty while it does."""
@@ -143,6 +148,9 @@ class UserVisit:
         self._watch(deed, number)
         await self._audit(frame)
         self._guard(deed, frame)
+        if self._patience is not None and number >= self._patience:
+            # Who leaves has found nothing by that alone: what kept them from their goal is for them to say.
+            self.stuck = self.stuck or f"you did {number} things, and have no patience for another one"
         lines = [f"Step {number}."]
         lines += [f"It did not work: {deed.problem}."] if deed.problem else []
         lines += [f"The product broke: {one}" for one in deed.broke]
@@ -248,15 +256,15 @@ async def open_visit(
     commit: str,
     artifacts: Artifacts,
     visitor: str,
-    width: int,
-    height: int,
+    view: View,
     keyboard_only: bool,
+    patience: int | None = None,
     design: Design | None = None,
 ) -> AsyncIterator[UserVisit]:
     """A visit to a product of its own, just installed and, if it is a service, started with empty data.
 
     Pages are visited in a fresh browser; a service is asked by requests, where `design` says which answers it promises;
-    tools and libraries are called in a terminal.
+    tools and libraries are called in a terminal. After so many acts as they have `patience`, visitors go.
 
     Raises:
         ToolError: the product cannot be installed or started.
@@ -264,6 +272,6 @@ async def open_visit(
     """
     async with (
         open_ground(provider, bundle=bundle, commit=commit, design=design) as ground,
-        ground.scene(width=width, height=height, keyboard_only=keyboard_only) as scene,
+        ground.scene(view, keyboard_only=keyboard_only) as scene,
     ):
-        yield UserVisit(scene, visitor=visitor, commit=commit, artifacts=artifacts)
+        yield UserVisit(scene, visitor=visitor, commit=commit, artifacts=artifacts, patience=patience)

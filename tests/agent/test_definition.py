@@ -114,6 +114,7 @@ def test_an_agent_knows_its_skills_and_reads_them_when_it_needs_them(bundled: Pa
         pytest.param("x.md", CODER.replace("assignable", "reviews"), "tools: who reviews only reads", id="reviewer"),
         pytest.param("X y.md", CODER, "name: ", id="name of the file"),
         pytest.param("personas/p.md", "---\ndescription: P.\nwidht: 3\n---\nYou.", "widht: ", id="persona"),
+        pytest.param("personas/p.md", "---\ndescription: P.\nlocale: polish\n---\nYou.", "locale: ", id="locale"),
         pytest.param("personas/p.md", "---\ndescription: P.\nkinds: [tv]\n---\nYou.", "kinds.0: ", id="kind"),
         pytest.param("skills/s/SKILL.md", SKILL, "name: 'soup' is not the name of its folder, 's'", id="skill's name"),
         pytest.param("skills/soup/SKILL.md", SKILL.replace("desc", "Desc"), "description: ", id="not described"),
@@ -142,4 +143,8 @@ def test_what_comes_along_is_understood_and_safe() -> None:
             assert agent.sandbox, f"tasks for {agent.name} are done on files"
     panel = drawn_panel(found.personas, kind="web", seed="r-1")
     assert len(panel) == 6
-    assert {"wrong-input-first", "keyboard-only", "phone"} < set(panel)
+    assert {found.personas[name].covers for name in panel} >= {"first time", "keyboard", "small screen"}
+    assert found.personas["other-language"].view.locale == "pl-PL"
+    assert found.personas["slow-connection"].view.slow
+    assert not found.personas["no-pictures"].view.pictures
+    assert found.personas["gives-up"].patience == 15

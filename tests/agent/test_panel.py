@@ -26,6 +26,30 @@ def test_other_runs_meet_other_people() -> None:
     assert {name for run in range(50) for name in drawn_panel(PEOPLE, kind="web", seed=f"r-{run}")} == set(PEOPLE)
 
 
+def test_what_must_be_covered_is_covered_by_one_and_who_is_asked_for_comes_before_others() -> None:
+    people = PEOPLE | {
+        name: Persona.model_validate(
+            {"name": name, "description": f"Is {name}.", "covers": covers, "asked_by": asked_by, "behaviour": "You."}
+        )
+        for name, covers, asked_by in (
+            ("blind", "keyboard", ("accessib",)),
+            ("mouseless", "keyboard", ()),
+            ("phone", "small screen", ()),
+            ("pole", None, ("language", "currenc")),
+        )
+    }
+    panels = [drawn_panel(people, kind="web", seed=f"r-{run}", size=3) for run in range(30)]
+    assert {len({"blind", "mouseless"} & set(panel)) for panel in panels} == {1}
+    assert {panel[0] for panel in panels} == {"core"}
+    assert {"blind", "mouseless"} < {name for panel in panels for name in panel}
+    assert all("phone" in panel for panel in panels)
+    asked = [drawn_panel(people, kind="web", seed=f"r-{run}", size=4, wanted="Two Languages.") for run in range(30)]
+    assert {panel[3] for panel in asked} == {"pole"}
+    wanted = "All of it is accessible"
+    both = [drawn_panel(people, kind="web", seed=f"r-{run}", size=4, wanted=wanted) for run in range(30)]
+    assert all("blind" in panel for panel in both), "who covers and is asked for may be there beside the other"
+
+
 def test_the_kind_decides_who_comes() -> None:
     assert set(drawn_panel(PEOPLE, kind="cli", seed="r-1")) == {"all-0", "all-1", "all-2"}
     assert drawn_panel(PEOPLE, kind="library", seed="r-1") == ()

@@ -14,6 +14,7 @@ from macrohard.agent import PRODUCT_ROOT, Bench
 from macrohard.domain import JsonObject
 from macrohard.events import ToolUsed
 from macrohard.llm import ModelRole, Reply
+from macrohard.product.browser import View
 from macrohard.product.usage import open_visit
 from macrohard.sandbox import SandboxSpec
 from tests.agent.scripted import (
@@ -155,8 +156,7 @@ def _window(ground: Ground, orders: Orders, address: str) -> OpenBench:
             commit=commit,
             artifacts=MemoryArtifacts(),
             visitor="x",
-            width=1280,
-            height=800,
+            view=View(),
             keyboard_only=False,
         ) as visit:
             yield Bench(visit=visit)

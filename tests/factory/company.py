@@ -59,7 +59,7 @@ PLAN = Plan(
             id="T-3", title="Test more", agent="test-author", instructions="", files=("test_more.py",),
             depends_on=("T-1",),
         ),
-        Task(id="T-4", title="Ship", agent="devops-engineer", instructions="", files=("ship/",), depends_on=("T-1",)),
+        Task(id="T-4", title="Draw", agent="media-artist", instructions="", files=("art/",), depends_on=("T-1",)),
     )
 )  # fmt: skip
 SCENARIOS = ScenarioSet.model_validate({
@@ -126,7 +126,7 @@ def turn(conversation: Conversation, *, model: str) -> Turn:
 
 def _coder(conversation: Conversation) -> Turn:
     task = _object(conversation.material["task"])
-    if conversation.results("write"):
+    if conversation.results("write") or conversation.results("shell"):
         return _finish({"summary": f"{task['title']}: done."})
     if conversation.agent == "bug-fixer":
         return _write({"words": TOOL.format(last=MENDED)})
@@ -142,6 +142,10 @@ def _coder(conversation: Conversation) -> Turn:
         case "T-3":
             broken = "returned" not in conversation.material
             return _write({"test_more.py": TESTS.format(name="more", other=broken)})
+        case "T-4":
+            assert set(_object(conversation.material["specification"])) == {"title", "summary"}
+            assert not {"colleagues", "decisions"} & set(conversation.material)
+            return Turn(calls=(Call(name="shell", arguments={"command": "mkdir art && echo Drawn > art/one.md"}),))
         case _:
             (folder,) = _list(task["files"])
             return _write({f"{folder}one.md": f"{task['title']}\n"})

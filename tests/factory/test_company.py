@@ -76,9 +76,9 @@ def test_a_team_that_is_killed_in_its_queue_and_reviews_loses_nothing_and_merges
     history = subprocess.run(
         ["git", "-C", str(product), "log", "--format=%s"], check=True, capture_output=True, text=True
     ).stdout.splitlines()
-    wanted = ("Begin", "Count", "Explain", "Ship", "Merge T-2: Explain", "Merge T-4: Ship", "Mend")
+    wanted = ("Begin", "Count", "Explain", "Draw", "Merge T-2: Explain", "Merge T-4: Draw", "Mend")
     assert {subject: history.count(subject) for subject in wanted} == dict.fromkeys(wanted, 1)
-    files = {"words", "test_words.py", "test_more.py", "docs/one.md", "ship/one.md"}
+    files = {"words", "test_words.py", "test_more.py", "docs/one.md", "art/one.md"}
     assert all((product / file).is_file() for file in files)
 
     first, last = overview.iterations

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from macrohard.agent import load_catalogue
 from macrohard.store.money import to_ticks
 from tests.factory.conftest import Macrohard
 from tests.serving import program
@@ -28,6 +29,7 @@ def git(product: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
+IMAGES = frozenset({"base", "web", "browser", "media"})
 FILMED = {"MACROHARD_MEDIA": '{"film": true}'}
 
 
@@ -59,7 +61,8 @@ def test_a_terse_requirement_becomes_a_verified_product(
     assert {verdict["commit"] for verdict in verdicts} == {result["commit"]}
     assert all(verdict["evidence"] for verdict in verdicts)
     users = shown["iterations"][-1]["users"]
-    assert {user["persona"] for user in users} == {"wrong-input-first", "keyboard-only", "phone"}
+    personas = load_catalogue((repository_root / "agents",), images=IMAGES).personas
+    assert sorted(str(personas[user["persona"]].covers) for user in users) == ["first time", "keyboard", "small screen"]
     assert all(step["frame"] and step["expectation"] for user in users for step in user["steps"])
     assert [each["contradictions"] for each in shown["sessions"] if each["contradictions"]] == []
     film = shown["film"]

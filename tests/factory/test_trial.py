@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from pydantic import JsonValue
 
-from tests.factory.conftest import Macrohard
+from tests.factory.conftest import Ended, Macrohard
 from tests.serving import on_loopback
 
 OWN = """\
@@ -67,7 +67,11 @@ def test_an_agent_of_ones_own_works_on_a_copy_of_a_folder_and_its_costs_are_book
     assert [line.partition(":")[0] for line in told.splitlines()] == ["✓ skill", "✓ shell", "✓ write", "✓ finish"]
     assert "Begin with one." in asked[1]
     assert "3 words.txt" in asked[1]
-    assert trial["result"]["report"] == {"summary": "Counted three words.", "open_points": []}
+    assert trial["result"]["report"] == {
+        "summary": "Counted three words.",
+        "open_points": [],
+        "decisions": [],
+    }
     left = {path.name: path.read_text() for path in (tmp_path / "left").iterdir() if path.is_file()}
     assert left == {"words.txt": "one two three\n", "count.txt": "3\n"}
     assert (tmp_path / "given/words.txt").read_text() == "one two three\n"
@@ -79,6 +83,68 @@ def test_an_agent_of_ones_own_works_on_a_copy_of_a_folder_and_its_costs_are_book
     again = macrohard("resume", trial["run"])
     assert again.code == 3
     assert len(asked) == 3, "nothing is built of a trial"
+
+
+HANDY = """\
+---
+description: Tries everything.
+model: strong
+sandbox: base
+tools: [background, run_tests, start_product, stop_product, ask_colleague, ask_person]
+limits: {turns: 9, cost_usd: 1.0, seconds: 120}
+---
+You try everything.
+"""
+PRODUCT = {
+    "product.toml": 'kind = "web"\nname = "Page"\n[commands]\ntest = "python3 -m unittest"\n'
+    'start = "python3 -m http.server $PORT"\n[service]\nhealth = "/"\n',
+    "index.html": "<title>Page</title><h1>Here it is</h1>",
+    "test_sums.py": "import unittest\nclass Sums(unittest.TestCase):\n    def test_one(self): pass\n",
+}
+
+
+def test_what_can_be_done_in_a_run_can_be_tried(macrohard: Macrohard, tmp_path: Path) -> None:
+    for name, text in {"agents/handy.md": HANDY, **{f"given/{path}": text for path, text in PRODUCT.items()}}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    tools: list[tuple[str, JsonValue]] = [
+        ("run_tests", {}),
+        ("start_product", {}),
+        ("stop_product", {}),
+        ("background", {"action": "start", "command": "echo it runs; sleep 60"}),
+        ("ask_person", {"question": "Which colour?", "default": "blue"}),
+        ("ask_colleague", {"agent": "designer", "question": "Is it good?"}),
+    ]
+    rounds: list[list[tuple[str, JsonValue]]] = [
+        tools,
+        [("finish", {"answer": "As good as it gets."})],
+        [("finish", {"summary": "Tried."})],
+    ]
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(await request.text())
+        return web.Response(text=_streamed(rounds[len(asked) - 1]), content_type="text/event-stream")
+
+    async def tried() -> Ended:
+        async with on_loopback(answer) as address:
+            environment = {
+                "MACROHARD_AGENTS_FOLDER": str(tmp_path / "agents"),
+                "MACROHARD_BASE_URL": f"{address}/v1",
+                "MACROHARD_PRICES": PRICES,
+            }
+            command = ("agents", "try", "handy", "Try it.", "--folder", "given", "--model", "scripted")
+            return await asyncio.to_thread(macrohard, *command, environment=environment, timeout_seconds=120)
+
+    ended = asyncio.run(tried())
+    assert ended.code == 0, ended.told
+    # The colleague's answer comes before the round in which it was asked is over.
+    steps = ["finish", *(name for name, _ in tools), "finish"]
+    assert [line.partition(":")[0] for line in ended.told.splitlines()] == [f"✓ {step}" for step in steps]
+    for said in ("Ran 1 test", "/ answers on http://127.0.0.1", "designer: As good as it gets.", "blue"):
+        assert said in asked[2]
+    sessions = macrohard("show", ended.result["run"]).result["overview"]["sessions"]
+    assert {(each["agent"], each["parent"] is None) for each in sessions} == {("handy", True), ("designer", False)}
 
 
 def test_what_nobody_can_play_is_said_before_anything_begins(macrohard: Macrohard) -> None:

@@ -128,7 +128,7 @@ async def hostile(make_commit: MakeCommit, open_pod: OpenPod) -> AsyncIterator[P
 
 @asynccontextmanager
 async def user_visit(
-    pod: Pod, *, width: int = 1280, height: int = 800, keyboard_only: bool = False
+    pod: Pod, *, width: int = 1280, height: int = 800, keyboard_only: bool = False, patience: int | None = None
 ) -> AsyncIterator[UserVisit]:
     """A simulated user in a pod whose service runs."""
     async with pod.browser.visit(width=width, height=height) as visit:
@@ -137,4 +137,5 @@ async def user_visit(
             visitor="tester",
             commit="0" * 40,
             artifacts=MemoryArtifacts(),
+            patience=patience,
         )

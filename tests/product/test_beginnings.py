@@ -10,6 +10,7 @@ import pytest
 from macrohard import product
 from macrohard.domain import Finding, Scenario, Tier, Verdict
 from macrohard.errors import SandboxUnavailable
+from macrohard.product.browser import View
 from macrohard.product.reproduction import reproduce
 from macrohard.product.scene import Act
 from macrohard.product.usage import open_visit
@@ -63,7 +64,8 @@ async def verified(provider: Watching) -> None:
 
 async def visited(provider: Watching) -> None:
     async with open_visit(
-        provider, bundle=b"", commit=COMMIT, artifacts=MemoryArtifacts(), visitor="phone", width=400, height=800,
+        provider, bundle=b"", commit=COMMIT, artifacts=MemoryArtifacts(), visitor="phone",
+        view=View(width=400, height=800),
         keyboard_only=False,
     ):  # fmt: skip
         raise AssertionError("it cannot be opened")
@@ -71,7 +73,7 @@ async def visited(provider: Watching) -> None:
 
 async def reproduced(provider: Watching) -> None:
     acts = (Act(action="click", target='button "Save"', value=""),)
-    await reproduce(provider, (CRASH,), acts, bundle=b"", commit=COMMIT, width=400, height=800)
+    await reproduce(provider, (CRASH,), acts, bundle=b"", commit=COMMIT, view=View(width=400, height=800))
 
 
 @pytest.mark.parametrize("judging", [verified, visited, reproduced])

@@ -52,6 +52,21 @@ async def test_the_product_is_not_left(hostile: Pod, path: str) -> None:
         await do(visit, do="see", text="Welcome.")
 
 
+async def test_a_visitor_has_a_language_a_connection_and_pictures_or_none(hostile: Pod) -> None:
+    async with hostile.browser.visit(locale="pl-PL") as visit:
+        await open_page(visit, "/visitor")
+        await do(visit, do="see", text="speaks pl-PL")
+        await do(visit, do="see", text="sees a dot")
+    async with hostile.browser.visit(slow=True) as visit:
+        await open_page(visit, "/visitor")
+        await do(visit, do="see", text="waited true")
+    async with hostile.browser.visit(pictures=False) as visit:
+        await open_page(visit, "/visitor")
+        await do(visit, do="see", text="sees nothing")
+        assert visit.noticed.breakdowns == ()
+        assert visit.noticed.failed_requests == (), "pictures that nobody asked for are not missing"
+
+
 async def test_a_confirmation_is_given(hostile: Pod) -> None:
     async with hostile.browser.visit() as visit:
         await open_page(visit, "/confirm")

@@ -10,7 +10,7 @@ import pytest
 
 from macrohard.domain import Design, Route
 from macrohard.errors import ToolError
-from macrohard.product import UserVisit, VisitRecord, open_visit, reproduce
+from macrohard.product import UserVisit, View, VisitRecord, open_visit, reproduce
 from macrohard.sandbox import SandboxProvider
 from tests.product.conftest import Commit, MakeCommit, MemoryArtifacts
 
@@ -28,7 +28,7 @@ DESIGN = Design(
 async def visit_to(provider: SandboxProvider, commit: Commit) -> AsyncIterator[UserVisit]:
     async with open_visit(
         provider, bundle=commit.bundle, commit=commit.commit, artifacts=MemoryArtifacts(), visitor="integrator",
-        width=1280, height=800, keyboard_only=False, design=DESIGN,
+        view=View(), keyboard_only=False, design=DESIGN,
     ) as visit:  # fmt: skip
         yield visit
 
@@ -50,7 +50,7 @@ def noted(record: VisitRecord) -> dict[str, tuple[str, int, int]]:
 async def again(provider: SandboxProvider, commit: Commit, record: VisitRecord) -> dict[str, bool | None]:
     """By title, whether what was noted happened once more."""
     found = await reproduce(
-        provider, record.findings, record.acts, bundle=commit.bundle, commit=commit.commit, width=1280, height=800,
+        provider, record.findings, record.acts, bundle=commit.bundle, commit=commit.commit, view=View(),
         design=DESIGN,
     )  # fmt: skip
     return {finding.title: finding.reproduced for finding in found}

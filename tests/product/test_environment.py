@@ -13,7 +13,7 @@ from macrohard.cli.opening import environment_of, ways_to_try
 from macrohard.domain import Design, ProductKind, Route, Verdict
 from macrohard.domain.scenario import Restart
 from macrohard.errors import RequestError
-from macrohard.product import Preview, checkout, open_visit, preview, verify
+from macrohard.product import Preview, View, checkout, open_visit, preview, verify
 from macrohard.sandbox import SandboxProvider, SandboxSpec
 from tests.product.conftest import Commit, MakeCommit, MemoryArtifacts
 from tests.product.test_programs import Steps, scenario
@@ -92,7 +92,7 @@ async def test_who_makes_and_who_uses_a_product_meets_it_with_its_environment(
         await trial.stop()
     async with open_visit(
         provider, bundle=greets.bundle, commit=greets.commit, artifacts=MemoryArtifacts(), visitor="integrator",
-        width=1280, height=800, keyboard_only=False, design=DESIGN,
+        view=View(), keyboard_only=False, design=DESIGN,
     ) as visit:  # fmt: skip
         assert "In its environment stands: ADMIN_TOKEN='made up: {7}'" in await visit.look()
         told = await visit.act(

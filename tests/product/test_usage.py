@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from macrohard.errors import ToolError
-from macrohard.product import UserVisit, open_visit, reproduce
+from macrohard.product import UserVisit, View, open_visit, reproduce
 from macrohard.sandbox import SandboxProvider
 from tests.product.conftest import Commit, MakeCommit, MemoryArtifacts, Pod, user_visit
 
@@ -34,8 +34,7 @@ async def test_a_user_adds_something_and_the_log_tells_how(provider: SandboxProv
         commit=commit.commit,
         artifacts=artifacts,
         visitor="returning",
-        width=1280,
-        height=800,
+        view=View(),
         keyboard_only=False,
     ) as visit:
         first = await visit.look()
@@ -159,7 +158,7 @@ async def test_an_answer_of_500_is_a_crash_that_can_be_repeated(
     assert "cannot cope with emoji" in crash.detail
     assert (record.steps[2].surprise, record.steps[2].remark) == (3, "I must have done something wrong.")
     again = await reproduce(
-        provider, record.findings, record.acts, bundle=commit.bundle, commit=commit.commit, width=1280, height=800
+        provider, record.findings, record.acts, bundle=commit.bundle, commit=commit.commit, view=View()
     )
     assert next(finding for finding in again if finding.id == crash.id).reproduced is True
 
@@ -213,6 +212,18 @@ async def test_going_in_circles_is_noticed(hostile: Pod) -> None:
     assert [finding.category for finding in findings if finding.title.startswith("A user gets stuck")] == ["dead end"]
 
 
+async def test_whoever_has_no_patience_left_goes_and_that_is_no_finding(hostile: Pod) -> None:
+    async with user_visit(hostile, patience=2) as visit:
+        await visit.look()
+        assert "patience" not in await act(visit, "open", value="/confirm")
+        assert "You are stuck: you did 2 things, and have no patience" in await act(visit, "open", value="/late")
+        with pytest.raises(ToolError, match="no patience for another one"):
+            await act(visit, "open", value="/")
+        record = UserVisit.read_record(visit.record())
+    assert len(record.steps) == 2
+    assert [finding.title for finding in record.findings if "stuck" in finding.title] == []
+
+
 CRAMPED = (
     "<p style='width: 900px'>Welcome.</p><button type=button style='font-size:8px;padding:0'>Idle</button>"
     "<p style='width:60px;overflow:hidden;white-space:nowrap'>A long text that cannot be read</p>"
@@ -241,6 +252,11 @@ async def test_what_only_eyes_would_mind_is_measured_and_what_does_nothing_is_no
         "dead end": 'Nothing happens: button "Idle"',
     }
     again = await reproduce(
-        provider, record.findings, record.acts, bundle=cramped.bundle, commit=cramped.commit, width=375, height=667
+        provider,
+        record.findings,
+        record.acts,
+        bundle=cramped.bundle,
+        commit=cramped.commit,
+        view=View(width=375, height=667),
     )
     assert [one.reproduced for one in again if one.category == "dead end"] == [True]

@@ -85,6 +85,8 @@ class Program:
             height=request["height"],
             locale=request["locale"],
             touch=request["touch"],
+            slow=request["slow"],
+            pictures=request["pictures"],
         )
         number: int = request["id"]
         self._visits[number] = visit

@@ -2,6 +2,8 @@
 
 import pytest
 
+from macrohard.agent import load_catalogue
+from macrohard.bundled import folder
 from macrohard.domain import Design, JsonObject, Look, Specification
 from macrohard.errors import ToolError
 from macrohard.llm.builtin.blueprint import Blueprint
@@ -9,12 +11,14 @@ from macrohard.llm.builtin.conversation import Conversation, Exchange
 from macrohard.llm.builtin.users import turn
 from macrohard.llm.builtin.webapp import conventions, files, screens
 from macrohard.llm.builtin.webapp.mistakes import mistakes_for, with_mistakes
-from macrohard.product import VisitRecord, open_visit
+from macrohard.product import View, VisitRecord, open_visit
 from macrohard.sandbox import SandboxProvider
 from tests.llm.acceptance.products import LIBRARY, MEMBERS, ROOMS, TASKS
 from tests.llm.acceptance.running import Artifacts, committed
 
-PERSONAS = ("wrong-input-first", "keyboard-only", "phone", "returning", "impatient")
+PERSONAS = ("wrong-input-first", "keyboard-only", "phone", "returning", "impatient", "reads-everything")
+"""Those with a habit of their own, and one without."""
+PEOPLE = load_catalogue((folder("agents"),), images=frozenset({"base", "web", "browser", "media"})).personas
 TESTER = "product-tester"
 
 
@@ -33,16 +37,16 @@ async def visit(
     """A whole visit: the report, and what was recorded."""
     commit = committed({**files(blueprint, Look()), **(changes or {})})
     exchanges: list[Exchange] = []
-    phone = visitor == "phone"
+    persona = None if visitor == TESTER else PEOPLE[visitor]
     async with open_visit(
         sandboxes,
         bundle=commit.bundle,
         commit=commit.commit,
         artifacts=Artifacts(),
         visitor=visitor,
-        width=375 if phone else 1280,
-        height=667 if phone else 800,
-        keyboard_only=visitor == "keyboard-only",
+        view=persona.view if persona else View(),
+        keyboard_only=persona is not None and persona.keyboard_only,
+        patience=persona.patience if persona else None,
     ) as browser:
         while True:
             conversation = Conversation(

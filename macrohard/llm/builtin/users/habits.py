@@ -137,11 +137,12 @@ def curious(person: Person) -> Visiting:
 HABITS: dict[str, Callable[[Person], Visiting]] = {
     "wrong-input-first": wrong_input_first,
     "keyboard-only": keyboard_only,
+    "screen-reader": keyboard_only,
     "phone": phone,
     "returning": returning,
     "impatient": impatient,
 }
-PATIENCE = {"keyboard-only": 36}
+PATIENCE = {"keyboard-only": 36, "screen-reader": 36, "gives-up": 12}
 """Actions; a keyboard needs more of them."""
 USUAL_PATIENCE = 25
 

@@ -34,6 +34,10 @@ PAGES = {
     "document.forms[0].innerHTML = '<label>Name <input autofocus></label>')</script>",
     "/halves": "<h1>Halves</h1><p id=said></p><script>said.textContent = 'nul \\0 half \\ud83d end'</script>",
     "/online": "<h1>Online</h1><script>document.write(navigator.onLine ? 'connected' : 'offline')</script>",
+    "/visitor": "<h1>Visitor</h1><p id=speaks></p><p id=sees>sees nothing</p><p id=waited></p>"
+    '<img src="/dot.svg" alt="A dot" onload="sees.textContent = \'sees a dot\'"><script>onload = () => {'
+    "speaks.textContent = 'speaks ' + navigator.language;"
+    "waited.textContent = 'waited ' + (performance.getEntriesByType('navigation')[0].responseEnd >= 400)}</script>",
     "/tampering": "<h1>Tampering</h1><script>Element.prototype.checkVisibility = () => true;"
     "Array.prototype.every = () => true; String.prototype.indexOf = () => 0</script>",
 }
@@ -44,6 +48,12 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
+        if self.path == "/dot.svg":
+            self.send_response(200)
+            self.send_header("Content-Type", "image/svg+xml")
+            self.end_headers()
+            self.wfile.write(b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><circle r="9"/></svg>')
+            return
         if self.path == "/redirects":
             self.send_response(302)
             self.send_header("Location", "/redirects")
