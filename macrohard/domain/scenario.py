@@ -154,7 +154,11 @@ class SeeFits(_Step):
 
 
 class Download(_Step):
-    """Clicking the element downloads a file whose text contains all of these texts."""
+    """Clicking the element downloads a file whose text contains all of these texts.
+
+    Of a PDF the text is its words with one space between them; of a spreadsheet (XLSX) each row is a line, and its
+    cells, as they were written (12.5, 2026-11-22 00:00:00), are apart by tabs.
+    """
 
     do: Literal["download"] = "download"
     role: str

@@ -11,18 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import (
-    Browser,
-    BrowserContext,
-    CDPSession,
-    Dialog,
-    Download,
-    Error,
-    Page,
-    Request,
-    Response,
-    Route,
-)
+from playwright.async_api import Browser, BrowserContext, CDPSession, Dialog, Download, Error, Page, Request, Response
 
 from macrohard.product.guest.files import text_of
 
@@ -32,8 +21,6 @@ LOAD_SECONDS = 8.0
 QUIET_SECONDS = 1.0
 """A page without network traffic for so long will not change its mind any more."""
 POLL_SECONDS = 0.03
-SLOW = {"offline": False, "latency": 400, "downloadThroughput": 100_000, "uploadThroughput": 40_000}
-"""A phone's connection where there is little of it: milliseconds for each request, and bytes for each second."""
 DIALOGS_AT_MOST = 10
 LOADS_AT_MOST = 8
 """So many in one step are the page's own doing."""
@@ -70,11 +57,6 @@ class Noticed:
     outside_requests: list[str] = field(default_factory=list)
     dialogs: list[str] = field(default_factory=list)
     downloads: list[str] = field(default_factory=list)
-
-
-async def _without_pictures(route: Route) -> None:
-    # As if the page itself had taken the request back: nobody complains about it.
-    await (route.abort("aborted") if route.request.resource_type == "image" else route.continue_())
 
 
 def _note(kept: list[str], text: str) -> None:
@@ -165,9 +147,8 @@ class Window:
 class Visit:
     """A fresh browser context at one origin."""
 
-    def __init__(self, context: BrowserContext, origin: str, *, slow: bool) -> None:
+    def __init__(self, context: BrowserContext, origin: str) -> None:
         self.origin = origin
-        self.slow = slow
         self.turn = asyncio.Lock()
         self.noticed = Noticed()
         self.files: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
@@ -180,16 +161,7 @@ class Visit:
 
     @classmethod
     async def begin(
-        cls,
-        browser: Browser,
-        *,
-        origin: str,
-        width: int,
-        height: int,
-        locale: str,
-        touch: bool,
-        slow: bool,
-        pictures: bool,
+        cls, browser: Browser, *, origin: str, width: int, height: int, locale: str, touch: bool
     ) -> "Visit":
         context = await browser.new_context(
             viewport={"width": width, "height": height},
@@ -202,9 +174,7 @@ class Visit:
         context.set_default_timeout(ANSWER_SECONDS * 1000)
         context.set_default_navigation_timeout(LOAD_SECONDS * 1000)
         await context.add_init_script(ONLINE_SCRIPT)
-        if not pictures:
-            await context.route("**/*", _without_pictures)
-        visit = cls(context, origin, slow=slow)
+        visit = cls(context, origin)
         page = await context.new_page()
         await visit._adopt(page)
         context.on("page", lambda popup: visit._later(visit._adopt(popup)))
@@ -252,9 +222,6 @@ class Visit:
             await page.close()
             return
         window = await Window.attach(page)
-        if self.slow:
-            await window.session.send("Network.enable")
-            await window.session.send("Network.emulateNetworkConditions", SLOW)
         page.on("request", lambda request: self._requested(window, request))
         page.on("requestfinished", lambda request: self._answered(window, request))
         page.on("requestfailed", lambda request: self._unanswered(window, request))
