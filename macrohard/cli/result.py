@@ -128,10 +128,14 @@ def print_result(overview: RunOverview, console: Console) -> None:
         console.print(_criteria(unmet))
     elif overview.criteria:
         console.print(Text(f"All {counted(len(overview.criteria), 'criterion', 'criteria')} met.", "green"))
+    if overview.specification is not None and (gone := overview.specification.superseded):
+        console.print(Text("\nDoes not hold any more, because of what was asked:", "bold"))
+        for each in gone:
+            console.print(Text(f"  · {one_line(_superseded(each), 300)}"))
     if taken := assumed_for_you(overview):
         console.print(Text("\nAssumed in your place, while it was built:", "bold"))
-        for _, each in taken:
-            console.print(Text(f"  · {one_line(each.question, 200)} {one_line(each.assumed, 200)}"))
+        for _, one in taken:
+            console.print(Text(f"  · {one_line(one.question, 200)} {one_line(one.assumed, 200)}"))
     console.print(Text(f"\n{_effort(overview)}", "dim"))
     if overview.product_path:
         console.print(Text.assemble("Product:  ", (printable(overview.product_path), "bold")))
@@ -188,7 +192,7 @@ def print_details(overview: RunOverview, console: Console) -> None:
     if specification := overview.specification:
         for heading, lines in (
             ("Assumed", specification.assumptions),
-            ("Does not hold any more", tuple(_superseded(each) for each in specification.superseded)),
+            ("Earlier scenarios, brought up to date", tuple(f"{m.scenario}: {m.reason}" for m in overview.mended)),
             ("Not followed", tuple(f"{left.text}: {left.reason}" for left in specification.exclusions)),
         ):
             if lines:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from macrohard.agent import Catalogue, Entry
 from macrohard.domain import Caps, JsonObject, RunOverview, Value
+from macrohard.domain.provenance import FROM
 from macrohard.errors import RequestError
 from macrohard.events import Event
 from macrohard.execution.carry_out import Surroundings, carry_out
@@ -21,6 +22,7 @@ from macrohard.llm.redaction import Redactor
 from macrohard.sandbox.pool import PooledProvider
 from macrohard.store import Store
 from macrohard.workspace import Repository
+from macrohard.workspace.existing import LIMIT_BYTES
 
 
 class Replayed(Value):
@@ -91,9 +93,17 @@ class Replays:
 
     async def _begin(self, run_id: str, original: RunOverview) -> str:
         options = {**await self.store.options(run_id), "budget_usd": None, "replay_of": run_id}
+        began = original.provenance
+        if began is not None:
+            # What a replay makes is nobody's: it goes back to no repository.
+            options[FROM] = began.model_copy(update={"publish": False}).model_dump(mode="json")
         replay_id = await self.store.create_run(
             original.summary.requirement, options=options, model=original.summary.model
         )
+        if began is not None:
+            first = await Repository.create(self.home / "runs" / run_id / "repository.git")
+            own = await Repository.create(self.home / "runs" / replay_id / "repository.git")
+            await own.fetch(await first.bundle(began.base), ref="base", limit_bytes=LIMIT_BYTES)
         await self.store.budget(replay_id).open(Caps())
         return replay_id
 

@@ -127,6 +127,9 @@ async def read_change(
 def amended(before: Specification, change: Amendment) -> Specification:
     """The specification of the changed product: earlier criteria first, under their numbers, but for the superseded."""
     gone = {each.criterion: each.reason for each in change.superseded}
+    if change.decision == "refuse":
+        # Nothing is made, so nothing is to be checked: the earlier product stays what it is.
+        return Specification(decision="refuse", reason=change.reason, title=change.title, kind=before.kind)
     return Specification(
         decision=change.decision,
         reason=change.reason,

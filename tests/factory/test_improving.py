@@ -38,7 +38,7 @@ def model(repository_root: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.usefixtures("sandboxes")
-def test_a_delivered_product_is_changed_and_keeps_what_was_agreed_however_often_it_is_killed(
+def test_a_delivered_product_is_changed_and_keeps_what_was_agreed_though_it_is_killed(
     macrohard: Macrohard, killed: Killed, model: dict[str, str], tmp_path: Path
 ) -> None:
     before = macrohard("build", REQUIREMENT, "--yes", "--out", str(tmp_path / "words"), environment=model)
@@ -46,10 +46,9 @@ def test_a_delivered_product_is_changed_and_keeps_what_was_agreed_however_often_
     (tmp_path / "words" / "README.md").write_text("Mine.\n")
     # Its coder counts letters for words at first.
     wish = ("improve", before.result["run"], growing.CHANGE, "--model", "forgetful", "--out", str(tmp_path / "new"))
-    told = killed(*wish, "--yes", at="scenarios …", environment=model)
+    told = killed(*wish, "--yes", at="verify …", environment=model)
     assert "team: small, because of kind cli, 2 criteria (small is up to 12), 1 screens" in told
     run = told.partition("run ")[2].split()[0]
-    killed("resume", run, "--yes", at="verify …", environment=model)
     after = macrohard("resume", run, "--yes", "--out", str(tmp_path / "new"), environment=model)
     assert after.code == 0, after.told[-3000:]
     assert [(each["id"], each["status"]) for each in after.result["criteria"]] == [
@@ -98,8 +97,11 @@ def test_a_delivered_product_is_changed_and_keeps_what_was_agreed_however_often_
     assert git("new", "diff", "--name-only", before.result["commit"], "HEAD").split() == [
         "README.md", "test_words.py", "words",
     ]  # fmt: skip
+    replayed = macrohard("replay", run)
+    assert (replayed.code, replayed.result["departures"]) == (0, [])
+    assert git("new", "rev-parse", "HEAD") == after.result["commit"]
     listed = macrohard("runs").result
-    assert [run["improves"] for run in listed] == [before.result["run"], ""]
+    assert [each["improves"] for each in listed] == [before.result["run"], before.result["run"], ""]
 
 
 async def test_only_what_was_delivered_can_be_gone_on_with(tmp_path: Path) -> None:
@@ -124,6 +126,8 @@ async def test_only_what_was_delivered_can_be_gone_on_with(tmp_path: Path) -> No
         theirs = await store.create_run("plants", options=options, model="builtin")
         with pytest.raises(RequestError, match="macrohard build --repo /somewhere"):
             await delivered(store, theirs, home=home)
+        with pytest.raises(RequestError, match="only one that began from nothing"):
+            await factory.submit_solo(theirs, model="builtin", caps=Caps())
 
 
 def asked(agent: str, phase: str, material: JsonObject) -> JsonObject:
@@ -187,7 +191,8 @@ def test_the_built_in_model_mends_scenarios_that_leave_out_what_is_required_now(
     ],
 )
 def test_the_built_in_model_refuses_what_it_cannot_change(change: str, words: str) -> None:
-    _, _, report = changed("A list of plants: name (required).", change)
+    before, _, report = changed("A list of plants: name (required).", change)
     assert report.decision == "refuse"
+    assert amended(before, report).criteria == (), "nothing was made that could fail to hold"
     assert words in report.reason
     assert "--model" in report.reason
