@@ -11,7 +11,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, CDPSession, Dialog, Download, Error, Page, Request, Response
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    Dialog,
+    Download,
+    Error,
+    Page,
+    Request,
+    Response,
+    Route,
+)
 
 from macrohard.product.guest.files import text_of
 
@@ -21,6 +32,8 @@ LOAD_SECONDS = 8.0
 QUIET_SECONDS = 1.0
 """A page without network traffic for so long will not change its mind any more."""
 POLL_SECONDS = 0.03
+SLOW = {"offline": False, "latency": 400, "downloadThroughput": 100_000, "uploadThroughput": 40_000}
+"""A phone's connection where there is little of it: milliseconds for each request, and bytes for each second."""
 DIALOGS_AT_MOST = 10
 LOADS_AT_MOST = 8
 """So many in one step are the page's own doing."""
@@ -57,6 +70,11 @@ class Noticed:
     outside_requests: list[str] = field(default_factory=list)
     dialogs: list[str] = field(default_factory=list)
     downloads: list[str] = field(default_factory=list)
+
+
+async def _without_pictures(route: Route) -> None:
+    # As if the page itself had taken the request back: nobody complains about it.
+    await (route.abort("aborted") if route.request.resource_type == "image" else route.continue_())
 
 
 def _note(kept: list[str], text: str) -> None:
@@ -147,8 +165,9 @@ class Window:
 class Visit:
     """A fresh browser context at one origin."""
 
-    def __init__(self, context: BrowserContext, origin: str) -> None:
+    def __init__(self, context: BrowserContext, origin: str, *, slow: bool) -> None:
         self.origin = origin
+        self.slow = slow
         self.turn = asyncio.Lock()
         self.noticed = Noticed()
         self.files: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
@@ -161,7 +180,16 @@ class Visit:
 
     @classmethod
     async def begin(
-        cls, browser: Browser, *, origin: str, width: int, height: int, locale: str, touch: bool
+        cls,
+        browser: Browser,
+        *,
+        origin: str,
+        width: int,
+        height: int,
+        locale: str,
+        touch: bool,
+        slow: bool,
+        pictures: bool,
     ) -> "Visit":
         context = await browser.new_context(
             viewport={"width": width, "height": height},
@@ -174,7 +202,9 @@ class Visit:
         context.set_default_timeout(ANSWER_SECONDS * 1000)
         context.set_default_navigation_timeout(LOAD_SECONDS * 1000)
         await context.add_init_script(ONLINE_SCRIPT)
-        visit = cls(context, origin)
+        if not pictures:
+            await context.route("**/*", _without_pictures)
+        visit = cls(context, origin, slow=slow)
         page = await context.new_page()
         await visit._adopt(page)
         context.on("page", lambda popup: visit._later(visit._adopt(popup)))
@@ -222,6 +252,9 @@ class Visit:
             await page.close()
             return
         window = await Window.attach(page)
+        if self.slow:
+            await window.session.send("Network.enable")
+            await window.session.send("Network.emulateNetworkConditions", SLOW)
         page.on("request", lambda request: self._requested(window, request))
         page.on("requestfinished", lambda request: self._answered(window, request))
         page.on("requestfailed", lambda request: self._unanswered(window, request))
