@@ -141,7 +141,12 @@ def print_catalogue(found: "Catalogue", console: "Console") -> None:
         console,
         ("Agent", "Model role", "Tasks", "What it does"),
         [
-            (agent.name, agent.model, "yes" if agent.assignable else "–", one_line(agent.description, 200))
+            (
+                agent.name,
+                agent.model,
+                "yes" if agent.assignable else "reviews" if agent.reviews else "–",
+                one_line(agent.description, 200),
+            )
             for agent in found.agents.values()
         ],
     )

@@ -26,7 +26,6 @@ from macrohard.domain import (
     Design,
     JsonObject,
     Phase,
-    Plan,
     ScenarioSet,
     SessionResult,
     Specification,
@@ -37,7 +36,7 @@ from macrohard.errors import LimitExceeded, RequestError, Unavailable
 from macrohard.events import Event, RunEnded, RunStarted
 from macrohard.execution.carry_out import Surroundings, Transcripts
 from macrohard.factory.colleagues import Colleagues
-from macrohard.factory.reports import TesterReport, WorkReport
+from macrohard.factory.reports import ReviewReport, TeamPlan, TesterReport, WorkReport
 from macrohard.llm.budget import Budget
 from macrohard.llm.gateway import Gateway, Persistence
 from macrohard.llm.media import FolderOrders, MediaPlan
@@ -53,7 +52,7 @@ USUAL_PERSONAS: Final = {"simulated-user": "wrong-input-first", "simulated-devel
 HANDS_IN: Final[Mapping[str, tuple[Phase, type[Value]]]] = {
     "analyst": ("analyse", Specification),
     "designer": ("design", Design),
-    "planner": ("plan", Plan),
+    "planner": ("plan", TeamPlan),
     "scenario-writer": ("scenarios", ScenarioSet),
     "product-tester": ("use", TesterReport),
     **dict.fromkeys(USUAL_PERSONAS, ("use", UserReport)),
@@ -133,7 +132,8 @@ async def try_agent(
         media, orders = surroundings.media or MediaPlan(), FolderOrders(folder / "media")
         studio = Studio(media, ledger=budget, orders=orders, artifacts=store.artifacts, emit=emit)
         stack.push_async_callback(studio.close)
-        phase, report = HANDS_IN.get(agent.name, ("implement", WorkReport))
+        usual: tuple[Phase, type[Value]] = ("review", ReviewReport) if agent.reviews else ("implement", WorkReport)
+        phase, report = HANDS_IN.get(agent.name, usual)
         base = await _taken_in(sandboxes, repository, given)
         files = ALL_FILES if agent.sandbox else None
         asked = Assignment(
