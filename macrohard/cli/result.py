@@ -16,7 +16,7 @@ from macrohard.domain.specification import Superseded
 from macrohard.errors import ToolError
 from macrohard.report.panel import in_short, panel_of
 from macrohard.report.reviews import reviews_of
-from macrohard.report.story import assumed_for_you
+from macrohard.report.story import assumed_for_you, is_the_same
 
 OF_OWN_TESTS: tuple[CheckKind, ...] = ("test quality", "new tests")
 """What is told of the product's own tests for each iteration."""
@@ -214,9 +214,10 @@ def print_details(overview: RunOverview, console: Console) -> None:
             console.print(Text(f"  {reading.reviewer}, iteration {reviews.iteration}: {said}"))
         for finding in reviews.findings:
             console.print(Text(f"  · {one_line(f'{finding.file}:{finding.line}: {finding.title}', 300)}"))
-    for iteration in overview.iterations:
+    for before, iteration in zip((None, *overview.iterations), overview.iterations, strict=False):
         fate = {True: "kept", False: "not kept", None: "at work"}[iteration.kept]
-        changes = f"{len(iteration.gained)} gained, {len(iteration.lost)} lost, {len(iteration.findings)} found"
+        gained = "passed on a second try" if before is not None and is_the_same(before, iteration) else "gained"
+        changes = f"{len(iteration.gained)} {gained}, {len(iteration.lost)} lost, {len(iteration.findings)} found"
         console.print(Text(f"\nIteration {iteration.number} ({fate}; {changes})", "bold"))
         commit = f"commit {iteration.commit[:10]}" if iteration.commit else "no commit"
         console.print(Text(f"  {commit} · {dollars(iteration.cost_usd)} · {duration(iteration.seconds)}", "dim"))

@@ -63,6 +63,10 @@ class State(TypedDict, total=False):
     """What the present iteration is to repair; missing in the first."""
     findings: Annotated[list[str], operator.add]
     """One digest for each visitor and each reviewer of the present iteration."""
+    noticed_at: str
+    """The commit that visitors and reviewers had before them last; none are sent to the same once more."""
+    noticed: list[str]
+    """What `findings` were then."""
     reviews: Annotated[dict[str, str], operator.or_]
     """By reviewer: the digest of its last review, of whatever iteration."""
     visits: Annotated[list[str], operator.add]

@@ -24,7 +24,7 @@ from macrohard.factory.problems import (
 )
 from macrohard.factory.state import State
 from macrohard.factory.stuck import ANSWERED, is_instruction, question_about, recovery
-from macrohard.factory.verification import TESTER
+from macrohard.factory.verification import TESTER, can_be_used
 
 STUCK = "stuck"
 """The decision to wait for the person."""
@@ -36,7 +36,8 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
     async with phase(context.emit, "triage", iteration):
         specification = await context.load(Specification, state["specification"])
         verdicts = (await context.load(Verdicts, state["verdicts"])).verdicts
-        found = [f for digest in state.get("findings", []) for f in (await context.load(Findings, digest)).findings]
+        noticed = state.get("noticed", []) if state.get("noticed_at") == state["base"] else state.get("findings", [])
+        found = [f for digest in noticed for f in (await context.load(Findings, digest)).findings]
         users = [each for each in (await context.load(Team, state["team"])).visitors if each != TESTER]
         findings = clustered(found, panel=len(users))
         scenarios = (await context.load(ScenarioSet, state["scenarios"])).scenarios
@@ -126,6 +127,8 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
             )
         )
     if decision == "implement":
+        if can_be_used(verdicts):
+            update |= {"noticed_at": state["base"], "noticed": noticed}
         update |= {
             "iteration": iteration + 1,
             "base": (state["base"] if kept else good) or state["base"],

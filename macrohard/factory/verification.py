@@ -162,12 +162,16 @@ async def _known(
 
 
 async def invite(state: State, runtime: Runtime[FactoryContext]) -> list[Send] | str:
-    """Send the team's visitors to a product that starts, and its reviewers to what can be installed."""
+    """Send the team's visitors to a product that starts, and its reviewers to what can be installed.
+
+    Nobody is sent to a commit that all of them had before them already: they would only find the same again.
+    """
     context = runtime.context
+    if state.get("noticed_at") == state["base"]:
+        return "triage"
     verdicts = (await context.load(Verdicts, state["verdicts"])).verdicts
     team = await context.load(Team, state["team"])
-    # What has no service to start is ready when it is installed.
-    starts = all(verdict.status == "passed" for verdict in verdicts if verdict.kind in ("install", "start"))
+    starts = can_be_used(verdicts)
     visits = [
         Send(
             "use",
@@ -182,3 +186,8 @@ async def invite(state: State, runtime: Runtime[FactoryContext]) -> list[Send] |
         for visitor in (team.visitors if starts else ())
     ]
     return [*visits, *reviews_of(state, team, verdicts)] or "triage"
+
+
+def can_be_used(verdicts: Sequence[Verdict]) -> bool:
+    """Whether visitors can be sent: what has no service to start is ready when it is installed."""
+    return all(verdict.status == "passed" for verdict in verdicts if verdict.kind in ("install", "start"))

@@ -13,10 +13,12 @@ from macrohard.domain.standing import gates_of
 from macrohard.errors import ToolError
 from macrohard.product.browser import Browser, open_browser
 from macrohard.product.scenarios import ScenarioResult, run_scenario
-from macrohard.product.service import Service, checkout, readable
+from macrohard.product.service import NotReached, Service, checkout, readable
 from macrohard.sandbox.contract import SandboxProvider, SandboxSpec
 
 _TAIL_CHARACTERS = 1500
+_UNREACHED_AT_MOST = 3
+"""After so many scenarios that could not be tried twice, the machine is in no state in which a second try helps."""
 
 OnVerdict = Callable[[Verdict], Awaitable[None]]
 
@@ -53,6 +55,8 @@ class _Verdicts:
         self._on_verdict = on_verdict
         self._known = dict(already)
         self._clocks: dict[str, float] = {}
+        self._stumbles: dict[str, str] = {}
+        self._unreached = 0
 
     def __contains__(self, check: str) -> bool:
         return check in self._known
@@ -62,6 +66,23 @@ class _Verdicts:
 
     def begin(self, check: str) -> None:
         self._clocks[check] = time.monotonic()
+
+    def deserves_another_try(self, check: str, why: str) -> bool:
+        """Whether a check that did not come to trying anything is tried again, in another sandbox: once."""
+        again = check not in self._stumbles and self._unreached < _UNREACHED_AT_MOST
+        if again:
+            self._stumbles[check] = why
+        else:
+            self._unreached += 1
+        return again
+
+    def _with_stumble(self, check: str, summary: str) -> str:
+        stumble = self._stumbles.get(check)
+        return (
+            f"{summary} (on a second try, in another sandbox; the first came to nothing: {stumble})"
+            if stumble
+            else summary
+        )
 
     async def basic(
         self,
@@ -82,7 +103,7 @@ class _Verdicts:
                 kind=check,
                 commit=self.commit,
                 status=status,
-                summary=summary,
+                summary=self._with_stumble(check, summary),
                 duration_seconds=time.monotonic() - begin,
                 evidence=evidence,
             )
@@ -100,7 +121,7 @@ class _Verdicts:
                 criterion=scenario.criterion,
                 commit=self.commit,
                 status=result.status,
-                summary=result.summary,
+                summary=self._with_stumble(scenario.id, result.summary),
                 duration_seconds=result.duration_seconds,
                 evidence=tuple(evidence),
             )
@@ -143,8 +164,10 @@ async def verify(
 
     Each pod is fresh: a clean clone of the bundle, installed there. Of the scenarios nothing enters the product's
     sandbox but the commands that they type there; what these should write stays outside. Tests and service are started
-    with `environment`, and commands are called with it. What a product gets wrong is
-    a verdict; after a failed manifest, install or start, everything that needs it is "not run". `already` holds
+    with `environment`, and commands are called with it. What a product gets wrong is a verdict; after a failed
+    manifest, install or start, everything that needs it is "not run". A check that did not come to trying the product,
+    because it could not be put in place or was not up in time, is tried once more in another sandbox; a scenario for
+    which that fails, too, is "not run", for nothing is known. `already` holds
     verdicts on this commit that need not be repeated, by `Verdict.check`.
 
     Returns:
@@ -185,32 +208,62 @@ async def _check_in_two_pods(
 
 async def _first_pod(provider: SandboxProvider, bundle: bytes, verdicts: _Verdicts, waiting: deque[Scenario]) -> None:
     """Check manifest, install and start, then scenarios."""
-    async with _pod(provider, bundle, verdicts, tells=True, waiting=waiting, browser=bool(waiting)) as pod:
-        service = pod.service
-        if service.manifest.is_served:
-            verdicts.begin("start")
-            try:
-                await service.start(wiped=True)
-            except ToolError as error:
-                await verdicts.basic("start", "failed", f"the product does not start: {error}", log=str(error))
-                raise _Broken(f"the product does not start: {error}") from error
-            await verdicts.basic("start", "passed", f"healthy at {service.manifest.service.health}")
-        await _run_waiting(pod, verdicts, waiting)
+    done = False
+    # What is tried again goes to no pod that others have used.
+    again: list[Scenario] = []
+    while not done:
+        coming = (*again, *waiting)
+        async with _pod(provider, bundle, verdicts, tells=True, coming=coming, browser=bool(coming)) as pod:
+            done = await _starts(pod.service, verdicts) and await _run_waiting(pod, verdicts, waiting, again)
 
 
 async def _second_pod(provider: SandboxProvider, bundle: bytes, verdicts: _Verdicts, waiting: deque[Scenario]) -> None:
     """Run the product's own tests, then scenarios."""
-    async with _pod(provider, bundle, verdicts, tells=False, waiting=waiting, browser=len(waiting) > 1) as pod:
-        if "tests" not in verdicts:
-            verdicts.begin("tests")
-            try:
-                run = await pod.service.run_tests()
-            except ToolError as error:
-                await verdicts.basic("tests", "failed", f"the tests could not be run: {error}")
-            else:
-                await verdicts.basic("tests", "passed" if run.passed else "failed", run.summary, log=run.output)
-        if pod.browser is not None or pod.service.manifest.kind != "web":
-            await _run_waiting(pod, verdicts, waiting)
+    done = False
+    again: list[Scenario] = []
+    while not done:
+        coming = (*again, *waiting)
+        browser = bool(again) or len(waiting) > 1
+        async with _pod(provider, bundle, verdicts, tells=False, coming=coming, browser=browser) as pod:
+            done = await _tests(pod.service, verdicts)
+            if done and (pod.browser is not None or pod.service.manifest.kind != "web"):
+                done = await _run_waiting(pod, verdicts, waiting, again)
+
+
+async def _starts(service: Service, verdicts: _Verdicts) -> bool:
+    """Tell whether the product starts; false if it is to be tried again elsewhere.
+
+    Raises:
+        _Broken: it does not.
+    """
+    if not service.manifest.is_served or "start" in verdicts:
+        return True
+    verdicts.begin("start")
+    try:
+        await service.start(wiped=True)
+    except ToolError as error:
+        if isinstance(error, NotReached) and verdicts.deserves_another_try("start", str(error)):
+            return False
+        await verdicts.basic("start", "failed", f"the product does not start: {error}", log=str(error))
+        raise _Broken(f"the product does not start: {error}") from error
+    await verdicts.basic("start", "passed", f"healthy at {service.manifest.service.health}")
+    return True
+
+
+async def _tests(service: Service, verdicts: _Verdicts) -> bool:
+    """Tell how the product's own tests go; false if they are to be tried again elsewhere."""
+    if "tests" in verdicts:
+        return True
+    verdicts.begin("tests")
+    try:
+        run = await service.run_tests()
+    except ToolError as error:
+        if isinstance(error, NotReached) and verdicts.deserves_another_try("tests", str(error)):
+            return False
+        await verdicts.basic("tests", "failed", f"the tests could not be run: {error}")
+    else:
+        await verdicts.basic("tests", "passed" if run.passed else "failed", run.summary, log=run.output)
+    return True
 
 
 @asynccontextmanager
@@ -220,7 +273,7 @@ async def _pod(
     verdicts: _Verdicts,
     *,
     tells: bool,
-    waiting: deque[Scenario],
+    coming: Sequence[Scenario],
     browser: bool,
 ) -> AsyncIterator[_Pod]:
     """A clean clone, installed; with `tells`, its manifest and install verdicts are told.
@@ -228,8 +281,7 @@ async def _pod(
     Raises:
         _Broken: there is nothing to run.
     """
-    # Now, because the other pod takes from the queue, too.
-    typed = any(scenario.types for scenario in waiting)
+    typed = any(scenario.types for scenario in coming)
     async with provider.open(SandboxSpec(image=provider.product_image, packages=provider.installs)) as sandbox:
         verdicts.begin("manifest")
         try:
@@ -276,7 +328,13 @@ async def _install(service: Service, verdicts: _Verdicts, *, tells: bool, rememb
     raise _Broken(summary)
 
 
-async def _run_waiting(pod: _Pod, verdicts: _Verdicts, waiting: deque[Scenario]) -> None:
-    while waiting:
-        scenario = waiting.popleft()
-        await verdicts.scenario(scenario, await run_scenario(pod.browser, pod.service, scenario))
+async def _run_waiting(pod: _Pod, verdicts: _Verdicts, waiting: deque[Scenario], again: list[Scenario]) -> bool:
+    """Run what is tried again and the scenarios that are left; false if one is then in `again`, for another pod."""
+    while again or waiting:
+        scenario = again.pop() if again else waiting.popleft()
+        result = await run_scenario(pod.browser, pod.service, scenario)
+        if result.unreached and verdicts.deserves_another_try(scenario.id, result.unreached):
+            again.append(scenario)
+            return False
+        await verdicts.scenario(scenario, result)
+    return True

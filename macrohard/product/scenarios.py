@@ -12,7 +12,7 @@ from macrohard.errors import ToolError
 from macrohard.product.browser import Browser, BrowserBroke, StepFailed, StepMalformed, Visit
 from macrohard.product.placeholders import UnknownPlaceholder, check_placeholders, filled_step
 from macrohard.product.programs import Programs
-from macrohard.product.service import Service
+from macrohard.product.service import NotReached, Service
 from macrohard.product.telling import told
 
 _INSTEAD: Mapping[ProductKind, str] = {
@@ -49,6 +49,9 @@ class ScenarioResult(Value):
     screenshot: bytes | None
     """The window at the end as a JPEG; None if there was no browser, or none to be had."""
     duration_seconds: float
+    unreached: str = ""
+    """Why the product could not be brought to where the scenario begins, through no word of its own: not run, and
+    worth another try in another sandbox."""
 
 
 async def run_scenario(browser: Browser | None, service: Service, scenario: Scenario) -> ScenarioResult:
@@ -56,9 +59,9 @@ async def run_scenario(browser: Browser | None, service: Service, scenario: Scen
 
     Besides its steps, it fails when the product answers anything with a status of 500 or above, when a page's
     script has an uncaught error, and when the product does not start. It is "not run" when it asserts nothing,
-    cannot be understood, or is about what this kind of product does not have. Steps in a terminal are done on the
-    product's folder and home as they were at `Service.remember`. Afterwards the product is running, if it is a
-    service and starts.
+    cannot be understood, is about what this kind of product does not have, or when it was not reached. Steps in a
+    terminal are done on the product's folder and home as they were at `Service.remember`. Afterwards the product is
+    running, if it is a service and starts.
 
     Raises:
         SandboxUnavailable: a sandbox was lost.
@@ -91,6 +94,9 @@ async def run_scenario(browser: Browser | None, service: Service, scenario: Scen
         return result("passed", f"{scenario.title}: holds", detail, attempt.screenshot)
     await service.require_sandbox()
     detail = f"{attempt.problem}\n{detail}"
+    if attempt.unreached:
+        tried = result("not run", f"{scenario.title}: could not be tried: {attempt.problem}", detail)
+        return tried.model_copy(update={"unreached": attempt.problem})
     if attempt.status == "not run":
         return result("not run", "the scenario cannot be understood", detail, attempt.screenshot)
     return result("failed", f"{scenario.title}: {attempt.problem}", detail, attempt.screenshot)
@@ -104,6 +110,7 @@ class _Attempt:
     """Of the last step that was tried."""
     problem: str = ""
     screenshot: bytes | None = None
+    unreached: bool = False
 
 
 async def _attempt(browser: Browser | None, service: Service, scenario: Scenario) -> _Attempt:
@@ -111,6 +118,8 @@ async def _attempt(browser: Browser | None, service: Service, scenario: Scenario
         await _begin(service, scenario)
         now = await service.now()
         check_placeholders(scenario, now=now)
+    except NotReached as error:
+        return _Attempt("not run", scenario.steps, problem=str(error), unreached=True)
     except ToolError as error:
         return _Attempt("failed", scenario.steps, problem=f"the product does not start: {error}")
     except UnknownPlaceholder as error:

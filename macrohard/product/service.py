@@ -25,6 +25,7 @@ _INITIAL_DATA = WORKSPACE / "initial-data"
 _REMEMBERED = WORKSPACE / "remembered"
 _MANIFEST_BYTES = 64 << 10
 _POLL_SECONDS = 0.01
+_KILLED = 137
 _TAIL_CHARACTERS = 2000
 
 _COUNTS = (
@@ -37,6 +38,10 @@ _COUNTS = (
 )
 _UNREADABLE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 """Colours and other control characters, of which databases refuse some."""
+
+
+class NotReached(ToolError):
+    """The product could not be brought to where it is tried, and did not itself say no: nothing is known of it."""
 
 
 class TestRun(Value):
@@ -127,7 +132,8 @@ class Service:
         `environment` is for this time, instead of its own.
 
         Raises:
-            ToolError: it ended, or was not healthy in time; the text holds the end of its log.
+            ToolError: it ended by itself; the text holds the end of its log.
+            NotReached: it was killed, was not healthy in time, or its data could not be put in place.
             SandboxUnavailable: the sandbox was lost.
         """
         assert self._process is None, "the service is running"
@@ -218,6 +224,9 @@ class Service:
         """Put folder and home back to what they were at `remember`, and end whatever still runs.
 
         The service must not be running.
+
+        Raises:
+            NotReached: they could not be put back.
         """
         assert self._process is None, "the service is running"
         assert self._remembers, "nothing was remembered"
@@ -228,7 +237,7 @@ class Service:
             timeout_seconds=60,
         )
         if result.exit_code != 0:
-            raise ToolError(f"the product's folder could not be put back: {_tail(result.stderr)}")
+            raise NotReached(f"the product's folder could not be put back: {_ending(result)}")
 
     async def now(self) -> datetime:
         """The sandbox's clock."""
@@ -243,7 +252,7 @@ class Service:
     async def _command(self, command: str) -> str:
         result = await self.sandbox.run(command, timeout_seconds=30, directory=self.root)
         if result.exit_code != 0:
-            raise ToolError(f"{command!r} failed in the product's folder: {_tail(result.stderr)}")
+            raise NotReached(f"{command!r} failed in the product's folder: {_ending(result)}")
         return result.stdout
 
     async def _until_healthy(self) -> None:
@@ -251,8 +260,13 @@ class Service:
         deadline = time.monotonic() + START_SECONDS
         said = "nothing listens on the port"
         while time.monotonic() < deadline:
-            if self.ended:
-                raise ToolError(f"the start command ended; it must keep running. It wrote: {_tail(self.log())}")
+            if self._end is not None and self._end.done():
+                code = self._end.result()
+                if code == _KILLED:
+                    raise NotReached(f"the start command was killed (exit code {code}). It wrote: {_tail(self.log())}")
+                raise ToolError(
+                    f"the start command ended; it must keep running. It wrote: {_tail(self.log())} (exit code {code})"
+                )
             try:
                 status = await asyncio.wait_for(self._status(), deadline - time.monotonic())
             except (ConnectionError, TimeoutError):
@@ -262,7 +276,7 @@ class Service:
                     return
                 said = f"{self.manifest.service.health} answers {status}"
             await asyncio.sleep(_POLL_SECONDS)
-        raise ToolError(
+        raise NotReached(
             f"not healthy {START_SECONDS:g} seconds after the start: {said}. It must listen on 127.0.0.1:$PORT "
             f"and answer {self.manifest.service.health}. Its process was alive all the time, and {await self._load()}. "
             f"It wrote: {_tail(self.log())}"
@@ -358,6 +372,12 @@ def why_not_installed(result: CommandResult) -> str:
 def readable(output: str) -> str:
     """What a command wrote or a page shows, without colours and control characters."""
     return _UNREADABLE.sub("", output)
+
+
+def _ending(result: CommandResult) -> str:
+    """All that is known of why a command of our own failed."""
+    why = result.limit_hit or ("timed out" if result.timed_out else f"exit code {result.exit_code}")
+    return f"{why} after {result.duration_seconds:.1f} s; it wrote: {_tail(result.stderr)}"
 
 
 def _tail(text: str) -> str:

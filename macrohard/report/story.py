@@ -39,6 +39,8 @@ class Change(Value):
     failed: tuple[Verdict, ...]
     repaired: tuple[str, ...]
     """Failed checks and findings of the iteration before that are gone now, in words."""
+    is_unchanged: bool = False
+    """It left the commit of the iteration before: what passes now passes on a second try."""
 
 
 class Visit(Value):
@@ -175,15 +177,22 @@ def changes(iterations: Sequence[IterationSummary]) -> tuple[Change, ...]:
                 passed=sum(1 for verdict in iteration.verdicts if verdict.status == "passed"),
                 failed=tuple(verdict for verdict in iteration.verdicts if verdict.status != "passed"),
                 repaired=_repaired(before, iteration) if before else (),
+                is_unchanged=before is not None and is_the_same(before, iteration),
             )
         )
     return tuple(told)
 
 
+def is_the_same(before: IterationSummary, after: IterationSummary) -> bool:
+    """Whether an iteration changed nothing."""
+    return after.commit is not None and before.commit == after.commit
+
+
 def _repaired(before: IterationSummary, after: IterationSummary) -> tuple[str, ...]:
     passes = {verdict.check for verdict in after.verdicts if verdict.status == "passed"}
+    how = "passed on a second try" if is_the_same(before, after) else "passes now"
     checks = [
-        f"{verdict.check} passes now; before: {verdict.summary}"
+        f"{verdict.check} {how}; before: {verdict.summary}"
         for verdict in before.verdicts
         if verdict.status != "passed" and verdict.check in passes
     ]

@@ -92,6 +92,12 @@ BROKEN: dict[str, tuple[dict[str, dict[str, str]], dict[str, str], str, str]] = 
         "start",
         "No module named 'nothing_of_this_name'",
     ),
+    "cannot be put in place": (
+        {"product.toml": {"python3 --version": "mkdir -p data/shut && touch data/shut/x && chmod 0 data/shut"}},
+        {"manifest": "passed", "install": "passed", "start": "failed", "S-1": "not run"},
+        "start",
+        "Permission denied (on a second try, in another sandbox; the first came to nothing: 'if [ -d data ]",
+    ),
     "tests fail": (
         {"app.py": {'"Title is required."': '"Wrong."'}},
         {"manifest": "passed", "install": "passed", "start": "passed", "tests": "failed", "S-1": "passed"},
@@ -127,3 +133,37 @@ async def test_a_broken_product_is_told_what_is_broken(
     assert {check: known[check].status for check in statuses} == statuses
     assert reason in known[check_id].summary
     assert len(told) == len(verdicts) == 5
+
+
+def typed(command: str) -> list[Scenario]:
+    steps = [{"do": "run", "command": command}, {"do": "see_exit", "code": 0}]
+    return [
+        Scenario.model_validate({"id": f"S-{number}", "criterion": "AC-1", "title": "Seals", "steps": steps})
+        for number in (1, 2, 3)
+    ]
+
+
+SEAL = "mkdir sealed && touch sealed/x && chmod 555 sealed"
+
+
+async def test_a_scenario_that_cannot_begin_is_tried_in_another_sandbox(
+    provider: SandboxProvider, make_commit: MakeCommit
+) -> None:
+    # Of two pods one is given a second scenario in a folder that cannot be put back as it was.
+    verdicts, _, _ = await check(provider, make_commit("tasks"), typed(SEAL))
+    assert [verdict.status for verdict in verdicts] == ["passed"] * 7
+    assert any(
+        "holds (on a second try, in another sandbox; the first came to nothing: the product's folder" in each.summary
+        for each in verdicts
+    )
+
+
+async def test_a_scenario_that_can_never_begin_is_not_run(provider: SandboxProvider, make_commit: MakeCommit) -> None:
+    # Everything else of the product works, so that nothing is known against it.
+    commit = make_commit("tasks", {"product.toml": {"python3 --version": SEAL}})
+    verdicts, _, artifacts = await check(provider, commit, typed("true")[:1])
+    assert [verdict.status for verdict in verdicts] == ["passed"] * 4 + ["not run"]
+    assert verdicts[4].summary.startswith(
+        "Seals: could not be tried: the product's folder could not be put back: exit code 1 after "
+    )
+    assert "Permission denied" in artifacts.kept[verdicts[4].evidence[0]][1].decode()

@@ -143,6 +143,20 @@ async def test_iterations_tell_what_was_repaired(tmp_path: Path, page: Page, cup
     assert "Not noticed again: The table is cut off on a phone" not in second
 
 
+async def test_what_passes_on_an_unchanged_commit_was_not_repaired(
+    tmp_path: Path, page: Page, cupboard: Cupboard, shots: Any
+) -> None:
+    run = overview(shots)
+    first, second = run.iterations
+    run = run.model_copy(update={"iterations": (first, second.model_copy(update={"commit": first.commit}))})
+    await page.goto(await written(tmp_path, run, cupboard))
+    told = await page.locator(".iteration").nth(1).inner_text()
+    assert "S-2 passed on a second try; before: Expected the message" in told
+    assert "Passed on a second try AC-1, AC-3" in told
+    assert "Repaired" not in told
+    assert "Gained" not in told
+
+
 async def test_hostile_texts_stay_texts_and_nothing_is_loaded(
     tmp_path: Path, page: Page, cupboard: Cupboard, shots: Any
 ) -> None:
