@@ -171,6 +171,8 @@ class Visit:
         self.turn = asyncio.Lock()
         self.noticed = Noticed()
         self.files: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self.saving = 0
+        """Files that have begun to come and are not in `files` yet."""
         self.status: int | None = None
         self.closed_by: str = ""
         self._context = context
@@ -316,8 +318,12 @@ class Visit:
         await dialog.accept()
 
     async def _downloaded(self, download: Download) -> None:
-        path = Path(await download.path())
-        size, text = await asyncio.to_thread(text_of, path)
+        self.saving += 1
+        try:
+            path = Path(await download.path())
+            size, text = await asyncio.to_thread(text_of, path)
+        finally:
+            self.saving -= 1
         _note(self.noticed.downloads, f"{download.suggested_filename} ({size} bytes):\n{text}")
         self.files.put_nowait((download.suggested_filename, text))
         await download.delete()
