@@ -199,6 +199,16 @@ class SessionEnded(Value):
     """In the person's place."""
 
 
+class Reported(Value):
+    """What an agent that changed the product said of its work when it was done; decides nothing."""
+
+    type: Literal["reported"] = "reported"
+    session_id: str
+    summary: str
+    open_points: tuple[str, ...] = ()
+    decisions: tuple[str, ...] = ()
+
+
 class PackagesFetched(Value):
     """What one command in a sandbox asked of package registries and listed hosts, each request in it."""
 
@@ -310,7 +320,7 @@ def waiting_in_words(event: SandboxAwaited) -> str:
 Event = Annotated[
     RunStarted | RunEnded | PhaseStarted | PhaseEnded | Understood | ReturnedHome | Reworked
     | Specified | Staffed | Designed | Planned | ScenariosWritten
-    | SessionStarted | ModelCalled | ModelTroubled | ToolUsed | PackagesFetched | SessionEnded
+    | SessionStarted | ModelCalled | ModelTroubled | ToolUsed | PackagesFetched | SessionEnded | Reported
     | CandidatesCompared | Integrated | Verified | ClaimsChecked | Used | Found
     | IterationEnded | Filmed | SandboxAwaited | Progress,
     Field(discriminator="type"),

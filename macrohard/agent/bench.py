@@ -62,8 +62,11 @@ class Visit(Protocol):
 class Workspace(Protocol):
     """Files under way; see `macrohard.agent.workshop`."""
 
-    async def save(self) -> str | None:
-        """Keep the present state on the host and give its commit; None if nothing changed since the last one."""
+    async def save(self, *, said: str = "") -> str | None:
+        """Keep the present state on the host and give its commit; None if nothing changed since the last one.
+
+        With `said`, what the agent says of the whole of its work becomes part of the commit's message.
+        """
 
     async def window(self, width: int, height: int) -> Window:
         """A browser window of so many pixels on the sandbox's own loopback; the one before is closed.

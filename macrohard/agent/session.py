@@ -349,7 +349,7 @@ class Session:
         saved = None
         if bench.workspace is not None:
             try:
-                saved = await bench.workspace.save()
+                saved = await bench.workspace.save(said=str(report.get("summary", "")) if report else "")
             except ToolError as error:
                 report = None
                 answers[-1]["content"] = f"{ERROR}the product's files could not be taken over: {error}"

@@ -1,6 +1,7 @@
 """The product's files in a sandbox: clone a commit, and bring what changed back to the host as commits."""
 
 import shlex
+import textwrap
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import PurePosixPath
@@ -9,11 +10,13 @@ from typing import Protocol
 from macrohard.agent.bench import PRODUCT_ROOT
 from macrohard.agent.trial import NARROW_PIXELS
 from macrohard.domain import owns
+from macrohard.domain.printable import printable
 from macrohard.errors import SandboxUnavailable, ToolError
 from macrohard.product.browser import Browser, Visit, open_browser
 from macrohard.sandbox import WORKSPACE, CommandResult, Sandbox, SandboxProvider, SandboxSpec, SnapshotId
 
 GIT_SECONDS = 60
+SAID_CHARACTERS, MESSAGE_COLUMNS = 2_000, 72
 BUNDLE_LIMIT_BYTES = 64 << 20
 ALL_FILES = ("",)
 """As an assignment's files: the agent may change anything and make its own commits."""
@@ -73,15 +76,18 @@ class Workshop:
         await self._git("set -e\n" + "\n".join(lines), cwd=WORKSPACE)
         self._last = saved
 
-    async def save(self) -> str | None:
-        """See `Workspace.save`; files that the assignment does not own are left out."""
+    async def save(self, *, said: str = "") -> str | None:
+        """See `Workspace.save`; files that the assignment does not own are left out.
+
+        Who may change all files makes commits of its own, whose messages stay as they are.
+        """
         if self._files == ALL_FILES:
             await self._git(
                 "git add -A && (git diff --cached --quiet || git commit -q --no-verify -F -)", self._message
             )
             commit = (await self._git("git rev-parse HEAD")).stdout.strip()
         else:
-            commit = await self._commit_of_owned_files()
+            commit = await self._commit_of_owned_files(said)
         if commit in (self._last, self._base):
             return None
         bundle = WORKSPACE / "taken.bundle"
@@ -111,7 +117,7 @@ class Workshop:
             self._browser.visit(width=width, height=height, touch=width < NARROW_PIXELS)
         )
 
-    async def _commit_of_owned_files(self) -> str:
+    async def _commit_of_owned_files(self, said: str) -> str:
         listed = await self._git("git status --porcelain -z --untracked-files=all --no-renames")
         changed = [entry[3:] for entry in listed.stdout.split("\0") if entry]
         mine = [path for path in changed if owns(self._files, path)]
@@ -121,9 +127,10 @@ class Workshop:
             )
         tree = (await self._git("git write-tree")).stdout.strip()
         same_as = f"test $(git rev-parse {self._last or self._base}^{{tree}}) = {tree}"
-        if (await self._run(same_as)).exit_code == 0:
+        if (await self._run(same_as)).exit_code == 0 and not (said and self._last):
             return self._last or self._base
-        return (await self._git(f"git commit-tree {tree} -p {self._base} -F -", self._message)).stdout.strip()
+        message = worded(self._message, said)
+        return (await self._git(f"git commit-tree {tree} -p {self._base} -F -", message)).stdout.strip()
 
     async def _git(self, script: str, input: str = "", *, cwd: PurePosixPath = PRODUCT_ROOT) -> CommandResult:
         result = await self._run(script, input, cwd=cwd)
@@ -133,6 +140,13 @@ class Workshop:
 
     async def _run(self, script: str, input: str = "", *, cwd: PurePosixPath = PRODUCT_ROOT) -> CommandResult:
         return await self._sandbox.run(script, timeout_seconds=GIT_SECONDS, directory=cwd, input=input.encode())
+
+
+def worded(message: str, said: str) -> str:
+    """The message with what was said between its subject and its trailers."""
+    subject, _, trailers = message.partition("\n\n")
+    words = textwrap.fill(" ".join(printable(said).split())[:SAID_CHARACTERS], MESSAGE_COLUMNS)
+    return "\n\n".join(part for part in (subject, words, trailers) if part)
 
 
 @asynccontextmanager

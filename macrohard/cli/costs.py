@@ -8,6 +8,7 @@ from rich.text import Text
 
 from macrohard.cli.terminal import counted, dollars, duration, one_line, thousands
 from macrohard.domain import BudgetState, RunOverview, Share
+from macrohard.report.burn import cost_tables
 
 
 def print_costs(overview: RunOverview, console: Console) -> None:
@@ -18,16 +19,9 @@ def print_costs(overview: RunOverview, console: Console) -> None:
         console.print(Text(f"Forecast after the {overview.forecast.after}: {overview.forecast.words}", "dim"))
     if overview.cost_usd == 0 and overview.model_calls == 0:
         return
-    costs = overview.costs
-    for heading, shares in (
-        ("Cost by phase", costs.by_phase),
-        ("Cost by agent", costs.by_agent),
-        ("Cost by criterion", costs.by_criterion),
-        ("Cost by model", costs.by_model),
-    ):
-        if shares:
-            console.print(Text(f"\n{heading}", "bold"))
-            console.print(_table(shares))
+    for title, shares in cost_tables(overview):
+        console.print(Text(f"\nCost by {title}", "bold"))
+        console.print(_table(shares))
 
 
 def _standing(budget: BudgetState) -> str:

@@ -11,12 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from macrohard.cli.board import Board, Clock, PhaseLine, trouble
-from macrohard.cli.terminal import counted, duration, one_line, printable
+from macrohard.cli.terminal import counted, duration, one_line, printable, thousands
 from macrohard.domain import BudgetState, Forecast
 from macrohard.events import (
     CandidatesCompared,
     Event,
     IterationEnded,
+    ModelCalled,
     ModelTroubled,
     PackagesFetched,
     PhaseEnded,
@@ -34,6 +35,8 @@ from macrohard.events import (
 
 WORTH_A_LINE_SECONDS = 2.0
 """Of waiting for a sandbox."""
+CALLS_SECONDS = 20.0
+"""Of all model calls that end within so long, one gets a line."""
 
 
 class Display(AbstractContextManager["Display"], Protocol):
@@ -53,11 +56,17 @@ def display(run_id: str, *, stream: TextIO | None = None) -> Display:
 
 
 class PlainDisplay:
-    """One line for each thing worth telling, with the time since the start."""
+    """One line for each thing worth telling, with the time since the start.
+
+    Lines that say what was spent wait for the next look at the budget, and what comes after them waits with them.
+    """
 
     def __init__(self, stream: TextIO, *, board: Board | None = None) -> None:
         self._stream, self._board = stream, board or Board()
         self._agents: dict[str, str] = {}
+        self._told_call = self._board.clock()
+        self._waiting: list[tuple[str, str, bool]] = []
+        """(time, text, whether what was spent comes behind it)."""
 
     def __enter__(self) -> Self:
         return self
@@ -65,17 +74,39 @@ class PlainDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        return None
+        self._print()
 
     def observe(self, event: Event) -> None:
         """Print what the event is worth to somebody who reads a log."""
         self._board.observe(event)
-        for text in self._lines(event):
-            print(f"[{duration(self._board.elapsed_seconds):>8}] {one_line(text, 200)}", file=self._stream, flush=True)
+        with_money = self._says_money(event)
+        at = duration(self._board.elapsed_seconds)
+        self._waiting += [(at, text, with_money) for text in self._lines(event)]
+        if self._board.budget is None or not any(money for _, _, money in self._waiting):
+            self._print()
 
     def spending(self, budget: BudgetState, forecast: Forecast | None) -> None:
-        """Told at the end of each phase."""
+        """Told at the end of each phase, and with model calls."""
         self._board.budget, self._board.forecast = budget, forecast
+        self._print()
+
+    def _print(self) -> None:
+        for at, text, with_money in self._waiting:
+            money = f", {self._board.money}" if with_money else ""
+            print(f"[{at:>8}] {one_line(text, 200)}{money}", file=self._stream, flush=True)
+        self._waiting.clear()
+
+    def _says_money(self, event: Event) -> bool:
+        return isinstance(event, ModelCalled) or (isinstance(event, PhaseEnded) and self._board.budget is not None)
+
+    def _call(self, event: ModelCalled) -> list[str]:
+        if self._board.clock() - self._told_call < CALLS_SECONDS:
+            return []
+        self._told_call = self._board.clock()
+        session = self._board.sessions.get(event.session_id)
+        agent = self._agents.get(event.session_id, event.session_id)
+        doing = one_line(session.doing if session and session.doing else "thinking", 100)
+        return [f"{agent}: {doing} ({thousands(event.input_tokens)} tokens in, {thousands(event.output_tokens)} out)"]
 
     def _lines(self, event: Event) -> list[str]:
         match event:
@@ -91,14 +122,15 @@ class PlainDisplay:
             case Staffed():
                 if event.team.reviewers:
                     return [f"reviewers: {', '.join(event.team.reviewers)}"]
-                return [f"team: {event.team.size}, because of {event.team.reason}"]
+                return [f"team: {event.team.in_words}"]
             case PhaseStarted() if self._board.phases[event.phase].inside == 1:
                 return [f"{_named(event)} …"]
             case PhaseEnded() if self._board.phases[event.phase].inside == 0:
                 verdicts = f", {_verdicts(self._board)}" if event.phase == "verify" else ""
                 took = self._board.phases[event.phase].stretch_seconds
-                spent = f", {self._board.money}" if self._board.budget is not None else ""
-                return [f"{_named(event)} done in {duration(took)}{verdicts}{spent}"]
+                return [f"{_named(event)} done in {duration(took)}{verdicts}"]
+            case ModelCalled():
+                return self._call(event)
             case SessionStarted():
                 self._agents[event.session_id] = event.persona or event.agent
                 return []

@@ -22,6 +22,7 @@ from macrohard.settings import Settings
 if TYPE_CHECKING:
     from macrohard.assembly import Factory
     from macrohard.cli.display import Display
+    from macrohard.events import Event
     from macrohard.workspace import Existing
 
 LOOK_SECONDS = 1.0
@@ -250,8 +251,8 @@ async def _carry_out(settings: Settings, prepare: Callable[["Factory"], Awaitabl
             print(f"forecast: {forecast.words}", file=sys.stderr, flush=True)
         try:
             with display(run_id) as shown:
-                async with _spending_shown(factory, run_id, shown):
-                    return await factory.carry_out(run_id, out=wish.out, observe=shown.observe, ask=wish.ask)
+                async with _spending_shown(factory, run_id, shown) as observe:
+                    return await factory.carry_out(run_id, out=wish.out, observe=observe, ask=wish.ask)
         except (Exception, asyncio.CancelledError) as error:
             error.add_note(f"go on with: macrohard resume {run_id}")
             if wish.json:
@@ -261,8 +262,19 @@ async def _carry_out(settings: Settings, prepare: Callable[["Factory"], Awaitabl
 
 
 @asynccontextmanager
-async def _spending_shown(factory: "Factory", run_id: str, shown: "Display") -> AsyncIterator[None]:
-    """Tell the display where the budget stands, from the start on and again and again."""
+async def _spending_shown(
+    factory: "Factory", run_id: str, shown: "Display"
+) -> AsyncIterator[Callable[["Event"], None]]:
+    """Tell the display where the budget stands: from the start on, again and again, and at once when it was spent from.
+
+    What it gives tells the display what happens.
+    """
+    spent = asyncio.Event()
+
+    def observe(event: "Event") -> None:
+        shown.observe(event)
+        if event.type in ("model called", "phase ended"):
+            spent.set()
 
     async def look() -> None:
         budget, forecast = await factory.spending(run_id)
@@ -270,17 +282,21 @@ async def _spending_shown(factory: "Factory", run_id: str, shown: "Display") -> 
 
     async def follow() -> None:
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(spent.wait(), LOOK_SECONDS)
+            spent.clear()
             with suppress(StoreUnavailable):  # Whoever works for the run meets that as well, and says it.
                 await look()
 
     await look()
     following = asyncio.create_task(follow())
     try:
-        yield
+        yield observe
     finally:
         following.cancel()
         await asyncio.wait([following])
+        with suppress(StoreUnavailable):
+            await look()
 
 
 async def _tell_in_spite(factory: "Factory", run_id: str, status: RunStatus) -> None:

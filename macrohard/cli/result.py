@@ -16,6 +16,7 @@ from macrohard.domain.specification import Superseded
 from macrohard.errors import ToolError
 from macrohard.report.panel import in_short, panel_of
 from macrohard.report.reviews import reviews_of
+from macrohard.report.said import said_of
 from macrohard.report.story import assumed_for_you, is_the_same
 
 OF_OWN_TESTS: tuple[CheckKind, ...] = ("test quality", "new tests")
@@ -231,6 +232,12 @@ def print_details(overview: RunOverview, console: Console) -> None:
             for candidate in comparison.candidates:
                 chosen = "chosen" if candidate is comparison.chosen else "not chosen"
                 console.print(Text(f"    {chosen}: {_in_figures(candidate)}", "dim"))
+    words = said_of(overview)
+    for heading, points in (("Left open", words.open_points), ("Settled", words.decisions)):
+        if points:
+            console.print(Text(f"\n{heading} by those who made it", "bold"))
+            for point in points:
+                console.print(Text(f"  · {one_line(point.in_words, 1200)}"))
     if denied := [(session, each) for session in overview.sessions for each in session.contradictions]:
         console.print(Text("\nReported, and denied by the session's own log", "bold"))
         for session, each in denied:

@@ -1,5 +1,7 @@
 """What stands before a run begins: the existing product, what its tests said, and what became of it in the end."""
 
+from typing import Literal
+
 from macrohard.domain.decisions import DecisionLog
 from macrohard.domain.design import Design
 from macrohard.domain.plan import Task
@@ -73,6 +75,16 @@ class Work(Value):
     """Artifact digest: the commits' diffs, cut if they are long."""
 
 
+class ChangedFile(Value):
+    """One file between the person's commit and the result, as git counts it."""
+
+    path: str
+    fate: Literal["new", "changed", "removed"]
+    added: int
+    """Lines; 0 for what is no text, like `removed`."""
+    removed: int
+
+
 class HandedBack(Value):
     """The result as the person gets it, on top of their own history."""
 
@@ -84,6 +96,8 @@ class HandedBack(Value):
     """In the person's repository; empty: none was made."""
     patch: str
     """Artifact digest: from the person's commit to this one."""
+    files: tuple[ChangedFile, ...] = ()
+    """What differs; empty if the result could not be put on top of the person's history."""
     manifest: str = ""
     """The `product.toml` that was left out; proposed to the person."""
     merged: str = ""

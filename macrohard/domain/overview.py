@@ -14,6 +14,7 @@ from macrohard.domain.review import Disputed, Mended
 from macrohard.domain.run import Assumed, CriterionStatus, Phase, RunStatus, SessionOutcome
 from macrohard.domain.scenario import Scenario
 from macrohard.domain.specification import Criterion, Specification
+from macrohard.domain.team import Team
 from macrohard.domain.usage import DemoFilm, UserSession
 from macrohard.domain.value import Value
 from macrohard.domain.verdict import Contradiction, Finding, Verdict
@@ -67,6 +68,12 @@ class SessionSummary(Value):
     """What it reported and its own log denies."""
     assumed: tuple[Assumed, ...] = ()
     """What it would have asked the person, and took for granted instead."""
+    summary: str = ""
+    """What it said it had done; empty where it changed nothing, or did not finish."""
+    open_points: tuple[str, ...] = ()
+    """In its own words."""
+    decisions: tuple[str, ...] = ()
+    """What it settled, in its own words."""
 
 
 class CriterionState(Value):
@@ -120,6 +127,8 @@ class RunOverview(Value):
     """What was degraded, e.g. the sandbox tier or the built-in model; said first wherever the run is shown."""
     sandbox_tier: Tier | None
     """The weakest that it worked in; None: none was opened."""
+    team: Team | None = None
+    """None: nobody was chosen yet."""
     specification: Specification | None
     design: Design | None
     criteria: tuple[CriterionState, ...]

@@ -4,6 +4,24 @@ from typing import Literal
 
 from macrohard.domain.value import Value
 
+
+class Exchange(Value):
+    """One thing that our driver asked of a product or gave it, and what came of it."""
+
+    asked: str
+    """A request, a command, a file; in words."""
+    answered: str
+    """Status and body, or exit code and output, from their beginning; empty: there is nothing to answer."""
+
+
+class Exchanges(Value):
+    """Everything that was asked in one scenario, in order."""
+
+    exchanges: tuple[Exchange, ...] = ()
+    left_out: int = 0
+    """So many more that were not written down."""
+
+
 CheckKind = Literal["manifest", "install", "start", "tests", "scenario", "earlier tests", "test quality", "new tests"]
 """The last three are about the product's own tests, and gate nothing by themselves: those of the last kept commit that
 were changed or removed since; whether they notice lines that are broken on purpose; whether, in a product that existed
@@ -25,6 +43,8 @@ class Verdict(Value):
     duration_seconds: float
     evidence: tuple[str, ...] = ()
     """Artifact digests: screenshots, logs."""
+    exchanges: str | None = None
+    """Artifact digest of its `Exchanges`; None: only pages were used, or nothing was."""
 
 
 Severity = Literal[1, 2, 3, 4]

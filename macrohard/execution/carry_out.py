@@ -12,7 +12,7 @@ from macrohard.agent import Catalogue, Entry
 from macrohard.domain import TIERS, RunOutcome, Tier, at_least
 from macrohard.domain.ground import Earlier
 from macrohard.domain.provenance import Provenance
-from macrohard.domain.team import Contract
+from macrohard.domain.team import DESIGNING, Contract
 from macrohard.errors import AgentGaveUp, LeaseLost, LimitExceeded, ModelUnavailable, Unavailable
 from macrohard.events import Event, ModelCalled, Planned, Progress, RunEnded, RunStarted
 from macrohard.execution.earlier import earlier
@@ -203,9 +203,13 @@ async def _contract(store: Store, run_id: JsonValue) -> Contract | None:
     measure = await store.overview(str(run_id))
     assert measure.specification is not None, "checked when the run was submitted"
     assert measure.design is not None, "checked when the run was submitted"
-    scenarios = tuple(scenario for row in measure.criteria for scenario in row.scenarios)
+    designed = sum(share.cost_usd for share in measure.costs.by_phase if share.name in DESIGNING)
     return Contract(
-        run=measure.summary.id, specification=measure.specification, design=measure.design, scenarios=scenarios
+        run=measure.summary.id,
+        specification=measure.specification,
+        design=measure.design,
+        design_usd=designed,
+        scenarios=tuple(scenario for row in measure.criteria for scenario in row.scenarios),
     )
 
 

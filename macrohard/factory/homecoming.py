@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 from macrohard.agent import ALL_FILES, open_workshop
 from macrohard.agent.bench import PRODUCT_ROOT
 from macrohard.domain import ScenarioSet, Specification
-from macrohard.domain.ground import Ground, HandedBack
+from macrohard.domain.ground import ChangedFile, Ground, HandedBack
 from macrohard.errors import RequestError, ToolError
 from macrohard.events import ReturnedHome
 from macrohard.factory.context import FactoryContext
@@ -116,12 +116,12 @@ async def hand_back(context: FactoryContext, ground: Ground, home: Homecoming, t
     """Make the branch, if it is wanted, and the patch; what cannot be done is told."""
     origin, foreign = ground.provenance, Foreign(Path(ground.provenance.place))
     without = None if ground.own_manifest else FILE
-    notes, branch, rewritten = home.notes, "", home.commit
+    notes, branch, rewritten, files = home.notes, "", home.commit, tuple[ChangedFile, ...]()
     try:
         back = await foreign.written_back(
             context.repository.path, home.commit, stands_for=home.stands_for, without=without
         )
-        rewritten, patch = back.commit, back.patch
+        rewritten, patch, files = back.commit, back.patch, back.files
         if origin.publish and rewritten not in home.stands_for.values():
             branch = await foreign.publish(back, branch=branch_name(title))
     except RequestError as error:
@@ -136,6 +136,7 @@ async def hand_back(context: FactoryContext, ground: Ground, home: Homecoming, t
                 branch=branch,
                 patch=await context.artifacts.put(patch, media_type="text/x-diff"),
                 manifest=manifest.decode(errors="replace"),
+                files=files,
                 merged=home.merged,
                 notes=notes,
             )

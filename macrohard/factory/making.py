@@ -10,7 +10,7 @@ from langgraph.types import Overwrite, Send
 from macrohard.agent import ALL_FILES, AgentDefinition, Bench, OpenBench, open_workshop
 from macrohard.domain import Design, JsonObject, Plan, SessionResult, Specification, Task
 from macrohard.domain.decisions import DecisionLog, Settled
-from macrohard.events import Integrated, Progress
+from macrohard.events import Integrated, Progress, Reported
 from macrohard.factory.candidates import Attempt, Fork, best_of_two, session_branch
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.integration import AUTHOR, Queue, integrate_branches
@@ -85,7 +85,7 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
     async def attempt(made: Attempt) -> SessionResult:
         agent, task = context.catalogue.agent(made.task.agent), made.task
         async with context.slots, phase(context.emit, "implement", iteration):
-            return await context.session(
+            result = await context.session(
                 agent,
                 iteration=iteration,
                 phase="implement",
@@ -101,6 +101,8 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
                 base=base,
                 open_bench=_workbench(context, agent, task, base, iteration, design, name=made.name, fork=made.fork),
             )
+            await _tell_report(context, result)
+            return result
 
     aside: list[str] = []
     if state["contested"] and returned is None:
@@ -132,6 +134,12 @@ def _of_the_look(material: JsonObject) -> JsonObject:
         },
         **{name: material[name] for name in ("problems", "returned") if name in material},
     }
+
+
+async def _tell_report(context: FactoryContext, result: SessionResult) -> None:
+    if result.outcome == "finished":
+        said = WorkReport.model_validate(result.report)
+        await context.emit(Reported(session_id=result.session_id, **dict(said)))
 
 
 def _workbench(
@@ -308,4 +316,5 @@ async def _merge(
         base=base,
         open_bench=open_bench,
     )
+    await _tell_report(context, result)
     return result.commit or base

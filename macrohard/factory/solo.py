@@ -23,7 +23,11 @@ async def stand_alone(state: State, runtime: Runtime[FactoryContext]) -> State:
     assert contract is not None, "the graph begins here only with one"
     specification, design = contract.specification, contract.design
     scenarios = ScenarioSet(scenarios=contract.scenarios)
-    team = Team(size="solo", reason=f"that was asked for; it is graded by the scenarios of run {contract.run}")
+    team = Team(
+        size="solo",
+        reason=f"as asked: with the design of run {contract.run}, which cost ${contract.design_usd:.2f} there and is "
+        "not counted here, and graded by its scenarios",
+    )
     whole = Task(
         id="T-1",
         title=f"Build {specification.title}",

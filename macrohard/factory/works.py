@@ -41,8 +41,8 @@ async def tell_works(context: FactoryContext, *, base: str, commit: str) -> None
 
 
 def _trailer(commit: CommitInfo, name: str) -> str:
-    found = re.search(rf"^{name}: (.+)$", commit.body, re.MULTILINE)
-    return found[1] if found else ""
+    # The last one: what comes before the trailers is an agent's text, which may look like one.
+    return next(iter(re.findall(rf"^{name}: (.+)$", commit.body, re.MULTILINE)[::-1]), "")
 
 
 def _criteria(commit: CommitInfo) -> tuple[str, ...]:

@@ -110,10 +110,14 @@ class _Verdicts:
         )
 
     async def scenario(self, scenario: Scenario, result: ScenarioResult) -> None:
-        """Tell how a scenario went, with the last window and the steps as evidence."""
+        """Tell how a scenario went, with the last window, the steps, and what was asked and answered as evidence."""
         evidence = [await self._artifacts.put(result.detail.encode(), media_type="text/plain")]
         if result.screenshot is not None:
             evidence.insert(0, await self._artifacts.put(result.screenshot, media_type="image/jpeg"))
+        exchanges = None
+        if result.exchanges.exchanges:
+            asked = result.exchanges.model_dump_json().encode()
+            exchanges = await self._artifacts.put(asked, media_type="application/json")
         await self._tell(
             Verdict(
                 check=scenario.id,
@@ -124,6 +128,7 @@ class _Verdicts:
                 summary=self._with_stumble(scenario.id, result.summary),
                 duration_seconds=result.duration_seconds,
                 evidence=tuple(evidence),
+                exchanges=exchanges,
             )
         )
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from email.message import Message
 from pathlib import PurePosixPath
 
@@ -9,15 +11,21 @@ from pydantic import JsonValue
 
 from macrohard.domain import ServiceStep, TerminalStep
 from macrohard.domain.scenario import Request, SeeExit, SeeFile, SeeHeader, SeeJson, SeeOutput, SeeStatus, Together
+from macrohard.domain.verdict import Exchange, Exchanges
 from macrohard.errors import ToolError
 from macrohard.product.browser import StepFailed, StepMalformed
 from macrohard.product.client import Answer, Client
 from macrohard.product.places import MalformedPlace, NoSuchPlace, at_place, difference, is_of, shown
 from macrohard.product.service import Service
+from macrohard.product.telling import in_words
 from macrohard.product.terminal import Output, Terminal, run
 
 _FILE_BYTES = 4 << 20
 _SHOWN_CHARACTERS = 600
+EXCHANGES = 40
+"""So many are written down of one scenario."""
+ASKED_CHARACTERS = 1_000
+ANSWERED_CHARACTERS = 4_000
 
 
 class Programs:
@@ -29,6 +37,16 @@ class Programs:
         self._last: Answer | Output | None = None
         self._terminal: Terminal | None = None
         self.kept: dict[str, JsonValue] = {}
+        self._exchanges: list[Exchange] = []
+        self._ended: Callable[[Output], None] = lambda _: None
+        """Writes down how the command in the terminal ended."""
+
+    @property
+    def exchanges(self) -> Exchanges:
+        """What was asked so far, and what was answered."""
+        return Exchanges(
+            exchanges=tuple(self._exchanges[:EXCHANGES]), left_out=max(0, len(self._exchanges) - EXCHANGES)
+        )
 
     async def step(self, step: ServiceStep | TerminalStep) -> None:
         """Do one step; placeholders must be filled.
@@ -45,13 +63,19 @@ class Programs:
                 await self._ask_together(step)
             case "run":
                 await self.close()
-                self._last = await run(self._service, step)
+                with self._noted(in_words(step)) as answered:
+                    self._last = await run(self._service, step)
+                    answered(self._last)
             case "converse":
                 await self.close()
-                self._terminal = await Terminal.begin(self._service, step)
-                self._last = self._terminal.output()
+                with self._noted(in_words(step)) as answered:
+                    self._terminal = await Terminal.begin(self._service, step)
+                    self._last = self._terminal.output()
+                    answered(self._last)
+                self._ended = answered
             case "put_file":
-                await self._service.sandbox.write({self._path(step.path): step.content.encode()})
+                with self._noted(in_words(step)):
+                    await self._service.sandbox.write({self._path(step.path): step.content.encode()})
             case "keep":
                 self.kept[step.name] = self._at(step.at)
             case "see_status":
@@ -67,6 +91,24 @@ class Programs:
             case "see_file":
                 await self._see_file(step)
 
+    @contextmanager
+    def _noted(self, asked: str) -> Iterator[Callable[[Answer | Output | str], None]]:
+        """Write down what is asked; what it gives writes the answer down. What failed instead is one as well."""
+        place = len(self._exchanges)
+        self._exchanges.append(Exchange(asked=_cut(asked, ASKED_CHARACTERS), answered=""))
+
+        def answered(answer: Answer | Output | str) -> None:
+            text = answer if isinstance(answer, str) else _in_full(answer)
+            self._exchanges[place] = self._exchanges[place].model_copy(
+                update={"answered": _cut(text, ANSWERED_CHARACTERS)}
+            )
+
+        try:
+            yield answered
+        except StepFailed as error:
+            answered(str(error))
+            raise
+
     async def close(self) -> None:
         """Hang the terminal up, if there is one."""
         if self._terminal is not None:
@@ -76,7 +118,9 @@ class Programs:
     async def _ask(self, request: Request) -> Answer:
         if not self._service.manifest.is_served:
             raise StepMalformed(f"a product of kind {self._service.manifest.kind} has no service to ask")
-        answer = await self._clients.setdefault(request.client, Client(self._service.sandbox)).ask(request)
+        with self._noted(in_words(request)) as answered:
+            answer = await self._clients.setdefault(request.client, Client(self._service.sandbox)).ask(request)
+            answered(answer)
         if answer.status >= 500:
             raise StepFailed(f"{answer.asked} answered {answer.status}; {_told(answer)}")
         return answer
@@ -168,6 +212,7 @@ class Programs:
     async def _see_exit(self, step: SeeExit) -> None:
         if self._terminal is not None:
             self._last = await self._terminal.end()
+            self._ended(self._last)
         last = self._said()
         if not isinstance(last, Output):
             raise StepMalformed("no command was run just before")
@@ -204,6 +249,8 @@ class Programs:
                 raise StepFailed(f"there is no file {step.path}") from error
             return
         text = content.decode(errors="replace")
+        with self._noted(f"look into the file {step.path}") as answered:
+            answered(text or "(empty)")
         if (step.text in text) == step.present:
             return
         if step.present:
@@ -220,6 +267,21 @@ class Programs:
 
 def _named(last: Answer | Output) -> str:
     return last.asked if isinstance(last, Answer) else f"`{last.command}`"
+
+
+def _in_full(last: Answer | Output) -> str:
+    """What was answered, for whoever wants to see it."""
+    if isinstance(last, Answer):
+        kind = last.headers.get("Content-Type")
+        return f"{last.status}{f' · {kind}' if kind else ''}\n{last.text}"
+    ended = "still running" if last.exit_code is None else f"exit code {last.exit_code}"
+    errors = f"\nto stderr:\n{last.stderr}" if last.stderr else ""
+    return f"{ended}\n{last.stdout}{errors}"
+
+
+def _cut(text: str, characters: int) -> str:
+    left_out = len(text) - characters
+    return text if left_out <= 0 else f"{text[:characters]}… ({left_out} more characters)"
 
 
 def _told(last: Answer | Output) -> str:

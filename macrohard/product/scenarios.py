@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from macrohard.domain import SERVED, BrowserStep, ProductKind, Scenario, Step, Value, VerdictStatus
 from macrohard.domain.scenario import Request, Restart, SeeHeader, SeeStatus, Together
+from macrohard.domain.verdict import Exchanges
 from macrohard.errors import ToolError
 from macrohard.product.browser import Browser, BrowserBroke, StepFailed, StepMalformed, Visit
 from macrohard.product.placeholders import UnknownPlaceholder, check_placeholders, filled_step
@@ -52,6 +53,7 @@ class ScenarioResult(Value):
     unreached: str = ""
     """Why the product could not be brought to where the scenario begins, through no word of its own: not run, and
     worth another try in another sandbox."""
+    exchanges: Exchanges = Exchanges()
 
 
 async def run_scenario(browser: Browser | None, service: Service, scenario: Scenario) -> ScenarioResult:
@@ -68,14 +70,15 @@ async def run_scenario(browser: Browser | None, service: Service, scenario: Scen
     """
     begin = time.monotonic()
 
-    def result(status: VerdictStatus, summary: str, detail: str, screenshot: bytes | None = None) -> ScenarioResult:
+    def result(status: VerdictStatus, summary: str, detail: str, attempt: _Attempt | None = None) -> ScenarioResult:
         return ScenarioResult(
             scenario=scenario.id,
             status=status,
             summary=summary,
             detail=detail,
-            screenshot=screenshot,
+            screenshot=attempt.screenshot if attempt else None,
             duration_seconds=time.monotonic() - begin,
+            exchanges=attempt.exchanges if attempt else Exchanges(),
         )
 
     if not scenario.asserts:
@@ -91,15 +94,15 @@ async def run_scenario(browser: Browser | None, service: Service, scenario: Scen
             return result("failed", f"{scenario.title}: {error}", f"{error}, twice")
     detail = told(attempt.steps, attempt.number if attempt.problem else None)
     if attempt.status == "passed":
-        return result("passed", f"{scenario.title}: holds", detail, attempt.screenshot)
+        return result("passed", f"{scenario.title}: holds", detail, attempt)
     await service.require_sandbox()
     detail = f"{attempt.problem}\n{detail}"
     if attempt.unreached:
         tried = result("not run", f"{scenario.title}: could not be tried: {attempt.problem}", detail)
         return tried.model_copy(update={"unreached": attempt.problem})
     if attempt.status == "not run":
-        return result("not run", "the scenario cannot be understood", detail, attempt.screenshot)
-    return result("failed", f"{scenario.title}: {attempt.problem}", detail, attempt.screenshot)
+        return result("not run", "the scenario cannot be understood", detail, attempt)
+    return result("failed", f"{scenario.title}: {attempt.problem}", detail, attempt)
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ class _Attempt:
     problem: str = ""
     screenshot: bytes | None = None
     unreached: bool = False
+    exchanges: Exchanges = field(default_factory=Exchanges)
 
 
 async def _attempt(browser: Browser | None, service: Service, scenario: Scenario) -> _Attempt:
@@ -129,14 +133,17 @@ async def _attempt(browser: Browser | None, service: Service, scenario: Scenario
         while True:
             if not course.needs_browser:
                 problem, status = await course.go_on(None)
-                return _Attempt(status, course.steps, course.number, problem)
+                return _Attempt(status, course.steps, course.number, problem, exchanges=course.programs.exchanges)
             if browser is None:
                 problem = f"a product of kind {service.manifest.kind} has no pages"
                 return _Attempt("not run", scenario.steps, problem=problem)
             async with browser.visit() as visit:
                 problem, status = await course.go_on(visit)
                 if status != "passed" or course.ended:
-                    return _Attempt(status, course.steps, course.number, problem, await _screenshot(visit))
+                    window = await _screenshot(visit)
+                    return _Attempt(
+                        status, course.steps, course.number, problem, window, exchanges=course.programs.exchanges
+                    )
     finally:
         await course.programs.close()
 

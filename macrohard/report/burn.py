@@ -1,8 +1,8 @@
-"""How a run's money was spent over its time at work, as areas of a drawing, phase upon phase."""
+"""How a run's money was spent: over its time at work as areas of a drawing, phase upon phase, and as tables."""
 
 from collections import defaultdict
 
-from macrohard.domain import RunOverview, Value
+from macrohard.domain import RunOverview, Share, Value
 
 WIDTH, HEIGHT = 1000, 240
 """Units of the drawing."""
@@ -27,6 +27,19 @@ class Burn(Value):
     """Where the cap is; None: too far up, or there is none."""
     top_usd: float
     seconds: float
+
+
+def cost_tables(overview: RunOverview) -> tuple[tuple[str, tuple[Share, ...]], ...]:
+    """The sums that say something, each with what it is by; by criterion only if not every session served the same."""
+    costs = overview.costs
+    served = {session.criteria for session in overview.sessions if session.criteria and session.model_calls}
+    tables = (
+        ("phase", costs.by_phase),
+        ("agent", costs.by_agent),
+        ("criterion", costs.by_criterion if len(served) > 1 else ()),
+        ("model", costs.by_model),
+    )
+    return tuple((title, shares) for title, shares in tables if shares)
 
 
 def burn(overview: RunOverview) -> Burn | None:

@@ -4,11 +4,17 @@ import base64
 from collections.abc import Iterable, Sequence
 
 from macrohard.domain import Artifacts, RunOverview, UserSession, Value
+from macrohard.domain.verdict import Exchange, Exchanges
 
 BYTES_FOR_PICTURES = 2_000_000
 """Before base64, which adds a third: the whole file stays near three megabytes."""
 BYTES_OF_LOG = 4_000
 MOST_LOGS = 20
+EXCHANGES_SHOWN = 12
+SHOWN_OF_AN_EXCHANGE = 600
+"""Characters of what was asked, and of what was answered."""
+BYTES_FOR_EXCHANGES = 400_000
+"""Of all scenarios; what is shown of each is less."""
 
 _JPEG_WITHOUT_SIZE = {0xC4, 0xC8, 0xCC}
 
@@ -32,6 +38,8 @@ class Album(Value):
     """The end of each text artifact, by digest."""
     left_out: int
     """Screenshots that exist and were left out to keep the file small."""
+    exchanges: dict[str, Exchanges]
+    """What was asked and answered, by digest."""
 
     def picture(self, evidence: Sequence[str]) -> Picture | None:
         """The last screenshot among a verdict's evidence, which shows how it ended."""
@@ -67,7 +75,36 @@ async def collect(overview: RunOverview, artifacts: Artifacts) -> Album:
         kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
         uri = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
         pictures[digest] = Picture(name=f"i{len(pictures) + 1}", data_uri=uri, width=size[0], height=size[1])
-    return Album(pictures=pictures, logs=logs, left_out=left_out)
+    return Album(pictures=pictures, logs=logs, left_out=left_out, exchanges=await _exchanges(overview, artifacts))
+
+
+async def _exchanges(overview: RunOverview, artifacts: Artifacts) -> dict[str, Exchanges]:
+    found: dict[str, Exchanges] = {}
+    room = BYTES_FOR_EXCHANGES
+    verdicts = [verdict for state in overview.criteria for verdict in state.verdicts]
+    for verdict in sorted(verdicts, key=lambda verdict: verdict.status == "passed"):
+        if verdict.exchanges is None:
+            continue
+        try:
+            content = await artifacts.get(verdict.exchanges)
+        except KeyError:
+            continue
+        asked = _shown(Exchanges.model_validate_json(content))
+        room -= len(asked.model_dump_json())
+        if room < 0:
+            break
+        found[verdict.exchanges] = asked
+    return found
+
+
+def _shown(all_of_it: Exchanges) -> Exchanges:
+    def cut(text: str) -> str:
+        return text if len(text) <= SHOWN_OF_AN_EXCHANGE else f"{text[:SHOWN_OF_AN_EXCHANGE]}…"
+
+    shown = tuple(
+        Exchange(asked=cut(each.asked), answered=cut(each.answered)) for each in all_of_it.exchanges[:EXCHANGES_SHOWN]
+    )
+    return Exchanges(exchanges=shown, left_out=all_of_it.left_out + len(all_of_it.exchanges) - len(shown))
 
 
 def _by_importance(overview: RunOverview) -> Iterable[str]:

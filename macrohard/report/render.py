@@ -11,11 +11,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from macrohard.domain import Artifacts, RunOverview
 from macrohard.domain.printable import printable
 from macrohard.report import story
-from macrohard.report.burn import burn
+from macrohard.report.burn import burn, cost_tables
 from macrohard.report.origin import origin
 from macrohard.report.panel import panel_of
 from macrohard.report.pictures import Album, collect
 from macrohard.report.reviews import reviews_of
+from macrohard.report.said import said_of
 
 PAGE = Path(__file__).parent / "page"
 LONGEST = 1200
@@ -44,6 +45,9 @@ async def render(overview: RunOverview, artifacts: Artifacts) -> str:
             gaps=story.gaps(overview),
             failed_checks=story.failed_checks(overview),
             findings=story.open_findings(overview),
+            nothing=story.nothing(overview),
+            said=said_of(overview),
+            cost_tables=cost_tables(overview),
             visits=story.visits(overview),
             origin=await origin(overview, artifacts),
             panel=panel_of(overview),

@@ -16,6 +16,7 @@ from macrohard.domain import (
 )
 from macrohard.domain.run import Assumed
 from macrohard.report.reviews import reviews_of
+from macrohard.report.said import said_of
 
 SERIOUS = 3
 """Findings from this severity on are told at the top."""
@@ -90,6 +91,21 @@ def sentence(overview: RunOverview) -> str:
             return "Failed: something of ours broke; what was finished is kept."
         case "running" | "waiting":
             return f"Not finished: {met} of {_counted(total, 'criterion', 'criteria')} hold so far."
+
+
+def nothing(overview: RunOverview) -> str:
+    """What is said where nothing is known that does not hold; no more than is known."""
+    if not overview.criteria:
+        return "Nothing is known yet."
+    begin = "No check found anything" if said_of(overview).open_points else "Nothing that we know of"
+    watched = [
+        *(["simulated user"] if any(iteration.users for iteration in overview.iterations) else []),
+        *(["reviewer"] if reviews_of(overview).readings else []),
+    ]
+    noticed = f", and no {' or '.join(watched)} noticed anything serious" if watched else ""
+    alone = "" if "simulated user" in watched else " No simulated user has tried it."
+    left = " What its makers left open stands below." if said_of(overview).open_points else ""
+    return f"{begin}: every criterion is met{noticed}.{alone}{left}"
 
 
 def gaps(overview: RunOverview) -> tuple[Gap, ...]:

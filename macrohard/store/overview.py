@@ -35,6 +35,7 @@ from macrohard.domain.provenance import Provenance
 from macrohard.domain.review import Disputed, Mended
 from macrohard.domain.run import Assumed
 from macrohard.domain.standing import status_of
+from macrohard.domain.team import Team
 from macrohard.domain.verdict import Contradiction
 from macrohard.events import (
     CandidatesCompared,
@@ -48,6 +49,7 @@ from macrohard.events import (
     PackagesFetched,
     PhaseEnded,
     Planned,
+    Reported,
     ReturnedHome,
     Reworked,
     RunEnded,
@@ -56,6 +58,7 @@ from macrohard.events import (
     ScenariosWritten,
     SessionEnded,
     Specified,
+    Staffed,
     Understood,
     Used,
     Verified,
@@ -96,6 +99,7 @@ class Fold:
         """Each that the run worked in, as they came."""
         self.specification: Specification | None = None
         self.design: Design | None = None
+        self.team: Team | None = None
         self.scenarios: tuple[Scenario, ...] = ()
         self.product: str | None = None
         """The last commit that was kept."""
@@ -112,6 +116,7 @@ class Fold:
         self._waits: dict[str, float] = {}
         self._contradictions: dict[str, tuple[Contradiction, ...]] = {}
         self._assumed: dict[str, tuple[Assumed, ...]] = {}
+        self._reports: dict[str, Reported] = {}
         for recorded in events:
             self._take(recorded)
 
@@ -134,6 +139,8 @@ class Fold:
                 self.returned = event.returned
             case Specified():
                 self.specification = event.specification
+            case Staffed():
+                self.team = event.team
             case Designed():
                 self.design = event.design
             case Reworked():
@@ -153,6 +160,8 @@ class Fold:
                 self._assumed[event.session_id] = event.assumed
             case ClaimsChecked():
                 self._contradictions[event.session_id] = event.contradictions
+            case Reported():
+                self._reports[event.session_id] = event
             case Found():
                 iteration.findings[event.finding.id] = event.finding
             case Used():
@@ -234,6 +243,18 @@ class Fold:
             for number, each in sorted(self._iterations.items())
         )
 
+    def _with_its_words(self, session: SessionSummary) -> SessionSummary:
+        """The session with what it reported and assumed, and what of that its own log denies."""
+        report = self._reports.get(session.id)
+        said = report.model_dump(exclude={"type", "session_id"}) if report else {}
+        return session.model_copy(
+            update={
+                "assumed": self._assumed.get(session.id, ()),
+                "contradictions": self._contradictions.get(session.id, ()),
+                **said,
+            }
+        )
+
     def _of_the_review(self) -> tuple[str, ...]:
         if not self._unreviewed:
             return ()
@@ -259,19 +280,12 @@ class Fold:
             notices=(*(self.started.notices if self.started else ()), *self._of_the_review()),
             sandbox_tier=max(self.tiers, key=TIERS.index, default=None),
             sandbox_tiers=self.tiers,
+            team=self.team,
             specification=self.specification,
             design=self.design,
             criteria=self.criteria(),
             iterations=self.iterations(sessions),
-            sessions=tuple(
-                session.model_copy(
-                    update={
-                        "contradictions": self._contradictions.get(session.id, ()),
-                        "assumed": self._assumed.get(session.id, ()),
-                    }
-                )
-                for session in sessions
-            ),
+            sessions=tuple(self._with_its_words(session) for session in sessions),
             phases=self.phases(),
             model_calls=model_calls,
             cost_usd=summary.cost_usd,

@@ -8,8 +8,10 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final, Literal
 
 from macrohard.domain import Value
+from macrohard.domain.ground import ChangedFile
 from macrohard.errors import RequestError, ToolError
 from macrohard.workspace.bundle import TREE_LIMIT_BYTES, read_header, write_bundle
 from macrohard.workspace.files import replace, small_text
@@ -17,7 +19,9 @@ from macrohard.workspace.git import Answer, git
 
 UNCOMMITTED_LISTED = 100
 PACK_LIMIT_BYTES = 256 << 20
+LISTED_LIMIT_BYTES = 8 << 20
 _LINKS_LIMIT = 5
+_FATES: Final[dict[str, Literal["new", "changed", "removed"]]] = {"A": "new", "D": "removed"}
 _BEGUN = {"GIT_AUTHOR_DATE": "2000-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2000-01-01T00:00:00Z"}
 _COMMIT = "[0-9a-f]{40}"
 
@@ -116,7 +120,8 @@ class Foreign:
                 room, "diff", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv",
                 "--no-renames", bases[-1], new, limit_bytes=PACK_LIMIT_BYTES,
             )  # fmt: skip
-        return WrittenBack(commit=new, patch=patch.output, pack=pack.output)
+            files = await self._changed(room, bases[-1], new)
+        return WrittenBack(commit=new, patch=patch.output, pack=pack.output, files=files)
 
     async def publish(self, back: "WrittenBack", *, branch: str) -> str:
         """Add the commits and a new branch to the repository, and give its name: HEAD and work tree stay as they are.
@@ -129,6 +134,26 @@ class Foreign:
             await asyncio.to_thread(_borrow, room, [common / "objects"])
             await self._git(room, "index-pack", "--stdin", "--fix-thin", "--strict", input=back.pack)
             return await asyncio.to_thread(_install, room, common, branch, back.commit)
+
+    async def _changed(self, room: Path, old: str, new: str) -> tuple[ChangedFile, ...]:
+        async def listed(what: str) -> list[str]:
+            answer = await self._git(
+                room, "diff", what, "-z", "--no-ext-diff", "--no-textconv", "--no-renames", old, new,
+                limit_bytes=LISTED_LIMIT_BYTES,
+            )  # fmt: skip
+            return answer.output.decode(errors="replace").split("\0")[:-1]
+
+        statuses = await listed("--name-status")
+        fates = dict(zip(statuses[1::2], statuses[::2], strict=True))
+        return tuple(
+            ChangedFile(
+                path=path,
+                fate=_FATES.get(fates[path], "changed"),
+                added=int(added) if added != "-" else 0,
+                removed=int(removed) if removed != "-" else 0,
+            )
+            for added, removed, path in (line.split("\t", 2) for line in await listed("--numstat"))
+        )
 
     def _folders(self) -> tuple[Path, Path | None]:
         """(the git folder, the work tree if there is one)."""
@@ -239,6 +264,7 @@ class WrittenBack(Value):
     """From the person's commit to this one, for `git apply`."""
     pack: bytes
     """The objects that the person's repository does not have; thin."""
+    files: tuple[ChangedFile, ...]
 
 
 def branch_name(title: str) -> str:

@@ -275,3 +275,48 @@ def test_the_budget_burns_down_in_the_picture_and_in_the_lines(monkeypatch: pyte
 def test_a_budget_without_a_cap_has_no_share_of_it() -> None:
     board = Board(budget=BUDGET.model_copy(update={"caps": Caps(), "reserved_usd": 0.0}))
     assert (board.money, board.burn) == ("$0.42 · 118k tokens", "")
+
+
+def called(name: str, cost_usd: float = 0.1) -> ModelCalled:
+    return ModelCalled(
+        session_id=name, model="m", input_tokens=23_400, output_tokens=1_200, cost_usd=cost_usd, seconds=9
+    )
+
+
+def test_finished_model_calls_get_a_line_now_and_then() -> None:
+    now = [0.0]
+    lines = io.StringIO()
+    with PlainDisplay(lines, board=Board(clock=lambda: now[0])) as plain:
+        plain.observe(session("s1", "T-1 Storage"))
+        for second, tool in ((5, ""), (21, ""), (30, ""), (45, "pytest -q → exit code 1")):
+            now[0] = float(second)
+            if tool:
+                plain.observe(ToolUsed(session_id="s1", tool="shell", summary=tool, ok=True))
+            plain.observe(called("s1"))
+    assert lines.getvalue().splitlines() == [
+        "[    21 s] coder: thinking (23k tokens in, 1,200 out), $0.20",
+        "[    45 s] coder: pytest -q → exit code 1 (23k tokens in, 1,200 out), $0.40",
+    ]
+
+
+def test_what_was_spent_is_told_as_it_stood_at_that_moment() -> None:
+    now = [0.0]
+    lines = io.StringIO()
+    with PlainDisplay(lines, board=Board(clock=lambda: now[0])) as plain:
+        plain.spending(BUDGET.model_copy(update={"spent_usd": 0.0, "spent_tokens": 0}), None)
+        for event in (session("s1", "T-1"), PhaseStarted(phase="analyse", iteration=0)):
+            plain.observe(event)
+        now[0] = 25.0
+        plain.observe(called("s1"))
+        plain.observe(PhaseEnded(phase="analyse", iteration=0, seconds=25))
+        plain.observe(PhaseStarted(phase="design", iteration=0))
+        assert "design" not in lines.getvalue(), "it waits behind the line that waits for the budget"
+        plain.spending(BUDGET, None)
+        plain.observe(PhaseEnded(phase="design", iteration=0, seconds=1))
+    assert [line.partition("] ")[2] for line in lines.getvalue().splitlines()] == [
+        "analyse …",
+        "coder: thinking (23k tokens in, 1,200 out), $0.42 of $5.00 · 118k tokens",
+        "analyse done in 25 s, $0.42 of $5.00 · 118k tokens",
+        "design …",
+        "design done in 1.0 s, $0.42 of $5.00 · 118k tokens",
+    ]

@@ -160,6 +160,11 @@ def test_a_repository_gets_a_branch_a_patch_and_a_pull_request_text_however_ofte
     assert "all 1 that passed before still do; 1 failed before as well: tests/test_greet.py::test_never_worked" in text
     assert "capital letters" in text
     assert "README.md" in text, "what was left out is said"
+    assert "| `greet/__main__.py` | changed | +" in text
+    assert "Existing tests changed: none." in text
+    said = git(greet, "log", "-1", "--format=%B", branch, "--", "greet/__main__.py").splitlines()
+    assert said[2] in text, "the summary of whoever did it"
+    assert said[-1] == f"Run: {run}"
     git(greet, "apply", "--check", str(tmp_path / "out" / "changes.patch"))
     heard = [json.loads(line) for line in (tmp_path / "changes.json.heard").read_text().splitlines()]
     told = {each["agent"]: each["opening"] for each in heard}

@@ -75,12 +75,17 @@ def test_a_small_tool_is_made_by_a_coder_and_three_readers(
     sessions = {session["agent"]: session["model_calls"] for session in overview["sessions"]}
     assert sessions == {"reader": 1, "scenario-writer": 1, "scenario-reviewer": 1, "full-stack-coder": 3}
     assert {row["status"] for row in overview["criteria"]} == {"met"}
+    assert [bool(each["summary"]) for each in overview["sessions"]] == [
+        each["phase"] == "implement" for each in overview["sessions"]
+    ]
 
     alone = macrohard("build", "--solo", ended.result["run"], "--out", str(tmp_path / "alone"), environment=small)
     assert alone.code == 0, alone.told[-3000:]
     solo = macrohard("show", alone.result["run"]).result["overview"]
     assert {session["agent"] for session in solo["sessions"]} == {"solo"}
     assert {row["status"] for row in solo["criteria"]} == {"met"}
+    assert "team: solo, as asked: with the design of run" in alone.told
+    assert ended.result["run"] in solo["team"]["reason"]
     assert solo["criteria"][0]["scenarios"] == overview["criteria"][0]["scenarios"]
     assert overview["model_calls"] <= 3 * solo["model_calls"]
     tokens = [sum(each["input_tokens"] + each["output_tokens"] for each in run["sessions"]) for run in (overview, solo)]

@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from macrohard.domain import Scenario
 from macrohard.product import Service, checkout, verify
+from macrohard.product.programs import EXCHANGES
 from macrohard.product.scenarios import ScenarioResult, run_scenario
 from macrohard.sandbox import SandboxProvider, SandboxSpec
 from tests.product.conftest import MakeCommit, MemoryArtifacts
@@ -282,3 +283,51 @@ async def test_products_without_pages_are_verified(provider: SandboxProvider, ma
         )
         wanted = [*gates, "S-1", "S-2"]
         assert [(one.check, one.status) for one in verdicts] == [(check, "passed") for check in wanted]
+
+
+async def asked_and_answered(service: Service, steps: Steps) -> list[tuple[str, str]]:
+    return [(each.asked, each.answered) for each in (await run(service, steps)).exchanges.exchanges]
+
+
+async def test_what_was_asked_and_answered_is_written_down(shelf: Service, tally: Service) -> None:
+    post, get, count, file = await asked_and_answered(
+        shelf,
+        [
+            *ADD_MILK,
+            {"do": "request", "path": "/me"},
+            {"do": "run", "command": "python3 app.py count"},
+            {"do": "see_file", "path": "data/items.json", "text": "Milk"},
+        ],
+    )
+    assert post[0].startswith('POST /items with "{"name": "Milk", "by": "20')
+    assert post[1].startswith('201 · application/json\n{"id": 1, "name": "Milk"')
+    assert (get[0], get[1][:3]) == ("GET /me", "200")
+    assert count == ("run python3 app.py count", "exit code 0\n1\n")
+    assert file[0] == "look into the file data/items.json"
+    assert '"Milk"' in file[1]
+
+    put, wrong, stopped = await asked_and_answered(
+        tally,
+        [
+            {"do": "put_file", "path": "in/numbers.txt", "content": "1\n2\n"},
+            {"do": "run", "command": "./tally add three"},
+            {"do": "run", "command": "./tally wait", "timeout_seconds": 1},
+            {"do": "see_exit"},
+        ],
+    )
+    assert put == ('put "1\n2\n" into the file in/numbers.txt', "")
+    assert wrong == ("run ./tally add three", "exit code 2\n\nto stderr:\nnot a number: three\n")
+    assert stopped[1].startswith("`./tally wait` had not ended after 1 seconds")
+
+    [typed] = await asked_and_answered(
+        tally, [{"do": "converse", "command": "./tally ask", "lines": ["5", "done"]}, {"do": "see_exit"}]
+    )
+    assert typed[1].startswith("exit code 0\n")
+    assert "total 5" in typed[1]
+
+
+async def test_what_is_written_down_is_bounded(tally: Service) -> None:
+    long = {"do": "run", "command": "printf 'x%.0s' $(seq 9000)"}
+    result = await run(tally, [*([long] * (EXCHANGES + 1)), {"do": "see_exit"}])
+    assert (len(result.exchanges.exchanges), result.exchanges.left_out) == (EXCHANGES, 1)
+    assert result.exchanges.exchanges[0].answered.endswith("x… (5012 more characters)")

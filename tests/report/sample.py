@@ -372,6 +372,9 @@ def _sessions(words: str) -> tuple[SessionSummary, ...]:
                 "contradictions": [{"about": "tests", "claim": "All tests pass." + words, "log": "it ran no tests"}]
                 if task.startswith("T-2")
                 else [],
+                "summary": f"Did {task}." if agent == "coder" else "",
+                "open_points": ["Dates are those of the server's clock." + words] if agent == "coder" else [],
+                "decisions": ["Titles are trimmed before they are measured." + words] if task.startswith("T-1") else [],
                 "model_calls": 9 + number,
                 "input_tokens": 41_000 + 900 * number,
                 "output_tokens": 3_200,
