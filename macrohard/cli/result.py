@@ -14,6 +14,7 @@ from macrohard.domain import SERVED, CheckKind, CriterionState, JsonObject, Ques
 from macrohard.domain.candidate import Candidate
 from macrohard.domain.specification import Superseded
 from macrohard.errors import ToolError
+from macrohard.report.origin import mended_by_reason
 from macrohard.report.panel import in_short, panel_of
 from macrohard.report.reviews import reviews_of
 from macrohard.report.said import said_of
@@ -193,7 +194,10 @@ def print_details(overview: RunOverview, console: Console) -> None:
     if specification := overview.specification:
         for heading, lines in (
             ("Assumed", specification.assumptions),
-            ("Earlier scenarios, brought up to date", tuple(f"{m.scenario}: {m.reason}" for m in overview.mended)),
+            (
+                "Earlier scenarios, brought up to date",
+                tuple(f"{', '.join(ids)}: {why}" for ids, why in mended_by_reason(overview)),
+            ),
             ("Not followed", tuple(f"{left.text}: {left.reason}" for left in specification.exclusions)),
         ):
             if lines:

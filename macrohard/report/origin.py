@@ -55,12 +55,13 @@ async def origin(overview: RunOverview, artifacts: Artifacts) -> Origin | None:
         heading=f"What it goes on with: run {began.place}" if again else f"What it began from: {began.place}",
         facts=tuple(facts),
         changes=await _changes(overview.works, artifacts),
-        mended=_by_reason(overview),
+        mended=mended_by_reason(overview),
         untouched=tuple(each for each in held if each not in served) if overview.works else (),
     )
 
 
-def _by_reason(overview: RunOverview) -> tuple[tuple[tuple[str, ...], str], ...]:
+def mended_by_reason(overview: RunOverview) -> tuple[tuple[tuple[str, ...], str], ...]:
+    """(earlier scenarios, why they were brought up to date)."""
     found: dict[str, tuple[str, ...]] = {}
     for each in overview.mended:
         found[each.reason] = (*found.get(each.reason, ()), each.scenario)

@@ -11,7 +11,7 @@ _SOURCE = Path(__file__).parent / "source"
 _PACKAGES = ("macrohard.llm.builtin.tool.source.app", "macrohard.llm.builtin.webapp.source.app")
 _ROUTES = "macrohard.llm.builtin.webapi.source.app"
 _EXAMPLES = "macrohard.llm.builtin.webapp.source.tests.examples"
-TEST = "python3 -m unittest discover -s tests -t ."
+TEST = "python3 -m unittest discover -v -s tests -t ."
 
 
 def modules() -> dict[str, str]:
