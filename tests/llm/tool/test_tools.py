@@ -17,8 +17,7 @@ from tests.llm.acceptance.running import committed
 
 EXPENSES = (
     "A command-line tool that keeps my expenses: date, description (required), category (food, travel, rent) and "
-    "amount in € (more than 0). Filter by category and date, search by description, show the total amount, export "
-    "as CSV."
+    "amount in € (more than 0). Filter by category, search by description, show the total amount, export as CSV."
 )
 STOCK = (
     "A CLI for stock keeping. Items have a name (required, unique) and a minimum stock (default 5). Movements belong "
@@ -34,13 +33,14 @@ def blueprint_of(text: str) -> Blueprint:
 
 
 async def results(
-    sandboxes: SandboxProvider, made: dict[str, str], wanted: list[Scenario]
-) -> tuple[TestRun, list[ScenarioResult]]:
+    sandboxes: SandboxProvider, made: dict[str, str], wanted: list[Scenario], *, tests: bool = True
+) -> tuple[TestRun | None, list[ScenarioResult]]:
     commit = committed(made)
     async with sandboxes.open(SandboxSpec(image="base")) as sandbox:
         service = await checkout(sandbox, bundle=commit.bundle, commit=commit.commit)
         await service.prepare()
-        return await service.run_tests(), [await run_scenario(None, service, scenario) for scenario in wanted]
+        own = await service.run_tests() if tests else None
+        return own, [await run_scenario(None, service, scenario) for scenario in wanted]
 
 
 @pytest.mark.parametrize(
@@ -83,13 +83,13 @@ async def test_the_right_tool_passes_and_a_careless_one_fails(sandboxes: Sandbox
     writing = written(blueprint)
     assert writing.missing == ()
     claims = {f"AC-{number}": claim.kind for number, claim in enumerate(blueprint.claims, 1)}
-    shown = {"filter", "survives restart", "total", "export", "delete"}
+    shown = {"filter", "survives restart", "export"}
     wanted = [scenario for scenario in writing.scenarios if claims[scenario.criterion] in shown]
     own, careful = await results(sandboxes, files(blueprint, Look()), wanted)
+    assert own is not None
     assert own.passed, own.output
     assert [result.summary for result in careful if result.status != "passed"] == []
-    own, careless = await results(sandboxes, files(blueprint, Look(), careless=True), wanted)
-    assert own.passed, "who is careless puts off the tests that would tell"
+    _, careless = await results(sandboxes, files(blueprint, Look(), careless=True), wanted, tests=False)
     failed = {
         claims[scenario.criterion] for scenario, one in zip(wanted, careless, strict=True) if one.status == "failed"
     }
