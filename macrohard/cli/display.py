@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from macrohard.cli.board import Board, Clock, PhaseLine, trouble
+from macrohard.cli.board import Board, Clock, PhaseLine, SessionLine, trouble
 from macrohard.cli.terminal import counted, duration, one_line, printable, thousands
 from macrohard.domain import BudgetState, Forecast
 from macrohard.events import (
@@ -37,6 +37,9 @@ WORTH_A_LINE_SECONDS = 2.0
 """Of waiting for a sandbox."""
 CALLS_SECONDS = 20.0
 """Of all model calls that end within so long, one gets a line."""
+SESSIONS_NAMED = 3
+SILENCE_SECONDS = 60.0
+"""Nobody is left without a line for longer while agents are at work."""
 
 
 class Display(AbstractContextManager["Display"], Protocol):
@@ -64,7 +67,7 @@ class PlainDisplay:
     def __init__(self, stream: TextIO, *, board: Board | None = None) -> None:
         self._stream, self._board = stream, board or Board()
         self._agents: dict[str, str] = {}
-        self._told_call = self._board.clock()
+        self._told_call = self._printed = self._board.clock()
         self._waiting: list[tuple[str, str, bool]] = []
         """(time, text, whether what was spent comes behind it)."""
 
@@ -88,9 +91,16 @@ class PlainDisplay:
     def spending(self, budget: BudgetState, forecast: Forecast | None) -> None:
         """Told at the end of each phase, and with model calls."""
         self._board.budget, self._board.forecast = budget, forecast
+        if self._board.sessions and self._board.clock() - self._printed >= SILENCE_SECONDS:
+            doing = [f"{one.agent}: {_doing(one)}" for one in self._board.sessions.values()]
+            more = f"; and {len(doing) - SESSIONS_NAMED} more" if len(doing) > SESSIONS_NAMED else ""
+            at = duration(self._board.elapsed_seconds)
+            self._waiting.append((at, f"at work: {'; '.join(doing[:SESSIONS_NAMED])}{more}", True))
         self._print()
 
     def _print(self) -> None:
+        if self._waiting:
+            self._printed = self._board.clock()
         for at, text, with_money in self._waiting:
             money = f", {self._board.money}" if with_money else ""
             print(f"[{at:>8}] {one_line(text, 200)}{money}", file=self._stream, flush=True)
@@ -105,7 +115,7 @@ class PlainDisplay:
         self._told_call = self._board.clock()
         session = self._board.sessions.get(event.session_id)
         agent = self._agents.get(event.session_id, event.session_id)
-        doing = one_line(session.doing if session and session.doing else "thinking", 100)
+        doing = _doing(session) if session else "thinking"
         return [f"{agent}: {doing} ({thousands(event.input_tokens)} tokens in, {thousands(event.output_tokens)} out)"]
 
     def _lines(self, event: Event) -> list[str]:
@@ -157,6 +167,11 @@ class PlainDisplay:
                 return [event.text]
             case _:
                 return []
+
+
+def _doing(session: SessionLine) -> str:
+    """The last tool that was used; before the first one it thinks."""
+    return one_line(session.doing, 70) or "thinking"
 
 
 def _named(event: PhaseStarted | PhaseEnded) -> str:

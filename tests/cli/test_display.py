@@ -320,3 +320,24 @@ def test_what_was_spent_is_told_as_it_stood_at_that_moment() -> None:
         "design …",
         "design done in 1.0 s, $0.42 of $5.00 · 118k tokens",
     ]
+
+
+def test_nobody_is_left_without_a_line_while_agents_think() -> None:
+    now = [0.0]
+    lines = io.StringIO()
+    with PlainDisplay(lines, board=Board(clock=lambda: now[0])) as plain:
+        plain.spending(BUDGET, None)
+        for name in ("s1", "s2", "s3", "s4"):
+            plain.observe(session(name, "T-1"))
+        plain.observe(ToolUsed(session_id="s2", tool="shell", summary=HOSTILE, ok=True))
+        for second in (59, 60, 61, 119, 120):
+            now[0] = float(second)
+            plain.spending(BUDGET, None)
+        for name in ("s1", "s2", "s3", "s4"):
+            plain.observe(SessionEnded(session_id=name, outcome="finished", problem="", commit=None, seconds=3))
+        now[0] = 500.0
+        plain.spending(BUDGET, None)
+    said = "coder: thinking; coder: evil·]0;owned· [bold]x[/bold] line two gpj; coder: thinking; and 1 more"
+    assert lines.getvalue().splitlines() == [
+        f"[{at:>8}] at work: {said}, $0.42 of $5.00 · 118k tokens" for at in ("60 s", "2:00 min")
+    ]
