@@ -12,7 +12,7 @@ from macrohard.domain import Artifacts, Value, Verdict
 from macrohard.domain.environment import NONE
 from macrohard.errors import ToolError
 from macrohard.product.earlier import is_test
-from macrohard.product.service import PORT, TEST_SECONDS, Service, checkout
+from macrohard.product.service import PORT, Service, checkout
 from macrohard.sandbox.contract import Sandbox, SandboxProvider, SandboxSpec
 
 MUTANTS: Final = 8
@@ -21,8 +21,10 @@ LEAST: Final = 5
 NOTICED_AT_LEAST: Final = 0.25
 """Of the changed lines. Tests that notice half of all that could be changed come out below a quarter in a sample of
 eight once in thirty times; those that notice two thirds, once in four hundred; tests that cannot fail, always."""
-SECONDS: Final = 60.0
+SECONDS: Final = 90.0
 """After this long no further line is changed."""
+LONGEST_SECONDS: Final = SECONDS / LEAST
+"""Tests that take longer are not tried."""
 FILE_BYTES: Final = 100_000
 """Larger files were hardly written by hand."""
 NAMED: Final = 3
@@ -31,6 +33,7 @@ _TOUCHED: Final = Path(__file__).parent / "guest" / "touched.py"
 _SPY: Final = PurePosixPath("/tmp/spy")
 _SEEN: Final = _SPY / "seen"
 _SEEN_BYTES: Final = 8 << 20
+_DIGITS: Final = 7
 _CHECK_SECONDS: Final = 20.0
 _SLOWER: Final = 3.0
 """Tests that take so many times as long as usual have noticed something, e.g. a loop that does not end any more."""
@@ -167,7 +170,7 @@ class _Bench:
     def _sandbox(self) -> Sandbox:
         return self._service.sandbox
 
-    async def touched(self) -> frozenset[tuple[str, int]]:
+    async def touched(self, *, timeout_seconds: float) -> frozenset[tuple[str, int]]:
         """The lines of functions that the tests come to, as far as can be seen: Python's, in processes they start, too.
 
         Seen from inside of what is tested, so good for choosing lines and for nothing else.
@@ -179,13 +182,17 @@ class _Bench:
                 "MACROHARD_ROOT": f"{self._service.root}/",
                 "MACROHARD_TOUCHED": str(_SEEN),
             }
-            await self.tests_fail(timeout_seconds=TEST_SECONDS, environment=spying)
+            await self.tests_fail(timeout_seconds=timeout_seconds, environment=spying)
             listed = await self._sandbox.read(_SEEN, limit_bytes=_SEEN_BYTES)
         except (FileNotFoundError, IsADirectoryError, ToolError):
             return frozenset()
         found = (line.partition(" ") for line in listed.decode(errors="replace").splitlines())
         prefix = f"{self._service.root}/"
-        return frozenset((path.removeprefix(prefix), int(number)) for number, _, path in found if number.isdecimal())
+        return frozenset(
+            (path.removeprefix(prefix), int(number))
+            for number, _, path in found
+            if number.isdecimal() and len(number) <= _DIGITS
+        )
 
     async def tests_fail(self, *, timeout_seconds: float, environment: Mapping[str, str] | None = None) -> bool:
         """Run the product's own tests; that they do not end in time is a failure, too."""
@@ -282,10 +289,10 @@ async def _tried(
 ) -> list[tuple[Mutant, bool]]:
     """Those that were tried in time, and whether they were noticed; none if the tests fail without any."""
     began = time.monotonic()
-    if await bench.tests_fail(timeout_seconds=TEST_SECONDS):
+    if await bench.tests_fail(timeout_seconds=LONGEST_SECONDS):
         return []
     limit = _SLOWER * (time.monotonic() - began) + _GRACE_SECONDS
-    mutants = choose(await bench.touched())
+    mutants = choose(await bench.touched(timeout_seconds=limit))
     began = time.monotonic()
     tried: list[tuple[Mutant, bool]] = []
     for mutant in mutants:
@@ -295,6 +302,6 @@ async def _tried(
         if noticed is not None:
             tried.append((mutant, noticed))
     # What a broken run left behind could make all later ones fail; those that passed show that it did not.
-    if tried and tried[-1][1] and await bench.tests_fail(timeout_seconds=TEST_SECONDS):
+    if tried and tried[-1][1] and await bench.tests_fail(timeout_seconds=limit):
         return []
     return tried

@@ -120,7 +120,7 @@ class Settings(BaseSettings):
     iterations: int = Field(default=4, ge=1, le=50)
     """How often at most a run implements, verifies and is used."""
     test_quality: bool = True
-    """Break some lines of each version on purpose, to see whether the product's own tests notice; a minute at most."""
+    """Break some lines of each version on purpose, to see whether the product's own tests notice."""
     parallel_sessions: int = Field(default=4, ge=1, le=64)
     """Agents of one run at work at the same time."""
     patience_seconds: float = Field(default=120.0, gt=0)
