@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -288,7 +289,11 @@ class Factory:
             RequestError: the run is at work, or was not recorded.
             SandboxUnavailable: there is no sandbox on this machine.
         """
-        replays = self.replays()
+        original = await self.overview(run_id)
+        room = self._settings.home / "runs" / original.summary.id
+        repository = await self._repository(original.summary.id)
+        found = await self._catalogue_with(repository, original.provenance, room=room)
+        replays = replace(self.replays(), catalogue=found)
         image = _image_of(await self._store.options(run_id))
         async with self._sandboxes(lambda text: observe(Progress(text=text)), product_image=image) as pool:
             return await replays.carry_out(run_id, sandboxes=pool, on_departure=on_departure, observe=observe)

@@ -92,7 +92,7 @@ class Replays:
         return read_cassette(path)
 
     async def _begin(self, run_id: str, original: RunOverview) -> str:
-        options = {**await self.store.options(run_id), "budget_usd": None, "replay_of": run_id}
+        options = {**await self.store.options(run_id), "budget_usd": None, "replay_of": original.summary.id}
         began = original.provenance
         if began is not None:
             # What a replay makes is nobody's: it goes back to no repository.
