@@ -166,7 +166,7 @@ async def run_tests(
         str, Field(description="Put after the test command of product.toml, e.g. a test file; empty: all tests.")
     ] = "",
 ) -> Answer:
-    """Run the product's own tests and see what failed, in short."""
+    """Run the product's own tests and see what failed, in short. A running product is started again after it."""
     ran = await bench.trial.run_tests(arguments)
     return Answer(text=ran.summary, whole=ran.output)
 

@@ -41,9 +41,16 @@ _FIRST_DETAIL = re.compile(
 class PageStep(Value):
     """One thing done on the page before it is looked at."""
 
-    action: Literal["click", "double click", "fill", "choose", "check", "uncheck", "press", "type", "reload", "back"]
+    action: Literal[
+        "click", "double click", "right click", "hold", "fill", "choose", "check", "uncheck", "press", "type", "reload",
+        "back", "wait", "colours",
+    ]  # fmt: skip
     target: str = Field(default="", description='e5, as the outline refers to it, or role "name"; empty for the page.')
-    value: str = Field(default="", description="The text to fill in, the option to choose, or the key to press.")
+    value: str = Field(
+        default="",
+        description="The text to fill in, the option to choose, or the key to press (ArrowRight*7: seven times); for "
+        "hold the milliseconds, for wait the seconds, for colours dark or light.",
+    )
 
 
 class TestAnswer(Value):
@@ -76,13 +83,14 @@ class Trial:
         self._visit: Visit | None = None
 
     async def run_tests(self, arguments: str) -> TestAnswer:
-        """Run the test command of `product.toml`.
+        """Run the test command of `product.toml`; a running product is stopped for it, and then started again.
 
         Raises:
             ToolError: there is no such command yet.
         """
         command = (await self._manifest()).commands.test
-        stopped = await self.stop()
+        ran = self._service is not None
+        await self.stop()
         result = await self._sandbox.run(
             f"{command} {arguments}".strip(),
             timeout_seconds=TEST_SECONDS,
@@ -98,13 +106,21 @@ class Trial:
         totals = [line.strip("= ") for line in _TOTALS.findall(output)][-2:]
         told = "; ".join([*totals, ending])
         lines = [f"{TESTS_PASSED}{told}" if result.exit_code == 0 else f"failed: {told}"]
-        if stopped:
-            lines.append("(the running product was stopped for it)")
+        if ran:
+            lines.append(await self._started_after())
         if result.exit_code != 0:
             lines += _failures(output)
         elif not totals:
             lines.append("(the output does not say how many tests ran; the factory counts them and wants at least one)")
         return TestAnswer(summary="\n".join(lines), output=output)
+
+    async def _started_after(self) -> str:
+        """Start again what was stopped for the tests, and say so."""
+        try:
+            await self.start()
+        except ToolError as error:
+            return f"(the running product was stopped for it, and does not start any more: {error})"
+        return "(the running product was stopped for it, and started again)"
 
     async def start(self) -> str:
         """Start the product, again if it runs, and wait until it is healthy.

@@ -40,6 +40,8 @@ async def act(
         "open",
         "click",
         "double click",
+        "right click",
+        "hold",
         "fill",
         "choose",
         "check",
@@ -49,17 +51,21 @@ async def act(
         "upload",
         "reload",
         "back",
+        "wait",
+        "colours",
     ],
     target: Annotated[
         str,
         Field(
-            description='e5, as the outline refers to it, or role "name"; for open a path; empty for press and type.'
+            description='e5, as the outline refers to it, or role "name"; for open a path; empty for press, type, wait '
+            "and colours."
         ),
     ] = "",
     value: Annotated[
         str,
         Field(
-            description="The text to fill in, the option to choose, or the key to press; {x*1000} stands for 1000 x."
+            description="The text to fill in, the option to choose, or the key to press (ArrowRight*7: seven times); "
+            "for hold the milliseconds, for wait the seconds, for colours dark or light; {x*1000} stands for 1000 x."
         ),
     ] = "",
     surprise: Surprise = None,

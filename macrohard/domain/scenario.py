@@ -7,6 +7,8 @@ from pydantic import Field, JsonValue, model_validator
 from macrohard.domain.environment import Environment
 from macrohard.domain.value import Value
 
+ColourScheme = Literal["light", "dark"] | None
+
 
 class _Step(Value):
     """Texts may hold placeholders: see `macrohard.product.placeholders`; outside a browser other braces are braces."""
@@ -17,16 +19,24 @@ class Open(_Step):
 
     do: Literal["open"] = "open"
     path: str = Field(pattern=r"^/")
+    colour_scheme: ColourScheme = None
+    """What the person has set for all pages, from now on; None: what it was, at first light."""
 
 
 class Click(_Step):
-    """Click the one element of this role and name."""
+    """Click the one element of this role and name.
+
+    In a window narrower than 600 pixels what is held is held by a finger, else by the mouse.
+    """
 
     do: Literal["click"] = "click"
     role: str
     name: str
     row: str | None = None
     """Only within the one table row, list item or article that contains this text."""
+    button: Literal["left", "right"] = "left"
+    hold_ms: int = Field(default=0, ge=0, le=5000)
+    """How long it is held down before it is let go."""
 
 
 class Fill(_Step):
@@ -54,7 +64,7 @@ class Check(_Step):
 
 
 class Press(_Step):
-    """Press a key, e.g. Enter, Tab, Control+A."""
+    """Press a key, e.g. Enter, Tab, Control+A; `ArrowRight*7`: seven times."""
 
     do: Literal["press"] = "press"
     key: str
@@ -83,6 +93,13 @@ class Restart(_Step):
     """What it is started with this time, instead of the design's environment; None: with that."""
 
 
+class Wait(_Step):
+    """Let time pass, where the product is about time; every step waits for what the one before led to anyway."""
+
+    do: Literal["wait"] = "wait"
+    seconds: float = Field(gt=0, le=10)
+
+
 class NewBrowser(_Step):
     """Close the browser and open another, as somebody else would: no cookies, nothing stored."""
 
@@ -95,6 +112,7 @@ class Resize(_Step):
     do: Literal["resize"] = "resize"
     width: int = Field(ge=200, le=4000)
     height: int = Field(ge=200, le=4000)
+    colour_scheme: ColourScheme = None
 
 
 class See(_Step):
@@ -145,6 +163,14 @@ class SeeRows(_Step):
 
     do: Literal["see_rows"] = "see_rows"
     count: int = Field(ge=0)
+
+
+class SeeFocus(_Step):
+    """The element of this role and name has the keyboard's focus."""
+
+    do: Literal["see_focus"] = "see_focus"
+    role: str
+    name: str
 
 
 class SeeFits(_Step):
@@ -324,14 +350,14 @@ class SeeFile(_Step):
 
 BrowserStep = (
     Open | Click | Fill | Choose | Check | Press | Upload | Reload | NewBrowser | Resize
-    | See | SeeRow | SeeOrder | SeeControl | SeeValue | SeeRows | SeeFits | Download
+    | See | SeeRow | SeeOrder | SeeControl | SeeValue | SeeRows | SeeFocus | SeeFits | Download
 )  # fmt: skip
 ServiceStep = Request | Together | SeeStatus | SeeJson | SeeHeader | Keep
 TerminalStep = Run | Converse | SeeExit | SeeOutput | PutFile | SeeFile
-Step = Annotated[BrowserStep | ServiceStep | TerminalStep | Restart, Field(discriminator="do")]
+Step = Annotated[BrowserStep | ServiceStep | TerminalStep | Restart | Wait, Field(discriminator="do")]
 
 ASSERTIONS = frozenset(
-    {"see", "see_row", "see_order", "see_control", "see_value", "see_rows", "see_fits", "download"}
+    {"see", "see_row", "see_order", "see_control", "see_value", "see_rows", "see_focus", "see_fits", "download"}
     | {"together", "see_status", "see_json", "see_header", "see_exit", "see_output", "see_file"}
 )
 

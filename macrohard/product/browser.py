@@ -217,7 +217,8 @@ class Visit:
     async def act(self, action: str, *, target: str = "", value: str = "") -> None:
         """Do one action of a person; raises as `step` does.
 
-        Actions: click, double click, fill, choose, check, uncheck, type, press, upload, open, back, reload.
+        Actions: click, double click, right click, hold (for so many milliseconds), fill, choose, check, uncheck, type,
+        press (`Tab*3`: three times), upload, open, back, reload, wait (for so many seconds), colours (light or dark).
         The target is a reference of the last look (`e12`), or a role and a name (`button "Save"`).
         """
         await self._ask({"do": "act", "action": action, "target": target, "value": value})

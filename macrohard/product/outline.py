@@ -9,16 +9,20 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from itertools import groupby
 from typing import Any
 
 import yaml
 from pydantic import Field
 
 from macrohard.domain import Value
+from macrohard.product import boards
 from macrohard.product.browser import Measured, PageView
 from macrohard.product.service import readable
 
 ROWS_SHOWN = 12
+BOARD_ROWS_SHOWN = 40
+"""Of rows that are told in few words each."""
 OPTIONS_SHOWN = 12
 TEXT_CHARACTERS = 300
 CHARACTERS_AT_MOST = 12_000
@@ -35,6 +39,7 @@ _LANDMARKS = frozenset({
 })  # fmt: skip
 _ANNOUNCED = frozenset({"status", "alert", "log"})
 _FIELDS = frozenset({"textbox", "searchbox", "spinbutton", "combobox"})
+_CELLS = frozenset({"cell", "gridcell", "rowheader"})
 _RUNNING = frozenset({"paragraph", "definition", "caption", "listitem", "code", "blockquote", "strong"})
 _FOCUSED = re.compile(r" \(focused\)|, focused(?=[,)])|(?<=\()focused, ")
 _STATES = ("placeholder", "checked", "disabled", "expanded", "pressed", "selected", "invalid")
@@ -96,7 +101,7 @@ class Outline(Value):
     @property
     def content(self) -> tuple[str, ...]:
         """The same without what has the focus."""
-        return tuple(_FOCUSED.sub("", line) for line in self.bare)
+        return tuple(boards.FOCUSED.sub("", _FOCUSED.sub("", line)) for line in self.bare)
 
     def place_of(self, reference: str) -> int:
         """How many elements of the same role and name come before it."""
@@ -255,10 +260,13 @@ class _Writer:
         # A field's label says nothing that its name does not say.
         if node.text and node.text not in self._labels:
             lines.append(f"{indent}· {_cut(node.text)}")
-        children = iter(node.children)
+        children = iter(_with_boards(node.children))
         for child in children:
-            if child.role == "term":
+            if isinstance(child, str):
+                lines.append(f"{indent}{child}")
+            elif child.role == "term":
                 definition = next(children, _Node("definition"))
+                assert isinstance(definition, _Node), "a definition is no button"
                 lines.append(f"{indent}{self._inline(child)}: {self._inline(definition)}")
             else:
                 lines += self.lines(child, indent)
@@ -296,6 +304,12 @@ class _Writer:
         """A node and what it holds on one line."""
         if node.role in _OPERATED or self._clickable(node):
             return self._control(node)
+        if node.role in _CELLS and node.name and not _operates(node):
+            if "cursor" in node.states or "active" in node.states:
+                return self._control(node)
+            # A name of its own says more than what stands there, as in a game.
+            if _squeezed(node.name) != _squeezed(node.words()):
+                return f"{node.role} {_quoted(node.name)}"
         if node.role in ("list", "table"):
             return " ".join(self._inline(child) for child in node.children)
         parts = [f"· {_cut(node.text)}"] if node.text else []
@@ -340,13 +354,23 @@ class _Writer:
         head = [row for row in rows if row.children and all(cell.role == "columnheader" for cell in row.children)]
         body = [row for row in rows if row not in head]
         lines = [f"{indent}{_role_and_name(node)} with {len(body)} rows"]
-        lines += [f"{indent}  {self._row(row)}" for row in [*head, *body[:ROWS_SHOWN]]]
-        if len(body) > ROWS_SHOWN:
-            lines.append(f"{indent}  … {len(body) - ROWS_SHOWN} more rows")
+        is_board = any(
+            told for row in body for _, told in boards.folded("cell", [_square(cell) for cell in row.children])
+        )
+        shown = BOARD_ROWS_SHOWN if is_board else ROWS_SHOWN
+        lines += [f"{indent}  {self._row(row)}" for row in [*head, *body[:shown]]]
+        if len(body) > shown:
+            lines.append(f"{indent}  … {len(body) - shown} more rows")
         return lines
 
     def _row(self, row: _Node) -> str:
-        return " | ".join(self._inline(cell) or "–" for cell in row.children)
+        told, rest = [], list(row.children)
+        for role, group in groupby(rest, key=lambda cell: _acted_on(cell).role):
+            cells = list(group)
+            for count, line in boards.folded(role, [_square(cell) for cell in cells]):
+                told += [line] if line else [self._inline(cell) or "–" for cell in cells[:count]]
+                cells = cells[count:]
+        return " | ".join(told)
 
     def _list(self, node: _Node, indent: str) -> list[str]:
         items = [line for child in node.children for line in self.lines(child, indent)]
@@ -355,6 +379,40 @@ class _Writer:
             return items
         items = [line for child in node.children[:ROWS_SHOWN] for line in self.lines(child, indent)]
         return [*items, f"{indent}… {cut} more items"]
+
+
+def _with_boards(nodes: list[_Node]) -> Iterator[_Node | str]:
+    """The same with a line in the place of buttons whose names count on."""
+    for role, group in groupby(nodes, key=lambda node: node.role):
+        children = list(group)
+        if role != "button":
+            yield from children
+            continue
+        for count, line in boards.folded(role, [_square(child) for child in children]):
+            yield from [line] if line else children[:count]
+            children = children[count:]
+
+
+def _acted_on(cell: _Node) -> _Node:
+    """The button that a cell only frames, or the cell."""
+    framed = cell.children[0] if len(cell.children) == 1 and not cell.text else cell
+    return framed if framed.role == "button" else cell
+
+
+def _square(cell: _Node) -> boards.Square:
+    node = _acted_on(cell)
+    if node.role != "button" and (node.role != "gridcell" or _operates(cell)):
+        return boards.Square("")
+    states = [key for key in _STATES if key in node.states]
+    return boards.Square(_cut(node.name), ", ".join(states), "active" in node.states)
+
+
+def _operates(node: _Node) -> bool:
+    return any(inner.role in _OPERATED for inner in node.walk())
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _node(item: Any) -> _Node:
@@ -389,7 +447,8 @@ def _from_key(key: str) -> _Node:
 
 def _announced(node: _Node) -> str:
     # An alert is often named by the very words it says.
-    return _role_and_name(node) if node.name and node.name not in node.words() and node.words() else node.role
+    is_named = node.name and node.words() and _squeezed(node.name) != _squeezed(node.words())
+    return _role_and_name(node) if is_named else node.role
 
 
 def _role_and_name(node: _Node) -> str:

@@ -9,7 +9,7 @@ from macrohard.product.outline import Outline, carried_over, change_in_words, di
 from macrohard.product.scene import Act, Deed, Scene, Sight, pattern_of, shortened
 from macrohard.product.service import Service
 
-KEYBOARD_ACTIONS = frozenset({"press", "type", "open", "back", "reload"})
+KEYBOARD_ACTIONS = frozenset({"press", "type", "open", "back", "reload", "wait", "colours"})
 ON_FOCUSED_ACTIONS = frozenset({"fill", "choose", "check", "uncheck"})
 """What keys do to an element once it has the focus."""
 NARROW_PIXELS = 600
@@ -74,7 +74,7 @@ class Pages(Scene):
                 *(f"A file was downloaded: {file[:_DOWNLOAD_CHARACTERS]}" for file in noticed.downloads),
             ),
             stirred=None if problem or broke else _stirred(action, named, before, after, noticed),
-            only_moved=action == "press" and value in MOVES,
+            only_moved=action == "press" and value.partition("*")[0] in MOVES,
         )
 
     def target_of(self, act: Act) -> str:
@@ -170,7 +170,8 @@ def _sight(outline: Outline) -> Sight:
 
 def _stirred(action: str, named: str, before: Outline, after: Outline, noticed: Noticed) -> bool | None:
     """Whether a button did anything at all."""
-    if "click" not in action or not named.startswith(("button ", "clickable ", "menuitem ", "tab ")):
+    # A right click that the page does not answer is answered by the browser, with its own menu.
+    if action not in ("click", "double click") or not named.startswith(("button ", "clickable ", "menuitem ", "tab ")):
         return None
     heard = noticed.dialogs or noticed.downloads or noticed.failed_requests or noticed.outside_requests
     changed = was_loaded(before, after) or before.content != after.content

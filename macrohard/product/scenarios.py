@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from macrohard.domain import SERVED, BrowserStep, ProductKind, Scenario, Step, Value, VerdictStatus
-from macrohard.domain.scenario import Request, Restart, SeeHeader, SeeStatus, Together
+from macrohard.domain.scenario import Request, Restart, SeeHeader, SeeStatus, Together, Wait
 from macrohard.domain.verdict import Exchanges
 from macrohard.errors import ToolError
 from macrohard.product.browser import Browser, BrowserBroke, StepFailed, StepMalformed, Visit
@@ -191,7 +191,9 @@ class _Course:
             if step.do == "new_browser":
                 break
             try:
-                if isinstance(step, Restart):
+                if isinstance(step, Wait):
+                    await asyncio.sleep(step.seconds)
+                elif isinstance(step, Restart):
                     await self._restart(step, visit if opened else None)
                 elif isinstance(step, BrowserStep):
                     assert visit is not None

@@ -25,9 +25,11 @@ def in_words(step: Step) -> str:
     absent = "" if data.get("present", True) else "no "
     match step.do:
         case "open":
-            return f"open {step.path}"
+            return f"open {step.path}{_coloured(step.colour_scheme)}"
         case "click":
-            return f'click the {step.role} "{step.name}"{row}'
+            how = "right-click" if step.button == "right" else "click"
+            held = f", held for {step.hold_ms} ms" if step.hold_ms else ""
+            return f'{how} the {step.role} "{step.name}"{row}{held}'
         case "fill":
             return f'fill "{step.name}" with "{step.value}"'
         case "choose":
@@ -40,6 +42,8 @@ def in_words(step: Step) -> str:
             return f'upload {step.filename} to "{step.name}"'
         case "reload":
             return "reload the page"
+        case "wait":
+            return f"wait for {step.seconds:g} s"
         case "restart":
             given = f" with {' '.join(step.environment) or 'no environment'}" if step.environment is not None else ""
             return f"restart the product{given}"
@@ -84,7 +88,9 @@ def in_words(step: Step) -> str:
         case "see_fits":
             return "see that nothing is wider than the window"
         case "resize":
-            return f"resize the window to {step.width} × {step.height}"
+            return f"resize the window to {step.width} × {step.height}{_coloured(step.colour_scheme)}"
+        case "see_focus":
+            return f'see that the {step.role} "{step.name}" has the focus'
         case "see":
             return f'see {"" if step.present else "nothing of "}"{step.text}"{row}'
         case "see_row":
@@ -99,6 +105,10 @@ def in_words(step: Step) -> str:
             return f"see {step.count} rows"
         case "download":
             return f'download a file with the {step.role} "{step.name}"'
+
+
+def _coloured(scheme: str | None) -> str:
+    return f" in {scheme} colours" if scheme else ""
 
 
 def _shown(value: JsonValue) -> str:

@@ -94,18 +94,22 @@ async def test_failures_come_in_short_and_the_whole_can_be_read_on(bench: OpenBe
             ("run_tests", {}),
             ("shell", {"command": f"{SHELL_WRITES}\ncat > tests/test_it.py <<'END'\n{TESTS}END"}),
         ),
-        calls(("run_tests", {}), ("run_tests", {"arguments": "-k 59"})),
+        calls(("start_product", {}), ("run_tests", {}), ("run_tests", {"arguments": "-k 59"}), ("look_at_page", {})),
         calls(("more", {"output": "output-1", "search": "seven"})),
         FINISH,
         agent=maker(),
     )
-    nothing, _, failed, passed, more = answers(model)
+    nothing, _, _, failed, passed, seen, more = answers(model)
     assert nothing == "Error: there is no product.toml in the product's root yet; it names the commands"
     assert failed.startswith("failed: 1 failed, 59 passed")
     assert "FAILED tests/test_it.py::test_numbers[7] - AssertionError: seven is not allowed" in failed
     assert failed.endswith("(the whole output is output-1: read it with `more`)")
     assert passed.startswith("passed: 1 passed, 59 deselected")
     assert "seven is not allowed" in more
+    again = "(the running product was stopped for it, and started again)"
+    assert again in failed
+    assert again in passed
+    assert 'heading 1 "Hello"' in seen
 
 
 @pytest.mark.parametrize(

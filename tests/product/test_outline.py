@@ -1,5 +1,9 @@
 """Pages in few words: what is kept, what is cut, and how two of them differ."""
 
+from collections.abc import Callable
+
+import pytest
+
 from macrohard.product.browser import Measured, PageView
 from macrohard.product.outline import carried_over, change_in_words, difference, outline_of
 
@@ -176,3 +180,82 @@ def test_a_field_with_a_placeholder_shows_both() -> None:
     assert outline_of(view(empty)).lines[-1] == '[e1] textbox "Date" (placeholder: YYYY-MM-DD) = ""'
     filled = f"{empty}\n  - text: 2026-03-01"
     assert outline_of(view(filled)).lines[-1] == '[e1] textbox "Date" (placeholder: YYYY-MM-DD) = "2026-03-01"'
+
+
+def board(width: int, height: int, state: Callable[[int, int], str], *, focused: tuple[int, int] = (0, 0)) -> str:
+    """As a browser tells a game whose cells are named by place and state, and show only what is known."""
+    lines = ['- status "Game" [ref=e1]: Game on', '- grid "Board" [ref=e2]:']
+    for row in range(1, height + 1):
+        lines.append("  - row [ref=e3]:")
+        for column in range(1, width + 1):
+            told, active = state(row, column), " [active]" if (row, column) == focused else ""
+            name = f'"Row {row}, column {column}, {told}"{active} [ref=e{row * 100 + column}] [cursor=pointer]'
+            lines.append(f"    - gridcell {name}" + (f': "{told}"' if told.isdigit() else ""))
+    return "\n".join(lines)
+
+
+def test_a_board_is_told_by_the_names_of_its_cells() -> None:
+    known = {(4, 1): "2", (4, 2): "flagged", (4, 9): "3"}
+    outline = outline_of(view(board(9, 9, lambda *place: known.get(place, "covered"), focused=(4, 2))))
+    assert outline.lines[1:6] == (
+        'status "Game": · Game on',
+        'grid "Board" with 9 rows',
+        '  9 gridcells "Row 1, column N, covered": N = 1 to 9',
+        '  9 gridcells "Row 2, column N, covered": N = 1 to 9',
+        '  9 gridcells "Row 3, column N, covered": N = 1 to 9',
+    )
+    assert outline.lines[6] == (
+        '  9 gridcells "Row 4, column N, …": N = 1: 2; 2: flagged; 3 to 8: covered; 9: 3; focused: N = 2'
+    )
+    assert outline.focused == "e402"
+    assert outline.names["e401"] == 'gridcell "Row 4, column 1, 2"'
+    moved = outline_of(view(board(9, 9, lambda *place: known.get(place, "covered"), focused=(4, 3))))
+    assert moved.bare != outline.bare
+    assert moved.content == outline.content
+
+
+def test_the_largest_board_is_short() -> None:
+    # The worst there can be: no two neighbours are equal.
+    outline = outline_of(view(board(30, 16, lambda row, column: str((row + column) % 8))))
+    assert len(outline.lines) == 19
+    assert len(outline.text) < 4_500
+    begun = outline_of(view(board(30, 16, lambda row, column: "2" if column % 7 == 0 else "covered")))
+    assert len(begun.text) < 3_000
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        pytest.param(
+            ["covered, row 1, column 1", "2, row 1, column 2", *(f"covered, row 1, column {n}" for n in (3, 4, 5))],
+            '5 buttons "…, row 1, column N": N = 1: covered; 2: 2; 3 to 5: covered',
+            id="state first",
+        ),
+        pytest.param(
+            [f"Field {n}: {what}" for n, what in enumerate(["(focused)", "x", "x", "x", "x"], 1)],
+            '5 buttons "Field N: …": N = 1: "(focused)"; 2 to 5: x',
+            id="what looks like ours",
+        ),
+        pytest.param(["Page 1", "Page 2", "Page 3"], '[e1] button "Page 1"', id="few"),
+        pytest.param(["Undo", *(f"Level {n}" for n in range(1, 6)), "Help"], '[e0] button "Undo"', id="among others"),
+    ],
+)
+def test_buttons_that_count_on_are_told_together(cells: list[str], told: str) -> None:
+    first = 0 if cells[0] == "Undo" else 1
+    outline = outline_of(view("\n".join(f"- 'button \"{name}\" [ref=e{n}]'" for n, name in enumerate(cells, first))))
+    assert outline.lines[1] == told
+    if cells[0] == "Undo":
+        assert outline.lines[2:] == ('5 buttons "Level N": N = 1 to 5', '[e6] button "Help"')
+
+
+def test_a_cell_has_a_reference_only_when_something_can_be_done_with_it() -> None:
+    table = """
+- grid "Seats" [ref=e1]:
+  - row [ref=e2]:
+    - gridcell "Seat A, taken" [ref=e3]: X
+    - gridcell "Seat B, free" [ref=e4] [cursor=pointer]: o
+    - gridcell "plain" [ref=e5]
+"""
+    assert outline_of(view(table)).lines[2] == (
+        '  gridcell "Seat A, taken" | [e4] gridcell "Seat B, free" = "o" | · plain'
+    )

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from macrohard.domain import ProductKind, Scenario
+from macrohard.errors import ToolError
 from macrohard.product.scenarios import ScenarioResult, missing_for, run_scenario
-from tests.product.conftest import MakeCommit, OpenPod, Pod
+from tests.product.conftest import MakeCommit, OpenPod, Pod, user_visit
 
 ADD_MILK: list[dict[str, Any]] = [
     {"do": "open", "path": "/tasks/new"},
@@ -271,3 +272,77 @@ def test_steps_that_a_kind_lacks_are_named_with_what_to_do_instead(
     said = missing_for(scenario(*steps), kind)
     assert complaint in said
     assert bool(said) == bool(complaint)
+
+
+GESTURES = """<h1>Tasks</h1>
+<button id="cell">Cell</button><p id="said">-</p><p id="scheme"></p><p id="moved"></p><p id="late"></p>
+<script>
+let timer, moves = 0;
+const tell = (text) => { said.textContent += `${text} - `; };
+cell.onpointerdown = (event) => { timer = setTimeout(() => tell(`held by ${event.pointerType}`), 400); };
+cell.onpointerup = () => clearTimeout(timer);
+cell.oncontextmenu = (event) => { event.preventDefault(); if (event.button === 2) tell("flagged"); };
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const paint = () => { scheme.textContent = dark.matches ? "night" : "day"; };
+dark.onchange = paint; paint();
+onkeydown = (event) => { if (event.key === "ArrowRight") moved.textContent = `moved ${++moves} times`; };
+setTimeout(() => { late.textContent = "two seconds later"; }, 2000);
+</script>"""
+CELL = {"role": "button", "name": "Cell"}
+
+
+async def test_a_board_is_played_by_mouse_finger_and_keys(make_commit: MakeCommit, open_pod: OpenPod) -> None:
+    board = GESTURES.replace("{", "{{").replace("}", "}}")
+    commit = make_commit("tasks", {"app.py": {"<h1>Tasks</h1>": board}})
+    opened: dict[str, Any] = {"do": "open", "path": "/tasks"}
+    async with open_pod(commit) as pod:
+        played = await run(
+            pod,
+            opened,
+            {"do": "see", "text": "day"},
+            {"do": "click", **CELL, "button": "right"},
+            {"do": "see", "text": "flagged"},
+            {"do": "see_focus", **CELL},
+            {"do": "click", **CELL},
+            {"do": "see", "text": "held", "present": False},
+            {"do": "click", **CELL, "hold_ms": 600},
+            {"do": "see", "text": "held by mouse"},
+            {"do": "press", "key": "ArrowRight*7"},
+            {"do": "see", "text": "moved 7 times"},
+            {"do": "wait", "seconds": 2.1},
+            {"do": "see", "text": "two seconds later"},
+            {"do": "resize", "width": 375, "height": 667, "colour_scheme": "dark"},
+            {"do": "see", "text": "night"},
+            {"do": "click", **CELL, "hold_ms": 600},
+            {"do": "see", "text": "held by touch"},
+            {"do": "open", "path": "/tasks", "colour_scheme": "light"},
+            {"do": "see", "text": "day"},
+        )
+        unfocused = await run(
+            pod, opened, {"do": "see_control", **CELL}, {"do": "press", "key": "Tab"}, {"do": "see_focus", **CELL}
+        )
+    assert played.status == "passed", played.summary
+    assert "✗" not in played.detail
+    assert "right-click the button" in played.detail
+    assert unfocused.status == "failed"
+    assert 'the button "Cell" on the page "Tasks" (/tasks) does not have the focus; link ' in unfocused.summary
+
+
+async def test_a_person_plays_the_same(make_commit: MakeCommit, open_pod: OpenPod) -> None:
+    board = GESTURES.replace("{", "{{").replace("}", "}}")
+    async with open_pod(make_commit("tasks", {"app.py": {"<h1>Tasks</h1>": board}})) as pod:
+        await pod.service.start()
+        async with user_visit(pod, width=390, height=844) as visit:
+
+            async def act(action: str, target: str = "", value: str = "") -> str:
+                return await visit.act(intention="-", expectation="-", action=action, target=target, value=value)
+
+            await act("open", value="/tasks")
+            assert "flagged" in await act("right click", 'button "Cell"')
+            assert "held by touch" in await act("hold", 'button "Cell"', "600")
+            assert "moved 9 times" in await act("press", value="ArrowRight*9")
+            assert "night" in await act("colours", value="dark")
+            await act("wait", value="2")
+            with pytest.raises(ToolError, match="wait takes a number of seconds as its value, at most 10"):
+                await act("wait", value="an hour")
+            assert "two seconds later" in await visit.look()

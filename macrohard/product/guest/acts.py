@@ -1,5 +1,6 @@
 """What a simulated user does to a page, with elements named by reference or by role and name."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -10,6 +11,8 @@ from macrohard.product.guest.steps import DATE_KINDS, KINDS_SCRIPT, Found
 from macrohard.product.guest.visit import Failed, Malformed, Visit
 
 REFERENCE_MILLISECONDS = 1_000
+HOLD_MS, HOLD_AT_MOST_MS = 800, 5_000
+WAIT_AT_MOST_SECONDS = 10
 _REFERENCE = re.compile(r"^(?:f\d+)?e\d+$")
 _ROLE_AND_NAME = re.compile(r'^([a-z]+) "(.*)"$', re.S)
 _FILENAME = re.compile(r"^[\w.-]+\.[a-z]{1,5}$")
@@ -39,6 +42,33 @@ async def _double_click(visit: Visit, target: str, value: str) -> None:
     await steps.click(visit, *await _target(visit, target), times=2)
 
 
+async def _right_click(visit: Visit, target: str, value: str) -> None:
+    await steps.click(visit, *await _target(visit, target), button="right")
+
+
+async def _hold(visit: Visit, target: str, value: str) -> None:
+    """The value is for how many milliseconds."""
+    held = _number(value or str(HOLD_MS), "hold", "milliseconds", HOLD_AT_MOST_MS)
+    await steps.click(visit, *await _target(visit, target), hold_ms=int(held))
+
+
+async def _wait(visit: Visit, target: str, value: str) -> None:
+    _without_target("wait", target)
+    await asyncio.sleep(_number(value, "wait", "seconds", WAIT_AT_MOST_SECONDS))
+
+
+async def _colours(visit: Visit, target: str, value: str) -> None:
+    _without_target("colours", target)
+    await steps.show_in(visit, value)
+    await visit.settle()
+
+
+def _number(value: str, action: str, unit: str, at_most: float) -> float:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value) or not 0 < float(value) <= at_most:
+        raise Malformed(f"{action} takes a number of {unit} as its value, at most {at_most:g}")
+    return float(value)
+
+
 async def _fill(visit: Visit, target: str, value: str) -> None:
     found, what = await _target(visit, target)
     await steps.fill(visit, found, value, what)
@@ -64,7 +94,8 @@ async def _set(visit: Visit, target: str, on: bool) -> None:
 
 def _without_target(action: str, target: str) -> None:
     if target:
-        raise Malformed(f"{action} acts on what has the focus: leave the target empty, and bring the focus there first")
+        why = ": bring the focus there first" if action in ("type", "press") else ""
+        raise Malformed(f"{action} has no target: leave it empty{why}")
 
 
 async def _type(visit: Visit, target: str, value: str) -> None:
@@ -110,6 +141,10 @@ async def _reload(visit: Visit, target: str, value: str) -> None:
 ACTS: Mapping[str, Callable[[Visit, str, str], Awaitable[None]]] = {
     "click": _click,
     "double click": _double_click,
+    "right click": _right_click,
+    "hold": _hold,
+    "wait": _wait,
+    "colours": _colours,
     "fill": _fill,
     "choose": _choose,
     "check": _check,

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from playwright.async_api import Error, FilePayload, Locator, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
@@ -24,6 +24,8 @@ KINDS_SCRIPT = """(elements) => elements.map((element) => ({
   kind: element.tagName === "INPUT" ? element.type : element.tagName.toLowerCase(),
   link: element.tagName === "A" ? element.href : "",
 }))"""
+_REPEATED = re.compile(r"^(.+)\*([1-9][0-9]?)$")
+Button = Literal["left", "right"]
 _MARKED_ROW = "[data-macrohard-row]"
 
 
@@ -196,9 +198,38 @@ async def operate(visit: Visit, what: str, action: Callable[[], Awaitable[object
     await visit.settle()
 
 
-async def click(visit: Visit, target: Found, what: str, *, times: int = 1) -> None:
+async def click(
+    visit: Visit, target: Found, what: str, *, times: int = 1, button: Button = "left", hold_ms: int = 0
+) -> None:
     locator = target.locator
-    await operate(visit, what, lambda: locator.click() if times == 1 else locator.dblclick())
+    if hold_ms and button == "left" and visit.is_narrow:
+        await operate(visit, what, lambda: _touch(visit, locator, hold_ms))
+        return
+    timeout = ANSWER_SECONDS * 1000 + hold_ms
+    await operate(
+        visit,
+        what,
+        lambda: locator.click(button=button, delay=hold_ms, timeout=timeout) if times == 1 else locator.dblclick(),
+    )
+
+
+async def _touch(visit: Visit, locator: Locator, hold_ms: int) -> None:
+    """Hold a finger on it."""
+    await locator.click(trial=True)
+    box = await locator.bounding_box()
+    assert box is not None, "what can be clicked has a place"
+    point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    session = visit.window.session
+    await session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
+    await asyncio.sleep(hold_ms / 1000)
+    await session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+async def show_in(visit: Visit, colour_scheme: str) -> None:
+    """Have what the person sets for all pages: light or dark."""
+    if colour_scheme not in ("light", "dark"):
+        raise Malformed(f"{colour_scheme!r} is no colour scheme; there are light and dark")
+    await visit.page.emulate_media(color_scheme=cast(Any, colour_scheme))
 
 
 async def fill(visit: Visit, target: Found, value: str, what: str) -> None:
@@ -240,8 +271,12 @@ async def check(visit: Visit, target: Found, on: bool, what: str) -> None:
 
 
 async def press(visit: Visit, key: str) -> None:
+    """Press a key, or with `ArrowRight*7` seven times."""
+    repeated = _REPEATED.match(key)
+    key, times = (repeated[1], int(repeated[2])) if repeated else (key, 1)
     try:
-        await visit.page.keyboard.press(key)
+        for _ in range(times):
+            await visit.page.keyboard.press(key)
     except Error as error:
         if "Unknown key" in str(error):
             raise Malformed(
@@ -261,12 +296,15 @@ async def upload(visit: Visit, target: Found, filename: str, content: str, what:
 
 
 async def _open(visit: Visit, step: Mapping[str, Any]) -> None:
+    if step["colour_scheme"]:
+        await show_in(visit, step["colour_scheme"])
     await visit.open(step["path"])
 
 
 async def _click(visit: Visit, step: Mapping[str, Any]) -> None:
     target = await find(visit, step["role"], step["name"], step["row"])
-    await click(visit, target, f'the {step["role"]} "{step["name"]}"')
+    what = f'the {step["role"]} "{step["name"]}"'
+    await click(visit, target, what, button=step["button"], hold_ms=step["hold_ms"])
 
 
 async def _fill(visit: Visit, step: Mapping[str, Any]) -> None:
@@ -327,7 +365,9 @@ async def _reload(visit: Visit, _: Mapping[str, Any]) -> None:
 
 
 async def _resize(visit: Visit, step: Mapping[str, Any]) -> None:
-    await visit.page.set_viewport_size({"width": step["width"], "height": step["height"]})
+    await visit.resize(step["width"], step["height"])
+    if step["colour_scheme"]:
+        await show_in(visit, step["colour_scheme"])
     await visit.settle()
 
 
@@ -426,6 +466,29 @@ async def _see_value(visit: Visit, step: Mapping[str, Any]) -> None:
     await visit.until(complaint)
 
 
+FOCUS_SCRIPT = """(elements) => elements.some((one) => {
+  const active = one.getRootNode().activeElement;
+  return active === one || (one.id && active?.getAttribute("aria-activedescendant") === one.id);
+})"""
+
+
+async def _see_focus(visit: Visit, step: Mapping[str, Any]) -> None:
+    role, name = step["role"], step["name"]
+
+    async def complaint() -> str | None:
+        found = _role(visit.page, role, name)
+        if await found.evaluate_all(FOCUS_SCRIPT):
+            return None
+        if not await found.count():
+            return f'{await _where(visit)} has no {role} "{name}"; {await _instead(visit, (role,), name)}'
+        snapshot = await visit.page.locator("body").aria_snapshot(mode="ai")
+        active = re.search(r"^\s*- '?([a-z]+(?: \"(?:[^\"\\]|\\.)*\")?)[^\n]* \[active\]", snapshot, re.M)
+        there = active[1] if active else "nothing"
+        return f'the {role} "{name}" on {await _where(visit)} does not have the focus; {there} has it'
+
+    await visit.until(complaint)
+
+
 async def _see_rows(visit: Visit, step: Mapping[str, Any]) -> None:
     async def complaint() -> str | None:
         count = await visit.ask("macrohard.countRows()")
@@ -470,7 +533,8 @@ STEPS: dict[str, Callable[[Visit, Mapping[str, Any]], Awaitable[None]]] = {
     "see_control": _see_control,
     "see_value": _see_value,
     "see_rows": _see_rows,
+    "see_focus": _see_focus,
     "see_fits": _see_fits,
     "download": _download,
 }
-"""`restart` and `new_browser` are not among them: the host does them."""
+"""`restart`, `wait` and `new_browser` are not among them: the host does them."""

@@ -41,6 +41,7 @@ WINDOWS_AT_MOST = 5
 SNAPSHOT_CHARACTERS = 400_000
 KEPT_AT_MOST = 20
 TEXT_AT_MOST = 500
+NARROW_PIXELS = 600
 
 PAGE_SCRIPT = (Path(__file__).parent / "page.js").read_text()
 
@@ -238,6 +239,18 @@ class Visit:
         if f"{parts.scheme}://{parts.netloc}" != self.origin:
             return url
         return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the window is a phone's."""
+        size = self.page.viewport_size
+        return size is not None and size["width"] < NARROW_PIXELS
+
+    async def resize(self, width: int, height: int) -> None:
+        """Give the window another size; one as small as a phone's can be touched."""
+        await self.page.set_viewport_size({"width": width, "height": height})
+        touched = {"enabled": width < NARROW_PIXELS, "maxTouchPoints": 1}
+        await self.window.session.send("Emulation.setTouchEmulationEnabled", touched)
 
     def _later(self, work: Any) -> None:
         async def bounded() -> None:
