@@ -139,7 +139,14 @@ def _of_the_look(material: JsonObject) -> JsonObject:
 async def _tell_report(context: FactoryContext, result: SessionResult) -> None:
     if result.outcome == "finished":
         said = WorkReport.model_validate(result.report)
-        await context.emit(Reported(session_id=result.session_id, **dict(said)))
+        await context.emit(
+            Reported(
+                session_id=result.session_id,
+                summary=said.summary,
+                open_points=said.open_points,
+                decisions=said.decisions,
+            )
+        )
 
 
 def _workbench(
