@@ -17,6 +17,7 @@ from macrohard.domain import (
     SessionOutcome,
     Specification,
     Tier,
+    Unclear,
     UserSession,
     Value,
     Verdict,
@@ -260,6 +261,15 @@ class Used(Value):
     session: UserSession
 
 
+class Doubted(Value):
+    """What the product tester left open at one commit, of the criteria that it went through."""
+
+    type: Literal["doubted"] = "doubted"
+    iteration: int
+    commit: str
+    unclear: tuple[Unclear, ...]
+
+
 class Found(Value):
     """Somebody noticed something."""
 
@@ -321,7 +331,7 @@ Event = Annotated[
     RunStarted | RunEnded | PhaseStarted | PhaseEnded | Understood | ReturnedHome | Reworked
     | Specified | Staffed | Designed | Planned | ScenariosWritten
     | SessionStarted | ModelCalled | ModelTroubled | ToolUsed | PackagesFetched | SessionEnded | Reported
-    | CandidatesCompared | Integrated | Verified | ClaimsChecked | Used | Found
+    | CandidatesCompared | Integrated | Verified | ClaimsChecked | Used | Doubted | Found
     | IterationEnded | Filmed | SandboxAwaited | Progress,
     Field(discriminator="type"),
 ]  # fmt: skip

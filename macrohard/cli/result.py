@@ -18,7 +18,7 @@ from macrohard.report.origin import mended_by_reason
 from macrohard.report.panel import in_short, panel_of
 from macrohard.report.reviews import reviews_of
 from macrohard.report.said import said_of
-from macrohard.report.story import assumed_for_you, is_the_same
+from macrohard.report.story import assumed_for_you, is_the_same, partly_checked
 
 OF_OWN_TESTS: tuple[CheckKind, ...] = ("test quality", "new tests")
 """What is told of the product's own tests for each iteration."""
@@ -130,6 +130,9 @@ def print_result(overview: RunOverview, console: Console) -> None:
         console.print(_criteria(unmet))
     elif overview.criteria:
         console.print(Text(f"All {counted(len(overview.criteria), 'criterion', 'criteria')} met.", "green"))
+    if partly := [state for state in overview.criteria if state.open]:
+        console.print(Text(f"\nChecked only in part ({len(partly)}):"))
+        console.print(_criteria(partly))
     if overview.specification is not None and (gone := overview.specification.superseded):
         console.print(Text("\nDoes not hold any more, because of what was asked:", "bold"))
         for each in gone:
@@ -306,6 +309,8 @@ def _criteria(states: tuple[CriterionState, ...] | list[CriterionState]) -> Tabl
         said = "".join(f"\n{verdict.summary}" for verdict in state.verdicts if verdict.status != "passed")
         text = Text(printable(state.criterion.text))
         text.append(one_line(said, 300) and f"\n{one_line(said, 300)}", "dim")
+        if state.open:
+            text.append(f"\n{one_line(partly_checked(state), 400)}", "yellow")
         table.add_row(Text(f"  {mark}", style), state.criterion.id, Text(state.criterion.priority, "dim"), text)
     return table
 

@@ -48,7 +48,7 @@ from macrohard.domain.specification import (
     Question,
     Specification,
 )
-from macrohard.domain.usage import DemoFilm, UserReport, UserSession, UserStep
+from macrohard.domain.usage import DemoFilm, Unclear, UserReport, UserSession, UserStep
 from macrohard.domain.value import JsonObject, Value
 from macrohard.domain.verdict import CheckKind, Finding, Severity, Verdict, VerdictStatus
 
@@ -114,6 +114,7 @@ __all__ = [
     "Task",
     "TerminalStep",
     "Tier",
+    "Unclear",
     "UserReport",
     "UserSession",
     "UserStep",

@@ -86,6 +86,8 @@ class CriterionState(Value):
     """The latest of each scenario."""
     disputed: tuple[Disputed, ...] = ()
     """Scenarios that do not count."""
+    open: tuple[str, ...] = ()
+    """Where it is met: what of it nobody has shown, by those who should have; empty if it was checked wholly."""
 
 
 class IterationSummary(Value):

@@ -372,6 +372,8 @@ class Scenario(Value):
     criterion: str = Field(pattern=r"^AC-[1-9][0-9]*$")
     title: str
     """The behaviour in words, without the steps: this is what a coder is told when it fails."""
+    not_shown: str = ""
+    """What of the criterion no step can show, so that this scenario leaves it open; empty: it shows all of it."""
     steps: tuple[Step, ...] = Field(min_length=1)
 
     @property

@@ -56,6 +56,15 @@ class DemoFilm(Value):
     """Why it could not be made."""
 
 
+class Unclear(Value):
+    """A criterion that the product tester could neither see hold nor fail; decides nothing by itself."""
+
+    criterion: str
+    """Its id."""
+    why: str
+    """What was seen instead."""
+
+
 class UserSession(Value):
     """One simulated user's visit to one commit."""
 

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from langgraph.runtime import Runtime
 
 from macrohard.agent import SIMULATED_USERS, Bench, OpenBench, Persona
-from macrohard.domain import Design, Finding, JsonObject, Specification, UserReport, UserSession, UserStep
-from macrohard.events import Found, Used
+from macrohard.domain import Design, Finding, JsonObject, Specification, Unclear, UserReport, UserSession, UserStep
+from macrohard.events import Doubted, Found, Used
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.panel import stumbles
 from macrohard.factory.phases import phase
@@ -57,7 +57,14 @@ async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
         await context.emit(Used(iteration=iteration, session=session))
         visits.append(await context.keep(session))
     elif result.outcome == "finished":
-        findings += _tester_findings(state["commit"], TesterReport.model_validate(result.report))
+        tested = TesterReport.model_validate(result.report)
+        findings += _tester_findings(state["commit"], tested)
+        unclear = tuple(
+            Unclear(criterion=checked.criterion, why=checked.evidence)
+            for checked in tested.checklist
+            if checked.verdict == "UNCLEAR"
+        )
+        await context.emit(Doubted(iteration=iteration, commit=state["commit"], unclear=unclear))
     again = await reproduce(
         context.sandboxes,
         findings,

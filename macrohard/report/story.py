@@ -67,14 +67,17 @@ def sentence(overview: RunOverview) -> str:
     total, met = len(overview.criteria), sum(1 for state in overview.criteria if state.status == "met")
     must = [state for state in overview.criteria if state.criterion.priority == "MUST"]
     must_met = sum(1 for state in must if state.status == "met")
+    partly = sum(1 for state in overview.criteria if state.open)
+    less = f" {partly} of them {'was' if partly == 1 else 'were'} checked only in part." if partly else ""
     match overview.summary.status:
         case "delivered" if met == total:
-            return f"Delivered: all {_counted(total, 'criterion', 'criteria')} hold, each shown by a check of our own."
+            shown = "as far as checks of our own can show" if partly else "each shown by a check of our own"
+            return f"Delivered: all {_counted(total, 'criterion', 'criteria')} hold, {shown}.{less}"
         case "delivered":
             rest = total - len(must)
             return (
                 f"Delivered: all {len(must)} that must hold do; "
-                f"of the {rest} that should, {met - must_met} {'does' if met - must_met == 1 else 'do'}."
+                f"of the {rest} that should, {met - must_met} {'does' if met - must_met == 1 else 'do'}.{less}"
             )
         case "partial" if must_met == len(must):
             return (
@@ -103,9 +106,15 @@ def nothing(overview: RunOverview) -> str:
         *(["reviewer"] if reviews_of(overview).readings else []),
     ]
     noticed = f", and no {' or '.join(watched)} noticed anything serious" if watched else ""
+    far = " as far as it was checked" if any(state.open for state in overview.criteria) else ""
     alone = "" if "simulated user" in watched else " No simulated user has tried it."
     left = " What its makers left open stands below." if said_of(overview).open_points else ""
-    return f"{begin}: every criterion is met{noticed}.{alone}{left}"
+    return f"{begin}: every criterion is met{far}{noticed}.{alone}{left}"
+
+
+def partly_checked(state: CriterionState) -> str:
+    """What was not checked of a criterion that is met, in one sentence; empty if all of it was."""
+    return f"Partly checked. Not shown: {'; '.join(state.open)}" if state.open else ""
 
 
 def gaps(overview: RunOverview) -> tuple[Gap, ...]:

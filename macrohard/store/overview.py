@@ -26,6 +26,7 @@ from macrohard.domain import (
     SessionSummary,
     Specification,
     Tier,
+    Unclear,
     UserSession,
     Verdict,
 )
@@ -41,6 +42,7 @@ from macrohard.events import (
     CandidatesCompared,
     ClaimsChecked,
     Designed,
+    Doubted,
     Event,
     Filmed,
     Found,
@@ -111,6 +113,7 @@ class Fold:
         self._iterations: dict[int, _Iteration] = {}
         self._phases: dict[Phase, dict[tuple[int, float], tuple[float, float]]] = {}
         self._disputed: tuple[Disputed, ...] = ()
+        self._unclear: dict[str, tuple[Unclear, ...]] = {}
         self._unreviewed = ""
         self._mended: tuple[Mended, ...] = ()
         self._waits: dict[str, float] = {}
@@ -164,6 +167,8 @@ class Fold:
                 self._reports[event.session_id] = event
             case Found():
                 iteration.findings[event.finding.id] = event.finding
+            case Doubted():
+                self._unclear[event.commit] = event.unclear
             case Used():
                 iteration.visits[event.session.persona, event.session.commit] = event.session
             case PackagesFetched() if event.phase == "verify":
@@ -214,13 +219,22 @@ class Fold:
 
     def _criterion(self, criterion: Criterion, verdicts: dict[str, Verdict]) -> CriterionState:
         scenarios = tuple(scenario for scenario in self.scenarios if scenario.criterion == criterion.id)
+        status = status_of(criterion, scenarios=self.scenarios, verdicts=verdicts.values(), commit=self.product)
         return CriterionState(
             criterion=criterion,
-            status=status_of(criterion, scenarios=self.scenarios, verdicts=verdicts.values(), commit=self.product),
+            status=status,
+            open=self._open(criterion, scenarios) if status == "met" else (),
             scenarios=scenarios,
             verdicts=tuple(verdicts[scenario.id] for scenario in scenarios if scenario.id in verdicts),
             disputed=tuple(each for each in self._disputed if each.scenario.criterion == criterion.id),
         )
+
+    def _open(self, criterion: Criterion, scenarios: Sequence[Scenario]) -> tuple[str, ...]:
+        """What neither a scenario of the criterion nor the tester has shown of the product."""
+        partial = all(scenario.not_shown for scenario in scenarios)
+        left = [scenario.not_shown for scenario in scenarios] if partial else []
+        unclear = [each.why for each in self._unclear.get(self.product or "", ()) if each.criterion == criterion.id]
+        return tuple(dict.fromkeys([*left, *(f"the product tester could not tell: {why}" for why in unclear)]))
 
     def iterations(self, sessions: Sequence[SessionSummary]) -> tuple[IterationSummary, ...]:
         """Each iteration, in order."""

@@ -244,6 +244,23 @@ async def test_every_outcome_has_its_sentence(status: RunStatus, said: str, shot
     assert said in await render(overview(shots, status=status), cupboard)
 
 
+async def test_what_was_checked_in_part_is_not_told_as_checked(
+    tmp_path: Path, page: Page, cupboard: Cupboard, shots: Any
+) -> None:
+    run = overview(shots, status="delivered")
+    met = [state.model_copy(update={"status": "met"}) for state in run.criteria]
+    met[1] = met[1].model_copy(update={"open": ("a long press of the finger",)})
+    await page.goto(await written(tmp_path, run.model_copy(update={"criteria": tuple(met)}), cupboard))
+    assert await page.locator(".verdict").inner_text() == (
+        "Delivered: all 6 criteria hold, as far as checks of our own can show. 1 of them was checked only in part."
+    )
+    assert await page.locator(".partly li").all_inner_texts() == ["AC-2 a long press of the finger"]
+    assert (
+        "Partly checked. Not shown: a long press of the finger"
+        in await page.locator("#AC-2 .because").all_inner_texts()
+    )
+
+
 async def test_a_run_that_has_just_begun_has_a_report(cupboard: Cupboard, shots: Any) -> None:
     full = overview(shots, status="running")
     bare = full.model_copy(

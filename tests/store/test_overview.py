@@ -13,6 +13,7 @@ from macrohard.domain import (
     Scenario,
     Specification,
     Task,
+    Unclear,
     UserSession,
     Verdict,
     VerdictStatus,
@@ -21,6 +22,7 @@ from macrohard.domain.review import Disputed, Objection
 from macrohard.domain.verdict import Contradiction
 from macrohard.events import (
     ClaimsChecked,
+    Doubted,
     Event,
     Found,
     Integrated,
@@ -152,6 +154,27 @@ async def test_a_criterion_is_met_only_if_all_its_scenarios_passed(store: Store,
     )  # fmt: skip
     assert [state.status for state in overview.criteria] == ["unmet", "met", "not covered", "not checked"]
     assert [verdict.check for verdict in overview.criteria[0].verdicts] == ["S-1", "S-2"]
+
+
+async def test_what_is_met_may_be_checked_only_in_part(store: Store, run_id: str) -> None:
+    half = [scenario(number, of).model_copy(update={"not_shown": "how it looks"}) for number, of in ((1, 1), (2, 2))]
+    passed = (verified(number, of, FIRST, "passed", iteration=1) for number, of in ((1, 1), (2, 2), (3, 2), (4, 3)))
+    unclear = Unclear(criterion="AC-3", why="no way to hold")
+    overview = await tell(
+        store, run_id,
+        (
+            specified(criterion(1), criterion(2), criterion(3), criterion(4)),
+            ScenariosWritten(scenarios=(*half, scenario(3, of=2), scenario(4, of=3), scenario(5, of=4))),
+            *passed,
+            Doubted(iteration=1, commit=SECOND, unclear=(Unclear(criterion="AC-2", why="another commit"),)),
+            Doubted(iteration=1, commit=FIRST, unclear=(unclear, Unclear(criterion="AC-4", why="not met anyway"))),
+            ended(1, FIRST, kept=True),
+        ),
+    )  # fmt: skip
+    assert [state.status for state in overview.criteria] == ["met", "met", "met", "unmet"]
+    assert [state.open for state in overview.criteria] == [
+        ("how it looks",), (), ("the product tester could not tell: no way to hold",), ()
+    ]  # fmt: skip
 
 
 async def test_the_evidence_shown_is_that_of_the_product(store: Store, run_id: str) -> None:
