@@ -66,7 +66,7 @@ class Replays:
         cassette = self._recording(run_id)
         replaying = Replaying(cassette, redactor=Redactor(()), on_departure=on_departure)
         model = RecordedModel(cassette, replaying)
-        replay_id = await self._begin(run_id, original)
+        replay_id = await self.begin(run_id, original)
         media = _what_was_ordered(cassette)
         await self._to_the_end(replay_id, original, model, replaying, media=media, sandboxes=sandboxes, observe=observe)
         departures = [*replaying.departures, *await self._departures_of_results(original, replay_id)]
@@ -91,7 +91,8 @@ class Replays:
             raise RequestError(f"run {run_id} was not recorded, so it cannot be replayed")
         return read_cassette(path)
 
-    async def _begin(self, run_id: str, original: RunOverview) -> str:
+    async def begin(self, run_id: str, original: RunOverview) -> str:
+        """A run of its own that stands where the original stood when it began; gives its id."""
         options = {**await self.store.options(run_id), "budget_usd": None, "replay_of": original.summary.id}
         began = original.provenance
         if began is not None:
@@ -101,7 +102,7 @@ class Replays:
             original.summary.requirement, options=options, model=original.summary.model
         )
         if began is not None:
-            first = await Repository.create(self.home / "runs" / run_id / "repository.git")
+            first = await Repository.create(self.home / "runs" / original.summary.id / "repository.git")
             own = await Repository.create(self.home / "runs" / replay_id / "repository.git")
             await own.fetch(await first.bundle(began.base), ref="base", limit_bytes=LIMIT_BYTES)
         await self.store.budget(replay_id).open(Caps())
