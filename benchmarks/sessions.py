@@ -144,6 +144,9 @@ def task_input(task: str) -> TaskInput:
         notes=[],
         returned=None,
         decisions=None,
+        contested=False,
+        scenarios=None,
+        held=[],
     )
 
 

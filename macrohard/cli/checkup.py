@@ -40,11 +40,13 @@ async def _found(
     settings: Settings, which: Literal["new", "all", "none"]
 ) -> tuple[tuple[Diagnosis, ...], tuple[Probe, ...]]:
     async with open_factory(settings, sandbox=settings.sandbox) as factory:
-        rows = await factory.diagnose()
+        rows = await factory.installation.diagnose()
         if not settings.model_is_chosen and not settings.endpoints and not settings.base_url:
             rows = (*rows, await _local())
         try:
-            probes = await factory.probe(which, tell=lambda text: print(one_line(text, 200), file=sys.stderr))
+            probes = await factory.installation.probe(
+                which, tell=lambda text: print(one_line(text, 200), file=sys.stderr)
+            )
         except RequestError:
             probes = ()  # It stands among the rows, with what to do.
         return rows, probes

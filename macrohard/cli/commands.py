@@ -392,7 +392,7 @@ def models(json: JsonOption = False) -> None:
 
     async def looked_up(settings: "Settings") -> RoleTargets:
         async with open_factory(settings, sandbox=settings.sandbox) as factory:
-            return await factory.targets(settings.model)
+            return await factory.installation.targets(settings.model)
 
     found = asyncio.run(looked_up(_settings()))
     if json:

@@ -299,4 +299,4 @@ def test_tables_fit_the_terminal(bare: Path, monkeypatch: pytest.MonkeyPatch, wi
 async def _probed() -> tuple[Probe, ...]:
     settings = load_settings()
     async with open_factory(settings, sandbox="auto") as factory:
-        return await factory.probe("all", tell=lambda line: None)
+        return await factory.installation.probe("all", tell=lambda line: None)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from macrohard import assembly
-from macrohard.assembly import Factory, open_factory
+from macrohard.assembly import Factory, open_factory, rooms
 from macrohard.domain import Caps
 from macrohard.sandbox.owner import installation
 from macrohard.sandbox.pool import PooledProvider
@@ -37,7 +36,7 @@ async def test_runs_side_by_side_and_one_after_the_other_use_one_pool(
             made.append((size, places))
             super().__init__(*given, size=size, places=places, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(assembly, "PooledProvider", Counted)
+    monkeypatch.setattr(rooms, "PooledProvider", Counted)
     settings = load_settings(home=tmp_path, sandboxes={"places": 3, "warm": 1})
     async with open_factory(settings, sandbox="auto") as factory:
         assert set(await asyncio.gather(refused(factory), refused(factory))) == {"refused"}

@@ -1,25 +1,23 @@
-"""Puts the parts together: settings in, a factory out that takes requirements and gives products."""
+"""The factory: takes requirements and gives products."""
 
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from macrohard.agent import PROJECT_FOLDER, Catalogue, load_catalogue
-from macrohard.bundled import folder
+from macrohard.agent import PROJECT_FOLDER, Catalogue
+from macrohard.assembly.installation import Installation, catalogue
+from macrohard.assembly.rooms import Rooms
 from macrohard.domain import (
     Artifacts,
     BudgetState,
     Caps,
-    Diagnosis,
     Forecast,
     JsonObject,
     RunOverview,
@@ -28,19 +26,11 @@ from macrohard.domain import (
     Value,
 )
 from macrohard.domain.provenance import FROM, Provenance
-from macrohard.errors import MacrohardError, RequestError
+from macrohard.errors import RequestError
 from macrohard.events import Event, Progress, SandboxAwaited, waiting_in_words
-from macrohard.llm import FREE
 from macrohard.llm.limits.limiter import Limiters
-from macrohard.llm.target import ProbeResult, RoleTargets, Target
 from macrohard.report import pull_request, render
-from macrohard.sandbox import build_images, choose_provider, clearing_away, prune
-from macrohard.sandbox.packages import Packages
-from macrohard.sandbox.places import places_here, warm_beside
-from macrohard.sandbox.pool import PooledProvider
-from macrohard.sandbox.registries import Registries
 from macrohard.settings import SandboxChoice, Settings
-from macrohard.settings.sandboxes import SandboxSettings
 from macrohard.store import Store
 from macrohard.workspace import Existing, Repository, leave_beside
 
@@ -50,7 +40,6 @@ if TYPE_CHECKING:
     from macrohard.llm.recording.cassette import OnDeparture
     from macrohard.product import Preview
 
-IMAGES = ("base", "browser")
 FILM_IMAGE = "media"
 """Made when the first film is."""
 REPORT, FILM = "report.html", "demo.mp4"
@@ -69,14 +58,6 @@ ALLOWED_NOTICE = (
 )
 
 
-class Probe(Value):
-    """A model of the settings, and what it was seen to understand."""
-
-    target: Target
-    result: ProbeResult | None
-    """None: nobody asked it; so it is with the built-in model, which is known."""
-
-
 class Trial(Value):
     """One agent's work on one assignment."""
 
@@ -91,12 +72,10 @@ class Factory:
     """What the command line, and later the service, asks for."""
 
     def __init__(self, settings: Settings, store: Store, *, sandbox: SandboxChoice, stack: AsyncExitStack) -> None:
-        self._settings, self._store, self._sandbox, self._stack = settings, store, sandbox, stack
+        self._settings, self._store = settings, store
         self._limiters = Limiters()
-        self._pool: PooledProvider | None = None
-        self._opening_pool = asyncio.Lock()
-        self._listeners: list[Callable[[str], None]] = []
-        """Who is told what happens to sandboxes; those whose own it is are told otherwise."""
+        self._rooms = Rooms(settings, sandbox=sandbox, stack=stack)
+        self.installation = Installation(settings, store)
 
     @property
     def artifacts(self) -> Artifacts:
@@ -169,7 +148,9 @@ class Factory:
         return catalogue(self._settings, project=room / "project" / PROJECT_FOLDER)
 
     async def _builtin_takes_part(self, model: str) -> bool:
-        return any(target.endpoint.base_url is None for target in chain(*(await self.targets(model)).values()))
+        return any(
+            target.endpoint.base_url is None for target in chain(*(await self.installation.targets(model)).values())
+        )
 
     async def delivered(self, run: str) -> Existing:
         """The product of an earlier run, to begin from.
@@ -208,7 +189,7 @@ class Factory:
         return run_id
 
     async def _product_image(self, model: str) -> str:
-        targets = chain(*(await self.targets(model)).values())
+        targets = chain(*(await self.installation.targets(model)).values())
         return "base" if all(target.endpoint.base_url is None for target in targets) else "web"
 
     async def carry_out(
@@ -234,7 +215,7 @@ class Factory:
             raise RequestError(f"run {run_id} is a replay; replay run {options['replay_of']} again instead")
         if TRIAL in options:
             raise RequestError(f"run {run_id} was a trial of {options[TRIAL]}; try it again instead")
-        targets = await self.targets(overview.summary.model)
+        targets = await self.installation.targets(overview.summary.model)
         notices = list[str]()
         if hosts := self._settings.sandboxes.allow:
             notices.append(ALLOWED_NOTICE.format(hosts=", ".join(hosts)))
@@ -242,7 +223,7 @@ class Factory:
             notices.append(MODEL_NOTICE)
 
         async def film_image() -> None:
-            await build_images((FILM_IMAGE,), progress=lambda text: observe(Progress(text=text)), engine=self._sandbox)
+            await self._rooms.build(FILM_IMAGE, tell=lambda text: observe(Progress(text=text)))
 
         def place(title: str) -> Path:
             return out or _free_folder(Path.cwd() / "products", title, run_id)
@@ -250,7 +231,7 @@ class Factory:
         record_to = traffic_path(self._settings.home, run_id) if options.get("record") else None
         media = self._settings.media_plan(overview.summary.model)
         async with (
-            self._sandboxes(lambda text: observe(Progress(text=text)), product_image=_image_of(options)) as pool,
+            self._rooms.open(lambda text: observe(Progress(text=text)), product_image=_image_of(options)) as pool,
             open_endpoints(targets, record_to=record_to, media=media) as endpoints,
         ):
             surroundings = Surroundings(
@@ -295,7 +276,7 @@ class Factory:
         found = await self._catalogue_with(repository, original.provenance, room=room)
         replays = replace(self.replays(), catalogue=found)
         image = _image_of(await self._store.options(run_id))
-        async with self._sandboxes(lambda text: observe(Progress(text=text)), product_image=image) as pool:
+        async with self._rooms.open(lambda text: observe(Progress(text=text)), product_image=image) as pool:
             return await replays.carry_out(run_id, sandboxes=pool, on_departure=on_departure, observe=observe)
 
     async def try_agent(
@@ -323,7 +304,7 @@ class Factory:
         from macrohard.execution.trial import cast, files_of, try_agent
 
         found = catalogue(self._settings, project=project)
-        targets = await self.targets(model)
+        targets = await self.installation.targets(model)
         builtin = any(target.endpoint.base_url is None for target in chain(*targets.values()))
         agent, behaving = cast(found, name, persona=persona, has_files=folder is not None, builtin=builtin)
         given = await asyncio.to_thread(files_of, folder) if folder is not None else {}
@@ -333,7 +314,7 @@ class Factory:
         await self._store.budget(run_id).open(Caps(usd=usd))
         media = self._settings.media_plan(model)
         async with (
-            self._sandboxes(lambda text: observe(Progress(text=text)), product_image=image) as pool,
+            self._rooms.open(lambda text: observe(Progress(text=text)), product_image=image) as pool,
             open_endpoints(targets, record_to=None, media=media) as endpoints,
         ):
             surroundings = Surroundings(
@@ -455,128 +436,13 @@ class Factory:
                 tell(waiting_in_words(event))
 
         async with (
-            self._sandboxes(tell, product_image=image) as pool,
+            self._rooms.open(tell, product_image=image) as pool,
             pool.share(f"preview of {overview.summary.id}", tell=wait, ahead=False, product_image=image) as sandboxes,
             preview(
                 sandboxes, bundle=bundle, commit=commit, port=port, design=overview.design, environment=environment
             ) as opened,
         ):
             yield opened
-
-    async def diagnose(self) -> tuple[Diagnosis, ...]:
-        """What this installation can and cannot do."""
-        from macrohard.sandbox import diagnose
-        from macrohard.sandbox.packages import diagnose_ways_out
-
-        rows = [Diagnosis(check="database", ok=True, detail=self._store.describe())]
-        try:
-            found = catalogue(self._settings)
-            rows.append(
-                Diagnosis(
-                    check="agents", ok=True, detail=f"{len(found.agents)} agents, {len(found.personas)} simulated users"
-                )
-            )
-        except MacrohardError as error:
-            rows.append(Diagnosis(check="agents", ok=False, detail=str(error), advice="mend the file"))
-        try:
-            await self.targets(self._settings.model)
-        except RequestError as error:
-            rows.append(Diagnosis(check="models", ok=False, detail=self._settings.model, advice=str(error)))
-        kept = f"what models say in a run is kept in {self._settings.home / 'runs'}"
-        off = "what models say is not kept, so runs cannot be replayed"
-        rows.append(Diagnosis(check="recording", ok=True, detail=kept if self._settings.record else off))
-        wish = self._settings.sandboxes
-        rows += await diagnose_ways_out(packages=wish.packages, allow=wish.allow)
-        for row in await diagnose(home=self._settings.home, required=wish.required, runtime=wish.runtime):
-            rows.append(row.model_copy(update={"needed": row.check == "a sandbox can be had"}))
-        return tuple(rows)
-
-    async def targets(self, run_model: str) -> RoleTargets:
-        """Where each role's model answers for a run with this model, and how it is asked after all that is known.
-
-        Raises:
-            RequestError: see `Settings.targets`.
-        """
-        probed = await self._probed()
-        return self._settings.targets(
-            run_model, probed={key: found.capabilities for key, found in probed.items() if found.capabilities}
-        )
-
-    async def probe(self, which: Literal["new", "all", "none"], *, tell: Callable[[str], None]) -> tuple[Probe, ...]:
-        """What each model of the settings was seen to understand, in the order of the roles.
-
-        "new" asks those that were never probed, "all" every one, "none" nobody. A probe that fails is a result; one
-        that succeeds is kept, and goes from then on before what is assumed. `tell` gets lines about the progress.
-
-        Raises:
-            RequestError: see `Settings.targets`.
-        """
-        from macrohard.llm.models.probe import most_usd, probe
-
-        kept, done = await self._probed(), {}
-        for target in chain(*(await self.targets(self._settings.model)).values()):
-            key = (target.endpoint.base_url, target.model)
-            found = None if target.endpoint.base_url is None else kept.get((target.endpoint.base_url, target.model))
-            if key in done:
-                continue
-            if target.endpoint.base_url is None or which == "none" or (which == "new" and found):
-                done[key] = Probe(target=target, result=found)
-                continue
-            cost = f"at most ${most_usd(target):.2f}" if target.price != FREE else "free of charge"
-            tell(f"asking {target.model} at {target.endpoint.name} what it understands, some 20 small calls, {cost}")
-            result = await probe(target, tell=tell)
-            if result.capabilities is not None:
-                body = result.model_dump(mode="json")
-                await self._store.capabilities.save(
-                    endpoint_url=target.endpoint.base_url, model=target.model, body=body
-                )
-            done[key] = Probe(target=target, result=result)
-        return tuple(done.values())
-
-    async def _probed(self) -> dict[tuple[str, str], ProbeResult]:
-        found = {}
-        for key, body in (await self._store.capabilities.load()).items():
-            # What another version wrote may not be understood: it is as if nobody had asked.
-            with suppress(ValidationError):
-                found[key] = ProbeResult.model_validate(body)
-        return found
-
-    @asynccontextmanager
-    async def _sandboxes(self, tell: Callable[[str], None], *, product_image: str) -> AsyncIterator[PooledProvider]:
-        """The places and warm sandboxes that all runs of this process share; there from the first need on."""
-        self._listeners.append(tell)
-        try:
-            async with self._opening_pool:
-                if self._pool is None:
-                    self._pool = await self._opened_pool()
-                engine: SandboxChoice = "bubblewrap" if self._pool.tier == "bubblewrap" else "docker"
-                await build_images((product_image,), progress=tell, engine=engine)
-            yield self._pool
-        finally:
-            self._listeners.remove(tell)
-
-    async def _opened_pool(self) -> PooledProvider:
-        def tell(text: str) -> None:
-            for listener in self._listeners:
-                listener(text)
-
-        wish = self._settings.sandboxes
-        # What sandboxes are worth here is seen by starting one, which takes this one image.
-        await build_images(("base",), progress=tell, engine=self._sandbox)
-        places = wish.places or places_here()
-        provider = await choose_provider(
-            self._sandbox, home=self._settings.home, required=wish.required, runtime=wish.runtime
-        )
-        engine: SandboxChoice = "bubblewrap" if provider.tier == "bubblewrap" else "docker"
-        await build_images(IMAGES, progress=tell, engine=engine)
-        provider.packages = _packages(wish)
-        async with AsyncExitStack() as undoing:
-            warm = warm_beside(places) if wish.warm is None else wish.warm
-            pool = PooledProvider(provider, size=warm, places=places, tell=tell)
-            undoing.push_async_callback(pool.close)
-            await undoing.enter_async_context(clearing_away(pool, tell=tell))
-            self._stack.push_async_exit(undoing.pop_all())
-        return pool
 
     async def _repository(self, run_id: str) -> Repository:
         return await Repository.create(self._settings.home / "runs" / run_id / "repository.git")
@@ -604,43 +470,6 @@ async def open_factory(settings: Settings, *, sandbox: SandboxChoice) -> AsyncIt
         store = await Store.open(settings.database_url or None, home=settings.home)
         stack.push_async_callback(store.close)
         yield Factory(settings, store, sandbox=sandbox, stack=stack)
-
-
-async def prune_sandboxes(settings: Settings, *, tell: Callable[[str], None]) -> tuple[str, ...]:
-    """Remove images that no definition needs any more, and old snapshots; one line for each, for people.
-
-    Raises:
-        SandboxUnavailable: the engine stopped answering.
-    """
-    return tuple(
-        f"{each.name}: {each.size_bytes / 1e6:.0f} MB, "
-        + ("removed" if each.removed else "kept, because a sandbox is made from it")
-        for each in await prune(home=settings.home, progress=tell)
-    )
-
-
-def catalogue(settings: Settings, *, project: Path | None = None) -> Catalogue:
-    """Every agent, persona and skill: those of this installation, then the person's own, then those of a `project`.
-
-    `project` is the folder for agents in somebody's repository, see `macrohard.agent.load_catalogue`.
-
-    Raises:
-        DefinitionError: a file is not understood; names it and the field.
-        RequestError: the settings name a folder that is not there.
-    """
-    own = settings.agents_folder
-    if "agents_folder" in settings.model_fields_set and not own.is_dir():
-        raise RequestError(f"agents_folder: there is no folder {own}")
-    images = frozenset(path.name for path in folder("sandboxes").iterdir() if path.is_dir())
-    there = project if project is not None and project.is_dir() else None
-    return load_catalogue((folder("agents"), own), images=images, project=there)
-
-
-def _packages(wish: SandboxSettings) -> Packages | None:
-    """What sandboxes of these settings may fetch; None: nothing."""
-    if not wish.packages and not wish.allow:
-        return None
-    return Packages(None if wish.packages else Registries(pypi=(), npm=()), hosts=frozenset(wish.allow))
 
 
 def _commit(overview: RunOverview, iteration: int | None) -> str:

@@ -1,0 +1,6 @@
+"""Puts the parts together: settings in, a factory out that takes requirements and gives products."""
+
+from macrohard.assembly.factory import Factory, Trial, open_factory
+from macrohard.assembly.installation import Installation, Probe, catalogue, prune_sandboxes
+
+__all__ = ["Factory", "Installation", "Probe", "Trial", "catalogue", "open_factory", "prune_sandboxes"]
