@@ -20,6 +20,17 @@ class Objection(Value):
     """Which step, what is wrong with it, and what would be right."""
 
 
+class ContractFlaw(Value):
+    """Where specification and design contradict each other, or an example, layout or sum in them cannot be right."""
+
+    where: str = Field(min_length=1)
+    """Both places, in their own words."""
+    problem: str = Field(min_length=1)
+    """Why no product can keep both, and what would settle it."""
+    scenarios: tuple[str, ...] = ()
+    """The ids of those that rest on it: they are looked at again once it is settled."""
+
+
 class Disputed(Value):
     """A scenario that writer and reviewer did not agree on: it is not run, and says nothing about any product."""
 

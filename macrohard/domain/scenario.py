@@ -387,7 +387,28 @@ class Scenario(Value):
         return any(step.do in ("run", "converse", "put_file") for step in self.steps)
 
 
+class HelperFile(Value):
+    """A file that scenarios work with."""
+
+    path: str = Field(pattern=r"^[^/]")
+    content: str
+
+
 class ScenarioSet(Value):
     """What the scenario writer hands in."""
 
     scenarios: tuple[Scenario, ...]
+    files: tuple[HelperFile, ...] = ()
+    """They lie in the product's folder at the beginning of each scenario that runs commands."""
+
+    @property
+    def laid_out(self) -> "ScenarioSet":
+        """The same without files of its own: each scenario that runs commands puts them down first."""
+        return ScenarioSet(scenarios=tuple(self.with_files(scenario) for scenario in self.scenarios))
+
+    def with_files(self, scenario: Scenario) -> Scenario:
+        """The scenario as it is run."""
+        if not any(step.do in ("run", "converse") for step in scenario.steps):
+            return scenario
+        put = tuple(PutFile(path=file.path, content=file.content) for file in self.files)
+        return scenario.model_copy(update={"steps": (*put, *scenario.steps)})

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 
 from langgraph.runtime import Runtime
 
 from macrohard.agent import drawn_panel
 from macrohard.domain import Design, Plan, ProductKind, Scenario, ScenarioSet, Specification
+from macrohard.domain.decisions import DecisionLog, Settled
 from macrohard.domain.team import Team
 from macrohard.errors import ToolError
 from macrohard.events import Designed, Planned, ScenariosWritten, Specified, Staffed
-from macrohard.factory.acceptance import reviewed
+from macrohard.factory.acceptance import contract_of, reviewed
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.improving import ANALYST as CHANGE_ANALYST
 from macrohard.factory.improving import (
@@ -25,6 +27,7 @@ from macrohard.factory.improving import (
 from macrohard.factory.phases import phase
 from macrohard.factory.reports import Reading, TeamPlan
 from macrohard.factory.state import State, TaskInput
+from macrohard.factory.steps import report_for
 from macrohard.factory.team import READER_CHARACTERS, is_small, panel_size, team_for
 from macrohard.product import UnknownPlaceholder, check_placeholders
 from macrohard.product.scenarios import missing_for
@@ -212,26 +215,31 @@ async def write_scenarios(state: TaskInput, runtime: Runtime[FactoryContext]) ->
         specification = await context.load(Specification, state["specification"])
         agreed = await context.load(Design, state["design"])
         wanted = of_the_change(specification, context.earlier)
-        made = await context.document(
-            ScenarioSet,
+        report = await context.document(
+            report_for(specification.kind, ScenarioSet),
             agent="scenario-writer",
             iteration=0,
             phase="scenarios",
             task=f"Write the acceptance scenarios of {specification.title}.",
-            material={
-                "specification": wanted.model_dump(mode="json"),
-                "design": agreed.model_dump(mode="json"),
-            },
+            material=contract_of(context, wanted, agreed),
             check=lambda report: _check_scenarios(report, wanted),
         )
+        made = ScenarioSet.model_validate(report.model_dump())
 
         def check_each(scenarios: Sequence[Scenario]) -> None:
             _check_each(scenarios, specification.kind)
 
         whole = Collected((), made, ())
         if context.earlier is not None:
-            whole = await collected(context, context.earlier, specification, agreed, made, check=check_each)
-        settled = await reviewed(context, specification, agreed, whole.fresh, check=check_each)
+            whole = await collected(context, context.earlier, specification, agreed, made.laid_out, check=check_each)
+        settled = await reviewed(
+            context,
+            specification,
+            agreed,
+            whole.fresh,
+            check=check_each,
+            check_design=lambda design: _check_design(design, specification),
+        )
         counted = ScenarioSet(scenarios=(*whole.untouched, *settled.counted.scenarios))
         await context.emit(
             ScenariosWritten(
@@ -241,7 +249,16 @@ async def write_scenarios(state: TaskInput, runtime: Runtime[FactoryContext]) ->
                 mended=whole.mended,
             )
         )
-    return {"scenarios": await context.keep(counted)}
+        if settled.design is not None:
+            await context.emit(Designed(design=settled.design))
+    log = await context.load(DecisionLog, state["decisions"]) if state["decisions"] else DecisionLog()
+    ruled = tuple(Settled(by="the contract", iteration=1, text=text) for text in settled.settled)
+    return {
+        "scenarios": await context.keep(counted),
+        # Whoever begins after this goes by it: later tasks, checks, visitors, and the next iteration.
+        **({"design": await context.keep(settled.design)} if settled.design else {}),
+        **({"decisions": await context.keep(DecisionLog(entries=(*log.entries, *ruled)))} if ruled else {}),
+    }
 
 
 def _check_specification(report: Specification) -> None:
@@ -323,7 +340,10 @@ def _check_scenarios(report: ScenarioSet, specification: Specification) -> None:
     ids = [scenario.id for scenario in report.scenarios]
     if len(set(ids)) != len(ids):
         raise ToolError("two scenarios have the same id")
-    _check_each(report.scenarios, specification.kind)
+    paths = [file.path for file in report.files]
+    if len(set(paths)) != len(paths) or any(".." in PurePosixPath(path).parts for path in paths):
+        raise ToolError("files: name each path in the product's folder once, without ..")
+    _check_each(report.laid_out.scenarios, specification.kind)
     known = {criterion.id: criterion for criterion in specification.criteria}
     if strangers := sorted({s.criterion for s in report.scenarios} - set(known)):
         raise ToolError(f"no criteria {', '.join(strangers)}")

@@ -1,13 +1,15 @@
 """A model on a port that knows one small command-line tool by heart, in every role; run as a program by the tests.
 
 As "careful" it makes no mistake. As "hopeless" it leaves out one rule, whoever is to mend it, until a person has said
-how it is meant. As "patient" it leaves it out until it is told to go on from what is there. As
-"lax" it makes no mistake and writes tests that cannot fail.
+how it is meant. As "patient" it leaves it out until it is told to go on from what is there, and the reviewer of its
+scenarios finds that the contract contradicts itself. As "lax" it makes no mistake and writes tests that cannot fail.
 """
 
 import sys
+from typing import Any, cast
 
 import uvicorn
+from pydantic import JsonValue
 
 from macrohard.domain import (
     Command,
@@ -62,6 +64,13 @@ SCENARIOS = ScenarioSet(
         )
     )
 )  # fmt: skip
+RULING = "Whatever begins with a dash is an option."
+FLAW: JsonObject = {
+    "where": "AC-2; ./words",
+    "problem": "A dash alone is both a file and an option.",
+    "scenarios": ["S-2"],
+}
+MENDED = DESIGN.model_copy(update={"conventions": (RULING,)})
 DECISION = "Words are what white space separates."
 MANIFEST = """\
 kind = "cli"
@@ -130,7 +139,13 @@ def turn(conversation: Conversation, *, model: str) -> Turn:
             design, plan = DESIGN.model_dump(mode="json"), PLAN.model_dump(mode="json")
             return finish({"specification": specification, "design": design, "plan": plan})
         case "scenarios" if conversation.agent == "scenario-reviewer":
-            return finish({"accepted": [scenario.id for scenario in SCENARIOS.scenarios]})
+            return _reviewer(conversation, flaws=[FLAW] if model == "patient" else [])
+        case "design":
+            assert conversation.material["contract_flaws"] == [FLAW]
+            return finish({"design": MENDED.model_dump(mode="json"), "answers": [RULING]})
+        case "scenarios" if "objections" in conversation.material:
+            assert conversation.material["contract_settled"] == [RULING]
+            return finish({"scenarios": [SCENARIOS.scenarios[1].model_dump(mode="json")]})
         case "scenarios":
             return finish(SCENARIOS.model_dump(mode="json"))
         case "implement":
@@ -140,12 +155,20 @@ def turn(conversation: Conversation, *, model: str) -> Turn:
             raise AssertionError(f"a small team has nobody for {conversation.phase!r}")
 
 
+def _reviewer(conversation: Conversation, *, flaws: list[JsonValue]) -> Turn:
+    given = cast(list[Any], conversation.material["scenarios"])
+    again = "contract_settled" in conversation.material
+    return finish({"accepted": [each["id"] for each in given], "contract_flaws": [] if again else flaws})
+
+
 def _coder(conversation: Conversation, *, told: bool, lax: bool) -> Turn:
     if conversation.results("shell"):
         return finish({"summary": f"{conversation.agent} wrote it; the tests were run.", "decisions": [DECISION]})
     assert conversation.agent != "bug-fixer" or f"T-1 of iteration 1: {DECISION}" in str(
         conversation.material["decisions"]
     )
+    settled = f"the contract: {RULING}" in str(conversation.material.get("decisions"))
+    assert settled == (RULING in str(conversation.material["design"])), "whoever is told the one goes by the other"
     if conversation.results("write"):
         return Turn(calls=(Call(name="shell", arguments={"command": "chmod +x words && python3 -m pytest -q"}),))
     # An attempt that changes nothing would leave no commit to look at.

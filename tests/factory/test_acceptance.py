@@ -8,13 +8,16 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from macrohard.agent import Entry, load_catalogue
-from macrohard.domain import Criterion, Design, JsonObject, Scenario, ScenarioSet, Specification
+from macrohard.agent.repair import parameters_of
+from macrohard.domain import Criterion, Design, JsonObject, ProductKind, Route, Scenario, ScenarioSet, Specification
+from macrohard.domain.scenario import HelperFile, Run, SeeExit
 from macrohard.errors import ToolError
 from macrohard.factory.acceptance import Reviewed, reviewed
 from macrohard.factory.context import FactoryContext
+from macrohard.factory.steps import report_for
 from macrohard.llm import Reply
 from macrohard.llm.builtin.conversation import Conversation
 from macrohard.llm.builtin.staff import CAREFUL, turn
@@ -97,10 +100,21 @@ def accept_all(scenarios: Sequence[Scenario]) -> None:
     """Every scenario can be run."""
 
 
-async def review(root: Path, *replies: Reply, transcripts: Transcripts | None = None) -> tuple[Reviewed, ScriptedModel]:
+def accept_design(design: Design) -> None:
+    """Every design is one."""
+
+
+async def review(
+    root: Path,
+    *replies: Reply,
+    transcripts: Transcripts | None = None,
+    written: ScenarioSet = WRITTEN,
+    window: int = 128_000,
+) -> tuple[Reviewed, ScriptedModel]:
     model = ScriptedModel(*replies)
+    model.context_tokens = lambda role: window if role == "judge" else 128_000  # type: ignore[method-assign]
     context = context_with(root, model, transcripts or Transcripts())
-    return await reviewed(context, SPECIFICATION, DESIGN, WRITTEN, check=accept_all), model
+    return await reviewed(context, SPECIFICATION, DESIGN, written, check=accept_all, check_design=accept_design), model
 
 
 def counted(settled: Reviewed) -> list[str]:
@@ -208,5 +222,107 @@ async def test_the_check_of_scenarios_is_asked_about_the_answers(repository_root
         objects(["S-1", "S-2"], "S-3"), answers(scenario(3, of=2, see="{oops}")), answers(withdrawn=["S-3"])
     )
     context = context_with(repository_root, model, Transcripts())
-    await reviewed(context, SPECIFICATION, DESIGN, WRITTEN, check=refuse)
+    await reviewed(context, SPECIFICATION, DESIGN, WRITTEN, check=refuse, check_design=accept_design)
     assert "no placeholder" in str(model.requests[-1][-1]["content"])
+
+
+def flawed(accepted: Sequence[str], *resting: str) -> Reply:
+    flaws: list[Any] = [
+        {
+            "where": "AC-1: 'up to 5 characters'; conventions: 'Oat Milk' is added.",
+            "problem": "Oat Milk has 8 characters.",
+            "scenarios": list(resting),
+        }
+    ]
+    return finish({"accepted": list(accepted), "objections": [], "contract_flaws": flaws})
+
+
+MENDED = DESIGN.model_copy(update={"conventions": ("Tea is added.",)})
+SETTLES = finish({"design": MENDED.model_dump(mode="json"), "answers": ["Tea is added."]})
+STANDS = finish({"answers": ["Eight is up to five and more."]})
+
+
+async def test_a_contract_that_cannot_be_kept_is_settled_once_before_the_writer_answers(repository_root: Path) -> None:
+    mended = scenario(2, of=1, see="Tea")
+    settled, model = await review(
+        repository_root, flawed(["S-1", "S-2", "S-3"], "S-2"), SETTLES, answers(mended), accepts("S-2")
+    )
+    assert settled.counted.scenarios == (scenario(1, of=1), mended, scenario(3, of=2))
+    assert (settled.design, settled.settled, settled.disputed) == (MENDED, ("Tea is added.",), ())
+    asked = [str(request[1]["content"]) for request in model.requests]
+    assert ["Oat Milk has 8" in each for each in asked] == [False, True, True, False]
+    assert [each.count("Tea is added.") for each in asked] == [0, 0, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("replies", "left"),
+    [
+        pytest.param((STANDS, answers(scenario(2, of=1)), accepts("S-2")), ["S-1", "S-2", "S-3"], id="right as it is"),
+        pytest.param((STANDS, answers(scenario(2, of=1)), objects([], "S-2")), ["S-1", "S-3"], id="still wrong"),
+        pytest.param((*SILENCE, answers(scenario(2, of=1))), ["S-1", "S-3"], id="nobody settles it"),
+    ],
+)
+async def test_what_rests_on_a_contradiction_counts_only_once_it_is_accepted(
+    repository_root: Path, replies: tuple[Reply, ...], left: list[str]
+) -> None:
+    settled, _ = await review(repository_root, flawed(["S-1", "S-2", "S-3"], "S-2"), *replies)
+    assert counted(settled) == left
+    assert settled.design is None
+
+
+async def test_a_designer_who_settles_hands_in_the_whole_design(repository_root: Path) -> None:
+    design = DESIGN.model_copy(update={"routes": (Route(method="GET", path="/", purpose="All."),)})
+    whole = design.model_copy(update={"conventions": ("Tea is added.",)})
+    model = ScriptedModel(
+        flawed(["S-1", "S-2", "S-3"]),
+        SETTLES,
+        finish({"design": whole.model_dump(mode="json"), "answers": []}),
+        finish({"design": whole.model_dump(mode="json"), "answers": ["Tea is added."]}),
+    )
+    context = context_with(repository_root, model, Transcripts())
+    settled = await reviewed(context, SPECIFICATION, design, WRITTEN, check=accept_all, check_design=accept_design)
+    assert (settled.design, settled.counted) == (whole, WRITTEN)
+    said = [str(request[-1]["content"]) for request in model.requests if request[-1]["role"] == "tool"]
+    assert "0 routes where there were 1" in said[0]
+    assert "answers" in said[1]
+
+
+async def test_what_a_window_does_not_hold_is_reviewed_by_criteria(repository_root: Path) -> None:
+    settled, model = await review(
+        repository_root, accepts("S-1", "S-2"), objects([], "S-3"), answers(withdrawn=["S-3"]), window=9_400
+    )
+    assert counted(settled) == ["S-1", "S-2"]
+    assert ['"S-3"' in str(request[1]["content"]) for request in model.requests] == [False, True, True]
+    partly, _ = await review(repository_root, *SILENCE, accepts("S-3"), window=9_400)
+    assert counted(partly) == ["S-1", "S-2", "S-3"]
+    assert partly.unreviewed.startswith("S-1, S-2: scenario-reviewer did not hand in")
+
+
+async def test_files_of_all_scenarios_are_told_once_and_lie_where_commands_are_run(repository_root: Path) -> None:
+    typed = scenario(3, of=2).model_copy(update={"steps": (Run(command="python3 try.py"), SeeExit())})
+    written = WRITTEN.model_copy(
+        update={"scenarios": (*WRITTEN.scenarios[:2], typed), "files": (HelperFile(path="try.py", content="x = 1"),)}
+    )
+    settled, model = await review(repository_root, accepts("S-1", "S-2", "S-3"), written=written)
+    assert settled.counted.files == ()
+    assert [each.steps[0].do for each in settled.counted.scenarios] == ["see", "see", "put_file"]
+    told = str(model.requests[0][1]["content"])
+    assert told.count("x = 1") == 1
+    assert "Run a command as a person would" in told
+
+
+@pytest.mark.parametrize(("kind", "refused"), [("web", ""), ("api", "click"), ("cli", "request"), ("library", "open")])
+def test_a_writer_is_shown_the_steps_of_its_kind_of_product(kind: ProductKind, refused: str) -> None:
+    whole, shown = (len(str(parameters_of(each))) for each in (ScenarioSet, report_for(kind, ScenarioSet)))
+    assert shown < 0.6 * whole if refused else shown == whole
+    steps: dict[str, JsonObject] = {
+        "click": {"role": "button", "name": "Save"}, "request": {"path": "/"}, "open": {"path": "/"},
+        "run": {"command": "true"},
+    }  # fmt: skip
+    for do, fields in steps.items():
+        given = {"scenarios": [{"id": "S-1", "criterion": "AC-1", "title": "", "steps": [{"do": do, **fields}]}]}
+        if do == refused:
+            with pytest.raises(ValidationError, match="does not match any of the expected tags"):
+                report_for(kind, ScenarioSet).model_validate(given)
+    report = report_for(kind, ScenarioSet).model_validate(given)
+    assert ScenarioSet.model_validate(report.model_dump()) == ScenarioSet.model_validate(given)

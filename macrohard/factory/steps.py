@@ -1,0 +1,75 @@
+"""What agents are told of the steps of scenarios: only those that a kind of product knows, and what they do."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import Field, create_model
+from pydantic.fields import FieldInfo
+
+from macrohard.domain import JsonObject, ProductKind, Scenario, ServiceStep, TerminalStep, Value
+from macrohard.domain.scenario import Keep, Request, Restart, SeeJson, Together
+
+V = TypeVar("V", bound=Value)
+
+_SERVED = tuple[Annotated[ServiceStep | TerminalStep | Restart, Field(discriminator="do")], ...]
+_CALLED = tuple[Annotated[TerminalStep | SeeJson | Keep, Field(discriminator="do")], ...]
+_STEPS: Final[Mapping[ProductKind, Any]] = {"api": _SERVED, "cli": _CALLED, "library": _CALLED}
+
+
+def report_for(kind: ProductKind, report: type[V]) -> type[V]:
+    """The same report with scenarios made of the steps that products of this kind know; its schema is much shorter.
+
+    What is handed in by it is valid for `report`, too, and is to be read as that before it is compared.
+    """
+    if kind == "web":
+        return report
+    scenario = create_model(
+        "Scenario",
+        __base__=Scenario,
+        __doc__=Scenario.__doc__,
+        steps=(_STEPS[kind], Scenario.model_fields["steps"]),
+    )
+    scenarios: FieldInfo = report.model_fields["scenarios"]
+    return create_model(
+        report.__name__, __base__=report, __doc__=report.__doc__, scenarios=(tuple[scenario, ...], scenarios)
+    )
+
+
+def described(scenarios: Sequence[Scenario]) -> JsonObject:
+    """What each kind of step means that occurs in these scenarios, by its `do`."""
+    kinds = {type(step) for scenario in scenarios for step in scenario.steps}
+    if Together in kinds:
+        kinds.add(Request)
+    return {each.model_fields["do"].default: _words(each) for each in sorted(kinds, key=lambda each: each.__name__)}
+
+
+def portions(scenarios: Sequence[Scenario], *, tokens: int) -> tuple[tuple[Scenario, ...], ...]:
+    """The scenarios in as few parts as hold `tokens` each, where all of one criterion are in one part."""
+    by_criterion: dict[str, list[Scenario]] = {}
+    for scenario in scenarios:
+        by_criterion.setdefault(scenario.criterion, []).append(scenario)
+    parts: list[list[Scenario]] = []
+    left = 0
+    for together in by_criterion.values():
+        size = sum(tokens_of(scenario.model_dump(mode="json")) for scenario in together)
+        if not parts or size > left:
+            parts.append([])
+            left = tokens
+        parts[-1] += together
+        left -= size
+    return tuple(tuple(part) for part in parts)
+
+
+def tokens_of(material: JsonObject) -> int:
+    """About so many tokens, as sessions estimate."""
+    return len(json.dumps(material, ensure_ascii=False).encode()) // 4
+
+
+def _words(step: type[Value]) -> str:
+    fields = [
+        f"`{name}`: {' '.join(field.description.split())}"
+        for name, field in step.model_fields.items()
+        if field.description
+    ]
+    return " ".join([" ".join((step.__doc__ or "").split()), *fields])
