@@ -95,6 +95,17 @@ async def test_supervisors_serve_one_command_after_the_other(sandbox: Sandbox) -
     assert (await sandbox.run("echo $PPID", timeout_seconds=10)).stdout != first
 
 
+async def test_who_was_above_a_killed_command_is_above_no_other(sandbox: Sandbox) -> None:
+    # It may have been killed with it and not be dead yet: what came under it then died without a word.
+    for _ in range(5):
+        process = await sandbox.spawn("echo $PPID; sleep 60")
+        killed = await process.receive_line()
+        await process.kill()
+        result = await sandbox.run("echo $PPID", timeout_seconds=10)
+        assert result.exit_code == 0
+        assert result.stdout.encode() != killed
+
+
 async def test_commands_get_nothing_that_is_not_theirs(sandbox: Sandbox) -> None:
     result = await sandbox.run("echo /proc/self/fd/*; grep Uid /proc/self/status", timeout_seconds=10)
     opened, users = result.stdout.splitlines()

@@ -82,7 +82,8 @@ class Context:
                     job.main_ended(word)
                 continue
             supervisor.job = None
-            if len(self._free) < _KEPT:
+            # Whoever killed a command may have killed its supervisor with it, after this word: it may be dying.
+            if len(self._free) < _KEPT and not (job and job.kill_sent):
                 self._free.append(supervisor)
             else:
                 self._forget(supervisor)
@@ -177,6 +178,11 @@ class Job:
             self._kill()
         elif killer is not None:
             self._context.link.answer(killer)
+
+    @property
+    def kill_sent(self) -> bool:
+        """Whether anybody wanted it dead while it lived."""
+        return bool(self._killers)
 
     def _kill(self) -> None:
         if not self._dead:
