@@ -15,11 +15,12 @@ from macrohard.sandbox import guest
 from macrohard.sandbox.broker import LABEL, Broker, EngineFacts, Held, Patience
 from macrohard.sandbox.channel import Wire
 from macrohard.sandbox.contract import WORKSPACE, SandboxSpec
-from macrohard.sandbox.definition import HOME, TEMPORARY, WRITABLE, Limits, SandboxDefinition
+from macrohard.sandbox.definition import HOME, TEMPORARY, WRITABLE, SandboxDefinition
 from macrohard.sandbox.owner import installation, owner_of, this_process
 from macrohard.sandbox.packages import BRIDGE, Packages, WayOut
 from macrohard.sandbox.room import Room, uncancelled
 from macrohard.sandbox.runtimes import NOTICES, PROBE_SECONDS, candidates, kill_left_over, tier_of
+from macrohard.sandbox.seccomp import compile_profile
 from macrohard.sandbox.snapshots import Snapshots
 from macrohard.sandbox.template import Template
 
@@ -215,7 +216,7 @@ class DockerProvider:
             raise SandboxUnavailable(f"no open sandbox {spec.join!r} to join")
         limits = definition.limits
         # The engine's control groups see one program, gVisor, and would kill all of it for what one command does.
-        counted_inside = self._tier == "gvisor"
+        held_inside = self._tier == "gvisor"
         return Template(
             image=definition.tag,
             command=tuple(
@@ -224,7 +225,7 @@ class DockerProvider:
                     lifetime_seconds=limits.lifetime_seconds,
                     folders=WRITABLE,
                     bridge=BRIDGE if shared else None,
-                    **(_counted_inside(limits) if counted_inside else {"rlimits": {}}),
+                    **(_held_inside(definition) if held_inside else {"rlimits": {}}),
                 )
             ),
             runtime=self._runtime,
@@ -242,9 +243,9 @@ class DockerProvider:
                 for folder in (WORKSPACE, TEMPORARY, HOME)
             },
             seccomp=json.dumps(json.loads(definition.seccomp_profile.read_text())),
-            memory_bytes=_own_kernel_bytes(definition) if counted_inside else _memory_bytes(definition),
+            memory_bytes=_own_kernel_bytes(definition) if held_inside else _memory_bytes(definition),
             limits_swap=self.facts.limits_swap,
-            pids=limits.pids + (OWN_KERNEL_PIDS if counted_inside else 0),
+            pids=limits.pids + (OWN_KERNEL_PIDS if held_inside else 0),
             nano_cpus=int(min(limits.cpus, self.facts.processors) * 1e9),
             labels={
                 f"{LABEL}.instance": self.installation,
@@ -298,8 +299,15 @@ class DockerProvider:
         await self._broker.close()
 
 
-def _counted_inside(limits: Limits) -> dict[str, Any]:
-    """What has the guest keep the sandbox to its limits, where the engine cannot."""
+def _held_inside(definition: SandboxDefinition) -> dict[str, Any]:
+    """What has the guest keep the sandbox to its limits and its system calls, where the engine cannot.
+
+    Raises:
+        SandboxUnavailable: the list of system calls cannot be compiled here.
+    """
+    limits = definition.limits
+    with compile_profile(definition.seccomp_profile) as program:
+        filtering = program.read()
     return {
         "rlimits": {
             "nproc": limits.pids,
@@ -309,6 +317,7 @@ def _counted_inside(limits: Limits) -> dict[str, Any]:
         "watch_memory_bytes": limits.memory_mib << 20,
         "watch_pids": limits.pids,
         "own_kernel": True,
+        "filter": filtering,
     }
 
 

@@ -1,4 +1,4 @@
-"""Compiles a seccomp profile, in the engine's JSON, into the program that bubblewrap hands to the kernel."""
+"""Compiles a seccomp profile, in the engine's JSON, for bubblewrap or the guest to hand to the kernel."""
 
 import ctypes
 import json

@@ -10,6 +10,7 @@ from macrohard.errors import DefinitionError, SandboxUnavailable, ToolError
 from macrohard.sandbox import OUTPUT_LIMIT_BYTES, Command, DockerProvider, Sandbox, SandboxSpec
 from macrohard.sandbox.pool import PooledProvider
 from tests.sandbox.conftest import Provider
+from tests.sandbox.test_isolation import SYSTEM_CALLS
 
 WHO_IS_THERE = "ps -eo user:12,args --no-headers | grep -v -e python3 -e ' ps ' -e 'bash -c ps' -e grep || true"
 BASE = SandboxSpec(image="base")
@@ -44,6 +45,16 @@ async def test_a_product_and_its_browser_share_a_loopback_and_their_limits_hold(
         assert fetched.stdout == "from the other side"
     greedy = await sandbox.run("python3 -c 'x = bytearray(1500 << 20)'", timeout_seconds=30)
     assert (greedy.exit_code, greedy.limit_hit) == (137, "killed: memory limit 1024 MiB")
+
+
+@EVERY_KIND
+async def test_dangerous_system_calls_are_refused(sandbox: Sandbox) -> None:
+    await sandbox.write({PurePosixPath("probe.py"): SYSTEM_CALLS.encode()})
+    outcomes = dict(
+        line.split() for line in (await sandbox.run("python3 probe.py", timeout_seconds=10)).stdout.splitlines()
+    )
+    assert len(outcomes) == 17
+    assert set(outcomes.values()) == {"EPERM"}
 
 
 async def processes(sandbox: Sandbox) -> str:

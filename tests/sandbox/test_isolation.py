@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 
@@ -53,15 +53,6 @@ async def test_commands_run_without_any_privilege(sandbox: Sandbox) -> None:
 
 async def test_commands_die_first_when_memory_runs_out(sandbox: Sandbox) -> None:
     assert (await sandbox.run("cat /proc/self/oom_score_adj", timeout_seconds=10)).stdout == "900\n"
-
-
-async def test_dangerous_system_calls_are_refused(sandbox: Sandbox) -> None:
-    await sandbox.write({PurePosixPath("probe.py"): SYSTEM_CALLS.encode()})
-    outcomes = dict(
-        line.split() for line in (await sandbox.run("python3 probe.py", timeout_seconds=10)).stdout.splitlines()
-    )
-    assert len(outcomes) == 17
-    assert set(outcomes.values()) == {"EPERM"}
 
 
 def test_the_probe_of_system_calls_finds_what_is_open() -> None:

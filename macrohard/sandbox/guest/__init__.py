@@ -48,6 +48,7 @@ def command_line(
     watch_pids: int = 0,
     own_kernel: bool = False,
     bridge: tuple[int, str] | None = None,
+    filter: bytes = b"",
 ) -> list[str]:
     """How to start the guest, which then waits for `program()`.
 
@@ -59,6 +60,7 @@ def command_line(
         watch_pids: likewise, for telling that the limit was reached.
         own_kernel: whether the kernel inside serves this sandbox alone, so that its count of memory in use is ours.
         bridge: a port of the loopback, and the socket of the host that connections to it lead to.
+        filter: a compiled seccomp profile for all in it, where what starts the sandbox applies none.
     """
     config = {
         "user": user,
@@ -70,5 +72,6 @@ def command_line(
         "watch_pids": watch_pids,
         "own_kernel": own_kernel,
         "bridge": bridge,
+        "filter": filter.hex(),
     }
     return ["/usr/bin/python3", "-I", "-S", "-B", "-c", _BOOT, str(len(program())), json.dumps(config)]

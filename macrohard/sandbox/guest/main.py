@@ -17,7 +17,14 @@ from macrohard.sandbox.guest.jobs import Connection, Context, Job
 from macrohard.sandbox.guest.limits import Limits
 from macrohard.sandbox.guest.link import Link
 from macrohard.sandbox.guest.loop import READ, Loop
-from macrohard.sandbox.guest.processes import User, give_back, live_processes, protect, signal_to
+from macrohard.sandbox.guest.processes import (
+    User,
+    filter_system_calls,
+    give_back,
+    live_processes,
+    protect,
+    signal_to,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,6 +176,8 @@ def main(config: dict[str, Any]) -> NoReturn:
     for folder in config["own"]:
         os.chown(folder, config["user"], config["user"])
     protect()
+    if config["filter"]:
+        filter_system_calls(bytes.fromhex(config["filter"]))
     os.umask(0o022)
     give_back()
     Guest(config).serve()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 4, 15, 36
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+_PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _SECCOMP_MODE_FILTER = 22, 38, 2
 _CAP_KILL, _CAP_SETGID, _CAP_SETUID = 5, 6, 7
 _CAPABILITY_VERSION = 0x20080522
 _LENGTH, _STREAMS = struct.Struct("!I"), struct.Struct("3i")
@@ -67,6 +68,14 @@ def protect() -> None:
     header = struct.pack("Ii", _CAPABILITY_VERSION, 0)
     if _capset(header, struct.pack("6I", kept, kept, 0, 0, 0, 0)):
         raise OSError("the guest lacks its own capabilities")
+
+
+def filter_system_calls(program: bytes) -> None:
+    """Refuse, from here on and in every process to come, what a compiled seccomp profile does not allow."""
+    instructions = ctypes.create_string_buffer(program, len(program))
+    count = struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(instructions))
+    if _prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, count, 0, 0):
+        raise OSError("the kernel takes no list of system calls")
 
 
 class Supervisor:
