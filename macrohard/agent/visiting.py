@@ -90,7 +90,7 @@ async def request(
     intention: Intention,
     expectation: Expectation,
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"],
-    path: Annotated[str, Field(pattern="^/", description="With its query, e.g. /tasks?done=true.")],
+    path: Annotated[str, Field(pattern="^/", examples=["/tasks?done=true"], description="With its query.")],
     json_body: Annotated[JsonValue, Field(description="Sent as JSON; {x*1000} in a text stands for 1000 x.")] = None,
     text_body: Annotated[str, Field(description="Sent as it is instead, e.g. something that is no JSON.")] = "",
     headers: Annotated[dict[str, str] | None, Field(description="Beside those that every request has.")] = None,
