@@ -177,10 +177,11 @@ globalThis.macrohard ??= (() => {
   }
 
   return {
-    // What is to have the focus gets it when the page is drawn; a page that nobody sees may never be.
+    // What is to have the focus gets it when the page is drawn, and what a change of colours starts begins when that has
+    // been drawn once; a page that nobody sees may never be.
     drawn: () =>
       new Promise((done) => {
-        requestAnimationFrame(() => setTimeout(done));
+        requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)));
         setTimeout(done, 1000);
       }),
 
