@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from macrohard.assembly import open_factory
-from macrohard.domain import PHASES, Caps
+from macrohard.domain import PHASES, Caps, RunOverview
 from macrohard.settings import load_settings
 
 REQUIREMENT = "A list of plants: name (required)."
@@ -50,6 +50,11 @@ async def submitted(home: Path) -> str:
         return await factory.submit(REQUIREMENT, model="builtin", caps=Caps(usd=1.0), iterations=2, ask=False)
 
 
+def calls_of(overview: RunOverview) -> dict[str, int]:
+    """By session, without the run's own id."""
+    return {session.id.partition("/")[2]: session.model_calls for session in overview.sessions}
+
+
 @pytest.mark.usefixtures("sandboxes")
 async def test_a_run_that_is_killed_in_every_phase_is_delivered_and_repeats_no_finished_session(
     tmp_path: Path, repository_root: Path
@@ -76,9 +81,16 @@ async def test_a_run_that_is_killed_in_every_phase_is_delivered_and_repeats_no_f
     assert final.returncode == 0, final.stderr
     result = json.loads(final.stdout)
     assert result["status"] == "delivered"
-    assert told["model_calls"] <= result["model_calls"] <= told["model_calls"] + len(reached)
     async with open_factory(load_settings(home=home), sandbox="auto") as factory:
         overview = await factory.overview(run_id)
+    async with open_factory(load_settings(home=tmp_path / "calm"), sandbox="auto") as factory:
+        before = calls_of(await factory.overview(undisturbed))
+    # Who visits is drawn for each run, so that some visitors are not the same.
+    now = calls_of(overview)
+    both = before.keys() & now.keys()
+    assert {name for name in before.keys() ^ now.keys() if "/use/" not in name} == set()
+    assert all(before[name] <= now[name] for name in both)
+    assert sum(now[name] - before[name] for name in both) <= len(reached)
     assert all(session.outcome == "finished" for session in overview.sessions)
     assert max(Counter(session.id for session in overview.sessions).values()) == 1
     assert (tmp_path / "product" / "product.toml").is_file()
