@@ -123,8 +123,7 @@ class DockerProvider:
                 port = await listener.receive_line()
                 if port is None:
                     raise SandboxUnavailable(
-                        "programs in its sandboxes cannot start threads (runsc must not have --oci-seccomp among its "
-                        f"runtimeArgs): {listener.tail().strip()[-200:]}"
+                        f"programs in its sandboxes cannot start threads: {listener.tail().strip()[-200:]}"
                     )
                 try:
                     stream = await second.connect(int(port))
