@@ -11,13 +11,19 @@ from macrohard.cli import limits
 from macrohard.cli.improve import improve
 from macrohard.cli.options import (
     EndpointArgument,
+    FileOption,
     IterationOption,
+    IterationsOption,
     JsonOption,
+    ModelOption,
+    OutOption,
+    RecordOption,
+    RequiredOutOption,
     RequireTierOption,
     RunArgument,
     SandboxOption,
     WaitOption,
-    person_is_there,
+    YesOption,
     print_json,
     required,
 )
@@ -74,13 +80,8 @@ def build(
         str | None,
         typer.Argument(help="What you need, in plain words; - reads it from standard input.", metavar="TEXT"),
     ] = None,
-    file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="Read the requirement from a text file.", metavar="FILE")
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="builtin, builtin:careless, MODEL or MODEL@ENDPOINT.", metavar="NAME"),
-    ] = None,
+    file: FileOption = None,
+    model: ModelOption = None,
     budget: limits.Budget = None,
     max_tokens: limits.MaxTokens = None,
     max_calls: limits.MaxCalls = None,
@@ -88,13 +89,9 @@ def build(
     max_sessions: limits.MaxSessions = None,
     max_fan_out: limits.MaxFanOut = None,
     max_depth: limits.MaxDepth = None,
-    iterations: Annotated[
-        int | None, typer.Option(help="How often at most it is built, verified and used.", min=1, max=50, metavar="N")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take the defaults and say so.")] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="Where to put the product: a new or empty folder.", metavar="DIR")
-    ] = None,
+    iterations: IterationsOption = None,
+    yes: YesOption = False,
+    out: OutOption = None,
     repo: Annotated[
         Path | None,
         typer.Option(help="Change this: a git repository's folder, or a bundle of one.", metavar="PATH"),
@@ -123,14 +120,7 @@ def build(
         ),
     ] = None,
     wait: WaitOption = None,
-    record: Annotated[
-        bool,
-        typer.Option(
-            " /--no-record",
-            help="Keep nothing of what is said to models; the run cannot be replayed.",
-            show_default=False,
-        ),
-    ] = True,
+    record: RecordOption = True,
     json: JsonOption = False,
 ) -> None:
     """Build, test, try out and deliver a product."""
@@ -138,18 +128,13 @@ def build(
     from macrohard.cli.choice import chosen_model
     from macrohard.domain import Caps
     from macrohard.errors import RequestError
-    from macrohard.settings import load_settings
 
     given = text is not None or file is not None
     requirement = intake.requirement(text, file) if given or (run is None and solo is None) else None
-    settings = load_settings(
+    settings, wish = drive.asked(
+        out=out, yes=yes, json=json, record=record, require_tier=require_tier,
         budget_usd=budget, max_tokens=max_tokens, max_calls=max_calls, max_time=max_time, max_sessions=max_sessions,
         max_fan_out=max_fan_out, max_depth=max_depth, iterations=iterations, sandbox=sandbox, auto_resume=wait,
-        record=None if record else False, sandboxes=required(require_tier),
-    )  # fmt: skip
-    wish = drive.Wish(
-        out=out and out.absolute(), ask=not yes, prompt=not yes and person_is_there(), json=json,
-        wait=settings.auto_resume,
     )  # fmt: skip
     if run is not None and repo is not None:
         raise RequestError("--run goes on with what the run began from: leave --repo out")
@@ -197,10 +182,8 @@ def resume(
     answer: Annotated[
         list[str] | None, typer.Option(help="Answer to one of its questions, e.g. Q-1=euro.", metavar="Q-N=TEXT")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take the defaults and say so.")] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="Where to put the product: a new or empty folder.", metavar="DIR")
-    ] = None,
+    yes: YesOption = False,
+    out: OutOption = None,
     sandbox: SandboxOption = None,
     require_tier: RequireTierOption = None,
     wait: WaitOption = None,
@@ -210,7 +193,6 @@ def resume(
     from macrohard.cli import drive
     from macrohard.domain import Caps
     from macrohard.errors import RequestError
-    from macrohard.settings import load_settings
 
     answers = {}
     for pair in answer or []:
@@ -218,11 +200,9 @@ def resume(
         if not separator or not said.strip():
             raise RequestError(f"--answer {pair!r} is not of the form Q-1=text")
         answers[question.strip()] = said.strip()
-    settings = load_settings(sandbox=sandbox, auto_resume=wait, sandboxes=required(require_tier))
-    wish = drive.Wish(
-        out=out and out.absolute(), ask=not yes, prompt=not yes and person_is_there(), json=json,
-        wait=settings.auto_resume and not due,
-    )  # fmt: skip
+    settings, wish = drive.asked(
+        out=out, yes=yes, json=json, record=True, require_tier=require_tier, sandbox=sandbox, auto_resume=wait
+    )
     add = limits.added(
         usd=add_budget, tokens=add_tokens, calls=add_calls, time=add_time, sessions=add_sessions,
         fan_out=add_fan_out, depth=add_depth,
@@ -338,7 +318,7 @@ def open_product(
 @app.command()
 def export(
     run: RunArgument,
-    out: Annotated[Path, typer.Option(help="Where to put the product: a new or empty folder.", metavar="DIR")],
+    out: RequiredOutOption,
     iteration: IterationOption = None,
 ) -> None:
     """Put a run's product and report into a folder."""

@@ -5,19 +5,19 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 
-from macrohard.cli.options import print_json
+from macrohard.cli.options import person_is_there, print_json, required
 from macrohard.cli.parking import wait_until
 from macrohard.cli.result import as_json, open_questions, print_result
 from macrohard.cli.terminal import printable
 from macrohard.domain import EXIT_CODES, Caps, Question, RunOverview, RunStatus
 from macrohard.errors import LimitExceeded, MacrohardError, RequestError, StoreUnavailable
-from macrohard.settings import Settings
+from macrohard.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from macrohard.assembly import Factory
@@ -45,8 +45,29 @@ class Wish:
     prompt: bool
     """Whether there is a person here and now who can be asked for them."""
     json: bool
-    wait: bool = False
+    wait: bool
     """Whether to sleep until a parked run can go on, and go on."""
+
+
+def asked(
+    *, out: Path | None, yes: bool, json: bool, record: bool, require_tier: str | None, **flags: object
+) -> tuple[Settings, Wish]:
+    """What the options of a command that carries a run out say, together with the other sources of settings.
+
+    Flags have the names of settings; those that are None were not given.
+
+    Raises:
+        RequestError: something cannot be understood.
+    """
+    settings = load_settings(record=None if record else False, sandboxes=required(require_tier), **flags)
+    wish = Wish(
+        out=out and out.absolute(),
+        ask=not yes,
+        prompt=not yes and person_is_there(),
+        json=json,
+        wait=settings.auto_resume,
+    )
+    return settings, wish
 
 
 def until_interrupted(work: Coroutine[Any, Any, T]) -> T:
@@ -183,8 +204,9 @@ def resume(
 def resume_due(settings: Settings, wish: Wish) -> int:
     """Go on with every parked run whose hour has come, one after the other; the first exit code that is not 0.
 
-    A run that another process has taken up meanwhile is left to it.
+    A run that another process has taken up meanwhile is left to it, and one that parks again is not waited for.
     """
+    wish = replace(wish, wait=False)
 
     async def due() -> tuple[str, ...]:
         from macrohard.assembly import open_factory

@@ -1,6 +1,7 @@
 """Options and arguments that several commands share, and how a command prints JSON."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -17,6 +18,27 @@ RequireTierOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+FileOption = Annotated[
+    Path | None, typer.Option("--file", "-f", help="Read what is asked for from a text file.", metavar="FILE")
+]
+ModelOption = Annotated[
+    str | None, typer.Option(help="builtin, builtin:careless, MODEL or MODEL@ENDPOINT.", metavar="NAME")
+]
+IterationsOption = Annotated[
+    int | None, typer.Option(help="How often at most it is built, verified and used.", min=1, max=50, metavar="N")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take the defaults and say so.")]
+_FOLDER = typer.Option(help="Where to put the product: a new or empty folder.", metavar="DIR")
+OutOption = Annotated[Path | None, _FOLDER]
+RequiredOutOption = Annotated[Path, _FOLDER]
+RecordOption = Annotated[
+    bool,
+    typer.Option(
+        " /--no-record",
+        help="Keep nothing of what is said to models; the run cannot be replayed.",
+        show_default=False,
+    ),
+]
 EndpointArgument = Annotated[str, typer.Argument(help="The endpoint's name, e.g. xai.", metavar="ENDPOINT")]
 RunArgument = Annotated[str, typer.Argument(help="A run's id, or its beginning.", metavar="RUN")]
 IterationOption = Annotated[
