@@ -10,7 +10,7 @@ from pydantic import Field
 from macrohard.agent.conversation import VISITING
 from macrohard.agent.front_matter import split_matter, text_of, validated
 from macrohard.agent.skills import Skill, listing, load_skills
-from macrohard.agent.tools import TOOLS
+from macrohard.agent.tools import TOOLS, names_for
 from macrohard.domain import ProductKind, Value
 from macrohard.errors import DefinitionError
 from macrohard.llm import ModelRole
@@ -65,6 +65,10 @@ class AgentDefinition(Value):
     """SHA-256 of what the prompt, the settings and the skills were made of; recorded with each session."""
     path: str = ""
     """The file it was read from."""
+
+    def working_on(self, kind: ProductKind) -> "AgentDefinition":
+        """The same agent, offered only the tools that can do anything with a product of this kind."""
+        return self.model_copy(update={"tools": names_for(self.tools, kind)})
 
 
 class Persona(Value):

@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -15,7 +15,7 @@ from macrohard.agent.outputs import as_left_on_screen, readable
 from macrohard.agent.repair import complaint, is_left_out, parameters_of
 from macrohard.agent.trial import WIDTH, PageStep
 from macrohard.agent.visiting import act, command, look, request
-from macrohard.domain import JsonObject
+from macrohard.domain import JsonObject, ProductKind
 from macrohard.errors import ToolError
 from macrohard.sandbox import OUTPUT_LIMIT_BYTES
 
@@ -330,6 +330,21 @@ _FUNCTIONS: tuple[Callable[..., Awaitable[str | Answer]], ...] = (
     *(picture, clip),
 )
 TOOLS: Mapping[str, Tool] = {function.__name__: Tool(function) for function in _FUNCTIONS}
+
+ONLY_FOR: Final[Mapping[str, tuple[ProductKind, ...]]] = {
+    "start_product": ("web", "api"),
+    "stop_product": ("web", "api"),
+    "look_at_page": ("web",),
+    "act": ("web",),
+    "request": ("api",),
+    "command": ("cli", "library"),
+}
+"""The kinds of product with which a tool can do anything; what is not named here, it can with every kind."""
+
+
+def names_for(names: Sequence[str], kind: ProductKind) -> tuple[str, ...]:
+    """Which of these tools an agent is offered that works on a product of this kind."""
+    return tuple(name for name in names if kind in ONLY_FOR.get(name, (kind,)))
 
 
 def names_with_more(names: Sequence[str]) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
         name, base, material["returned"] = again(task.id), returned["base"], returned["problem"]
 
     async def attempt(made: Attempt) -> SessionResult:
-        agent, task = context.catalogue.agent(made.task.agent), made.task
+        agent, task = context.catalogue.agent(made.task.agent).working_on(specification.kind), made.task
         async with context.slots, phase(context.emit, "implement", iteration):
             result = await context.session(
                 agent,

@@ -27,7 +27,9 @@ async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
     persona = None if visitor == TESTER else context.catalogue.personas[visitor]
     async with context.slots, phase(context.emit, "use", iteration):
         result = await context.session(
-            context.catalogue.agent(TESTER if persona is None else SIMULATED_USERS[specification.kind]),
+            context.catalogue.agent(TESTER if persona is None else SIMULATED_USERS[specification.kind]).working_on(
+                specification.kind
+            ),
             iteration=iteration,
             phase="use",
             name=visitor,

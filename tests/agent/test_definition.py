@@ -6,6 +6,7 @@ import pytest
 
 from macrohard.agent import Catalogue, drawn_panel, load_catalogue
 from macrohard.bundled import folder
+from macrohard.domain import ProductKind
 from macrohard.errors import DefinitionError, ToolError
 
 IMAGES = frozenset({"base"})
@@ -148,3 +149,24 @@ def test_what_comes_along_is_understood_and_safe() -> None:
     assert found.personas["slow-connection"].view.slow
     assert not found.personas["no-pictures"].view.pictures
     assert found.personas["gives-up"].patience == 15
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "lacks"),
+    [
+        pytest.param("cli-coder", "cli", {"start_product", "stop_product", "look_at_page"}, id="nothing to start"),
+        pytest.param("library-coder", "library", {"start_product", "stop_product", "look_at_page"}, id="only called"),
+        pytest.param("api-coder", "api", {"look_at_page"}, id="a service without pages"),
+        pytest.param("full-stack-coder", "web", set(), id="everything"),
+        pytest.param("simulated-developer", "cli", {"request"}, id="a tool is not asked"),
+        pytest.param("simulated-developer", "api", {"command"}, id="a service is not called"),
+        pytest.param("simulated-user", "web", set(), id="pages"),
+    ],
+)
+def test_nobody_is_offered_what_the_kind_of_product_does_not_have(
+    name: str, kind: ProductKind, lacks: set[str]
+) -> None:
+    agent = load_catalogue([folder("agents")], images=IMAGES | {"python"}).agent(name)
+    offered = agent.working_on(kind)
+    assert offered.tools == tuple(tool for tool in agent.tools if tool not in lacks)
+    assert (offered.prompt, offered.hash) == (agent.prompt, agent.hash), "what it is told stays the same to the byte"

@@ -149,6 +149,7 @@ def turn(conversation: Conversation, *, model: str) -> Turn:
         case "scenarios":
             return finish(SCENARIOS.model_dump(mode="json"))
         case "implement":
+            assert not {"start_product", "stop_product", "look_at_page"} & conversation.tools, "a tool has no pages"
             said = {"careful": "", "lax": "", "hopeless": "the person said", "patient": GO_ON}[model]
             return _coder(conversation, told=said in str(conversation.material), lax=model == "lax")
         case _:
