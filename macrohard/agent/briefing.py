@@ -40,8 +40,8 @@ def _without_nothing(given: JsonObject) -> JsonObject:
 
 def _pruned(value: JsonValue) -> JsonValue:
     if isinstance(value, dict) and _STEP in value:
-        # To fill in an empty text, or to see one, is something that a step says.
-        return {name: _pruned(each) for name, each in value.items() if each not in (None, [], {})}
+        # What is empty in a step is something that it says: no environment, an empty list, any code but 0.
+        return value
     if isinstance(value, dict):
         return _without_nothing(value)
     if isinstance(value, list):

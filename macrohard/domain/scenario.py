@@ -5,13 +5,25 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 from macrohard.domain.environment import Environment
-from macrohard.domain.value import Value
+from macrohard.domain.value import JsonObject, Value
 
 ColourScheme = Literal["light", "dark"] | None
 
 
 class _Step(Value):
     """Texts may hold placeholders: see `macrohard.product.placeholders`; outside a browser other braces are braces."""
+
+    @property
+    def as_told(self) -> JsonObject:
+        """The step without the fields that hold without being said; reading it back gives the same step."""
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in self.model_dump(mode="json").items()
+            if name == "do"
+            or fields[name].is_required()
+            or getattr(self, name) != fields[name].get_default(call_default_factory=True)
+        }
 
 
 class Open(_Step):
@@ -229,6 +241,11 @@ class Together(_Step):
     statuses: tuple[int, ...]
     """One for each request, in any order: 201 and 409, where exactly one of two must succeed."""
 
+    @property
+    def as_told(self) -> JsonObject:
+        """As of every step."""
+        return {**super().as_told, "requests": [request.as_told for request in self.requests]}
+
     @model_validator(mode="after")
     def _one_status_each(self) -> Self:
         if len(self.statuses) != len(self.requests):
@@ -259,6 +276,12 @@ class SeeJson(_Step):
     type: Literal["any", "text", "number", "boolean", "list", "object"] | None = None
     present: bool = True
     """False: there is no such place, or it holds something else."""
+
+    @property
+    def as_told(self) -> JsonObject:
+        """As of every step; a null that has to be there is said."""
+        wants_null = self.count is None and self.type is None
+        return {**super().as_told, **({"value": self.value} if wants_null else {})}
 
     @model_validator(mode="before")
     @classmethod
@@ -375,6 +398,12 @@ class Scenario(Value):
     not_shown: str = ""
     """What of the criterion no step can show, so that this scenario leaves it open; empty: it shows all of it."""
     steps: tuple[Step, ...] = Field(min_length=1)
+
+    @property
+    def as_told(self) -> JsonObject:
+        """For agents: of each step only what does not hold without being said; reading it back gives the same."""
+        whole: JsonObject = self.model_dump(mode="json", exclude={"steps"})
+        return {**whole, "steps": [step.as_told for step in self.steps]}
 
     @property
     def asserts(self) -> bool:

@@ -201,7 +201,7 @@ async def _review_portion(talk: _Talk, scenarios: Sequence[Scenario], *, name: s
             **talk.contract,
             **talk.files,
             "steps": described(scenarios),
-            "scenarios": [scenario.model_dump(mode="json") for scenario in scenarios],
+            "scenarios": [scenario.as_told for scenario in scenarios],
         },
         check=check,
     )
@@ -269,7 +269,7 @@ async def _revision(
             **talk.files,
             "objections": [
                 {
-                    "scenario": scenario.model_dump(mode="json"),
+                    "scenario": scenario.as_told,
                     **objection.model_dump(mode="json", exclude={"scenario"}),
                 }
                 for scenario, objection in objections

@@ -12,6 +12,7 @@ from macrohard.domain import (
     Exclusion,
     JsonObject,
     Plan,
+    ProductKind,
     Question,
     Scenario,
     ScenarioSet,
@@ -24,6 +25,7 @@ from macrohard.domain.specification import Superseded
 from macrohard.errors import ToolError
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.reports import Reading
+from macrohard.factory.steps import described, scenario_for, with_fields
 
 ANALYST: Final = "change-analyst"
 KEEPER: Final = "scenario-keeper"
@@ -73,6 +75,14 @@ class Upkeep(Value):
     """The earlier scenarios that the change has made impossible to pass, mended; all others stay as they are."""
 
     mended: tuple[MendedScenario, ...] = ()
+
+
+def upkeep_for(kind: ProductKind) -> type[Upkeep]:
+    """The same report with scenarios made of the steps that products of this kind know."""
+    if kind == "web":
+        return Upkeep
+    mended = with_fields(MendedScenario, scenario=scenario_for(kind))
+    return with_fields(Upkeep, mended=tuple[mended, ...])  # type: ignore[valid-type]  # made at run time
 
 
 class Collected(NamedTuple):
@@ -207,21 +217,23 @@ async def collected(
     standing = tuple(each for each in earlier.scenarios if each.criterion in known)
     if not standing:
         return Collected((), ScenarioSet(scenarios=new), ())
-    upkeep = await context.document(
-        Upkeep,
+    report = await context.document(
+        upkeep_for(specification.kind),
         agent=KEEPER,
         iteration=0,
         phase="scenarios",
         task=f"Look through {len(standing)} scenarios for what the change has made impossible to pass.",
         material={
+            "steps": described(standing),
             "specification": specification.model_dump(mode="json"),
             "new_criteria": [criterion.id for criterion in of_the_change(specification, earlier).criteria],
             "design": design.model_dump(mode="json"),
             "earlier_design": earlier.design.model_dump(mode="json"),
-            "scenarios": [scenario.model_dump(mode="json") for scenario in standing],
+            "scenarios": [scenario.as_told for scenario in standing],
         },
-        check=lambda report: _check_upkeep(report, standing, check),
+        check=lambda report: _check_upkeep(_read(report), standing, check),
     )
+    upkeep = _read(report)
     mended = {each.scenario.id: each for each in upkeep.mended}
     return Collected(
         tuple(each for each in standing if each.id not in mended),
@@ -280,6 +292,11 @@ def _check_nothing_is_gone(now: Design, before: Design, *, may: bool) -> None:
             f"design: {', '.join(gone)} of the earlier design are missing, and no criterion is superseded; hand in "
             "the whole design"
         )
+
+
+def _read(report: Upkeep) -> Upkeep:
+    """With scenarios that can be compared with others, whatever kind they were handed in for."""
+    return Upkeep.model_validate(report.model_dump())
 
 
 def _check_upkeep(report: Upkeep, standing: Sequence[Scenario], check: Callable[[Sequence[Scenario]], None]) -> None:

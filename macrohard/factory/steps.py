@@ -8,11 +8,11 @@ from pydantic import Field, create_model
 from pydantic.fields import FieldInfo
 
 from macrohard.domain import JsonObject, ProductKind, Scenario, ServiceStep, TerminalStep, Value
-from macrohard.domain.scenario import Keep, Request, Restart, SeeJson, Together
+from macrohard.domain.scenario import Keep, Request, Restart, SeeJson, Together, Wait
 
 V = TypeVar("V", bound=Value)
 
-_SERVED = tuple[Annotated[ServiceStep | TerminalStep | Restart, Field(discriminator="do")], ...]
+_SERVED = tuple[Annotated[ServiceStep | TerminalStep | Restart | Wait, Field(discriminator="do")], ...]
 _CALLED = tuple[Annotated[TerminalStep | SeeJson | Keep, Field(discriminator="do")], ...]
 _STEPS: Final[Mapping[ProductKind, Any]] = {"api": _SERVED, "cli": _CALLED, "library": _CALLED}
 
@@ -24,16 +24,18 @@ def report_for(kind: ProductKind, report: type[V]) -> type[V]:
     """
     if kind == "web":
         return report
-    scenario = create_model(
-        "Scenario",
-        __base__=Scenario,
-        __doc__=Scenario.__doc__,
-        steps=(_STEPS[kind], Scenario.model_fields["steps"]),
-    )
-    scenarios: FieldInfo = report.model_fields["scenarios"]
-    return create_model(
-        report.__name__, __base__=report, __doc__=report.__doc__, scenarios=(tuple[scenario, ...], scenarios)
-    )
+    return with_fields(report, scenarios=tuple[scenario_for(kind), ...])  # type: ignore[misc]  # made at run time
+
+
+def scenario_for(kind: ProductKind) -> type[Scenario]:
+    """A scenario made of the steps that products of this kind know."""
+    return Scenario if kind == "web" else with_fields(Scenario, steps=_STEPS[kind])
+
+
+def with_fields(model: type[V], **types: Any) -> type[V]:
+    """The same model whose fields of these names have these types."""
+    fields: dict[str, Any] = {name: (made_of, model.model_fields[name]) for name, made_of in types.items()}
+    return create_model(model.__name__, __base__=model, __doc__=model.__doc__, **fields)
 
 
 def described(scenarios: Sequence[Scenario]) -> JsonObject:
@@ -52,7 +54,7 @@ def portions(scenarios: Sequence[Scenario], *, tokens: int) -> tuple[tuple[Scena
     parts: list[list[Scenario]] = []
     left = 0
     for together in by_criterion.values():
-        size = sum(tokens_of(scenario.model_dump(mode="json")) for scenario in together)
+        size = sum(tokens_of(scenario.as_told) for scenario in together)
         if not parts or size > left:
             parts.append([])
             left = tokens
@@ -68,8 +70,14 @@ def tokens_of(material: JsonObject) -> int:
 
 def _words(step: type[Value]) -> str:
     fields = [
-        f"`{name}`: {' '.join(field.description.split())}"
+        f"`{name}`: {' '.join([*(field.description or '').split(), left_out])}".rstrip()
         for name, field in step.model_fields.items()
-        if field.description
+        if name != "do" and ((left_out := _left_out(field)) or field.description)
     ]
     return " ".join([" ".join((step.__doc__ or "").split()), *fields])
+
+
+def _left_out(field: FieldInfo) -> str:
+    """What holds where a step does not say it, if that is anything."""
+    default = None if field.is_required() else field.get_default(call_default_factory=True)
+    return "" if default in (None, "", (), {}) else f"Left out: {json.dumps(default)}."

@@ -36,9 +36,9 @@ def read_back(text: str) -> dict[str, JsonValue]:
         pytest.param({"a": 0, "b": False}, {"a": 0, "b": False}, id="zero and no are something"),
         pytest.param({"a": [None, "", {}]}, {"a": [None, "", {}]}, id="places in a list are kept"),
         pytest.param(
-            {"a": [{"do": "fill", "name": "Title", "value": "", "row": None}]},
-            {"a": [{"do": "fill", "name": "Title", "value": ""}]},
-            id="what a step fills in",
+            {"a": [{"do": "fill", "name": "Title", "value": ""}, {"do": "restart", "environment": {}}]},
+            {"a": [{"do": "fill", "name": "Title", "value": ""}, {"do": "restart", "environment": {}}]},
+            id="what is empty in a step",
         ),
         pytest.param({"a": "é\n```\n\u2028"}, {"a": "é\n```\n\u2028"}, id="what looks like the end of the block"),
         pytest.param({"a": [{"b": "x" * 200, "c": [1, 2]}] * 3}, {"a": [{"b": "x" * 200, "c": [1, 2]}] * 3}, id="deep"),

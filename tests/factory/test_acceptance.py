@@ -17,7 +17,8 @@ from macrohard.domain.scenario import HelperFile, Run, SeeExit
 from macrohard.errors import ToolError
 from macrohard.factory.acceptance import Reviewed, reviewed
 from macrohard.factory.context import FactoryContext
-from macrohard.factory.steps import report_for
+from macrohard.factory.improving import Upkeep, upkeep_for
+from macrohard.factory.steps import described, report_for
 from macrohard.llm import Reply
 from macrohard.llm.builtin.conversation import Conversation
 from macrohard.llm.builtin.staff import CAREFUL, turn
@@ -326,3 +327,39 @@ def test_a_writer_is_shown_the_steps_of_its_kind_of_product(kind: ProductKind, r
                 report_for(kind, ScenarioSet).model_validate(given)
     report = report_for(kind, ScenarioSet).model_validate(given)
     assert ScenarioSet.model_validate(report.model_dump()) == ScenarioSet.model_validate(given)
+
+
+def test_a_keeper_is_shown_the_steps_of_its_kind_of_product() -> None:
+    called, whole = (len(str(parameters_of(upkeep_for(kind)))) for kind in ("cli", "web"))
+    assert called < 0.6 * whole
+    assert whole == len(str(parameters_of(Upkeep)))
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        pytest.param({"do": "restart"}, {}, id="the environment of the design"),
+        pytest.param({"do": "restart", "environment": {}}, {"environment": {}}, id="no environment"),
+        pytest.param({"do": "see_exit", "code": None}, {"code": None}, id="any code but 0"),
+        pytest.param({"do": "see_exit", "code": 0}, {}, id="success"),
+        pytest.param({"do": "see_json", "at": "items", "value": []}, {"at": "items", "value": []}, id="an empty list"),
+        pytest.param({"do": "see_json", "at": "a", "value": None}, {"at": "a", "value": None}, id="a null"),
+        pytest.param({"do": "see_json", "at": "a"}, {"at": "a", "type": "any"}, id="anything"),
+        pytest.param(
+            {"do": "request", "path": "/", "json_body": {}}, {"path": "/", "json_body": {}}, id="an empty body"
+        ),
+        pytest.param(
+            {"do": "together", "requests": [{"path": "/a"}, {"path": "/b"}], "statuses": [200, 200]},
+            {
+                "requests": [{"do": "request", "path": "/a"}, {"do": "request", "path": "/b"}],
+                "statuses": [200, 200],
+            },
+            id="requests at once",
+        ),
+    ],
+)
+def test_a_step_is_told_by_what_does_not_hold_unsaid(step: JsonObject, told: JsonObject) -> None:
+    written = Scenario.model_validate({"id": "S-1", "criterion": "AC-1", "title": "", "steps": [step]})
+    assert written.as_told["steps"] == [{"do": step["do"], **told}]
+    assert Scenario.model_validate(written.as_told) == written
+    assert ("Left out: 0." in str(described([written]))) == (step["do"] == "see_exit"), "else its absence says nothing"
