@@ -5,8 +5,9 @@ import pytest
 from macrohard.domain import Look, Scenario, owns
 from macrohard.llm.builtin.acceptance import written
 from macrohard.llm.builtin.blueprint import Blueprint
+from macrohard.llm.builtin.kinds import of_its_kind
 from macrohard.llm.builtin.understanding import read
-from macrohard.llm.builtin.webapi import of_its_kind, routes
+from macrohard.llm.builtin.webapi import routes
 from macrohard.llm.builtin.webapp import files, parts
 from macrohard.product import checkout
 from macrohard.product.scenarios import ScenarioResult, run_scenario

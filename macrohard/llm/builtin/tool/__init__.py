@@ -2,6 +2,5 @@
 
 from macrohard.llm.builtin.tool.contract import calls, conventions
 from macrohard.llm.builtin.tool.product import MODULES, commands_test, manifest, manual, modules, readme
-from macrohard.llm.builtin.tool.reading import as_tool
 
-__all__ = ["MODULES", "as_tool", "calls", "commands_test", "conventions", "manifest", "manual", "modules", "readme"]
+__all__ = ["MODULES", "calls", "commands_test", "conventions", "manifest", "manual", "modules", "readme"]

@@ -2,6 +2,5 @@
 
 from macrohard.llm.builtin.webapi.contract import conventions, routes
 from macrohard.llm.builtin.webapi.product import MODULES, manual, modules, server_test
-from macrohard.llm.builtin.webapi.reading import of_its_kind
 
-__all__ = ["MODULES", "conventions", "manual", "modules", "of_its_kind", "routes", "server_test"]
+__all__ = ["MODULES", "conventions", "manual", "modules", "routes", "server_test"]
