@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from playwright.async_api import Error
 
-from macrohard.product.guest import steps
-from macrohard.product.guest.steps import DATE_KINDS, KINDS_SCRIPT, Found
+from macrohard.product.guest import operating
+from macrohard.product.guest.operating import DATE_KINDS, KINDS_SCRIPT, Found
 from macrohard.product.guest.visit import Failed, Malformed, Visit
 
 REFERENCE_MILLISECONDS = 1_000
@@ -31,25 +31,25 @@ async def _target(visit: Visit, target: str) -> tuple[Found, str]:
         raise Malformed(
             f'{target!r} names no element: give a reference such as e12, or a role and a name: button "Save"'
         )
-    return await steps.find(visit, parts[1], parts[2], None), f"the {target}"
+    return await operating.find(visit, parts[1], parts[2], None), f"the {target}"
 
 
 async def _click(visit: Visit, target: str, value: str) -> None:
-    await steps.click(visit, *await _target(visit, target))
+    await operating.click(visit, *await _target(visit, target))
 
 
 async def _double_click(visit: Visit, target: str, value: str) -> None:
-    await steps.click(visit, *await _target(visit, target), times=2)
+    await operating.click(visit, *await _target(visit, target), times=2)
 
 
 async def _right_click(visit: Visit, target: str, value: str) -> None:
-    await steps.click(visit, *await _target(visit, target), button="right")
+    await operating.click(visit, *await _target(visit, target), button="right")
 
 
 async def _hold(visit: Visit, target: str, value: str) -> None:
     """The value is for how many milliseconds."""
     held = _number(value or str(HOLD_MS), "hold", "milliseconds", HOLD_AT_MOST_MS)
-    await steps.click(visit, *await _target(visit, target), hold_ms=int(held))
+    await operating.click(visit, *await _target(visit, target), hold_ms=int(held))
 
 
 async def _wait(visit: Visit, target: str, value: str) -> None:
@@ -59,7 +59,7 @@ async def _wait(visit: Visit, target: str, value: str) -> None:
 
 async def _colours(visit: Visit, target: str, value: str) -> None:
     _without_target("colours", target)
-    await steps.show_in(visit, value)
+    await operating.show_in(visit, value)
     await visit.settle()
 
 
@@ -71,12 +71,12 @@ def _number(value: str, action: str, unit: str, at_most: float) -> float:
 
 async def _fill(visit: Visit, target: str, value: str) -> None:
     found, what = await _target(visit, target)
-    await steps.fill(visit, found, value, what)
+    await operating.fill(visit, found, value, what)
 
 
 async def _choose(visit: Visit, target: str, value: str) -> None:
     found, what = await _target(visit, target)
-    await steps.choose(visit, found, value, what)
+    await operating.choose(visit, found, value, what)
 
 
 async def _check(visit: Visit, target: str, value: str) -> None:
@@ -89,7 +89,7 @@ async def _uncheck(visit: Visit, target: str, value: str) -> None:
 
 async def _set(visit: Visit, target: str, on: bool) -> None:
     found, what = await _target(visit, target)
-    await steps.check(visit, found, on, what)
+    await operating.check(visit, found, on, what)
 
 
 def _without_target(action: str, target: str) -> None:
@@ -107,7 +107,7 @@ async def _type(visit: Visit, target: str, value: str) -> None:
     kind = (await focused.evaluate_all(KINDS_SCRIPT))[0]["kind"]
     if kind in DATE_KINDS:
         # Such fields take their parts in the order of the browser's language; the ISO form is what the person means.
-        await steps.fill(visit, Found(focused, kind), value, "the field")
+        await operating.fill(visit, Found(focused, kind), value, "the field")
         return
     await visit.page.keyboard.type(value)
     await visit.settle()
@@ -115,7 +115,7 @@ async def _type(visit: Visit, target: str, value: str) -> None:
 
 async def _press(visit: Visit, target: str, value: str) -> None:
     _without_target("press", target)
-    await steps.press(visit, value)
+    await operating.press(visit, value)
 
 
 async def _upload(visit: Visit, target: str, value: str) -> None:
@@ -123,7 +123,7 @@ async def _upload(visit: Visit, target: str, value: str) -> None:
     found, what = await _target(visit, target)
     first, _, rest = value.partition("\n")
     filename, content = (first, rest) if _FILENAME.match(first) else ("file.csv", value)
-    await steps.upload(visit, found, filename, content, what)
+    await operating.upload(visit, found, filename, content, what)
 
 
 async def _open(visit: Visit, target: str, value: str) -> None:
