@@ -1,6 +1,8 @@
 """What the command line says about a run when it is asked, or done: for people, and as one JSON object."""
 
+import re
 import shlex
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from rich.text import Text
 
 from macrohard.cli.home import print_provenance, print_returned
 from macrohard.cli.terminal import counted, dollars, duration, one_line, printable
-from macrohard.domain import SERVED, CheckKind, CriterionState, JsonObject, Question, RunOverview, RunSummary
+from macrohard.domain import SERVED, CheckKind, Command, CriterionState, JsonObject, Question, RunOverview, RunSummary
 from macrohard.domain.candidate import Candidate
 from macrohard.domain.specification import Superseded
 from macrohard.errors import ToolError
@@ -20,6 +22,8 @@ from macrohard.report.reviews import reviews_of
 from macrohard.report.said import said_of
 from macrohard.report.story import assumed_for_you, is_the_same, partly_checked
 
+_PLACEHOLDER = re.compile(r"[][<>{}|…]|\.\.\.|\b[A-Z]+\b")
+"""What stands in the place of something in a call as it is documented."""
 OF_OWN_TESTS: tuple[CheckKind, ...] = ("test quality", "new tests")
 """What is told of the product's own tests for each iteration."""
 _MARK = {
@@ -171,8 +175,14 @@ def way_to_try(overview: RunOverview) -> str:
     commands = overview.design.commands if overview.design else ()
     go = f"cd {shlex.quote(str(folder))}"
     if run:
-        return f"{go} && {run}"
+        return f"{go} && {_first_call(run, commands)}"
     return f"{go}   (then {commands[0].usage}; see its README)" if commands else f"{go}   (see its README)"
+
+
+def _first_call(run: str, commands: Sequence[Command]) -> str:
+    """The first documented call that can be typed as it stands; else the one that says how the tool is called."""
+    calls = (command.usage for command in commands)
+    return next((call for call in calls if call.startswith(run) and not _PLACEHOLDER.search(call)), f"{run} --help")
 
 
 def open_questions(overview: RunOverview) -> tuple[Question, ...]:

@@ -1,10 +1,13 @@
 """Text from outside without what a terminal or a browser would obey, shown on either the same way."""
 
 import json
+import re
 import unicodedata
 
 _JOINERS = "\u200c\u200d"
 """Invisible and harmless; scripts and emoji need them."""
+
+_LEFT_OUT = re.compile(r"… \((\d+) more characters\)$")
 
 
 def printable(text: str) -> str:
@@ -13,6 +16,15 @@ def printable(text: str) -> str:
     Tabs and line ends stay.
     """
     return "".join(_shown(letter) for letter in text)
+
+
+def cut(text: str, length: int) -> str:
+    """So many characters of its beginning, and how many more there are; those that were left out before count, too."""
+    earlier = _LEFT_OUT.search(text)
+    kept, left_out = (text[: earlier.start()], int(earlier[1])) if earlier else (text, 0)
+    if len(kept) <= length:
+        return text
+    return f"{kept[:length]}… ({len(kept) - length + left_out} more characters)"
 
 
 def printable_json(value: object) -> str:

@@ -86,7 +86,7 @@ class Finding(Value):
     seen_by: tuple[str, ...] = ()
     """All who noticed it, when what several noticed is told as one."""
     reproduced: bool | None = None
-    """In a fresh browser; None: not tried, or the way there could not be gone again."""
+    """On a fresh product by fresh means; None: not tried, or the way there could not be gone again."""
     evidence: tuple[str, ...] = ()
 
 

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from pydantic import JsonValue
 
 from macrohard.domain import ServiceStep, TerminalStep
+from macrohard.domain.printable import cut
 from macrohard.domain.scenario import Request, SeeExit, SeeFile, SeeHeader, SeeJson, SeeOutput, SeeStatus, Together
 from macrohard.domain.verdict import Exchange, Exchanges
 from macrohard.errors import ToolError
@@ -38,6 +39,8 @@ class Programs:
         self._terminal: Terminal | None = None
         self.kept: dict[str, JsonValue] = {}
         self._exchanges: list[Exchange] = []
+        self._looks: list[Exchange] = []
+        """Since anything else was done."""
         self._ended: Callable[[Output], None] = lambda _: None
         """Writes down how the command in the terminal ended."""
 
@@ -94,13 +97,14 @@ class Programs:
     @contextmanager
     def _noted(self, asked: str) -> Iterator[Callable[[Answer | Output | str], None]]:
         """Write down what is asked; what it gives writes the answer down. What failed instead is one as well."""
+        self._looks.clear()
         place = len(self._exchanges)
-        self._exchanges.append(Exchange(asked=_cut(asked, ASKED_CHARACTERS), answered=""))
+        self._exchanges.append(Exchange(asked=cut(asked, ASKED_CHARACTERS), answered=""))
 
         def answered(answer: Answer | Output | str) -> None:
             text = answer if isinstance(answer, str) else _in_full(answer)
             self._exchanges[place] = self._exchanges[place].model_copy(
-                update={"answered": _cut(text, ANSWERED_CHARACTERS)}
+                update={"answered": cut(text, ANSWERED_CHARACTERS)}
             )
 
         try:
@@ -249,8 +253,7 @@ class Programs:
                 raise StepFailed(f"there is no file {step.path}") from error
             return
         text = content.decode(errors="replace")
-        with self._noted(f"look into the file {step.path}") as answered:
-            answered(text or "(empty)")
+        self._note_look(f"look into the file {step.path}", text or "(empty)")
         if (step.text in text) == step.present:
             return
         if step.present:
@@ -258,6 +261,13 @@ class Programs:
         raise StepFailed(
             f"the file {step.path} is there{f' and has {step.text!r}' if step.text else ''}, but should not"
         )
+
+    def _note_look(self, asked: str, seen: str) -> None:
+        """Write down what was seen, once for all looks that see the same before anything else is done."""
+        look = Exchange(asked=cut(asked, ASKED_CHARACTERS), answered=cut(seen, ANSWERED_CHARACTERS))
+        if look not in self._looks:
+            self._looks.append(look)
+            self._exchanges.append(look)
 
     def _path(self, path: str) -> PurePosixPath:
         if ".." in PurePosixPath(path).parts:
@@ -277,11 +287,6 @@ def _in_full(last: Answer | Output) -> str:
     ended = "still running" if last.exit_code is None else f"exit code {last.exit_code}"
     errors = f"\nto stderr:\n{last.stderr}" if last.stderr else ""
     return f"{ended}\n{last.stdout}{errors}"
-
-
-def _cut(text: str, characters: int) -> str:
-    left_out = len(text) - characters
-    return text if left_out <= 0 else f"{text[:characters]}… ({left_out} more characters)"
 
 
 def _told(last: Answer | Output) -> str:

@@ -1,10 +1,18 @@
 """What the panel of simulated users came to: who managed, what it took, what was in their way, what nobody tried."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from macrohard.domain import Finding, IterationSummary, RunOverview, UserSession, Value
+from macrohard.domain import Finding, IterationSummary, ProductKind, RunOverview, UserSession, Value
 from macrohard.factory.panel import WRONG_FROM, clustered
 from macrohard.product import pattern_of
+
+ANEW: Mapping[ProductKind, str] = {
+    "web": "in a fresh browser",
+    "api": "on a freshly started service",
+    "cli": "in a fresh folder",
+    "library": "in a fresh folder",
+}
+"""Where what was noticed is tried again."""
 
 
 class Row(Value):
@@ -62,7 +70,9 @@ class Panel(Value):
     frictions: tuple[Friction, ...]
     """Of the latest round, the worst first."""
     notes: tuple[Friction, ...]
-    """What did not happen again in a fresh browser."""
+    """What did not happen again."""
+    anew: str
+    """Where that was tried, in words."""
     wishes: tuple[Finding, ...]
     """For the person to decide on; nobody was asked to build them."""
     not_tested: tuple[str, ...]
@@ -82,8 +92,9 @@ class Panel(Value):
 def panel_of(overview: RunOverview) -> Panel:
     """The panel of a run."""
     used = [iteration for iteration in reversed(overview.iterations) if iteration.users]
+    anew = ANEW[overview.specification.kind if overview.specification else "web"]
     if not used:
-        return Panel(rounds=(), frictions=(), notes=(), wishes=(), not_tested=_not_tested(overview, None))
+        return Panel(rounds=(), frictions=(), notes=(), anew=anew, wishes=(), not_tested=_not_tested(overview, None))
     latest = used[0]
     told = clustered([finding for finding in latest.findings if not finding.file], panel=len(latest.users))
     frictions = [
@@ -96,6 +107,7 @@ def panel_of(overview: RunOverview) -> Panel:
         rounds=tuple(Round(iteration=each.number, rows=_rows(each.users)) for each in used),
         frictions=tuple(friction for friction in frictions if not friction.is_note),
         notes=tuple(friction for friction in frictions if friction.is_note),
+        anew=anew,
         wishes=clustered(every, panel=len(latest.users)),
         not_tested=_not_tested(overview, latest),
     )

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterable, Sequence
 
 from macrohard.domain import Artifacts, RunOverview, UserSession, Value
+from macrohard.domain.printable import cut
 from macrohard.domain.verdict import Exchange, Exchanges
 
 BYTES_FOR_PICTURES = 2_000_000
@@ -11,8 +12,8 @@ BYTES_FOR_PICTURES = 2_000_000
 BYTES_OF_LOG = 4_000
 MOST_LOGS = 20
 EXCHANGES_SHOWN = 12
-SHOWN_OF_AN_EXCHANGE = 600
-"""Characters of what was asked, and of what was answered."""
+SHOWN_OF_ASKED, SHOWN_OF_ANSWERED = 160, 2_000
+"""Characters: who looks wants the answer, and a command may be a file in full."""
 BYTES_FOR_EXCHANGES = 400_000
 """Of all scenarios; what is shown of each is less."""
 
@@ -98,11 +99,9 @@ async def _exchanges(overview: RunOverview, artifacts: Artifacts) -> dict[str, E
 
 
 def _shown(all_of_it: Exchanges) -> Exchanges:
-    def cut(text: str) -> str:
-        return text if len(text) <= SHOWN_OF_AN_EXCHANGE else f"{text[:SHOWN_OF_AN_EXCHANGE]}…"
-
     shown = tuple(
-        Exchange(asked=cut(each.asked), answered=cut(each.answered)) for each in all_of_it.exchanges[:EXCHANGES_SHOWN]
+        Exchange(asked=cut(each.asked, SHOWN_OF_ASKED), answered=cut(each.answered, SHOWN_OF_ANSWERED))
+        for each in all_of_it.exchanges[:EXCHANGES_SHOWN]
     )
     return Exchanges(exchanges=shown, left_out=all_of_it.left_out + len(all_of_it.exchanges) - len(shown))
 

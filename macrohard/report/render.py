@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from macrohard.domain import Artifacts, RunOverview
-from macrohard.domain.printable import printable
+from macrohard.domain.printable import cut, printable
 from macrohard.report import story
 from macrohard.report.burn import burn, cost_tables
 from macrohard.report.origin import origin
@@ -20,9 +20,9 @@ from macrohard.report.said import said_of
 
 PAGE = Path(__file__).parent / "page"
 LONGEST = 1200
+"""Characters of any text from a product, a user or a model; more is cut, and said so."""
 FILM_BYTES = 4_000_000
 """A larger film is not put into the report, which names the file beside it instead."""
-"""Characters of any text from a product, a user or a model; more is cut, and said so."""
 
 
 async def render(overview: RunOverview, artifacts: Artifacts) -> str:
@@ -112,7 +112,7 @@ def _presentable(value: object) -> object:
 
 
 def _short(text: str, length: int = LONGEST) -> str:
-    return text if len(text) <= length else f"{text[:length]}… ({len(text) - length} more characters)"
+    return cut(text, length)
 
 
 def _upper_first(text: str) -> str:

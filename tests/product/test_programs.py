@@ -297,6 +297,7 @@ async def test_what_was_asked_and_answered_is_written_down(shelf: Service, tally
             {"do": "request", "path": "/me"},
             {"do": "run", "command": "python3 app.py count"},
             {"do": "see_file", "path": "data/items.json", "text": "Milk"},
+            {"do": "see_file", "path": "data/items.json", "text": "Bread", "present": False},
         ],
     )
     assert post[0].startswith('POST /items with "{"name": "Milk", "by": "20')

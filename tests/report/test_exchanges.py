@@ -11,6 +11,7 @@ ASKED = (
     Exchange(asked="run ./tabs convert people.csv --to md", answered="exit code 0\n| name |\n| --- |\n"),
     Exchange(asked=f"run {HOSTILE}", answered=f"exit code 2\n{HOSTILE}"),
     Exchange(asked="GET /long", answered="200\n" + "x" * 3000),
+    Exchange(asked=f"run {'z' * 254}", answered=f"{'y' * 4000}… (1000 more characters)"),
 )
 
 
@@ -33,13 +34,15 @@ async def test_each_scenario_shows_what_was_asked_and_answered(browser: Browser)
         await page.set_content(await render(await proven(cupboard, *ASKED), cupboard))
         proof = page.locator("#AC-1 details.asked")
         assert await proof.count() == 1
-        await proof.get_by_text("3 asked and answered").click()
+        await proof.get_by_text("4 asked and answered").click()
         asked, answered = await proof.locator("li > p").all_inner_texts(), await proof.locator("pre").all_inner_texts()
         assert asked[0] == "run ./tabs convert people.csv --to md"
         assert answered[0] == "exit code 0\n| name |\n| --- |\n"
         assert "<script>" in answered[1]
         assert await page.title() == "Office to-do list – report"
-        assert answered[2] == f"200\n{'x' * 596}…"
+        assert answered[2] == f"200\n{'x' * 1996}… (1004 more characters)"
+        assert asked[3].endswith("… (98 more characters)")
+        assert answered[3] == f"{'y' * 2000}… (3000 more characters)"
     finally:
         await page.close()
 

@@ -1,7 +1,9 @@
 """What a report tells of the panel."""
 
-from macrohard.domain import Design, Finding, RunOverview, Screen
+from macrohard.domain import Design, Finding, ProductKind, RunOverview, Screen
+from macrohard.report import render
 from macrohard.report.panel import in_short, panel_of
+from tests.report.sample import Cupboard
 from tests.report.sample import overview as sample_overview
 
 
@@ -45,6 +47,21 @@ def test_wishes_and_what_did_not_happen_again_are_told_apart() -> None:
     assert [each.finding.id for each in panel.frictions] == ["again"]
     assert [each.finding.id for each in panel.notes] == ["once"]
     assert [each.id for each in panel.wishes] == ["wish"]
+
+
+async def test_where_it_was_tried_again_is_told_by_the_kind_of_product() -> None:
+    once = Finding(
+        id="f-1", commit="c", found_by="phone", category="misleading", severity=3, title="Odd", detail="",
+        reproduced=False,
+    )  # fmt: skip
+    run = with_findings(sample_overview({}), once, once.model_copy(update={"id": "f-2", "reproduced": True}))
+    assert run.specification is not None
+    kinds: dict[ProductKind, str] = {"web": "in a fresh browser", "api": "on a freshly started service"}
+    for kind, where in kinds.items():
+        specification = run.specification.model_copy(update={"kind": kind})
+        told = await render(run.model_copy(update={"specification": specification}), Cupboard())
+        assert {f"not again {where}" in told, f"happened again {where}" in told} == {True}
+        assert ("fresh browser" in told) == (kind == "web")
 
 
 def test_what_nobody_tried_is_listed() -> None:
