@@ -2,5 +2,15 @@
 
 from macrohard.assembly.factory import Factory, Trial, open_factory
 from macrohard.assembly.installation import Installation, Probe, catalogue, prune_sandboxes
+from macrohard.assembly.notices import assumed_windows
 
-__all__ = ["Factory", "Installation", "Probe", "Trial", "catalogue", "open_factory", "prune_sandboxes"]
+__all__ = [
+    "Factory",
+    "Installation",
+    "Probe",
+    "Trial",
+    "assumed_windows",
+    "catalogue",
+    "open_factory",
+    "prune_sandboxes",
+]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from macrohard.agent import PROJECT_FOLDER, Catalogue
 from macrohard.assembly.installation import Installation, catalogue
+from macrohard.assembly.notices import notices
 from macrohard.assembly.rooms import Rooms
 from macrohard.domain import (
     Artifacts,
@@ -47,15 +48,6 @@ PULL_REQUEST, PATCH = "pull-request.md", "changes.patch"
 """Beside what was made of a person's repository."""
 TRIAL = "trial_of"
 """The option of a run that is no build, but one agent's trial."""
-MODEL_NOTICE = (
-    "The built-in model was used. It follows rules, and knows record-keeping web products, services and tools only; "
-    "set MACROHARD_MODEL with a key or an address for a real one."
-)
-
-
-ALLOWED_NOTICE = (
-    "Sandboxes can send anything to {hosts}, as the settings allow it; it is encrypted, so nobody sees what it was."
-)
 
 
 class Trial(Value):
@@ -216,11 +208,6 @@ class Factory:
         if TRIAL in options:
             raise RequestError(f"run {run_id} was a trial of {options[TRIAL]}; try it again instead")
         targets = await self.installation.targets(overview.summary.model)
-        notices = list[str]()
-        if hosts := self._settings.sandboxes.allow:
-            notices.append(ALLOWED_NOTICE.format(hosts=", ".join(hosts)))
-        if any(target.endpoint.base_url is None for target in chain(*targets.values())):
-            notices.append(MODEL_NOTICE)
 
         async def film_image() -> None:
             await self._rooms.build(FILM_IMAGE, tell=lambda text: observe(Progress(text=text)))
@@ -241,7 +228,7 @@ class Factory:
                 sandboxes=pool,
                 endpoints=endpoints,
                 limiters=self._limiters,
-                notices=(*filter(None, (pool.notice,)), *notices),
+                notices=(*filter(None, (pool.notice,)), *notices(targets, self._settings, overview.summary.model)),
                 parallel_sessions=self._settings.parallel_sessions,
                 patience_seconds=self._settings.patience_seconds,
                 test_quality=self._settings.test_quality,
@@ -324,7 +311,7 @@ class Factory:
                 sandboxes=pool,
                 endpoints=endpoints,
                 limiters=self._limiters,
-                notices=(MODEL_NOTICE,) if builtin else (),
+                notices=notices(targets, self._settings, model),
                 parallel_sessions=1,
                 patience_seconds=self._settings.patience_seconds,
                 media=media,

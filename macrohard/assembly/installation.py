@@ -83,9 +83,9 @@ class Installation:
         """
         from macrohard.llm.models.probe import most_usd, probe
 
-        kept, done = await self._probed(), {}
-        for target in chain(*(await self.targets(self._settings.model)).values()):
-            key = (target.endpoint.base_url, target.model)
+        kept, done, model = await self._probed(), dict[tuple[str | None, str], Probe](), self._settings.model
+        for target in chain(*(await self.targets(model)).values()):
+            key = _key(target)
             found = None if target.endpoint.base_url is None else kept.get((target.endpoint.base_url, target.model))
             if key in done:
                 continue
@@ -101,7 +101,12 @@ class Installation:
                     endpoint_url=target.endpoint.base_url, model=target.model, body=body
                 )
             done[key] = Probe(target=target, result=result)
-        return tuple(done.values())
+        # What was just found out is among what each is asked by from now on.
+        now = tuple(chain(*(await self.targets(model)).values()))
+        return tuple(
+            probe.model_copy(update={"target": next(each for each in now if _key(each) == key)})
+            for key, probe in done.items()
+        )
 
     async def _probed(self) -> dict[tuple[str, str], ProbeResult]:
         found = {}
@@ -110,6 +115,10 @@ class Installation:
             with suppress(ValidationError):
                 found[key] = ProbeResult.model_validate(body)
         return found
+
+
+def _key(target: Target) -> tuple[str | None, str]:
+    return (target.endpoint.base_url, target.model)
 
 
 async def prune_sandboxes(settings: Settings, *, tell: Callable[[str], None]) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from macrohard.assembly import Probe
-from macrohard.cli.terminal import one_line
+from macrohard.assembly import Probe, assumed_windows
+from macrohard.cli.terminal import one_line, printable
 from macrohard.domain import JsonObject
 from macrohard.llm import FREE
 from macrohard.llm.target import Capabilities, ProbeResult, RoleTargets, Target
@@ -34,7 +34,7 @@ def print_roles(targets: RoleTargets, console: Console) -> None:
                 target.effort or "–",
                 "–" if target.temperature is None else f"{target.temperature:g}",
                 _price(target),
-                _thousands(target.context_tokens),
+                f"{_thousands(target.context_tokens)}{'?' if target.context_is_assumed else ''}",
                 _source(target.capabilities),
             )
     console.print(table, soft_wrap=False)
@@ -43,13 +43,14 @@ def print_roles(targets: RoleTargets, console: Console) -> None:
         notes.append("From 200k tokens on, a request of Grok costs twice as much; agents stay below.")
     if any(target.capabilities.source == "assumed" for given in targets.values() for target in given):
         notes.append("Assumed: nobody asked yet; `macrohard doctor` does.")
+    notes += assumed_windows(targets)
     if any(len(given) > 1 for given in targets.values()):
         notes.append("Then: who is asked while the one above is not well.")
     eyes = [target for target in targets["vision"] if target.endpoint.base_url is not None]
     if eyes and not all(target.capabilities.vision for target in eyes):
         notes.append("A model of the vision role takes no pictures: users read pages as text.")
     for note in notes:
-        console.print(note)
+        console.print(Text(printable(note)), soft_wrap=False)
 
 
 def roles_as_json(targets: RoleTargets) -> JsonObject:
@@ -67,6 +68,9 @@ def print_probes(probes: Sequence[Probe], console: Console) -> None:
             continue
         title.append(f"  {probe.target.endpoint.base_url}", style="not bold dim")
         console.print(title)
+        if probe.target.context_is_assumed:
+            window = f"{probe.target.context_tokens:,} tokens are assumed: set context_tokens in its role's table"
+            console.print(f"  how much it reads at once is not known, {window}", soft_wrap=False)
         if probe.result is None:
             documented = probe.target.capabilities.source == "known"
             sent = "what its documentation says" if documented else "what every server understands"

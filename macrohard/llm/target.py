@@ -66,6 +66,8 @@ class Target(Value):
     temperature: float | None = None
     max_output_tokens: int = 16_000
     context_tokens: int = 128_000
+    context_is_assumed: bool = False
+    """Neither the person, nor the endpoint, nor documentation says how long a conversation may be."""
     capabilities: Capabilities = Capabilities()
 
 

@@ -74,7 +74,8 @@ class Resolver:
         known = KNOWN_MODELS.get(model) if endpoint_name not in _LOCAL else None
         capabilities = self._capabilities(endpoint, model, known)
         price = self._price(model, endpoint_name, known)
-        context = choice.context_tokens or capabilities.context_tokens or UNKNOWN_CONTEXT_TOKENS
+        said_context = choice.context_tokens or capabilities.context_tokens
+        context = said_context or UNKNOWN_CONTEXT_TOKENS
         said = self._settings.max_output_tokens
         if endpoint_name == BUILTIN and "max_output_tokens" not in self._settings.model_fields_set:
             said = BUILTIN_ANSWER_TOKENS
@@ -94,6 +95,7 @@ class Resolver:
             temperature=temperature if capabilities.temperature else None,
             max_output_tokens=limit,
             context_tokens=context,
+            context_is_assumed=said_context is None,
             capabilities=capabilities,
         )
 

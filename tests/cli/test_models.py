@@ -199,6 +199,10 @@ def test_a_machine_without_a_keyring_is_told_what_else_there_is(run: Run, monkey
     assert "A1b2C3d4" not in err
 
 
+def shown_by(run: Run, *command: str) -> str:
+    return " ".join(run(*command)[1].split())
+
+
 LAB = """
 model = "m-1@lab"
 [endpoints.lab]
@@ -220,8 +224,10 @@ def test_doctor_asks_each_model_once_and_shows_what_it_found(
     monkeypatch.setenv("LAB_KEY", "canary-A1b2C3d4")
     with in_a_thread(Family(key="canary-A1b2C3d4", refuses=["temperature"], entry={"max_model_len": 8192})) as lab:
         bare.write_text(LAB.split("[roles.vision]")[0].format(url=lab.base_url) + LAB[LAB.index("[prices]") :].format())
-        assert "assumed" in run("models")[1]
+        assert "How much m-1@lab reads at once is not known, so 32,000 tokens are assumed" in shown_by(run, "models")
+        assert "32,000 tokens are assumed: set context_tokens in" in shown_by(run, "doctor", "--no-probe")
         _, out, err = run("doctor")
+        assert "are assumed" not in out + shown_by(run, "models")
         assert "asking m-1 at lab what it understands, some 20 small calls, at most $0.06" in err
         assert err.count("m-1 at lab: a picture") == 1
         shown = " ".join(out.split())
@@ -285,7 +291,8 @@ def test_tables_fit_the_terminal(bare: Path, monkeypatch: pytest.MonkeyPatch, wi
     shown = "".join(written.getvalue().split())
     for part in ("0.25/0.25/1.125", "grok-4.7", "500k", "itsdocs", "assumed", "then", "low", "high"):
         assert part in shown, part
-    assert ("Qwen/Qwen3-VL-235B-A22B-Instruct-FP8@lab" in written.getvalue()) == (width == 160)
+    table, _, _ = written.getvalue().partition("Prices")
+    assert ("Qwen/Qwen3-VL-235B-A22B-Instruct-FP8@lab" in table) == (width == 160)
     with in_a_thread(Family(tools="refused", vision="refused")) as lab:
         bare.write_text(LAB.split("[roles.vision]")[0].format(url=lab.base_url) + LAB[LAB.index("[prices]") :].format())
         probes = asyncio.run(_probed())

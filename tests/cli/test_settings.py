@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from macrohard.assembly import assumed_windows
+from macrohard.assembly.notices import notices
 from macrohard.errors import RequestError
 from macrohard.llm.target import Capabilities
 from macrohard.settings import Settings, load_settings
@@ -212,6 +214,14 @@ def test_roles_go_to_several_endpoints_with_keys_and_limits_of_their_own(
     assert qwen.endpoint.api_key.get_secret_value() == ""
     assert (qwen.price.output, qwen.effort, qwen.temperature) == (0, None, None)
     assert [target.model for target in targets["judge"]] == ["grok-4.3"]
+    # Nobody says what two of these read at once; of the first, where a role's table says it, it is known there.
+    qwen_window, big_window = assumed_windows(targets)
+    assert "qwen3:8b@ollama reads" in qwen_window
+    assert big_window.endswith("set context_tokens in [roles.fast], [roles.vision].")
+    told = notices(settings.targets("big@lab"), settings, "big@lab")
+    assert told == (qwen_window, big_window)
+    (told_of_run,) = notices(settings.targets("qwen3:8b@ollama"), settings, "qwen3:8b@ollama")
+    assert told_of_run.endswith('[roles.judge] and model = "qwen3:8b@ollama" in the settings, instead of --model.')
     (fast,) = targets["fast"]
     assert (fast.model, fast.effort, fast.max_output_tokens) == ("big", None, 16_000)
     # A run with a model of its own takes nothing from the tables.
