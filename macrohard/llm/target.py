@@ -12,6 +12,8 @@ from macrohard.llm.price import FREE, ModelPrice
 
 Wire = Literal["chat", "responses"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+SILENCE_SECONDS = 900.0
+"""What xAI advises for reasoning models (docs.x.ai, best practices)."""
 
 
 class Capabilities(Value):
@@ -50,9 +52,8 @@ class EndpointSettings(Value):
     requests_per_second: float | None = None
     tokens_per_minute: int | None = None
     parallel_calls: int = 64
-    silence_seconds: float = 900.0
-    """An answer that says nothing for so long is given up; xAI advises this much for reasoning models (docs.x.ai, best
-    practices)."""
+    silence_seconds: float = SILENCE_SECONDS
+    """An answer that says nothing for so long is given up."""
 
 
 class Target(Value):

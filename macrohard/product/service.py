@@ -207,7 +207,8 @@ class Service:
 
     async def wipe(self) -> None:
         """Put ./data back to what a fresh checkout has: in most products nothing; the service must not be running."""
-        await self._command(f"rm -rf data; if [ -d {_INITIAL_DATA} ]; then cp -a {_INITIAL_DATA} data; fi")
+        data = self.root / "data"
+        await self._command(f"{_removing(data)} && if [ -d {_INITIAL_DATA} ]; then cp -a {_INITIAL_DATA} {data}; fi")
 
     async def remember(self) -> None:
         """Keep the product's folder and the home folder as they are now, for `renew`.
@@ -232,7 +233,7 @@ class Service:
         assert self._remembers, "nothing was remembered"
         await self.sandbox.kill_all()
         result = await self.sandbox.run(
-            f"rm -rf {self.root} && cp -a {_REMEMBERED}/product {self.root} && find ~ /tmp -mindepth 1 -delete"
+            f"{_removing(self.root)} && cp -a {_REMEMBERED}/product {self.root} && {_emptying('~ /tmp')}"
             f" && cp -a {_REMEMBERED}/home/. ~",
             timeout_seconds=60,
         )
@@ -372,6 +373,18 @@ def why_not_installed(result: CommandResult) -> str:
 def readable(output: str) -> str:
     """What a command wrote or a page shows, without colours and control characters."""
     return _UNREADABLE.sub("", output)
+
+
+def _removing(path: PurePosixPath) -> str:
+    """The command that removes it, also where the product has forbidden itself to write or look there."""
+    again = f"chmod -f u+rwx {path.parent}; chmod -Rf u+rwX {path}; rm -rf {path}"
+    return f"{{ rm -rf {path} || {{ {again}; }}; }}"
+
+
+def _emptying(folders: str) -> str:
+    """The same with everything in these folders."""
+    delete = f"find {folders} -mindepth 1 -delete"
+    return f"{{ {delete} || {{ chmod -Rf u+rwX {folders}; {delete}; }}; }}"
 
 
 def _ending(result: CommandResult) -> str:

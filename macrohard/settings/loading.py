@@ -125,7 +125,7 @@ class Settings(BaseSettings):
     """Agents of one run at work at the same time."""
     patience_seconds: float = Field(default=120.0, gt=0)
     """So long a call to a model waits for an endpoint that has no room or does not answer, before another one is asked
-    or the run is parked."""
+    or the run is parked. Above 900 it is also how long an answer may say nothing, if the endpoint's table is silent."""
     auto_resume: bool = False
     """Wait for the hour at which a parked run can go on, and go on; else somebody resumes it."""
     record: bool = True

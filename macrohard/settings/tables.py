@@ -28,8 +28,9 @@ class EndpointTable(Value):
     requests_per_second: float | None = Field(default=None, gt=0)
     tokens_per_minute: PositiveInt | None = None
     parallel_calls: int | None = Field(default=None, ge=1, le=10_000)
-    silence_seconds: float = Field(default=900.0, gt=0)
-    """An answer that says nothing for so long is given up, and the model asked again."""
+    silence_seconds: float | None = Field(default=None, gt=0)
+    """An answer that says nothing for so long is given up, and the model asked again; usually 900, or what
+    `patience_seconds` says if that is longer."""
 
     @model_validator(mode="before")
     @classmethod

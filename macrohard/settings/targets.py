@@ -19,7 +19,7 @@ from macrohard.llm.models.known import (
     KnownModel,
 )
 from macrohard.llm.price import FREE, ModelPrice
-from macrohard.llm.target import Capabilities, EndpointSettings, RoleTargets, Target
+from macrohard.llm.target import SILENCE_SECONDS, Capabilities, EndpointSettings, RoleTargets, Target
 from macrohard.settings.keys import find_key, variable_of
 from macrohard.settings.tables import EndpointTable, ModelChoice, checked_url, split_model
 
@@ -162,7 +162,8 @@ class Resolver:
             requests_per_second=table.requests_per_second,
             tokens_per_minute=table.tokens_per_minute,
             parallel_calls=table.parallel_calls or (known.parallel_calls if known else 64),
-            silence_seconds=table.silence_seconds,
+            # Who has more patience than that with a model means its answers first of all.
+            silence_seconds=table.silence_seconds or max(SILENCE_SECONDS, settings.patience_seconds),
         )
 
     def _key(self, name: str, model: str, table: EndpointTable, *, needed: bool) -> SecretStr:

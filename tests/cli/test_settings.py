@@ -229,6 +229,21 @@ def test_roles_go_to_several_endpoints_with_keys_and_limits_of_their_own(
     assert (alone.model, alone.effort, alone.temperature) == ("grok-4.6", "high", 0.7)
 
 
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("", 900),
+        ("patience_seconds = 60", 900),
+        ("patience_seconds = 3000", 3000),
+        ("patience_seconds = 3000\n[endpoints.ollama]\nsilence_seconds = 120", 120),
+    ],
+)
+def test_who_has_patience_bears_silence_as_long(bare: Path, said: str, seconds: float) -> None:
+    bare.write_text(said)
+    (target,) = load_settings().targets("qwen3:8b@ollama")["strong"]
+    assert target.endpoint.silence_seconds == seconds
+
+
 def test_grok_is_asked_as_xai_documents_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XAI_API_KEY", "xai-secret")
     settings = load_settings()

@@ -426,6 +426,29 @@ async def test_broken_http_is_an_interruption(said: bytes) -> None:
                 await endpoint.complete(endpoint.prepare(QUESTION, [], session_id="s"))
 
 
+async def test_silence_is_borne_as_long_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.5)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n" + b"".join([*OK, DONE]))
+        writer.close()
+
+    monkeypatch.setattr("macrohard.llm.transport.http.ANSWER_SECONDS", 0.1)
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        patient, impatient = (
+            open_endpoint(
+                Target(endpoint=EndpointSettings(name=f"{seconds} s", base_url=url, silence_seconds=seconds), model="m")
+            )
+            for seconds in (30, 0.1)
+        )
+        assert (await patient.complete(patient.prepare(QUESTION, [], session_id="s"))).text == "ok"
+        with pytest.raises(Interrupted):
+            await impatient.complete(impatient.prepare(QUESTION, [], session_id="s"))
+        await patient.close()
+        await impatient.close()
+
+
 async def test_a_cancelled_call_lets_the_endpoint_go() -> None:
     speaker = Speaker(chunks=OK[:1], then="silence")
     async with speaking(speaker), endpoint_of(speaker) as endpoint:

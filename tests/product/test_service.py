@@ -37,6 +37,21 @@ async def test_data_that_belongs_to_the_product_survives_a_wipe(
         await service.stop()
 
 
+async def test_what_a_product_has_locked_is_put_back_all_the_same(tasks: Pod) -> None:
+    service = tasks.service
+    await service.stop()
+    await service.renew()
+    before = await shell(service, "ls -A . ~ /tmp; cat app.py")
+    for path in (".", "~", "/tmp"):
+        await shell(service, f"cd {path} && mkdir -p data/deep/er && touch data/deep/er/file && chmod 500 data/deep")
+    await shell(service, "mkdir data/sealed && chmod 000 data/sealed ~/data && echo 1 > app.py && chmod 500 data .")
+    await service.wipe()
+    assert await shell(service, "ls") == "app.py\nproduct.toml\ntests"
+    await shell(service, "mkdir -p data/deep/er && chmod 000 data/deep && chmod 500 .")
+    await service.renew()
+    assert await shell(service, "ls -A . ~ /tmp; cat app.py") == before
+
+
 async def test_what_left_the_group_is_stopped_too(provider: SandboxProvider, make_commit: MakeCommit) -> None:
     commit = make_commit("tasks", {"product.toml": {'"python3 app.py"': '"setsid python3 app.py & sleep 60"'}})
     async with provider.open(SandboxSpec(image="base")) as sandbox:

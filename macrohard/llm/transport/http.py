@@ -18,7 +18,7 @@ from macrohard.llm.transport import Answer, Request, TransportFailed
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 3600.0
-"""For a whole answer: keep-alive comments can go on for ever."""
+"""For a whole answer, or as long as it may be silent: keep-alive comments can go on for ever."""
 LARGE_BYTES = 1 << 20
 """aiohttp wants larger bodies as files."""
 
@@ -95,7 +95,9 @@ class HttpTransport:
                 connector=aiohttp.TCPConnector(limit=0),
                 headers=self._headers,
                 timeout=aiohttp.ClientTimeout(
-                    total=ANSWER_SECONDS, connect=CONNECT_SECONDS, sock_read=self._silence_seconds
+                    total=max(ANSWER_SECONDS, self._silence_seconds),
+                    connect=CONNECT_SECONDS,
+                    sock_read=self._silence_seconds,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 proxy=_proxy(self._base_url),
