@@ -371,6 +371,29 @@ class TestConnections:
         await stream.close()
         assert received == 8 << 20
 
+    async def test_what_was_answered_arrives_though_the_other_side_hung_up_on_what_is_still_sent(
+        self, sandbox: Sandbox
+    ) -> None:
+        # More than is taken before anybody reads it, and no more than that and the kernel hold.
+        answered = (1 << 20) + 50_000
+        hangs_up = (
+            "import fcntl, pathlib, socket, termios, time\ns = socket.create_server(('127.0.0.1', 8003))\nwhile True:\n"
+            f" c, _ = s.accept()\n if not c.recv(1): continue\n c.sendall(b'x' * {answered})\n"
+            " while any(fcntl.ioctl(c, termios.TIOCOUTQ, bytes(4))): time.sleep(0.01)\n"
+            " c.close()\n pathlib.Path('/tmp/hung-up').touch()\n"
+        )
+        await sandbox.write({PurePosixPath("hangs_up.py"): hangs_up.encode()})
+        await self.started(sandbox, "exec python3 hangs_up.py", 8003)
+        stream = await sandbox.connect(8003)
+        await stream.write(b"more than it reads")
+        await sandbox.run("until test -e /tmp/hung-up; do sleep 0.02; done", timeout_seconds=30)
+        await stream.write(b"more")
+        received = 0
+        while data := await stream.read():
+            received += len(data)
+        await stream.close()
+        assert received == answered
+
     async def test_nobody_there(self, sandbox: Sandbox) -> None:
         for port in (8002, 0, 70000):
             with pytest.raises(ConnectionRefusedError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -310,12 +311,9 @@ class Connection:
         ]
 
     def _no_more_to_send(self) -> None:
-        # The other side may have closed it altogether.
-        if self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
-            try:
-                self._socket.shutdown(socket.SHUT_WR)
-            except OSError:
-                self.streams[STDOUT].stop()
+        # The other side may have closed it altogether; what it said before that is still to be read.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
         self._settle()
 
     def _no_more_to_receive(self) -> None:
