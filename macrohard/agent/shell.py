@@ -17,7 +17,8 @@ _PATH_BYTES = 8 << 10
 
 _RESTORE = f"""\
 __folder=$1 __command=$2 __log=$3; set --
-[ -z "$__log" ] || exec >"$__log" 2>&1
+[ -z "$__log" ] || exec >"$__log"
+exec 2>&1
 [ ! -f {_STATE}/exports ] || . {_STATE}/exports 2>/dev/null
 cd -- "$__folder" 2>/dev/null || echo "(the folder $__folder is gone; you are in the product's root)" >&2
 """
@@ -53,6 +54,8 @@ class Shell:
 
     async def run(self, command: str, *, timeout_seconds: float) -> CommandResult:
         """Run a command where the one before left off; after a timeout folder and variables are as before it.
+
+        What it writes to either stream is in `stdout`, in its order, as on a screen.
 
         Raises:
             SandboxUnavailable: as for `Sandbox.run`.

@@ -40,13 +40,16 @@ async def shell(
         int, Field(ge=1, le=600, description="After this everything it started is killed.")
     ] = 60,
 ) -> str:
-    """Run a command in the sandbox and see its output and exit code. For what runs on, use `background`."""
+    """Run a command in the sandbox and see what it writes, errors in their place, and its exit code.
+
+    For what runs on, use `background`.
+    """
     result = await bench.shell.run(command, timeout_seconds=timeout_seconds)
-    streams = (readable(as_left_on_screen(stream)).rstrip() for stream in (result.stdout, result.stderr))
-    parts = [part for part in streams if part]
+    written = readable(as_left_on_screen(result.stdout)).rstrip()
+    parts = [written] if written else []
     if result.dropped_bytes:
         kept = OUTPUT_LIMIT_BYTES >> 20
-        parts.append(f"({result.dropped_bytes} bytes of output were dropped: {kept} MiB of each stream is kept)")
+        parts.append(f"({result.dropped_bytes} bytes of output were dropped: {kept} MiB is kept)")
     if result.timed_out:
         parts.append(
             f"(killed after {timeout_seconds} s; folder and variables are as before it. "

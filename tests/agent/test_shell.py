@@ -40,8 +40,15 @@ async def test_a_command_that_was_killed_leaves_the_shell_as_it_was(shell: Shell
 async def test_a_folder_that_is_gone_is_told(shell: Shell) -> None:
     await says(shell, "cd sub; rmdir ../sub")
     result = await says(shell, "pwd")
-    assert result.stdout == f"{PRODUCT_ROOT}\n"
-    assert "sub is gone; you are in the product's root" in result.stderr
+    assert result.stdout.endswith(f"sub is gone; you are in the product's root)\n{PRODUCT_ROOT}\n")
+
+
+async def test_what_is_wrong_is_told_where_it_happened(shell: Shell) -> None:
+    result = await says(shell, "for n in 1 2; do echo good $n; echo wrong $n >&2; done; ls nowhere || pwd")
+    good, nowhere = result.stdout.split("ls: ")
+    assert good == "good 1\nwrong 1\ngood 2\nwrong 2\n"
+    assert nowhere.splitlines()[1:] == [str(PRODUCT_ROOT)]
+    assert result.stderr == ""
 
 
 async def test_a_server_survives_calls_and_its_output_is_read_piece_by_piece(shell: Shell) -> None:
