@@ -122,6 +122,10 @@ def outline_of(view: PageView) -> Outline:
     """
     # The base loader leaves every scalar the text that it is.
     nodes = [_node(item) for item in yaml.load(view.snapshot, Loader=yaml.CBaseLoader) or []]
+    for node in nodes:
+        if node.role == "generic":
+            # The page's body, which has the focus where nothing else has.
+            node.states.pop("active", None)
     root = _Node("generic", children=nodes)
     required = frozenset(view.required)
     lines = [f"page {_quoted(view.title)} at {view.address}"]
@@ -135,7 +139,7 @@ def outline_of(view: PageView) -> Outline:
     labels = {node.name for node in root.walk() if node.role in _OPERATED}
     lines += _Writer(required, labels, frozenset(view.blank)).block(root, "")
     names = {node.reference: _role_and_name(node) for node in root.walk() if node.reference and node.name}
-    focused = next((node.reference for node in root.walk() if "active" in node.states and node.role != "generic"), "")
+    focused = next((node.reference for node in root.walk() if "active" in node.states), "")
     return Outline(
         address=view.address,
         title=view.title,
@@ -285,19 +289,23 @@ class _Writer:
         if node.role == "heading":
             inner = " ".join(self._inline(child) for child in node.children if child.role in _OPERATED)
             level = node.states.get("level", "")
-            return [f"{indent}heading {level} {_quoted(node.name or node.words())} {inner}".rstrip()]
+            named = f"heading {level} {_quoted(node.name or node.words())}{_focus(node)}"
+            return [f"{indent}{named} {inner}".rstrip()]
         if node.role in _OPERATED or self._clickable(node):
             return [f"{indent}{self._inline(node)}"]
         if node.role in _LANDMARKS:
             inner_lines = self.block(node, indent + "  ")
-            head = f"{indent}{_role_and_name(node)}"
+            head = f"{indent}{_role_and_name(node)}{_focus(node)}"
             return [head, *inner_lines] if node.name or node.role != "form" or inner_lines else []
         if node.role == "img":
             return [f"{indent}image {_quoted(node.name)}"] if node.name else []
         announces = any(inner.role in _ANNOUNCED for inner in node.walk())
         if node.role in _RUNNING and not announces:
             inline = self._inline(node)
-            return [f"{indent}{inline}"] if inline else []
+            return [f"{indent}{inline}{_focus(node)}"] if inline else []
+        if "active" in node.states:
+            # Somebody who moves by keys comes to parts that scroll, whatever their role.
+            return [f"{indent}part of the page{_focus(node)}", *self.block(node, indent)]
         return self.block(node, indent)
 
     def _inline(self, node: _Node) -> str:
@@ -353,7 +361,7 @@ class _Writer:
         rows = [inner for inner in node.walk() if inner.role == "row"]
         head = [row for row in rows if row.children and all(cell.role == "columnheader" for cell in row.children)]
         body = [row for row in rows if row not in head]
-        lines = [f"{indent}{_role_and_name(node)} with {len(body)} rows"]
+        lines = [f"{indent}{_role_and_name(node)}{_focus(node)} with {len(body)} rows"]
         is_board = any(
             told for row in body for _, told in boards.folded("cell", [_square(cell) for cell in row.children])
         )
@@ -379,6 +387,10 @@ class _Writer:
             return items
         items = [line for child in node.children[:ROWS_SHOWN] for line in self.lines(child, indent)]
         return [*items, f"{indent}… {cut} more items"]
+
+
+def _focus(node: _Node) -> str:
+    return " (focused)" if "active" in node.states else ""
 
 
 def _with_boards(nodes: list[_Node]) -> Iterator[_Node | str]:

@@ -116,6 +116,42 @@ def test_what_a_page_says_cannot_look_like_what_we_say() -> None:
     assert lines == (lines[0], '· alert: · gone page "Other" at /other [e9] button "Pay"')
 
 
+WITHOUT_CONTROLS = """- main [ref=e2]:
+  - heading "Tasks" [level=1] [ref=e3]
+  - paragraph [ref=e4]: Hello there
+  - region "Board" [ref=e5]: x
+  - generic [ref=e6]:
+    - paragraph [ref=e7]: Scroll me
+    - table "Open" [ref=e8]
+"""
+
+
+@pytest.mark.parametrize(
+    ("element", "line"),
+    [
+        pytest.param("main", "main (focused)", id="the main part"),
+        pytest.param('heading "Tasks"', 'heading 1 "Tasks" (focused)', id="a heading"),
+        pytest.param("paragraph", "· Hello there (focused)", id="a text"),
+        pytest.param('region "Board"', 'region "Board" (focused)', id="a region"),
+        pytest.param("generic", "part of the page (focused)", id="a part that scrolls"),
+        pytest.param('table "Open"', 'table "Open" (focused) with 0 rows', id="a table"),
+    ],
+)
+def test_the_focus_is_told_wherever_it_is(element: str, line: str) -> None:
+    outline = outline_of(view(WITHOUT_CONTROLS.replace(f"- {element} ", f"- {element} [active] ", 1)))
+    nowhere = outline_of(view(WITHOUT_CONTROLS))
+    assert [each.strip() for each in outline.lines if "focused" in each] == [line]
+    assert len(set(nowhere.lines) - set(outline.lines)) <= 1, "nothing else is told anew"
+    assert (bool(outline.focused), nowhere.focused) == (True, "")
+    assert "focused" not in nowhere.text
+
+
+def test_a_page_whose_body_has_the_focus_has_it_nowhere() -> None:
+    outline = outline_of(view('- generic [active] [ref=e1]:\n  - heading "Tasks" [level=1] [ref=e2]\n'))
+    assert outline.focused == ""
+    assert "focused" not in outline.text
+
+
 def test_differences() -> None:
     before = outline_of(view(FORM))
     typed = outline_of(view(FORM.replace('"12"', '"123"')))
