@@ -66,6 +66,7 @@ class Design(Value):
     screens: tuple[Screen, ...] = ()
     """Of web products; the others have routes, or commands."""
     routes: tuple[Route, ...] = ()
+    """Of services; of web products those addresses that are part of the contract beside the screens."""
     commands: tuple[Command, ...] = ()
     conventions: tuple[str, ...] = ()
     """Texts, formats and behaviours that hold on every screen, e.g. how dates are written, what follows saving."""
