@@ -11,7 +11,6 @@ from macrohard.domain import (
     Design,
     Exclusion,
     JsonObject,
-    Plan,
     ProductKind,
     Question,
     Scenario,
@@ -24,7 +23,7 @@ from macrohard.domain.review import Mended
 from macrohard.domain.specification import Superseded
 from macrohard.errors import ToolError
 from macrohard.factory.context import FactoryContext
-from macrohard.factory.reports import Reading
+from macrohard.factory.reports import ReadingOfChange, TeamPlan
 from macrohard.factory.steps import described, scenario_for, with_fields
 
 ANALYST: Final = "change-analyst"
@@ -59,7 +58,7 @@ class Amendment(Value):
     exclusions: tuple[Exclusion, ...] = ()
     design: Design | None = None
     """Of the whole product, as it will be; None only if the change is refused."""
-    plan: Plan | None = None
+    plan: TeamPlan | None = None
     """Of the change alone; None only if it is refused."""
 
 
@@ -96,8 +95,8 @@ class Collected(NamedTuple):
 
 
 async def read_change(
-    context: FactoryContext, earlier: Earlier, *, name: str, check: Callable[[Specification, Design, Plan], None]
-) -> Reading:
+    context: FactoryContext, earlier: Earlier, *, name: str, check: Callable[[Specification, Design, TeamPlan], None]
+) -> ReadingOfChange:
     """One session for specification, design and plan of the change; what was agreed before is added by code.
 
     `check` raises a ToolError about a design or a plan that does not fit the specification.
@@ -127,11 +126,12 @@ async def read_change(
                 "decisions": list(earlier.decisions.lines),
             },
             "agents": dict(assignable),
+            "reviewers": {agent.name: agent.description for agent in context.catalogue.reviewers},
             **await context.libraries(),
         },
         check=lambda report: _check(report, earlier, check),
     )
-    return Reading(specification=amended(before, report), design=report.design, plan=report.plan)
+    return ReadingOfChange(specification=amended(before, report), design=report.design, plan=report.plan)
 
 
 def amended(before: Specification, change: Amendment) -> Specification:
@@ -258,7 +258,7 @@ def _highest(specification: Specification) -> int:
     return max((int(criterion.id.removeprefix("AC-")) for criterion in every), default=0)
 
 
-def _check(report: Amendment, earlier: Earlier, check: Callable[[Specification, Design, Plan], None]) -> None:
+def _check(report: Amendment, earlier: Earlier, check: Callable[[Specification, Design, TeamPlan], None]) -> None:
     before = earlier.specification
     first, ids = _highest(before) + 1, [criterion.id for criterion in report.criteria]
     if ids != [f"AC-{number}" for number in range(first, first + len(ids))]:

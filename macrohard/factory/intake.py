@@ -25,7 +25,7 @@ from macrohard.factory.improving import (
     read_change,
 )
 from macrohard.factory.phases import phase
-from macrohard.factory.reports import Reading, TeamPlan
+from macrohard.factory.reports import Reading, ReadingOfChange, TeamPlan
 from macrohard.factory.state import State, TaskInput
 from macrohard.factory.steps import report_for
 from macrohard.factory.team import READER_CHARACTERS, is_small, panel_size, team_for
@@ -69,11 +69,12 @@ def _panel(context: FactoryContext, specification: Specification) -> tuple[str, 
 async def _read(context: FactoryContext) -> Reading:
     if context.earlier is not None:
         agents = frozenset(agent.name for agent in context.catalogue.assignable)
+        reviewers = frozenset(agent.name for agent in context.catalogue.reviewers)
         agreed = agreed_before(context.earlier)
 
-        def check(specification: Specification, design: Design, plan: Plan) -> None:
+        def check(specification: Specification, design: Design, plan: TeamPlan) -> None:
             _check_design(design, specification)
-            check_plan(plan, specification, agents, agreed=agreed)
+            _check_team_plan(plan, specification, agents, reviewers, agreed=agreed)
 
         return await read_change(context, context.earlier, name=_session_name(context, CHANGE_ANALYST), check=check)
     short = len(context.requirement) <= READER_CHARACTERS
@@ -175,7 +176,7 @@ async def plan(state: State, runtime: Runtime[FactoryContext]) -> State:
         assignable = {agent.name: agent.description for agent in context.catalogue.assignable}
         reviewers = {agent.name: agent.description for agent in context.catalogue.reviewers}
         team = await context.load(Team, state["team"])
-        drafted = (await context.load(Reading, state["reading"])).plan if state["reading"] else None
+        drafted = (await context.load(ReadingOfChange, state["reading"])).plan if state["reading"] else None
         made = drafted or await context.document(
             TeamPlan,
             agent="planner",
@@ -191,7 +192,8 @@ async def plan(state: State, runtime: Runtime[FactoryContext]) -> State:
             },
             check=lambda report: _check_team_plan(report, specification, frozenset(assignable), frozenset(reviewers)),
         )
-        if isinstance(made, TeamPlan) and made.reviewers:
+        # A small change is read by nobody, as a small product is; its analyst cannot know how small it comes out.
+        if isinstance(made, TeamPlan) and made.reviewers and team.size == "full":
             team = team.model_copy(update={"reviewers": tuple(dict.fromkeys(made.reviewers))})
             await context.emit(Staffed(team=team))
         agreed_plan = Plan(tasks=made.tasks)
@@ -315,9 +317,14 @@ def check_plan(
 
 
 def _check_team_plan(
-    report: TeamPlan, specification: Specification, agents: frozenset[str], reviewers: frozenset[str]
+    report: TeamPlan,
+    specification: Specification,
+    agents: frozenset[str],
+    reviewers: frozenset[str],
+    *,
+    agreed: frozenset[str] = frozenset(),
 ) -> None:
-    check_plan(report, specification, agents)
+    check_plan(report, specification, agents, agreed=agreed)
     if unknown := sorted(set(report.reviewers) - reviewers):
         there = ", ".join(sorted(reviewers)) or "none"
         raise ToolError(f"reviewers: there are no {', '.join(unknown)} to choose from; there are {there}")

@@ -38,6 +38,12 @@ class TeamPlan(Plan):
     """Names from `material.reviewers`, those whose trade this product can go wrong in; none if it needs none."""
 
 
+class ReadingOfChange(Reading):
+    """What a change to a delivered product comes to; its plan says who is to read what comes of it."""
+
+    plan: TeamPlan | None = None
+
+
 class ReviewFinding(Value):
     """One thing that is wrong with the code."""
 

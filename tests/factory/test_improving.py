@@ -3,17 +3,26 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from pydantic import JsonValue
 
 from macrohard.assembly import open_factory
-from macrohard.domain import Caps, Design, JsonObject, ScenarioSet, Specification
+from macrohard.domain import Caps, Command, Criterion, Design, JsonObject, ScenarioSet, Specification
+from macrohard.domain.decisions import DecisionLog
+from macrohard.domain.ground import Earlier
 from macrohard.domain.provenance import Provenance
+from macrohard.domain.team import Team
 from macrohard.errors import RequestError
 from macrohard.events import RunEnded
 from macrohard.execution.earlier import delivered
 from macrohard.factory.improving import Amendment, Upkeep, amended
+from macrohard.factory.intake import analyse, plan
+from macrohard.llm import Reply
 from macrohard.llm.builtin.acceptance import written
 from macrohard.llm.builtin.conversation import Conversation
 from macrohard.llm.builtin.office import blueprint_of
@@ -21,8 +30,10 @@ from macrohard.llm.builtin.staff import turn
 from macrohard.settings import load_settings
 from macrohard.store import Store
 from macrohard.workspace import Repository
+from tests.agent.scripted import ScriptedModel, calls
 from tests.factory import growing
 from tests.factory.conftest import Killed, Macrohard
+from tests.factory.test_acceptance import Transcripts, context_with
 from tests.serving import program
 
 REQUIREMENT = "A command-line tool that counts words. Unknown options are refused."
@@ -160,6 +171,57 @@ def changed(requirement: str, change: str) -> tuple[Specification, Design, Amend
     earlier: JsonObject = {"requirements": [requirement], "specification": agreed, "design": design}
     report = asked("change-analyst", "analyse", {"requirement": change, "earlier": earlier})
     return Specification.model_validate(agreed), Design.model_validate(design), Amendment.model_validate(report)
+
+
+def changes(count: int, *reviewers: str) -> Reply:
+    """The change-analyst's report on so many new criteria, with whom it wants to read the change."""
+    design = Design(summary="", commands=tuple(Command(usage=f"./words {n}", purpose="") for n in range(count + 1)))
+    ids = [f"AC-{number}" for number in range(2, count + 2)]
+    task: JsonObject = {"id": "T-1", "title": "Change it", "agent": "cli-coder", "instructions": "", "files": ["./"]}
+    report: JsonObject = {
+        "decision": "build", "title": "Words", "design": design.model_dump(mode="json"),
+        "criteria": [{"id": each, "text": "Something new.", "priority": "MUST"} for each in ids],
+        "plan": {"tasks": [{**task, "criteria": list[JsonValue](ids)}], "reviewers": list(reviewers)},
+    }  # fmt: skip
+    return calls(("finish", report))
+
+
+@pytest.mark.parametrize(
+    ("criteria", "size", "readers"),
+    [
+        pytest.param(13, "full", ("security-reviewer",), id="a large change"),
+        pytest.param(2, "small", (), id="a small one"),
+    ],
+)
+async def test_a_change_is_read_by_whom_its_analyst_names_if_it_is_large(
+    repository_root: Path, criteria: int, size: str, readers: tuple[str, ...]
+) -> None:
+    model = ScriptedModel(changes(criteria, "barber"), changes(criteria, "security-reviewer"))
+    counts = Criterion(id="AC-1", text="It counts.", priority="MUST")
+    before = Specification(decision="build", title="Words", kind="cli", criteria=(counts,))
+    earlier = Earlier(
+        run="r-0", requirements=("Count words.",), specification=before, tasks=(), decisions=DecisionLog(),
+        design=Design(summary="", commands=(Command(usage="./words 0", purpose=""),)), scenarios=(), met=("AC-1",),
+    )  # fmt: skip
+
+    async def initial_commit() -> str:
+        return "0" * 40
+
+    context = replace(
+        context_with(repository_root, model, Transcripts()),
+        requirement="Count more.",
+        answers={},
+        seed="r",
+        earlier=earlier,
+        sandboxes=cast(Any, SimpleNamespace(installs=False, product_image="base")),
+        repository=cast(Any, SimpleNamespace(initial_commit=initial_commit)),
+    )
+    runtime = cast(Any, SimpleNamespace(context=context))
+    read = await analyse(cast(Any, {}), runtime)
+    planned = await plan(cast(Any, {**read, "design": await context.keep(earlier.design)}), runtime)
+    team = await context.load(Team, planned["team"])
+    assert (team.size, team.reviewers) == (size, readers)
+    assert "there are no barber to choose from" in str(model.requests[1][-1]["content"])
 
 
 def test_the_built_in_model_adds_to_what_it_made() -> None:
