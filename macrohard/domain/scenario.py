@@ -308,12 +308,38 @@ class SeeHeader(_Step):
     present: bool = True
 
 
+KeptName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Around = Annotated[str, Field(pattern=r"^([^*]*\*[^*]*)?$")]
+
+
 class Keep(_Step):
-    """Remember what is at this place of the JSON that `see_json` looks at; later texts have it as `{kept:NAME}`."""
+    """Remember what is at a place of the JSON that `see_json` looks at; later texts have it as `{kept:NAME}`."""
 
     do: Literal["keep"] = "keep"
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    at: str
+    name: KeptName
+    at: str = ""
+    """As in `see_json`; empty: all of the JSON."""
+    header: str = ""
+    """Of the last answer, and not its JSON: `Location`, where a redirect leads."""
+    like: Around = ""
+    """Of the header only what stands where this has `*`: "/orders/*" keeps 17 of /orders/17/edit?x=1; empty: all."""
+
+    @model_validator(mode="after")
+    def _from_one_place(self) -> Self:
+        if self.header and self.at:
+            raise ValueError("at or header, not both")
+        if self.like and not self.header:
+            raise ValueError("like is for a header; of JSON give the place by at")
+        return self
+
+
+class KeepAddress(_Step):
+    """Remember the address of the page that is open, or a part of it; later texts have it as `{kept:NAME}`."""
+
+    do: Literal["keep_address"] = "keep_address"
+    name: KeptName
+    like: Around = ""
+    """Only what stands where this has `*`: "/orders/*" keeps 17 of /orders/17/edit?x=1; empty: path and query."""
 
 
 class Run(_Step):
@@ -373,7 +399,7 @@ class SeeFile(_Step):
 
 BrowserStep = (
     Open | Click | Fill | Choose | Check | Press | Upload | Reload | NewBrowser | Resize
-    | See | SeeRow | SeeOrder | SeeControl | SeeValue | SeeRows | SeeFocus | SeeFits | Download
+    | See | SeeRow | SeeOrder | SeeControl | SeeValue | SeeRows | SeeFocus | SeeFits | Download | KeepAddress
 )  # fmt: skip
 ServiceStep = Request | Together | SeeStatus | SeeJson | SeeHeader | Keep
 TerminalStep = Run | Converse | SeeExit | SeeOutput | PutFile | SeeFile

@@ -30,7 +30,7 @@ from macrohard.factory.state import State, TaskInput
 from macrohard.factory.steps import report_for
 from macrohard.factory.team import READER_CHARACTERS, is_small, panel_size, team_for
 from macrohard.product import UnknownPlaceholder, check_placeholders
-from macrohard.product.scenarios import missing_for
+from macrohard.product.scenarios import missing_for, mistyped
 
 
 def _session_name(context: FactoryContext, agent: str) -> str:
@@ -224,12 +224,12 @@ async def write_scenarios(state: TaskInput, runtime: Runtime[FactoryContext]) ->
             phase="scenarios",
             task=f"Write the acceptance scenarios of {specification.title}.",
             material=contract_of(context, wanted, agreed),
-            check=lambda report: _check_scenarios(report, wanted),
+            check=lambda report: _check_scenarios(report, wanted, agreed),
         )
         made = ScenarioSet.model_validate(report.model_dump())
 
         def check_each(scenarios: Sequence[Scenario]) -> None:
-            _check_each(scenarios, specification.kind)
+            _check_each(scenarios, specification.kind, agreed)
 
         whole = Collected((), made, ())
         if context.earlier is not None:
@@ -330,11 +330,11 @@ def _check_team_plan(
         raise ToolError(f"reviewers: there are no {', '.join(unknown)} to choose from; there are {there}")
 
 
-def _check_each(scenarios: Sequence[Scenario], kind: ProductKind) -> None:
+def _check_each(scenarios: Sequence[Scenario], kind: ProductKind, design: Design) -> None:
     """Refuse what cannot be run, and what cannot fail."""
     for scenario in scenarios:
-        if lacking := missing_for(scenario, kind):
-            raise ToolError(f"{scenario.id}: {lacking}")
+        if wrong := missing_for(scenario, kind) or mistyped(scenario, design):
+            raise ToolError(f"{scenario.id}: {wrong}")
         try:
             check_placeholders(scenario, now=datetime.now(UTC))
         except UnknownPlaceholder as error:
@@ -343,14 +343,14 @@ def _check_each(scenarios: Sequence[Scenario], kind: ProductKind) -> None:
         raise ToolError(f"{', '.join(idle)} assert nothing about what the product shows")
 
 
-def _check_scenarios(report: ScenarioSet, specification: Specification) -> None:
+def _check_scenarios(report: ScenarioSet, specification: Specification, design: Design) -> None:
     ids = [scenario.id for scenario in report.scenarios]
     if len(set(ids)) != len(ids):
         raise ToolError("two scenarios have the same id")
     paths = [file.path for file in report.files]
     if len(set(paths)) != len(paths) or any(".." in PurePosixPath(path).parts for path in paths):
         raise ToolError("files: name each path in the product's folder once, without ..")
-    _check_each(report.laid_out.scenarios, specification.kind)
+    _check_each(report.laid_out.scenarios, specification.kind, design)
     known = {criterion.id: criterion for criterion in specification.criteria}
     if strangers := sorted({s.criterion for s in report.scenarios} - set(known)):
         raise ToolError(f"no criteria {', '.join(strangers)}")

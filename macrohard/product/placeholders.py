@@ -22,7 +22,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from pydantic import JsonValue, TypeAdapter
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from macrohard.domain import BrowserStep, Scenario, Step
 from macrohard.domain.scenario import Together
@@ -73,7 +73,7 @@ def filled_step(step: Step, *, now: datetime, kept: Mapping[str, JsonValue]) -> 
     """The step with every text filled.
 
     Raises:
-        UnknownPlaceholder: as for `filled`; also a name that nothing was kept under.
+        UnknownPlaceholder: as for `filled`; also a name that nothing was kept under, and what was kept makes no step.
     """
 
     if isinstance(step, Together):
@@ -94,7 +94,11 @@ def filled_step(step: Step, *, now: datetime, kept: Mapping[str, JsonValue]) -> 
         return _UNMISTAKABLE.sub(lambda match: _value(match[1], now.astimezone(UTC), kept), repeated(value))
 
     data = {name: fill(value, json_value=name in ("value", "json_body")) for name, value in step.model_dump().items()}
-    return _STEP.validate_python(data)
+    try:
+        return _STEP.validate_python(data)
+    except ValidationError as error:
+        # What was kept is the product's word.
+        raise UnknownPlaceholder(f"filled in, the step {step.do} is none: {error.errors()[0]['msg']}") from error
 
 
 def check_placeholders(scenario: Scenario, *, now: datetime) -> None:
@@ -106,7 +110,7 @@ def check_placeholders(scenario: Scenario, *, now: datetime) -> None:
     kept: dict[str, JsonValue] = {}
     for step in scenario.steps:
         filled_step(step, now=now, kept=kept)
-        if step.do == "keep":
+        if step.do in ("keep", "keep_address"):
             kept[step.name] = "1"
 
 

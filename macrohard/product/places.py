@@ -1,4 +1,5 @@
-"""Places in JSON: `items[0].name`, `items[name=Milk].price`, `[2]`, `["odd.key"]`; and what is there."""
+"""Places in JSON: `items[0].name`, `items[name=Milk].price`, `[2]`, `["odd.key"]`, in addresses: `/items/*`; and what
+is there."""
 
 import json
 import re
@@ -8,6 +9,7 @@ from pydantic import JsonValue
 
 _PART = re.compile(r"""\.?([^.\[\]"=]+)|\[(\d+)\]|\["([^"]*)"\]|\[([^\]="]+)=([^\]]*)\]""")
 _SHOWN_CHARACTERS = 400
+_ADDRESS_CHARACTERS = 2_000
 _TYPES: dict[str, tuple[type, ...]] = {
     "text": (str,), "number": (int, float), "boolean": (bool,), "list": (list,), "object": (dict,),
 }  # fmt: skip
@@ -59,6 +61,20 @@ def _inner(value: JsonValue, part: re.Match[str], where: str) -> JsonValue:
     if len(meant) != 1:
         raise NoSuchPlace(f'{where} has {len(meant)} elements whose "{name}" is "{wanted}", not one: {shown(value)}')
     return meant[0]
+
+
+def part_of(text: str, like: str) -> str | None:
+    """What stands in the text where `like` has its `*`, up to the next of / ? # &; None: nothing is like it.
+
+    With an empty `like` it is all of the text.
+    """
+    if not like:
+        return text
+    before, after = map(re.escape, like.split("*", 1))
+    wanted = rf"{before}([^/?#&]+?){after}" if after else rf"{before}([^/?#&]+)"
+    # Bounded, because what is searched is the product's, and may be made to take long.
+    found = re.search(wanted, text[:_ADDRESS_CHARACTERS])
+    return found[1] if found else None
 
 
 def difference(found: JsonValue, wanted: JsonValue, where: str) -> str:

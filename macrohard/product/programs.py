@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from email.message import Message
 from pathlib import PurePosixPath
@@ -11,12 +11,22 @@ from pydantic import JsonValue
 
 from macrohard.domain import ServiceStep, TerminalStep
 from macrohard.domain.printable import cut
-from macrohard.domain.scenario import Request, SeeExit, SeeFile, SeeHeader, SeeJson, SeeOutput, SeeStatus, Together
+from macrohard.domain.scenario import (
+    Keep,
+    Request,
+    SeeExit,
+    SeeFile,
+    SeeHeader,
+    SeeJson,
+    SeeOutput,
+    SeeStatus,
+    Together,
+)
 from macrohard.domain.verdict import Exchange, Exchanges
 from macrohard.errors import ToolError
 from macrohard.product.browser import StepFailed, StepMalformed
 from macrohard.product.client import Answer, Client
-from macrohard.product.places import MalformedPlace, NoSuchPlace, at_place, difference, is_of, shown
+from macrohard.product.places import MalformedPlace, NoSuchPlace, at_place, difference, is_of, part_of, shown
 from macrohard.product.service import Service
 from macrohard.product.telling import in_words
 from macrohard.product.terminal import Output, Terminal, run
@@ -80,7 +90,7 @@ class Programs:
                 with self._noted(in_words(step)):
                     await self._service.sandbox.write({self._path(step.path): step.content.encode()})
             case "keep":
-                self.kept[step.name] = self._at(step.at)
+                self.kept[step.name] = self._in_header(step) if step.header else self._at(step.at)
             case "see_status":
                 self._see_status(step)
             case "see_header":
@@ -174,6 +184,18 @@ class Programs:
         except NoSuchPlace as error:
             raise StepFailed(f"in what {_named(last)} gave, {error}; {_told(last)}") from error
 
+    def _in_header(self, step: Keep) -> str:
+        answer = self._answer()
+        values = answer.headers.get_all(step.header, [])
+        for value in values:
+            if (part := part_of(str(value), step.like)) is not None:
+                return part
+        like = f" like {step.like!r}" if step.like else ""
+        raise StepFailed(
+            f"{answer.asked} answered {answer.status} without the header {step.header}{like}; "
+            + _headers_there(answer, values)
+        )
+
     def _see_status(self, step: SeeStatus) -> None:
         answer = self._answer()
         if answer.status != step.status:
@@ -185,7 +207,7 @@ class Programs:
         values = headers.get_all(step.name, [])
         if any(step.text in value for value in values) == step.present:
             return
-        there = f"it is {', '.join(map(repr, values))}" if values else f"there are {', '.join(headers.keys())}"
+        there = _headers_there(answer, values)
         wanted = f"the header {step.name}{f' with {step.text!r}' if step.text else ''}"
         raise StepFailed(f"{answer.asked} answered with{'out' if step.present else ''} {wanted}; {there}")
 
@@ -277,6 +299,10 @@ class Programs:
 
 def _named(last: Answer | Output) -> str:
     return last.asked if isinstance(last, Answer) else f"`{last.command}`"
+
+
+def _headers_there(answer: Answer, values: Sequence[str]) -> str:
+    return f"it is {', '.join(map(repr, values))}" if values else f"there are {', '.join(answer.headers.keys())}"
 
 
 def _in_full(last: Answer | Output) -> str:

@@ -1,21 +1,26 @@
 """Running one acceptance scenario: a product just started with empty data, fresh browsers and clients, step by step."""
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from macrohard.domain import SERVED, BrowserStep, ProductKind, Scenario, Step, Value, VerdictStatus
-from macrohard.domain.scenario import Request, Restart, SeeHeader, SeeStatus, Together, Wait
+from macrohard.domain import SERVED, BrowserStep, Design, ProductKind, Scenario, Step, Value, VerdictStatus
+from macrohard.domain.scenario import Converse, KeepAddress, Request, Restart, Run, SeeHeader, SeeStatus, Together, Wait
 from macrohard.domain.verdict import Exchanges
 from macrohard.errors import ToolError
 from macrohard.product.browser import Browser, BrowserBroke, StepFailed, StepMalformed, Visit
 from macrohard.product.placeholders import UnknownPlaceholder, check_placeholders, filled_step
+from macrohard.product.places import part_of
 from macrohard.product.programs import Programs
 from macrohard.product.service import NotReached, Service
 from macrohard.product.telling import told
 
+_CALLED = re.compile(r"\./([\w.-]+)")
+_ADDRESS_SECONDS = 3.0
+"""So long a page may take until its address is what a step waits for, as for all that pages show."""
 _INSTEAD: Mapping[ProductKind, str] = {
     "api": "ask it by request, and look at the answer by see_status, see_json, see_header and see_output",
     "cli": "call it by run or converse, and look at what it shows by see_exit, see_output, see_json and see_file",
@@ -35,6 +40,19 @@ def missing_for(scenario: Scenario, kind: ProductKind) -> str:
             lacking.setdefault("service", []).append(step.do)
     told = " and ".join(f"no {what} for the steps {', '.join(dict.fromkeys(dos))}" for what, dos in lacking.items())
     return f"a product of kind {kind} has {told}: {_INSTEAD[kind]}" if told else ""
+
+
+def mistyped(scenario: Scenario, design: Design) -> str:
+    """Which command of the design the scenario calls without its path, and how it is called; empty if none.
+
+    Whoever calls it by its path as well means two things, such as the tool and the standard command of that name.
+    """
+    typed = [step.command for step in scenario.steps if isinstance(step, Run | Converse)]
+    for name in {found[1] for each in design.commands if (found := _CALLED.match(each.usage))}:
+        bare = re.compile(rf"(?:^|[|;&(\n])\s*{re.escape(name)}(?=\s|$)")
+        if any(map(bare.search, typed)) and not any(f"./{name}" in command for command in typed):
+            return f"{name} is no command where scenarios are run; in the product's folder it is typed ./{name}"
+    return ""
 
 
 class ScenarioResult(Value):
@@ -185,7 +203,10 @@ class _Course:
         """
         opened = False
         while not self.ended:
-            step = filled_step(self.steps[self.number], now=self._now, kept=self.programs.kept)
+            try:
+                step = filled_step(self.steps[self.number], now=self._now, kept=self.programs.kept)
+            except UnknownPlaceholder as error:
+                return str(error), "not run"
             self.steps = (*self.steps[: self.number], step, *self.steps[self.number + 1 :])
             self.number += 1
             if step.do == "new_browser":
@@ -195,6 +216,9 @@ class _Course:
                     await asyncio.sleep(step.seconds)
                 elif isinstance(step, Restart):
                     await self._restart(step, visit if opened else None)
+                elif isinstance(step, KeepAddress):
+                    assert visit is not None
+                    self.programs.kept[step.name] = await _address(visit, step.like)
                 elif isinstance(step, BrowserStep):
                     assert visit is not None
                     await visit.step(step)
@@ -217,6 +241,20 @@ class _Course:
         await self._service.restart(environment=step.environment)
         if visit is not None:
             await visit.act("reload")
+
+
+async def _address(visit: Visit, like: str) -> str:
+    """The page's address, or a part of it, as soon as it is like that.
+
+    Raises:
+        StepFailed: it never was.
+    """
+    end = time.monotonic() + _ADDRESS_SECONDS
+    while (part := part_of(address := (await visit.look()).address, like)) is None:
+        if time.monotonic() > end:
+            raise StepFailed(f"the page's address is {address}, which is not like {like!r}")
+        await asyncio.sleep(0.1)
+    return part
 
 
 def _with_breakdowns(problem: str, visit: Visit | None, service: Service) -> str:

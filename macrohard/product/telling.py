@@ -66,7 +66,10 @@ def in_words(step: Step) -> str:
         case "see_header":
             return f"see {absent or 'a '}header {step.name}" + (f' with "{step.text}"' if step.text else "")
         case "keep":
-            return f"remember {step.at} of the JSON as {step.name}"
+            what = f"the header {step.header}" if step.header else f"{step.at or 'the whole'} of the JSON"
+            return f"remember {_part(step.like)}{what} as {step.name}"
+        case "keep_address":
+            return f"remember {_part(step.like)}the page's address as {step.name}"
         case "run":
             return f"run {step.command}" + (f" with the input {_short(step.input)}" if step.input else "")
         case "converse":
@@ -105,6 +108,10 @@ def in_words(step: Step) -> str:
             return f"see {step.count} rows"
         case "download":
             return f'download a file with the {step.role} "{step.name}"'
+
+
+def _part(like: str) -> str:
+    return f"what stands at * in {like} of " if like else ""
 
 
 def _coloured(scheme: str | None) -> str:

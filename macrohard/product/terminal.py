@@ -32,6 +32,9 @@ _KEYS = {
     "Backspace": "\x7f", "Delete": "\x1b[3~", "Home": "\x1b[1~", "End": "\x1b[4~", "PageUp": "\x1b[5~",
     "PageDown": "\x1b[6~", "Space": " ",
 }  # fmt: skip
+_NOT_FOUND = 127
+_NO_COMMAND = re.compile(r"^(?:\S*/)?bash: line \d+: ([^\s/:]+): command not found$", re.M)
+"""As the shell itself says it of a name without a path; what a script of the product says begins with its own."""
 _KEY = re.compile(r"<([A-Z][A-Za-z]*(?:-[A-Za-z])?)>")
 
 
@@ -51,6 +54,8 @@ async def run(service: Service, step: Run) -> Output:
 
     Raises:
         StepFailed: it did not end in time, or hit a limit.
+        StepMalformed: it calls a command that there is not, which no product promised: those of a product are called by
+            a path (`./tool`), or as its manifest says.
         SandboxUnavailable: the sandbox was lost.
     """
     result = await service.sandbox.run(
@@ -62,6 +67,11 @@ async def run(service: Service, step: Run) -> Output:
     )
     if why := _cut_short(result, step.timeout_seconds):
         raise StepFailed(f"`{step.command}` {why}; it wrote: {(result.stdout + result.stderr)[-600:] or 'nothing'}")
+    if result.exit_code == _NOT_FOUND and (found := _NO_COMMAND.search(result.stderr)):
+        run = service.manifest.commands.run
+        if found[1] not in run.split()[:1]:
+            called = f"; the product is called as {run}" if run else ""
+            raise StepMalformed(f"`{step.command}` could not be run: there is no command {found[1]}{called}")
     return Output(command=step.command, stdout=result.stdout, stderr=result.stderr, exit_code=result.exit_code)
 
 

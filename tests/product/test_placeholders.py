@@ -6,7 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from macrohard.domain import Scenario
+from macrohard.domain.scenario import PutFile
 from macrohard.product.placeholders import UnknownPlaceholder, check_placeholders, filled, filled_step
+from macrohard.product.places import part_of
 
 NOW = datetime(2026, 11, 22, 9, 30, 59, tzinfo=UTC)
 
@@ -98,11 +100,37 @@ def test_what_was_kept_comes_back_as_what_it_was() -> None:
         check_placeholders(scenario.model_copy(update={"steps": scenario.steps[2:]}), now=NOW)
 
 
+def test_what_was_kept_is_the_products_word_and_may_make_no_step() -> None:
+    step = PutFile(path="{kept:where}", content="")
+    assert filled_step(step, now=NOW, kept={"where": "notes.txt"}) == PutFile(path="notes.txt", content="")
+    with pytest.raises(UnknownPlaceholder, match="filled in, the step put_file is none"):
+        filled_step(step, now=NOW, kept={"where": "/etc/passwd"})
+
+
+@pytest.mark.parametrize(
+    ("text", "like", "part"),
+    [
+        pytest.param("/orders/17/edit?x=1", "/orders/*", "17", id="up to the next border"),
+        pytest.param("http://127.0.0.1:8000/orders/17", "/orders/*", "17", id="a whole address"),
+        pytest.param("/orders/17-a/edit", "/orders/*-a/edit", "17", id="before something"),
+        pytest.param("/orders?new=17&x=1", "new=*", "17", id="a parameter"),
+        pytest.param("/orders/", "/orders/*", None, id="nothing there"),
+        pytest.param("/a.b/1", "/axb/*", None, id="letter for letter"),
+        pytest.param("/orders/17", "", "/orders/17", id="all of it"),
+    ],
+)
+def test_a_part_of_an_address(text: str, like: str, part: str | None) -> None:
+    assert part_of(text, like) == part
+
+
 @pytest.mark.parametrize(
     "step",
     [
         {"do": "see_json", "at": "a", "value": 1, "count": 1},
         {"do": "request", "path": "/", "json_body": 1, "text_body": "1"},
+        {"do": "keep", "name": "id", "at": "id", "header": "Location"},
+        {"do": "keep", "name": "id", "at": "id", "like": "/items/*"},
+        {"do": "keep_address", "name": "id", "like": "/items"},
     ],
 )
 def test_a_step_says_one_thing(step: dict[str, object]) -> None:

@@ -96,6 +96,15 @@ SERVED: dict[str, Steps] = {
         {"do": "request", "path": "/items"},
         {"do": "see_json", "at": "items[0].by", "value": "{today}"},
     ],
+    "an id is taken from a header": [
+        *ADD_MILK,
+        {"do": "keep", "name": "id", "header": "location", "like": "/items/*"},
+        {"do": "keep", "name": "whole", "header": "Location"},
+        {"do": "request", "path": "/items/{kept:id}"},
+        {"do": "see_status", "status": 200},
+        *ADD_MILK,
+        {"do": "see_header", "name": "Location", "text": "{kept:whole}", "present": False},
+    ],
     "a command looks at what the service keeps": [
         *ADD_MILK,
         {"do": "run", "command": "python3 app.py count"},
@@ -113,6 +122,10 @@ async def test_what_a_service_does_passes(shelf: Service, steps: Steps) -> None:
 
 
 NOT_SERVED: dict[str, tuple[Steps, str]] = {
+    "a header that leads elsewhere": (
+        [*ADD_MILK, {"do": "keep", "name": "id", "header": "Location", "like": "/orders/*"}],
+        "POST /items answered 201 without the header Location like '/orders/*'; it is '/items/1'",
+    ),
     "another status": (
         [*ADD_MILK, {"do": "see_status", "status": 200}],
         'POST /items answered 201 instead of 200; status 201, body {"id": 1',
@@ -245,6 +258,25 @@ NOT_TYPED: dict[str, tuple[Steps, str, str]] = {
         [{"do": "open", "path": "/"}, {"do": "see", "text": "x"}],
         "not run",
         "a product of kind cli has no pages",
+    ),
+    "no such command": (
+        [{"do": "run", "command": "echo 1 | tally pipe"}, {"do": "see_exit"}],
+        "not run",
+        "`echo 1 | tally pipe` could not be run: there is no command tally; the product is called as ./tally",
+    ),
+    "no such file to run, which is the product's": (
+        [{"do": "run", "command": "./tallies total"}, {"do": "see_exit"}],
+        "failed",
+        "`./tallies total` ended with the exit code 127 instead of 0",
+    ),
+    "a script that lacks a command, which is the product's": (
+        [
+            {"do": "put_file", "path": "count.sh", "content": "no-such-thing\n"},
+            {"do": "run", "command": "bash count.sh"},
+            {"do": "see_exit"},
+        ],
+        "failed",
+        "`bash count.sh` ended with the exit code 127 instead of 0",
     ),
     "no such key": (
         [{"do": "converse", "command": "./tally ask", "lines": ["<Any>"]}, {"do": "see_exit"}],

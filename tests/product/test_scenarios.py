@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from macrohard.domain import ProductKind, Scenario
+from macrohard.domain import Command, Design, ProductKind, Scenario
 from macrohard.errors import ToolError
-from macrohard.product.scenarios import ScenarioResult, missing_for, run_scenario
+from macrohard.product.scenarios import ScenarioResult, missing_for, mistyped, run_scenario
 from tests.product.conftest import MakeCommit, OpenPod, Pod, user_visit
 
 ADD_MILK: list[dict[str, Any]] = [
@@ -72,6 +72,16 @@ HOLDS: dict[str, list[dict[str, Any]]] = {
         {"do": "new_browser"},
         {"do": "open", "path": "/tasks"},
         {"do": "see_row", "texts": ["Milk"]},
+    ],
+    "a part of an address leads back to it": [
+        {"do": "open", "path": "/tasks"},
+        {"do": "click", "role": "link", "name": "Add task"},
+        {"do": "keep_address", "name": "page", "like": "/tasks/*"},
+        {"do": "keep_address", "name": "whole"},
+        {"do": "open", "path": "/tasks?from={kept:whole}"},
+        {"do": "keep_address", "name": "origin", "like": "from=/*/new"},
+        {"do": "open", "path": "/{kept:origin}/{kept:page}"},
+        {"do": "see_control", "role": "button", "name": "Save"},
     ],
     "it fits a phone": [
         {"do": "resize", "width": 375, "height": 667},
@@ -202,6 +212,10 @@ FAILS: dict[str, tuple[list[dict[str, Any]], str]] = {
         [*ADD_MILK, {"do": "see_order", "texts": ["High", "Milk"]}],
         'does not show in this order "High", "Milk"',
     ),
+    "another address": (
+        [{"do": "open", "path": "/tasks"}, {"do": "keep_address", "name": "id", "like": "/orders/*"}],
+        "the page's address is /tasks, which is not like '/orders/*'",
+    ),
     "nothing is downloaded": (
         [{"do": "open", "path": "/tasks"}, {"do": "download", "role": "link", "name": "Add task", "texts": []}],
         'the link "Add task" downloads no file; it leads to the page "Add task"',
@@ -270,6 +284,22 @@ def test_steps_that_a_kind_lacks_are_named_with_what_to_do_instead(
     kind: ProductKind, steps: list[dict[str, Any]], complaint: str
 ) -> None:
     said = missing_for(scenario(*steps), kind)
+    assert complaint in said
+    assert bool(said) == bool(complaint)
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        pytest.param("sort a.txt | words", "in the product's folder it is typed ./words", id="without its path"),
+        pytest.param("./words < a.txt", "", id="as it is typed"),
+        pytest.param("diff <(words a.txt) <(./words a.txt)", "", id="two things"),
+        pytest.param("echo words", "", id="only a word"),
+    ],
+)
+def test_a_command_is_typed_as_the_design_has_it(command: str, complaint: str) -> None:
+    design = Design(summary="", commands=(Command(usage="./words [FILE]", purpose=""),))
+    said = mistyped(scenario({"do": "run", "command": command}), design)
     assert complaint in said
     assert bool(said) == bool(complaint)
 

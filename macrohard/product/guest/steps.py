@@ -253,4 +253,4 @@ STEPS: dict[str, Callable[[Visit, Mapping[str, Any]], Awaitable[None]]] = {
     "see_fits": _see_fits,
     "download": _download,
 }
-"""`restart`, `wait` and `new_browser` are not among them: the host does them."""
+"""`restart`, `wait`, `new_browser` and `keep_address` are not among them: the host does them."""
