@@ -64,7 +64,9 @@ def test_an_agent_of_ones_own_works_on_a_copy_of_a_folder_and_its_costs_are_book
 
     code, told, trial = asyncio.run(tried())
     assert code == 0, told
-    assert [line.partition(":")[0] for line in told.splitlines()] == ["✓ skill", "✓ shell", "✓ write", "✓ finish"]
+    said, *done = told.splitlines()
+    assert said.startswith("How much scripted@127.0.0.1 reads at once is not known, so 32,000 tokens are assumed")
+    assert [line.partition(":")[0] for line in done] == ["✓ skill", "✓ shell", "✓ write", "✓ finish"]
     assert "Begin with one." in asked[1]
     assert "3 words.txt" in asked[1]
     assert trial["result"]["report"] == {
@@ -140,7 +142,8 @@ def test_what_can_be_done_in_a_run_can_be_tried(macrohard: Macrohard, tmp_path: 
     assert ended.code == 0, ended.told
     # The colleague's answer comes before the round in which it was asked is over.
     steps = ["finish", *(name for name, _ in tools), "finish"]
-    assert [line.partition(":")[0] for line in ended.told.splitlines()] == [f"✓ {step}" for step in steps]
+    _, *done = ended.told.splitlines()
+    assert [line.partition(":")[0] for line in done] == [f"✓ {step}" for step in steps]
     for said in ("Ran 1 test", "/ answers on http://127.0.0.1", "designer: As good as it gets.", "blue"):
         assert said in asked[2]
     sessions = macrohard("show", ended.result["run"]).result["overview"]["sessions"]
