@@ -136,3 +136,8 @@ def whole(message: Mapping[str, Any], finish: str | None = "stop", **more: Any) 
     choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", **message}}
     body = {"id": "x", "object": "chat.completion", "model": "m-1", "choices": [choice], **more}
     return Speaker(headers={"content-type": "application/json"}, chunks=[json.dumps(body).encode()])
+
+
+def complaint(status: int, body: object, **headers: str) -> Speaker:
+    """Refuses with this JSON."""
+    return Speaker(status=status, chunks=[json.dumps(body).encode()], headers=headers)

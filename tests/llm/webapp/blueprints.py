@@ -1,14 +1,8 @@
 """Blueprints as the analyst would write them, rich enough to touch every part of the craft."""
 
-from collections.abc import Iterable
-
 from macrohard.llm.builtin.blueprint import (
     Action,
-    Blueprint,
-    Claim,
-    ClaimKind,
     Computed,
-    Condition,
     Field,
     Highlight,
     Record,
@@ -17,72 +11,10 @@ from macrohard.llm.builtin.blueprint import (
     View,
 )
 
-_UNTYPED = frozenset({"text", "long text", "yes/no", "choice", "reference"})
+from .writing import blueprint, is_
 
-
-def _is(field: str, is_: str, value: str | None = None, *, other: str | None = None) -> Condition:
-    return Condition.model_validate({"field": field, "is": is_, "value": value, "other": other})
-
-
-def _claims(records: Iterable[Record], blueprint: dict[str, tuple[object, ...]]) -> tuple[Claim, ...]:
-    """One claim for everything that can be claimed."""
-    made: list[Claim] = []
-
-    def claim(kind: ClaimKind, text: str, record: str, field: str | None = None, index: int | None = None) -> None:
-        made.append(Claim(kind=kind, text=text, priority="MUST", record=record, field=field, index=index))
-
-    for record in records:
-        plural = record.plural.lower()
-        claim("add and list", f"{record.plural} can be added and are listed.", record.name)
-        claim("edit", f"{record.plural} can be changed.", record.name)
-        claim("delete", f"{record.plural} can be deleted.", record.name)
-        claim("search", f"{record.plural} can be searched.", record.name)
-        claim("paging", f"Long lists of {plural} have pages.", record.name)
-        for name in record.filters:
-            claim("filter", f"{record.plural} can be filtered by {name}.", record.name, name)
-        for name in record.sortable:
-            claim("sort", f"{record.plural} can be sorted by {name}.", record.name, name)
-        if record.export_csv:
-            claim("export", f"{record.plural} can be exported.", record.name)
-        if record.import_csv:
-            claim("import", f"{record.plural} can be imported.", record.name)
-        for field in record.fields:
-            said: list[tuple[ClaimKind, object]] = [
-                ("required", field.required),
-                ("unique", field.unique),
-                ("range", field.minimum is not None or field.maximum is not None),
-                ("length", field.min_length or field.max_length),
-                ("pattern", field.pattern),
-                ("checksum", field.checksum),
-                ("choices", field.choices),
-                ("default", field.default),
-                ("computed", field.computed),
-                ("type", field.type not in _UNTYPED and not field.computed and not field.automatic),
-            ]
-            for kind, applies in said:
-                if applies:
-                    claim(kind, f"{record.label}: {field.label} has its {kind}.", record.name, field.name)
-            if field.references:
-                claim("detail history", f"{record.plural} of a {field.references}.", record.name, field.name)
-    kinds: tuple[ClaimKind, ...] = ("rule", "action", "view", "total", "highlight")
-    for kind in kinds:
-        for index, one in enumerate(blueprint.get(f"{kind}s", ())):
-            assert isinstance(one, (Rule, Action, View, Total, Highlight))
-            claim(kind, one.message if isinstance(one, Rule) else one.label, one.record, index=index)
-    first = next(iter(records)).name
-    claim("survives restart", "Everything survives a restart.", first)
-    claim("phone layout", "It can be used on a phone.", first)
-    return tuple(made)
-
-
-def _blueprint(title: str, slug: str, records: tuple[Record, ...], **parts: tuple[object, ...]) -> Blueprint:
-    return Blueprint.model_validate(
-        {"title": title, "slug": slug, "records": records, "claims": _claims(records, parts), **parts}
-    )
-
-
-OPEN = (_is("done", "equal", "no"),)
-TODO = _blueprint(
+OPEN = (is_("done", "equal", "no"),)
+TODO = blueprint(
     "To-do list",
     "to_do_list",
     (
@@ -114,25 +46,25 @@ TODO = _blueprint(
             refusal="This task is done already.",
         ),
         Action(
-            name="mark_undone", label="Mark undone", record="task", when=(_is("done", "equal", "yes"),),
+            name="mark_undone", label="Mark undone", record="task", when=(is_("done", "equal", "yes"),),
             sets={"done": "no"},
         ),
     ),
     views=(
         View(
-            name="overdue", label="Overdue", record="task", when=(_is("due_date", "before today"), *OPEN),
+            name="overdue", label="Overdue", record="task", when=(is_("due_date", "before today"), *OPEN),
             sort="due_date", printable=True,
         ),
     ),
-    highlights=(Highlight(record="task", label="Late", when=(_is("due_date", "before today"), *OPEN)),),
+    highlights=(Highlight(record="task", label="Late", when=(is_("due_date", "before today"), *OPEN)),),
     totals=(
         Total(record="task", label="Open tasks", how="count", when=OPEN),
         Total(record="task", label="Tasks by priority", how="count", group_by="priority"),
     ),
 )  # fmt: skip
 
-LENT = (_is("in_date", "empty"),)
-LIBRARY = _blueprint(
+LENT = (is_("in_date", "empty"),)
+LIBRARY = blueprint(
     "School library",
     "school_library",
     (
@@ -212,7 +144,7 @@ LIBRARY = _blueprint(
             kind="at most", record="loan", fields=("book",), when=LENT, limit=1, message="This book is out already."
         ),
         Rule(
-            kind="reference condition", record="loan", fields=("pupil",), when=(_is("active", "equal", "yes"),),
+            kind="reference condition", record="loan", fields=("pupil",), when=(is_("active", "equal", "yes"),),
             message="An inactive pupil cannot borrow.",
         ),
         Rule(
@@ -232,25 +164,25 @@ LIBRARY = _blueprint(
         ),
         Action(
             name="extend", label="Extend by 7 days", record="loan",
-            when=(*LENT, _is("extensions", "equal", "0"), _is("due_date", "not before today")),
+            when=(*LENT, is_("extensions", "equal", "0"), is_("due_date", "not before today")),
             sets={"due_date": "+7d", "extensions": "+1"}, refusal="This loan cannot be extended.",
         ),
     ),
     views=(
         View(
-            name="overdue", label="Overdue", record="loan", when=(*LENT, _is("due_date", "before today")),
+            name="overdue", label="Overdue", record="loan", when=(*LENT, is_("due_date", "before today")),
             columns=("pupil", "class", "book", "days_late"), sort="days_late", descending=True, filters=("class",),
         ),
     ),
     highlights=(
-        Highlight(record="book", label="Out", when=(_is("open_loans", "more", "0"),)),
-        Highlight(record="book", label="In", when=(_is("open_loans", "equal", "0"),)),
-        Highlight(record="loan", label="Overdue", when=(*LENT, _is("due_date", "before today"))),
+        Highlight(record="book", label="Out", when=(is_("open_loans", "more", "0"),)),
+        Highlight(record="book", label="In", when=(is_("open_loans", "equal", "0"),)),
+        Highlight(record="loan", label="Overdue", when=(*LENT, is_("due_date", "before today"))),
     ),
     totals=(Total(record="loan", label="Open loans", how="count", when=LENT),),
 )  # fmt: skip
 
-INVENTORY = _blueprint(
+INVENTORY = blueprint(
     "Workshop inventory",
     "workshop_inventory",
     (
@@ -267,7 +199,7 @@ INVENTORY = _blueprint(
                     name="stock", label="Stock", type="whole number",
                     computed=Computed(
                         how="rollup sum", fields=("quantity",), record="movement",
-                        minus_when=(_is("direction", "equal", "Out"),),
+                        minus_when=(is_("direction", "equal", "Out"),),
                     ),
                 ),
                 Field(
@@ -309,11 +241,11 @@ INVENTORY = _blueprint(
     ),
     views=(
         View(
-            name="to_order", label="To order", record="part", when=(_is("stock", "at most", other="minimum_stock"),)
+            name="to_order", label="To order", record="part", when=(is_("stock", "at most", other="minimum_stock"),)
         ),
     ),
     highlights=(
-        Highlight(record="part", label="Low stock", when=(_is("stock", "at most", other="minimum_stock"),)),
+        Highlight(record="part", label="Low stock", when=(is_("stock", "at most", other="minimum_stock"),)),
     ),
     totals=(
         Total(record="part", label="Total value", how="sum", field="worth"),
@@ -322,8 +254,8 @@ INVENTORY = _blueprint(
     ),
 )  # fmt: skip
 
-INSIDE = (_is("time_out", "empty"),)
-VISITORS = _blueprint(
+INSIDE = (is_("time_out", "empty"),)
+VISITORS = blueprint(
     "Visitor log",
     "visitor_log",
     (
@@ -368,13 +300,13 @@ VISITORS = _blueprint(
     views=(
         View(name="in_the_house", label="In the house", record="visitor", when=INSIDE, printable=True),
         View(
-            name="today", label="Today", record="visitor", when=(_is("time_in", "today"),), sort="name", printable=True
+            name="today", label="Today", record="visitor", when=(is_("time_in", "today"),), sort="name", printable=True
         ),
     ),
     totals=(Total(record="visitor", label="In the house", how="count", when=INSIDE),),
 )  # fmt: skip
 
-BOOKINGS = _blueprint(
+BOOKINGS = blueprint(
     "Room bookings",
     "room_bookings",
     (
@@ -420,25 +352,25 @@ BOOKINGS = _blueprint(
         ),
         Rule(
             kind="no overlap", record="booking", fields=("start", "end"), scope=("room", "day"),
-            when=(_is("status", "not equal", "Cancelled"),), message="The room is taken at that time.",
+            when=(is_("status", "not equal", "Cancelled"),), message="The room is taken at that time.",
         ),
         Rule(
-            kind="required when", record="booking", fields=("reason",), when=(_is("status", "equal", "Cancelled"),),
+            kind="required when", record="booking", fields=("reason",), when=(is_("status", "equal", "Cancelled"),),
             message="A cancelled booking needs a reason.",
         ),
     ),
     actions=(
         Action(
-            name="rebook", label="Book again", record="booking", when=(_is("status", "equal", "Cancelled"),),
+            name="rebook", label="Book again", record="booking", when=(is_("status", "equal", "Cancelled"),),
             sets={"status": "Booked", "reason": "empty"},
         ),
     ),
     views=(
-        View(name="next_7_days", label="Next 7 days", record="booking", when=(_is("day", "within days", "7"),)),
+        View(name="next_7_days", label="Next 7 days", record="booking", when=(is_("day", "within days", "7"),)),
     ),
 )  # fmt: skip
 
-EXPENSES = _blueprint(
+EXPENSES = blueprint(
     "Club expenses",
     "club_expenses",
     (
@@ -494,16 +426,16 @@ EXPENSES = _blueprint(
     views=(
         View(
             name="birthdays", label="Birthdays this month", record="member",
-            when=(_is("birthday", "anniversary this month"),), sort="birthday",
+            when=(is_("birthday", "anniversary this month"),), sort="birthday",
         ),
-        View(name="this_month", label="This month", record="expense", when=(_is("on", "this month"),)),
+        View(name="this_month", label="This month", record="expense", when=(is_("on", "this month"),)),
     ),
     totals=(
         Total(record="expense", label="Total", how="sum", field="amount"),
         Total(record="expense", label="Total by month", how="sum", field="amount", group_by="on"),
         Total(record="expense", label="Total by category", how="sum", field="amount", group_by="category"),
         Total(
-            record="expense", label="Still to pay back", how="sum", field="amount", when=(_is("paid", "equal", "no"),)
+            record="expense", label="Still to pay back", how="sum", field="amount", when=(is_("paid", "equal", "no"),)
         ),
     ),
 )  # fmt: skip

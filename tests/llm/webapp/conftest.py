@@ -9,6 +9,7 @@ from playwright.async_api import Browser, async_playwright
 
 from macrohard.llm.builtin.blueprint import Blueprint
 
+from .blueprints import BOOKINGS, EXPENSES, INVENTORY, LIBRARY, TODO, VISITORS
 from .running import Running, running
 
 Products = Callable[[Blueprint], Running]
@@ -39,3 +40,41 @@ async def browser() -> AsyncIterator[Browser]:
         launched = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield launched
         await launched.close()
+
+
+@pytest.fixture
+def todo(products: Products) -> Running:
+    return products(TODO)
+
+
+@pytest.fixture
+def library(products: Products) -> Running:
+    return products(LIBRARY)
+
+
+@pytest.fixture
+def inventory(products: Products) -> Running:
+    return products(INVENTORY)
+
+
+@pytest.fixture
+def visitors(products: Products) -> Running:
+    return products(VISITORS)
+
+
+@pytest.fixture
+def bookings(products: Products) -> Running:
+    return products(BOOKINGS)
+
+
+@pytest.fixture
+def expenses(products: Products) -> Running:
+    return products(EXPENSES)
+
+
+def books_and_pupils(library: Running, *, books: int = 1, pupils: int = 1) -> None:
+    numbers = ["9780306406157", "9783522202558", "9780261103283", "9780142410370", "9780394820378", "9780141341934"]
+    for place in range(books):
+        library.post("/books/new", title=f"Book {place + 1}", author="Someone", isbn13=numbers[place])
+    for place in range(pupils):
+        library.post("/pupils/new", {"name": f"Pupil {place + 1}", "class": "7b", "active": "yes"})
