@@ -119,8 +119,13 @@ class Workshop:
 
     async def _commit_of_owned_files(self, said: str) -> str:
         listed = await self._git("git status --porcelain -z --untracked-files=all --no-renames")
-        changed = [entry[3:] for entry in listed.stdout.split("\0") if entry]
-        mine = [path for path in changed if owns(self._files, path)]
+        entries = [(entry[0], entry[3:]) for entry in listed.stdout.split("\0") if entry]
+        mine = [path for _, path in entries if owns(self._files, path)]
+        if others := [path for staged, path in entries if staged not in " ?" and not owns(self._files, path)]:
+            # What the agent staged would be in the tree, whoever owns it.
+            await self._git(
+                "git --literal-pathspecs reset -q --pathspec-from-file=- --pathspec-file-nul", "\0".join(others)
+            )
         if mine:
             await self._git(
                 "git --literal-pathspecs add -A --pathspec-from-file=- --pathspec-file-nul", "\0".join(mine)

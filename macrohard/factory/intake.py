@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from langgraph.runtime import Runtime
 
 from macrohard.agent import drawn_panel
-from macrohard.domain import Design, Plan, ProductKind, Scenario, ScenarioSet, Specification
+from macrohard.domain import Design, Plan, ProductKind, Scenario, ScenarioSet, Specification, Task
 from macrohard.domain.decisions import DecisionLog, Settled
 from macrohard.domain.team import Team
 from macrohard.errors import ToolError
@@ -25,6 +25,7 @@ from macrohard.factory.improving import (
     read_change,
 )
 from macrohard.factory.phases import phase
+from macrohard.factory.planning import divided_in_vain
 from macrohard.factory.reports import Reading, ReadingOfChange, TeamPlan
 from macrohard.factory.state import State, TaskInput
 from macrohard.factory.steps import report_for
@@ -196,7 +197,7 @@ async def plan(state: State, runtime: Runtime[FactoryContext]) -> State:
         if isinstance(made, TeamPlan) and made.reviewers and team.size == "full":
             team = team.model_copy(update={"reviewers": tuple(dict.fromkeys(made.reviewers))})
             await context.emit(Staffed(team=team))
-        agreed_plan = Plan(tasks=made.tasks)
+        agreed_plan = Plan(tasks=tuple(Task.model_validate(task.model_dump(exclude={"lines"})) for task in made.tasks))
         await context.emit(Planned(iteration=1, plan=agreed_plan))
     return {
         "plan": await context.keep(agreed_plan),
@@ -328,6 +329,8 @@ def _check_team_plan(
     if unknown := sorted(set(report.reviewers) - reviewers):
         there = ", ".join(sorted(reviewers)) or "none"
         raise ToolError(f"reviewers: there are no {', '.join(unknown)} to choose from; there are {there}")
+    if needless := divided_in_vain(report.tasks):
+        raise ToolError(f"tasks: {needless}")
 
 
 def _check_each(scenarios: Sequence[Scenario], kind: ProductKind, design: Design) -> None:

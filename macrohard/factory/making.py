@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import Final, Literal
 
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite, Send
@@ -13,13 +13,16 @@ from macrohard.domain.decisions import DecisionLog, Settled
 from macrohard.events import Integrated, Progress, Reported
 from macrohard.factory.candidates import Attempt, Fork, best_of_two, session_branch
 from macrohard.factory.context import FactoryContext
+from macrohard.factory.contract import for_builders
 from macrohard.factory.integration import AUTHOR, Queue, integrate_branches
 from macrohard.factory.phases import phase
-from macrohard.factory.problems import Problems
+from macrohard.factory.problems import Dropped, Problems
 from macrohard.factory.reports import WorkReport
-from macrohard.factory.solo import SOLO
 from macrohard.factory.state import Branch, Return, State, TaskInput, again
 from macrohard.product import DrawingTable, Easel
+
+PATCH_BYTES: Final = 16 << 10
+"""Of what a dropped attempt changed, as its successor is told it; its whole commit is at hand in the sandbox."""
 
 
 async def ready_tasks(state: State, context: FactoryContext) -> list[Task]:
@@ -66,16 +69,16 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
     design = await context.load(Design, state["design"])
     problems = await context.load(Problems, state["problems"]) if state["problems"] else Problems()
     material: JsonObject = {
-        "specification": specification.model_dump(mode="json"),
+        "specification": for_builders(specification),
         "design": design.model_dump(mode="json"),
         "problems": [problem.model_dump(mode="json") for problem in problems.problems],
         "colleagues": list(state["notes"]),
         "decisions": list((await _log(context, state["decisions"])).lines),
         **await context.libraries(),
     }
-    if task.agent == SOLO:
-        # The baseline is given what a person would give it.
-        del material["specification"]
+    if dropped := problems.dropped:
+        patch = await context.repository.diff(dropped.base, dropped.commit, limit_bytes=PATCH_BYTES)
+        material["dropped"] = {**dropped.model_dump(mode="json", exclude={"base"}), "patch": patch}
     name, base = task.id, state["base"]
     returned = state["returned"]
     if returned is not None:
@@ -99,7 +102,9 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
                 criteria=task.criteria,
                 files=task.files,
                 base=base,
-                open_bench=_workbench(context, agent, task, base, iteration, design, name=made.name, fork=made.fork),
+                open_bench=_workbench(
+                    context, agent, task, base, iteration, design, name=made.name, fork=made.fork, dropped=dropped
+                ),
             )
             await _tell_report(context, result)
             return result
@@ -159,6 +164,7 @@ def _workbench(
     *,
     name: str,
     fork: Fork | None,
+    dropped: Dropped | None,
 ) -> OpenBench:
     trailer = [f"Task: {task.id}", f"Iteration: {iteration}", f"Run: {context.run_id}"]
     if task.criteria:
@@ -173,6 +179,7 @@ def _workbench(
                 context.repository,
                 image=image,
                 base=base,
+                more=(dropped.commit,) if dropped else (),
                 saved=saved,
                 ref=session_branch(iteration, name),
                 author=agent.name,

@@ -1,19 +1,67 @@
 """The next iteration's tasks: by the manager, or, in a small team that has nobody to coordinate, by rule."""
 
-from macrohard.domain import Plan, Specification, Task
+from collections.abc import Sequence
+from typing import Final
+
+from macrohard.domain import JsonObject, Plan, Specification, Task
 from macrohard.domain.team import Team
 from macrohard.errors import ToolError
 from macrohard.factory.context import FactoryContext
-from macrohard.factory.problems import Problem, are_weak_tests
-from macrohard.factory.reports import TriageReport
+from macrohard.factory.contract import for_builders
+from macrohard.factory.problems import Problem, Problems, are_weak_tests
+from macrohard.factory.reports import SizedTask, TriageReport
 from macrohard.factory.state import State
 
 REPAIRS, REBUILDS, TESTS = "bug-fixer", "full-stack-coder", "test-author"
 """Who repairs in a small team, who does if that came to nothing, and who does where only tests are to be written."""
+_CODERS: Final = "-coder"
+"""So end the names of those who write products."""
 APPROACH = (
     "These failures are still there after an earlier attempt. Do not try the same again: question what it took for "
     "granted, reproduce each failure first, and rather write the part anew than patch it once more."
 )
+
+
+SESSION_LINES: Final = 2_500
+"""So many lines in about twenty files one strong agent writes in one or two answers."""
+
+
+def divided_in_vain(tasks: Sequence[SizedTask]) -> str:
+    """Which tasks one agent should have as one, in words for the planner; empty: there are none.
+
+    Every further coder reads the whole contract again and does not see what the others decide. So two tasks of coders,
+    or of one agent, are one task if the second only goes on with the first while nobody works beside them, or if both
+    serve the same criteria at once, unless they are said to come to more than a session writes.
+    """
+    for index, one in enumerate(tasks):
+        for other in tasks[index + 1 :]:
+            if not _alike(one, other) or one.lines + other.lines > SESSION_LINES:
+                continue
+            both = f"{one.id} and {other.id}"
+            first, second = (one, other) if one.id in other.depends_on else (other, one)
+            if _in_a_row(first, second, tasks):
+                return (
+                    f"{second.id} only goes on with {first.id}: make them one task. One session writes up to about "
+                    f"{SESSION_LINES:,} lines in twenty files; if {both} come to more, say so in `lines` of each"
+                )
+            said = one.lines > 0 and other.lines > 0
+            if said and (common := sorted(set(one.criteria) & set(other.criteria))):
+                return (
+                    f"{both} both serve {', '.join(common)} and come to about {one.lines + other.lines:,} lines "
+                    f"together: make them one task; one session writes up to about {SESSION_LINES:,}"
+                )
+    return ""
+
+
+def _alike(one: Task, other: Task) -> bool:
+    return one.agent == other.agent or (one.agent.endswith(_CODERS) and other.agent.endswith(_CODERS))
+
+
+def _in_a_row(first: Task, second: Task, tasks: Sequence[Task]) -> bool:
+    alike = [task for task in tasks if _alike(task, first)]
+    waits_for = [task.id for task in alike if task.id in second.depends_on]
+    waiting = [task.id for task in alike if first.id in task.depends_on]
+    return waits_for == [first.id] and waiting == [second.id]
 
 
 def somebody_else(agent: str) -> str:
@@ -25,15 +73,15 @@ async def next_plan(
     context: FactoryContext,
     state: State,
     specification: Specification,
-    problems: tuple[Problem, ...],
+    left: Problems,
     *,
     stuck: bool,
 ) -> TriageReport:
     """Tasks for the problems; if `stuck`, for other agents than those who tried, who are told to do it otherwise."""
     tried = frozenset(task.agent for task in (await context.load(Plan, state["plan"])).tasks) if stuck else frozenset()
     if (await context.load(Team, state["team"])).size != "full":
-        return _by_rule(problems, tried)
-    return await _by_the_manager(context, state, specification, problems, tried)
+        return _by_rule(left.problems, tried)
+    return await _by_the_manager(context, state, specification, left, tried)
 
 
 def _by_rule(problems: tuple[Problem, ...], tried: frozenset[str]) -> TriageReport:
@@ -53,10 +101,16 @@ async def _by_the_manager(
     context: FactoryContext,
     state: State,
     specification: Specification,
-    problems: tuple[Problem, ...],
+    left: Problems,
     tried: frozenset[str],
 ) -> TriageReport:
-    iteration = state["iteration"]
+    iteration, problems = state["iteration"], left.problems
+    base, dropped = state["base"], left.dropped
+    attempt: JsonObject = {}
+    if dropped:
+        base = dropped.base
+        changed = await context.repository.changed_files(base, dropped.commit)
+        attempt = {"dropped": {"solved": list(dropped.solved), "lost": list(dropped.lost), "changed": list(changed)}}
     assignable = {agent.name: agent.description for agent in context.catalogue.assignable if agent.name not in tried}
 
     def check(report: TriageReport) -> None:
@@ -80,11 +134,12 @@ async def _by_the_manager(
         phase="triage",
         task=f"Plan what iteration {iteration + 1} repairs.",
         material={
-            "specification": specification.model_dump(mode="json"),
+            "specification": for_builders(specification),
             "problems": [problem.model_dump(mode="json") for problem in problems],
-            "files": list(await context.repository.files(state["base"])),
+            "files": list(await context.repository.files(base)),
             "colleagues": list(state.get("notes", [])),
             "agents": dict(assignable),
+            **attempt,
             **({"stuck": APPROACH} if tried else {}),
         },
         check=check,

@@ -31,9 +31,17 @@ FINDINGS_AT_MOST: Final = 5
 """Of one review; ten weak ones hide a strong one."""
 
 
+class SizedTask(Task):
+    """A task, with how much it is."""
+
+    lines: int = Field(default=0, ge=0)
+    """About how many lines of code, tests and texts it comes to."""
+
+
 class TeamPlan(Plan):
     """The plan, and who is to read what comes of it."""
 
+    tasks: tuple[SizedTask, ...]
     reviewers: tuple[str, ...] = Field(default=(), max_length=REVIEWERS_AT_MOST)
     """Names from `material.reviewers`, those whose trade this product can go wrong in; none if it needs none."""
 

@@ -16,8 +16,8 @@ SOLO: Final = "solo"
 async def stand_alone(state: State, runtime: Runtime[FactoryContext]) -> State:
     """Give everything to one agent; no model is asked.
 
-    The agent gets the requirement and the design, whose names the scenarios use: without them nobody could pass. It
-    gets neither criteria nor scenarios.
+    The agent gets what every coder gets, and the requirement: the criteria that it is graded by, word for word, and the
+    design, whose names the scenarios use. Scenarios it does not get.
     """
     context, contract = runtime.context, runtime.context.contract
     assert contract is not None, "the graph begins here only with one"
@@ -25,8 +25,8 @@ async def stand_alone(state: State, runtime: Runtime[FactoryContext]) -> State:
     scenarios = ScenarioSet(scenarios=contract.scenarios)
     team = Team(
         size="solo",
-        reason=f"as asked: with the design of run {contract.run}, which cost ${contract.design_usd:.2f} there and is "
-        "not counted here, and graded by its scenarios",
+        reason=f"as asked: with criteria and design of run {contract.run}, which cost ${contract.design_usd:.2f} there "
+        "and are not counted here, and graded by its scenarios",
     )
     whole = Task(
         id="T-1",

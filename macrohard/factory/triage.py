@@ -1,9 +1,11 @@
 """Is it done, is it better, what is next: decided by verdicts in code; the manager turns failures into tasks."""
 
+from collections.abc import Sequence
+
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
-from macrohard.domain import Plan, ScenarioSet, Specification
+from macrohard.domain import Plan, Specification, Verdict
 from macrohard.domain.team import Team
 from macrohard.events import IterationEnded, Planned, Specified
 from macrohard.factory.candidates import contested
@@ -15,16 +17,15 @@ from macrohard.factory.planning import next_plan
 from macrohard.factory.problems import (
     WEAK_TESTS,
     Findings,
-    Problem,
     Problems,
     Verdicts,
     are_weak_tests,
-    met,
+    problems_after_a_drop,
     problems_of,
 )
 from macrohard.factory.state import State
 from macrohard.factory.stuck import ANSWERED, is_instruction, question_about, recovery
-from macrohard.factory.verification import TESTER, can_be_used
+from macrohard.factory.verification import TESTER, balance, can_be_used
 
 STUCK = "stuck"
 """The decision to wait for the person."""
@@ -40,12 +41,8 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
         found = [f for digest in noticed for f in (await context.load(Findings, digest)).findings]
         users = [each for each in (await context.load(Team, state["team"])).visitors if each != TESTER]
         findings = clustered(found, panel=len(users))
-        scenarios = (await context.load(ScenarioSet, state["scenarios"])).scenarios
-        now = met(specification, scenarios=scenarios, verdicts=verdicts, commit=state["base"])
-        before = set(state.get("met", []))
+        now, gained, lost, kept = await balance(context, state)
         good = state.get("good")
-        gained, lost = sorted(now - before), sorted(before - now)
-        kept = good is None or not lost
         claims = await context.load(Claims, state["claims"]) if "claims" in state else Claims()
         files = await context.repository.files(state["base"])
         problems = with_claims(problems_of(specification, verdicts, findings), claims, files=files)
@@ -57,12 +54,15 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
                 problems, weak = (), "; the product's own tests are as weak as before"
         wanted = {criterion.id for criterion in specification.criteria if criterion.covered}
         graver = [problem for problem in problems if problem.id not in WEAK_TESTS]
+        left = Problems(problems=problems)
+        if not kept:
+            left = await _left_by_the_dropped(context, state, specification, verdicts, lost)
         failures = sorted(problem.id if problem.kind != "finding" else problem.title for problem in graver)
         repeats = state.get("repeats", 0) + 1 if failures and failures == state.get("failures") else 0
         asked = state.get("asked", "")
         instruction = context.answers.get(asked, "")
         ended = ""
-        if not problems:
+        if not left.problems:
             # What could not be checked is nobody's to repair.
             unknown = sorted(wanted - now)
             decision, ended = "release", f"could not be checked: {', '.join(unknown)}" if unknown else ""
@@ -97,37 +97,36 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
             "asked": asked,
             "specification": await context.keep(specification),
             "good": state["base"] if kept else good,
-            "met": sorted(now if kept else before),
+            "met": sorted(now) if kept else state.get("met", []),
         }
         reason = ended or f"everything that is covered holds{weak}"
         if kept:
             update["proof"] = state["verdicts"]
-        else:
-            problems = await _problems_of_the_good_commit(context, state, specification, lost)
         if decision == "implement":
-            made = await next_plan(context, state, specification, problems, stuck=repeats > 0)
+            made = await next_plan(context, state, specification, left, stuck=repeats > 0)
             if made.tasks:
                 update["plan"] = await context.keep(Plan(tasks=made.tasks))
                 await context.emit(Planned(iteration=iteration + 1, plan=Plan(tasks=made.tasks)))
-                update["contested"], said = await contested(context, state, problems, made.tasks)
+                update["contested"], said = await contested(context, state, left.problems, made.tasks)
                 reason = "; ".join([f"next: {made.note}", *([said] if said else [])])
             else:
                 decision = update["decision"] = "release"
                 reason = "; ".join(f"{each.finding} is set aside: {each.reason}" for each in made.dismissed)
         if not kept:
-            reason = f"lost {', '.join(lost)}, so the product goes back to the last good commit; {reason}"
+            back = "so nobody was sent to use it, and the product goes back to the last good commit"
+            reason = f"lost {', '.join(lost)}, {back}; {reason}"
         await context.emit(
             IterationEnded(
                 iteration=iteration,
                 commit=state["base"],
                 kept=kept,
                 reason=reason,
-                gained=tuple(gained),
-                lost=tuple(lost),
+                gained=gained,
+                lost=lost,
             )
         )
     if decision == "implement":
-        if can_be_used(verdicts):
+        if kept and can_be_used(verdicts):
             update |= {"noticed_at": state["base"], "noticed": noticed}
         update |= {
             "iteration": iteration + 1,
@@ -137,25 +136,21 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
             "notes": [],
             "set_aside": Overwrite([]),  # type: ignore[typeddict-item]  # langgraph's way to reset a list
             "findings": Overwrite([]),  # type: ignore[typeddict-item]
-            "problems": await context.keep(Problems(problems=problems)),
+            "problems": await context.keep(left),
         }
     return update
 
 
-async def _problems_of_the_good_commit(
-    context: FactoryContext, state: State, specification: Specification, lost: list[str]
-) -> tuple[Problem, ...]:
-    """What the last repair was to do, and what it must not break again."""
-    earlier = (await context.load(Problems, state["problems"])).problems if "problems" in state else ()
-    texts = {criterion.id: criterion.text for criterion in specification.criteria}
-    broken = [
-        Problem(
-            id=f"keep {each}",
-            kind="criterion" if each in texts else "gate",
-            title=texts.get(each, each),
-            detail="This held before. The last attempt at the other problems broke it and was thrown away: keep it.",
-            criterion=each if each in texts else None,
-        )
-        for each in lost
-    ]
-    return (*earlier, *broken)
+async def _left_by_the_dropped(
+    context: FactoryContext,
+    state: State,
+    specification: Specification,
+    verdicts: Sequence[Verdict],
+    lost: Sequence[str],
+) -> Problems:
+    """What the dropped attempt was to do, what became of it there, and what the next one must not break again."""
+    told = (await context.load(Problems, state["problems"])).problems if "problems" in state else ()
+    commit, base = state["base"], state.get("good") or state["base"]
+    left = problems_after_a_drop(told, specification, verdicts, base=base, commit=commit, lost=lost)
+    # Where nothing was changed there is nothing to learn from: a check said otherwise the second time.
+    return left if commit != base else left.model_copy(update={"dropped": None})

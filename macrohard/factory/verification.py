@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from langgraph.runtime import Runtime
 from langgraph.types import Send
@@ -15,7 +16,7 @@ from macrohard.factory.context import FactoryContext
 from macrohard.factory.improving import agreed_before
 from macrohard.factory.phases import phase
 from macrohard.factory.planning import somebody_else
-from macrohard.factory.problems import Verdicts
+from macrohard.factory.problems import Verdicts, met
 from macrohard.factory.quality import quality_of_tests
 from macrohard.factory.review import reviews_of
 from macrohard.factory.state import State, VisitInput, again, rival
@@ -63,6 +64,28 @@ async def verify(state: State, runtime: Runtime[FactoryContext]) -> State:
         "verdicts": await context.keep(Verdicts(verdicts=(*verdicts, *earlier))),
         "claims": await context.keep(claims),
     }
+
+
+class Balance(NamedTuple):
+    """What a commit passes, against what held before it: criteria and gates."""
+
+    now: frozenset[str]
+    gained: tuple[str, ...]
+    lost: tuple[str, ...]
+    kept: bool
+    """Whether the work goes on from this commit; what loses an earlier pass is thrown away."""
+
+
+async def balance(context: FactoryContext, state: State) -> Balance:
+    """Compare the verdicts on the present commit with what was met before it."""
+    specification = await context.load(Specification, state["specification"])
+    scenarios = (await context.load(ScenarioSet, state["scenarios"])).scenarios
+    verdicts = (await context.load(Verdicts, state["verdicts"])).verdicts
+    now = met(specification, scenarios=scenarios, verdicts=verdicts, commit=state["base"])
+    before = set(state.get("met", []))
+    lost = tuple(sorted(before - now))
+    # Of what the run began from, there is nothing yet to go back to.
+    return Balance(frozenset(now), tuple(sorted(now - before)), lost, state.get("good") is None or not lost)
 
 
 async def checked(
@@ -164,10 +187,11 @@ async def _known(
 async def invite(state: State, runtime: Runtime[FactoryContext]) -> list[Send] | str:
     """Send the team's visitors to a product that starts, and its reviewers to what can be installed.
 
-    Nobody is sent to a commit that all of them had before them already: they would only find the same again.
+    Nobody is sent to a commit that all of them had before them already: they would only find the same again; nor to
+    one that is thrown away, whatever they would find.
     """
     context = runtime.context
-    if state.get("noticed_at") == state["base"]:
+    if state.get("noticed_at") == state["base"] or not (await balance(context, state)).kept:
         return "triage"
     verdicts = (await context.load(Verdicts, state["verdicts"])).verdicts
     team = await context.load(Team, state["team"])

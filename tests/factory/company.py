@@ -1,7 +1,8 @@
 """A model on a port that plays a whole team by heart: three coders, of whom one breaks the product, and two reviewers.
 
 Run as a program by the tests. The product counts words; it says nothing about texts without any until a reviewer has
-found that, which both do, and one of them quotes a line first that is not there.
+found that, which both do, and one of them quotes a line first that is not there. The first to mend it breaks the rest;
+the second goes on from there.
 """
 
 import sys
@@ -24,7 +25,7 @@ from macrohard.llm.builtin.conversation import Call, Conversation, Turn
 
 MODELS = ("company",)
 REVIEWERS = ("correctness-reviewer", "security-reviewer")
-CALLS = 27
+CALLS = 30
 """What all of it takes but visits, if no call is cut off."""
 SPECIFICATION = Specification(
     decision="build",
@@ -79,7 +80,7 @@ import sys
 words = sys.stdin.read().split()
 {last}
 """
-SILENT, MENDED = "print(len(words) or '')", "print(len(words))"
+SILENT, BROKEN, MENDED = "print(len(words) or '')", "print(len(words) + 1)", "print(len(words))"
 MANIFEST = """\
 kind = "cli"
 name = "Words"
@@ -129,7 +130,12 @@ def _coder(conversation: Conversation) -> Turn:
     if conversation.results("write") or conversation.results("shell"):
         return _finish({"summary": f"{task['title']}: done."})
     if conversation.agent == "bug-fixer":
-        return _write({"words": TOOL.format(last=MENDED)})
+        if (dropped := _object(conversation.material.get("dropped"))) == {}:
+            return _write({"words": TOOL.format(last=BROKEN)})
+        assert dropped["lost"] == ["AC-1", "tests"]
+        assert f"+{BROKEN}" in str(dropped["patch"])
+        taken = f"git restore --source={dropped['commit']} -- words && sed -i 's/ + 1)/)/' words"
+        return Turn(calls=(Call(name="shell", arguments={"command": taken}),))
     match task["id"]:
         case "T-1":
             first = {
@@ -175,8 +181,10 @@ def _reviewer(conversation: Conversation) -> Turn:
 
 
 def _manager(conversation: Conversation) -> Turn:
-    (problem,) = _list(conversation.material["problems"])
-    told = _object(problem)
+    told, *broken = [_object(problem) for problem in _list(conversation.material["problems"])]
+    assert [problem["id"] for problem in broken] == (
+        ["keep AC-1", "keep tests"] if "dropped" in conversation.material else []
+    )
     assert told["kind"] == "finding"
     assert str(told["detail"]).startswith("words:4: print(")
     task = Task(

@@ -150,6 +150,11 @@ def turn(conversation: Conversation, *, model: str) -> Turn:
             return finish(SCENARIOS.model_dump(mode="json"))
         case "implement":
             assert not {"start_product", "stop_product", "look_at_page"} & conversation.tools, "a tool has no pages"
+            # One agent alone, too, knows all that it is graded by, and nothing of how.
+            assert all(
+                criterion.text in str(conversation.material["specification"]) for criterion in SPECIFICATION.criteria
+            )
+            assert "see_exit" not in str(conversation.material)
             said = {"careful": "", "lax": "", "hopeless": "the person said", "patient": GO_ON}[model]
             return _coder(conversation, told=said in str(conversation.material), lax=model == "lax")
         case _:

@@ -128,10 +128,12 @@ async def worked(sandboxes: SandboxProvider, repository: Repository, base: str, 
     """When what a candidate found was installed; it writes one file."""
     async with open_workshop(
         sandboxes, repository, image="base", base=base, saved=None, ref=f"refs/sessions/2/{name}", author=name,
-        message=name, files=("./",), workspace=await fork.workspace("base"),
+        message=name, files=(f"{name}.txt",), workspace=await fork.workspace("base"),
     ) as (sandbox, workshop):  # fmt: skip
         done = await sandbox.run(
-            f"echo mine > {name}.txt; cat installed.txt", timeout_seconds=30, directory=PRODUCT_ROOT
+            f"echo mine > {name}.txt; touch theirs.txt; git add theirs.txt; cat installed.txt",
+            timeout_seconds=30,
+            directory=PRODUCT_ROOT,
         )
         await workshop.save()
         return done.stdout

@@ -81,16 +81,20 @@ def test_a_team_that_is_killed_in_its_queue_and_reviews_loses_nothing_and_merges
     files = {"words", "test_words.py", "test_more.py", "docs/one.md", "art/one.md"}
     assert all((product / file).is_file() for file in files)
 
-    first, last = overview.iterations
+    first, dropped, last = overview.iterations
     assert {finding.found_by for finding in first.findings} == set(REVIEWERS)
     assert {(finding.file, finding.line) for finding in first.findings} == {("words", 4)}
     assert first.kept, "what reviewers say makes nothing undone"
+    assert (dropped.kept, dropped.lost) == (False, ("AC-1", "tests"))
+    assert {session.phase for session in overview.sessions if session.iteration == 2} == {"implement", "triage"}, (
+        "what is thrown away is used and read by nobody"
+    )
     assert last.findings == ()
     read = reviews_of(overview)
-    assert (read.iteration, {each.reviewer for each in read.readings}) == (2, set(REVIEWERS))
+    assert (read.iteration, {each.reviewer for each in read.readings}) == (3, set(REVIEWERS))
     report = (product / "report.html").read_text()
     assert "What reviewers read" in report
     shown = subprocess.run(
         [sys.executable, "-m", "macrohard", "show", run_id], env=company, capture_output=True, text=True, check=True
     ).stdout
-    assert f"{REVIEWERS[0]}, iteration 2: 0 findings" in shown
+    assert f"{REVIEWERS[0]}, iteration 3: 0 findings" in shown

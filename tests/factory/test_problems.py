@@ -1,7 +1,7 @@
 """What is left to repair."""
 
 from macrohard.domain import Criterion, Finding, Specification, Verdict, VerdictStatus
-from macrohard.factory.problems import met, problems_of
+from macrohard.factory.problems import Problem, met, problems_after_a_drop, problems_of
 
 SPECIFICATION = Specification(
     decision="build",
@@ -75,3 +75,29 @@ def test_changed_tests_are_weighed_once_and_gate_nothing() -> None:
     assert (problem.id, problem.kind) == ("earlier-tests", "finding")
     held = met(SPECIFICATION, scenarios=(), verdicts=[gate("earlier tests", "passed")], commit="c" * 40)
     assert held == set(), "nobody is to lose it with the next commit"
+
+
+def test_after_a_dropped_attempt_each_problem_says_what_became_of_it() -> None:
+    told = (
+        *problems_of(SPECIFICATION, [scenario("S-1", "AC-1", "failed"), scenario("S-3", "AC-1", "failed")], []),
+        *problems_of(SPECIFICATION, [], [finding(3, "crash")]),
+        Problem(id="keep tests", kind="gate", title="tests", detail="An attempt before broke it."),
+    )
+    seen = [
+        scenario("S-1", "AC-1", "passed"),
+        scenario("S-2", "AC-2", "failed"),
+        scenario("S-3", "AC-1", "failed").model_copy(update={"summary": "Nothing was shown."}),
+        gate("tests", "passed"),
+    ]
+    for attempt in range(2):
+        left = problems_after_a_drop(told, SPECIFICATION, seen, base="b" * 40, commit="c" * 40, lost=("AC-2",))
+        assert left.dropped is not None
+        assert (left.dropped.solved, left.dropped.lost) == (("AC-1:S-1",), ("AC-2",))
+        assert {problem.id: problem.detail for problem in left.problems} == {
+            "AC-1:S-1": "S-1 failed\nThe attempt that was thrown away solved this.",
+            "AC-1:S-3": "S-3 failed\nThe attempt that was thrown away did not solve this; with it: Nothing was shown.",
+            "f-3-crash": "odd",
+            "keep AC-2": "This holds, and the attempt that was thrown away broke it: keep it. "
+            "With that attempt was seen: S-2 failed",
+        }, f"{attempt} times before"
+        told = left.problems

@@ -84,7 +84,7 @@ def test_a_small_tool_is_made_by_a_coder_and_three_readers(
     solo = macrohard("show", alone.result["run"]).result["overview"]
     assert {session["agent"] for session in solo["sessions"]} == {"solo"}
     assert {row["status"] for row in solo["criteria"]} == {"met"}
-    assert "team: solo, as asked: with the design of run" in alone.told
+    assert "team: solo, as asked: with criteria and design of run" in alone.told
     assert ended.result["run"] in solo["team"]["reason"]
     assert solo["criteria"][0]["scenarios"] == overview["criteria"][0]["scenarios"]
     assert overview["model_calls"] <= 3 * solo["model_calls"]

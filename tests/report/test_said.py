@@ -99,9 +99,9 @@ async def test_stories_were_given_to_users_only_if_there_were_any(cupboard: Cupb
 
 
 async def test_solo_says_whose_design_it_used_and_what_that_cost(cupboard: Cupboard, shots: Any) -> None:
-    team = Team(size="solo", reason="as asked: with the design of run r-2, which cost $0.06 there")
+    team = Team(size="solo", reason="as asked: with criteria and design of run r-2, which cost $0.06 there")
     html = await render(overview(shots).model_copy(update={"team": team}), cupboard)
-    assert "solo, as asked: with the design of run r-2, which cost $0.06 there" in html
+    assert "solo, as asked: with criteria and design of run r-2, which cost $0.06 there" in html
     assert Team(size="small", reason="kind cli").in_words == "small, because of kind cli"
 
 
