@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import Field
 
 from macrohard.domain import (
+    Checked,
     DemoFilm,
     Design,
     Fetched,
@@ -262,12 +263,13 @@ class Used(Value):
 
 
 class Doubted(Value):
-    """What the product tester left open at one commit, of the criteria that it went through."""
+    """What the product tester saw of the criteria at one commit, and left open; its opinion."""
 
     type: Literal["doubted"] = "doubted"
     iteration: int
     commit: str
     unclear: tuple[Unclear, ...]
+    checklist: tuple[Checked, ...] = ()
 
 
 class Found(Value):

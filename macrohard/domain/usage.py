@@ -1,5 +1,7 @@
 """A simulated user's log: what they meant to do, what happened, and where they stumbled."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from macrohard.domain.value import Value
@@ -63,6 +65,16 @@ class Unclear(Value):
     """Its id."""
     why: str
     """What was seen instead."""
+
+
+class Checked(Value):
+    """What the tester saw of one criterion; an opinion with evidence, which decides nothing."""
+
+    criterion: str
+    """Its id."""
+    verdict: Literal["PASS", "FAIL", "BLOCKED", "UNCLEAR"]
+    evidence: str
+    """The steps, and what stood there."""
 
 
 class UserSession(Value):

@@ -4,7 +4,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from macrohard.domain import Design, Plan, Severity, Specification, Task, Value
+from macrohard.domain import Checked, Design, Plan, Severity, Specification, Task, Value
 
 
 class WorkReport(Value):
@@ -93,16 +93,6 @@ class TesterFinding(Value):
     element: str = ""
     category: Literal["crash", "data loss", "accessibility", "misleading", "dead end", "layout", "wish"]
     severity: Severity
-
-
-class Checked(Value):
-    """What the tester saw of one criterion; an opinion with evidence, which decides nothing."""
-
-    criterion: str
-    """Its id."""
-    verdict: Literal["PASS", "FAIL", "BLOCKED", "UNCLEAR"]
-    evidence: str
-    """The steps, and what stood there."""
 
 
 class TesterReport(Value):

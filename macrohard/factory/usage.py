@@ -66,7 +66,9 @@ async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
             for checked in tested.checklist
             if checked.verdict == "UNCLEAR"
         )
-        await context.emit(Doubted(iteration=iteration, commit=state["commit"], unclear=unclear))
+        await context.emit(
+            Doubted(iteration=iteration, commit=state["commit"], unclear=unclear, checklist=tested.checklist)
+        )
     again = await reproduce(
         context.sandboxes,
         findings,

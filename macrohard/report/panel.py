@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from macrohard.domain import Finding, IterationSummary, ProductKind, RunOverview, UserSession, Value
+from macrohard.domain import Finding, IterationSummary, ProductKind, RunOverview, UserSession, UserStep, Value
 from macrohard.factory.panel import WRONG_FROM, clustered
 from macrohard.product import pattern_of
 
@@ -13,6 +13,10 @@ ANEW: Mapping[ProductKind, str] = {
     "library": "in a fresh folder",
 }
 """Where what was noticed is tried again."""
+
+
+STEPS_SHOWN = 3
+"""Of what led to something, with it."""
 
 
 class Row(Value):
@@ -55,6 +59,8 @@ class Friction(Value):
     finding: Finding
     of: int
     """So many users were there."""
+    steps: tuple[UserStep, ...] = ()
+    """Those that led to it, in the visit of whoever came upon it first, with it as the last."""
 
     @property
     def is_note(self) -> bool:
@@ -98,7 +104,7 @@ def panel_of(overview: RunOverview) -> Panel:
     latest = used[0]
     told = clustered([finding for finding in latest.findings if not finding.file], panel=len(latest.users))
     frictions = [
-        Friction(finding=finding, of=len(latest.users))
+        Friction(finding=finding, of=len(latest.users), steps=_leading_to(finding, latest.users))
         for finding in sorted(told, key=lambda finding: (-finding.severity, -len(finding.seen_by)))
         if finding.category != "wish"
     ]
@@ -141,6 +147,13 @@ def _rows(sessions: Sequence[UserSession]) -> tuple[Row, ...]:
         )
         for session in sessions
     )
+
+
+def _leading_to(finding: Finding, users: Sequence[UserSession]) -> tuple[UserStep, ...]:
+    visit = next((each for each in users if each.persona == finding.found_by), None)
+    if visit is None or not finding.step:
+        return ()
+    return tuple(step for step in visit.steps if finding.step - STEPS_SHOWN < step.number <= finding.step)
 
 
 def _not_tested(overview: RunOverview, latest: IterationSummary | None) -> tuple[str, ...]:

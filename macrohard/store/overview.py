@@ -8,6 +8,7 @@ from macrohard.domain import (
     PHASES,
     TIERS,
     BudgetState,
+    Checked,
     Costs,
     Criterion,
     CriterionState,
@@ -114,6 +115,7 @@ class Fold:
         self._phases: dict[Phase, dict[tuple[int, float], tuple[float, float]]] = {}
         self._disputed: tuple[Disputed, ...] = ()
         self._unclear: dict[str, tuple[Unclear, ...]] = {}
+        self._checklists: dict[str, tuple[Checked, ...]] = {}
         self._unreviewed = ""
         self._mended: tuple[Mended, ...] = ()
         self._waits: dict[str, float] = {}
@@ -169,6 +171,7 @@ class Fold:
                 iteration.findings[event.finding.id] = event.finding
             case Doubted():
                 self._unclear[event.commit] = event.unclear
+                self._checklists[event.commit] = event.checklist
             case Used():
                 iteration.visits[event.session.persona, event.session.commit] = event.session
             case PackagesFetched() if event.phase == "verify":
@@ -311,6 +314,7 @@ class Fold:
             product_path=self.product_path,
             packages=self._packages(),
             sandbox_wait_seconds=sum(self._waits.values()),
+            checklist=self._checklists.get(self.product or "", ()),
             film=self.film,
             provenance=provenance,
             ground=self.ground,

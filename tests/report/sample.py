@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from macrohard.domain import (
+    Checked,
     Criterion,
     CriterionState,
     Exclusion,
@@ -132,7 +133,12 @@ def overview(
         )
         for name, text, priority, source in criteria
     )
+    checklist = (
+        Checked(criterion="AC-1", verdict="PASS", evidence="steps 3 to 6: “Water the plants” is listed" + words),
+        Checked(criterion="AC-5", verdict="UNCLEAR", evidence="no date could be told from another"),
+    )
     return RunOverview(
+        checklist=checklist,
         summary=RunSummary(
             id="r-7k2m9",
             title="Office to-do list" + words[:40],

@@ -1,6 +1,6 @@
 """What a report tells of the panel."""
 
-from macrohard.domain import Design, Finding, ProductKind, RunOverview, Screen
+from macrohard.domain import Checked, Design, Finding, ProductKind, RunOverview, Screen
 from macrohard.report import render
 from macrohard.report.panel import in_short, panel_of
 from tests.report.sample import Cupboard
@@ -62,6 +62,38 @@ async def test_where_it_was_tried_again_is_told_by_the_kind_of_product() -> None
         told = await render(run.model_copy(update={"specification": specification}), Cupboard())
         assert {f"not again {where}" in told, f"happened again {where}" in told} == {True}
         assert ("fresh browser" in told) == (kind == "web")
+
+
+async def test_what_led_to_something_is_shown_step_by_step() -> None:
+    run = sample_overview({})
+    visit = run.iterations[-1].users[0]
+    framed = tuple(step.model_copy(update={"frame": f"frame-{step.number}"}) for step in visit.steps)
+    last = run.iterations[-1].model_copy(update={"users": (visit.model_copy(update={"steps": framed}),)})
+    run = run.model_copy(update={"iterations": (*run.iterations[:-1], last)})
+    odd = Finding(
+        id="f-1", commit="c", found_by=visit.persona, category="misleading", severity=3, title="Odd", detail="", step=4
+    )  # fmt: skip
+    by_code = odd.model_copy(update={"id": "f-2", "title": "Axe", "element": "x", "step": 0})
+    run = with_findings(run, odd, by_code)
+    assert [[step.number for step in each.steps] for each in panel_of(run).frictions] == [[2, 3, 4], []]
+    frames = {f"frame-{number}": b"\x89PNG\r\n\x1a\n" + bytes(16) + bytes([number]) for number in (3, 4)}
+    told = (await render(run, Cupboard(frames))).partition('aria-label="What led to it"')[2].partition("</ol>")[0]
+    assert told.count("<li>") == 3
+    assert ["After step 2" in told, "After step 3" in told, "After step 4" in told] == [False, True, True]
+
+
+async def test_the_testers_checklist_is_told_as_its_words() -> None:
+    checked = (
+        Checked(criterion="AC-1", verdict="PASS", evidence="step 2: “Milk” is listed"),
+        Checked(criterion="AC-5", verdict="UNCLEAR", evidence="<b>no way</b> to hold"),
+    )
+    told = await render(sample_overview({}).model_copy(update={"checklist": checked}), Cupboard())
+    section = told.partition("What the product tester went through")[2].partition("</section>")[0]
+    assert "decide nothing" in section
+    assert '<th scope="row">AC-1</th><td>holds</td><td>step 2: “Milk” is listed</td>' in section
+    assert "<td>could not be told</td><td>&lt;b&gt;no way&lt;/b&gt; to hold</td>" in section
+    untested = sample_overview({}).model_copy(update={"checklist": ()})
+    assert "went through" not in await render(untested, Cupboard())
 
 
 def test_what_nobody_tried_is_listed() -> None:

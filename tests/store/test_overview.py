@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 from macrohard.domain import (
+    Checked,
     Criterion,
     CriterionStatus,
     Finding,
@@ -166,8 +167,18 @@ async def test_what_is_met_may_be_checked_only_in_part(store: Store, run_id: str
             specified(criterion(1), criterion(2), criterion(3), criterion(4)),
             ScenariosWritten(scenarios=(*half, scenario(3, of=2), scenario(4, of=3), scenario(5, of=4))),
             *passed,
-            Doubted(iteration=1, commit=SECOND, unclear=(Unclear(criterion="AC-2", why="another commit"),)),
-            Doubted(iteration=1, commit=FIRST, unclear=(unclear, Unclear(criterion="AC-4", why="not met anyway"))),
+            Doubted(
+                iteration=1,
+                commit=SECOND,
+                unclear=(Unclear(criterion="AC-2", why="another commit"),),
+                checklist=(Checked(criterion="AC-1", verdict="FAIL", evidence="another commit"),),
+            ),
+            Doubted(
+                iteration=1,
+                commit=FIRST,
+                unclear=(unclear, Unclear(criterion="AC-4", why="not met anyway")),
+                checklist=(Checked(criterion="AC-1", verdict="PASS", evidence="step 2: listed"),),
+            ),
             ended(1, FIRST, kept=True),
         ),
     )  # fmt: skip
@@ -175,6 +186,7 @@ async def test_what_is_met_may_be_checked_only_in_part(store: Store, run_id: str
     assert [state.open for state in overview.criteria] == [
         ("how it looks",), (), ("the product tester could not tell: no way to hold",), ()
     ]  # fmt: skip
+    assert [(each.verdict, each.evidence) for each in overview.checklist] == [("PASS", "step 2: listed")]
 
 
 async def test_the_evidence_shown_is_that_of_the_product(store: Store, run_id: str) -> None:
