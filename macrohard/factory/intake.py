@@ -149,7 +149,7 @@ async def design(state: State, runtime: Runtime[FactoryContext]) -> State:
     context = runtime.context
     async with phase(context.emit, "design", 0):
         specification = await context.load(Specification, state["specification"])
-        drafted = (await context.load(Reading, state["reading"])).design if state["reading"] else None
+        drafted = (await context.load(ReadingOfChange, state["reading"])).design if state["reading"] else None
         made = drafted or await context.document(
             Design,
             agent="designer",

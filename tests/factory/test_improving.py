@@ -21,7 +21,7 @@ from macrohard.errors import RequestError
 from macrohard.events import RunEnded
 from macrohard.execution.earlier import delivered
 from macrohard.factory.improving import Amendment, Upkeep, amended
-from macrohard.factory.intake import analyse, plan
+from macrohard.factory.intake import analyse, design, plan
 from macrohard.llm import Reply
 from macrohard.llm.builtin.acceptance import written
 from macrohard.llm.builtin.conversation import Conversation
@@ -218,7 +218,7 @@ async def test_a_change_is_read_by_whom_its_analyst_names_if_it_is_large(
     )
     runtime = cast(Any, SimpleNamespace(context=context))
     read = await analyse(cast(Any, {}), runtime)
-    planned = await plan(cast(Any, {**read, "design": await context.keep(earlier.design)}), runtime)
+    planned = await plan(cast(Any, {**read, **await design(cast(Any, read), runtime)}), runtime)
     team = await context.load(Team, planned["team"])
     assert (team.size, team.reviewers) == (size, readers)
     assert "there are no barber to choose from" in str(model.requests[1][-1]["content"])
