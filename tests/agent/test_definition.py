@@ -170,3 +170,11 @@ def test_nobody_is_offered_what_the_kind_of_product_does_not_have(
     offered = agent.working_on(kind)
     assert offered.tools == tuple(tool for tool in agent.tools if tool not in lacks)
     assert (offered.prompt, offered.hash) == (agent.prompt, agent.hash), "what it is told stays the same to the byte"
+
+
+def test_one_agent_alone_has_what_a_coder_of_a_team_has_but_for_colleagues() -> None:
+    found = load_catalogue([folder("agents")], images=IMAGES | {"python"})
+    alone, coder = found.agent("solo"), found.agent("full-stack-coder")
+    assert set(coder.tools) - set(alone.tools) == {"ask_colleague"}
+    assert alone.parts == coder.parts
+    assert alone.skills == coder.skills
