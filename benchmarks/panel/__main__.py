@@ -87,13 +87,10 @@ async def visited(
             deliver=cast(Any, None),
         )
         specification = Specification(decision="build", title=product.title, stories=product.stories)
-        documents = {
-            "specification": await context.keep(specification),
-            "design": await context.keep(Design(summary="")),
-        }
+        specified, designed = await context.keep(specification), await context.keep(Design(summary=""))
 
         async def visit(persona: str) -> tuple[Finding, ...]:
-            given = VisitInput(iteration=1, commit=commit, visitor=persona, **documents)  # type: ignore[typeddict-item]
+            given = VisitInput(iteration=1, commit=commit, visitor=persona, specification=specified, design=designed)
             left = await use(given, cast(Any, SimpleNamespace(context=context)))
             return (await context.load(Findings, left["findings"][0])).findings
 

@@ -81,7 +81,7 @@ class Workspace(Protocol):
 
 
 class Colleagues(Protocol):
-    """Agents that can be asked; see `macrohard.factory.colleagues`."""
+    """Agents that can be asked; see `macrohard.factory.sessions`."""
 
     async def ask(self, agent: str, question: str, *, number: int, files: dict[str, str]) -> str:
         """The answer to this session's question of that number; the same one is not asked twice.

@@ -50,6 +50,19 @@ class Verdict(Value):
 Severity = Literal[1, 2, 3, 4]
 """4 task impossible or data lost · 3 serious · 2 detour · 1 cosmetic (rules: docs/agents.md)."""
 
+Flaw = Literal[
+    "crash",
+    "data loss",
+    "wrong result",
+    "security",
+    "slow",
+    "accessibility",
+    "misleading",
+    "layout",
+    "maintenance",
+]
+"""What can be wrong with a product, seen in use or in its code."""
+
 
 class Finding(Value):
     """What somebody noticed while using or reading the product; feeds triage, gates nothing by itself."""
@@ -58,19 +71,7 @@ class Finding(Value):
     commit: str
     found_by: str
     """The session's agent or persona, or "axe"."""
-    category: Literal[
-        "crash",
-        "data loss",
-        "wrong result",
-        "security",
-        "slow",
-        "accessibility",
-        "misleading",
-        "dead end",
-        "layout",
-        "maintenance",
-        "wish",
-    ]
+    category: Flaw | Literal["dead end", "wish"]
     severity: Severity
     title: str
     detail: str

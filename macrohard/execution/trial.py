@@ -18,11 +18,9 @@ from macrohard.agent import (
     Catalogue,
     OpenBench,
     Persona,
-    Session,
     open_workshop,
 )
 from macrohard.domain import (
-    Assignment,
     Design,
     JsonObject,
     Phase,
@@ -35,8 +33,8 @@ from macrohard.domain import (
 from macrohard.errors import LimitExceeded, RequestError, Unavailable
 from macrohard.events import Event, RunEnded, RunStarted
 from macrohard.execution.carry_out import Surroundings, Transcripts
-from macrohard.factory.colleagues import Colleagues
 from macrohard.factory.reports import ReviewReport, TeamPlan, TesterReport, WorkReport
+from macrohard.factory.sessions import Sessions
 from macrohard.llm.budget import Budget
 from macrohard.llm.gateway import Gateway, Persistence
 from macrohard.llm.media import FolderOrders, MediaPlan
@@ -135,18 +133,6 @@ async def try_agent(
         usual: tuple[Phase, type[Value]] = ("review", ReviewReport) if agent.reviews else ("implement", WorkReport)
         phase, report = HANDS_IN.get(agent.name, usual)
         base = await _taken_in(sandboxes, repository, given)
-        files = ALL_FILES if agent.sandbox else None
-        asked = Assignment(
-            session_id=f"{run_id}/1/{phase}/{agent.name}",
-            agent=agent.name,
-            phase=phase,
-            task=assignment,
-            material=_material(assignment, persona),
-            criteria=(),
-            base_commit=base,
-            files=files,
-            persona=persona.name if persona else None,
-        )
         gateway = Gateway(
             surroundings.endpoints,
             run_id=run_id,
@@ -156,55 +142,32 @@ async def try_agent(
             persistence=Persistence(patience_seconds=surroundings.patience_seconds),
         )
 
-        def session(
-            agent: AgentDefinition, asked: Assignment, report: type[Value], colleagues: Colleagues | None
-        ) -> Session:
-            return Session(
-                agent,
-                asked,
-                iteration=1,
-                report=report,
-                model=gateway,
-                transcripts=Transcripts(store),
-                artifacts=store.artifacts,
-                emit=emit,
-                colleagues=colleagues,
-            )
-
-        async def hold(
-            agent: AgentDefinition,
-            *,
-            iteration: int,
-            phase: Phase,
-            name: str,
-            task: str,
-            material: JsonObject,
-            report: type[Value],
-            open_bench: OpenBench,
-            parent: str,
-        ) -> SessionResult:
-            """A colleague's session, as in a run."""
-            id = f"{run_id}/{iteration}/{phase}/{name}"
-            question = Assignment(session_id=id, agent=agent.name, phase=phase, task=task, material=material)
-            async with budget.session(id, parent=parent):
-                return await session(agent, question, report, None).run(open_bench)
-
-        colleagues = Colleagues(
-            hold=hold,
+        sessions = Sessions(
+            run_id=run_id,
             catalogue=surroundings.catalogue,
-            open_bench=_desk,
-            asker=agent.name,
-            session_id=asked.session_id,
-            name=agent.name,
-            iteration=1,
-            phase=phase,
-            material=asked.material,
+            model=gateway,
+            budget=budget,
+            transcripts=Transcripts(store),
+            artifacts=store.artifacts,
+            emit=emit,
         )
-        bench = _bench(agent, persona, surroundings, sandboxes, repository, studio, base=base, id=asked.session_id)
+        id = sessions.session_id(1, phase, agent.name)
+        bench = _bench(agent, persona, surroundings, sandboxes, repository, studio, base=base, id=id)
         problem, commit, placed = "it was interrupted", base, False
         try:
-            async with budget.session(asked.session_id):
-                result = await session(agent, asked, report, colleagues).run(bench)
+            result = await sessions.session(
+                agent,
+                iteration=1,
+                phase=phase,
+                name=agent.name,
+                task=assignment,
+                material=_material(assignment, persona),
+                report=report,
+                open_bench=bench,
+                files=ALL_FILES if agent.sandbox else None,
+                base=base,
+                persona=persona.name if persona else None,
+            )
             problem = TRIED if result.outcome == "finished" else f"{result.outcome}: {result.problem}"
             commit = result.commit or base
             if out is not None and (placed := bool(result.commit or given)):
@@ -277,11 +240,6 @@ def _material(assignment: str, persona: Persona | None) -> JsonObject:
         "product": {"title": "the product", "summary": assignment, "address": "/"},
         "stories": [assignment],
     }
-
-
-@asynccontextmanager
-async def _desk(saved: str | None) -> AsyncIterator[Bench]:
-    yield Bench()
 
 
 def _bench(

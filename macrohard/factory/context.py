@@ -1,33 +1,24 @@
 """What nodes work with: handed in with each run, never part of the graph's state."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from macrohard.agent import PRODUCT, AgentDefinition, Bench, Catalogue, Check, OpenBench, Session, TranscriptLog
+from macrohard.agent import PRODUCT, AgentDefinition
 from macrohard.agent.guidance import guides_for
-from macrohard.domain import Artifacts, Assignment, Fetched, JsonObject, Phase, SessionResult, Value
+from macrohard.domain import JsonObject, Phase, Value
 from macrohard.domain.ground import Earlier, Ground
 from macrohard.domain.provenance import Provenance
 from macrohard.domain.team import Contract
 from macrohard.errors import AgentGaveUp
-from macrohard.events import Emit, PackagesFetched
-from macrohard.factory.colleagues import Colleagues
-from macrohard.llm import ChatModel
-from macrohard.llm.budget import Budget
+from macrohard.factory.sessions import Sessions, desk
 from macrohard.llm.media.studio import Studio
 from macrohard.sandbox import LIBRARIES, SandboxProvider, SandboxSpec
-from macrohard.sandbox.packages import INSTALLING, hearing_of_fetches
+from macrohard.sandbox.packages import INSTALLING
 from macrohard.workspace import Repository
 
 V = TypeVar("V", bound=Value)
-
-
-@asynccontextmanager
-async def _desk(saved: str | None) -> AsyncIterator[Bench]:
-    yield Bench()
 
 
 JSON = "application/json"
@@ -40,10 +31,9 @@ TOLD_OF_THE_GROUND: Final[frozenset[Phase]] = frozenset(
 
 
 @dataclass(frozen=True)
-class FactoryContext:
+class FactoryContext(Sessions):
     """One run's surroundings."""
 
-    run_id: str
     requirement: str
     answers: Mapping[str, str]
     """To the questions of the specification, by their ids."""
@@ -52,14 +42,8 @@ class FactoryContext:
     iterations: int
     seed: str
     """Of what is left to chance: a run that is replayed draws the same."""
-    catalogue: Catalogue
-    model: ChatModel
-    budget: Budget
     sandboxes: SandboxProvider
     repository: Repository
-    transcripts: TranscriptLog
-    artifacts: Artifacts
-    emit: Emit
     slots: asyncio.Semaphore
     """How many sessions with a sandbox may be at work at once."""
     studio: Studio
@@ -102,8 +86,8 @@ class FactoryContext:
         """What the work starts from."""
         return self.ground.commit if self.ground else await self.repository.initial_commit()
 
-    async def _told(self, phase: Phase, files: tuple[str, ...] | None) -> JsonObject:
-        """What a session is told of the existing product: its map, and the guides for the files it works on."""
+    async def told(self, phase: Phase, files: tuple[str, ...] | None) -> JsonObject:
+        """Of the existing product: its map, and the guides for the files that the session works on."""
         if self.ground is None or phase not in TOLD_OF_THE_GROUND:
             return {}
         base = self.ground.commit
@@ -119,66 +103,6 @@ class FactoryContext:
     async def load(self, kind: type[V], digest: str) -> V:
         """The document of that digest."""
         return kind.model_validate_json(await self.artifacts.get(digest))
-
-    async def session(
-        self,
-        agent: AgentDefinition,
-        *,
-        iteration: int,
-        phase: Phase,
-        name: str,
-        task: str,
-        material: JsonObject,
-        report: type[Value],
-        open_bench: OpenBench,
-        check: Check | None = None,
-        criteria: tuple[str, ...] = (),
-        files: tuple[str, ...] | None = None,
-        base: str | None = None,
-        persona: str | None = None,
-        parent: str | None = None,
-    ) -> SessionResult:
-        """Have an agent carry out an assignment; the same arguments find the session that was begun.
-
-        `parent`: the session that started it.
-        """
-        assignment = Assignment(
-            session_id=self.session_id(iteration, phase, name),
-            agent=agent.name,
-            phase=phase,
-            task=task,
-            material={**material, **await self._told(phase, files)},
-            criteria=criteria,
-            base_commit=base,
-            files=files,
-            persona=persona,
-        )
-        session = Session(
-            agent,
-            assignment,
-            iteration=iteration,
-            report=report,
-            model=self.model,
-            transcripts=self.transcripts,
-            artifacts=self.artifacts,
-            emit=self.emit,
-            check=check,
-            colleagues=Colleagues(
-                hold=self.session,
-                catalogue=self.catalogue,
-                open_bench=_desk,
-                asker=agent.name,
-                session_id=assignment.session_id,
-                name=name,
-                iteration=iteration,
-                phase=phase,
-                material=material,
-            ),
-        )
-        hearing = self.hearing_of_fetches(iteration, phase, assignment.session_id)
-        async with self.budget.session(assignment.session_id, parent=parent):
-            with hearing:
-                return await session.run(open_bench)
 
     async def document(
         self,
@@ -205,21 +129,9 @@ class FactoryContext:
             task=task,
             material=material,
             report=kind,
-            open_bench=_desk,
+            open_bench=desk,
             check=lambda report: check(kind.model_validate(report)),
         )
         if result.outcome != "finished":
             raise AgentGaveUp(f"{agent} did not hand in its {kind.__name__.lower()}: {result.problem}")
         return kind.model_validate(result.report)
-
-    def hearing_of_fetches(self, iteration: int, phase: Phase, session_id: str | None) -> AbstractContextManager[None]:
-        """Record what sandboxes that are used in this context fetch from outside."""
-
-        async def tell(fetched: Fetched) -> None:
-            await self.emit(PackagesFetched(iteration=iteration, phase=phase, session_id=session_id, fetched=fetched))
-
-        return hearing_of_fetches(tell)
-
-    def session_id(self, iteration: int, phase: Phase, name: str) -> str:
-        """Derived, never drawn: a node that runs again after a crash goes on with the same session."""
-        return f"{self.run_id}/{iteration}/{phase}/{name}"

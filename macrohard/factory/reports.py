@@ -5,6 +5,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from macrohard.domain import Checked, Design, Plan, Severity, Specification, Task, Value
+from macrohard.domain.verdict import Flaw
 
 
 class WorkReport(Value):
@@ -63,17 +64,7 @@ class ReviewFinding(Value):
     """That line as it stands there."""
     detail: str = Field(min_length=1, max_length=1500)
     """The input or situation in which it goes wrong, what happens then, and what should happen."""
-    category: Literal[
-        "crash",
-        "data loss",
-        "wrong result",
-        "security",
-        "slow",
-        "accessibility",
-        "misleading",
-        "layout",
-        "maintenance",
-    ]
+    category: Flaw
     severity: Severity
 
 

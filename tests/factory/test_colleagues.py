@@ -1,13 +1,14 @@
 """A question to a colleague becomes a session of its own, below the one that asks."""
 
+from typing import Any, cast
+
 import pytest
 
 from macrohard.agent import AgentDefinition, Catalogue
 from macrohard.agent.definition import Limits
 from macrohard.domain import JsonObject, SessionResult
 from macrohard.errors import ToolError
-from macrohard.factory.colleagues import ColleagueAnswer, Colleagues
-from macrohard.factory.context import _desk
+from macrohard.factory.sessions import ColleagueAnswer, Colleagues
 
 
 def agent(name: str) -> AgentDefinition:
@@ -30,8 +31,9 @@ class Sessions:
     def __init__(self, report: JsonObject | None) -> None:
         self.report = report
         self.held: list[tuple[AgentDefinition, dict[str, object]]] = []
+        self.catalogue = Catalogue(agents={name: agent(name) for name in ("coder", "designer")}, personas={})
 
-    async def __call__(self, agent: AgentDefinition, **given: object) -> SessionResult:
+    async def session(self, agent: AgentDefinition, **given: object) -> SessionResult:
         self.held.append((agent, given))
         return SessionResult(
             session_id="s",
@@ -48,9 +50,7 @@ class Sessions:
 
 def colleagues(sessions: Sessions) -> Colleagues:
     return Colleagues(
-        hold=sessions,
-        catalogue=Catalogue(agents={name: agent(name) for name in ("coder", "designer")}, personas={}),
-        open_bench=_desk,
+        sessions=cast(Any, sessions),
         asker="coder",
         session_id="r/1/implement/T-1",
         name="T-1",

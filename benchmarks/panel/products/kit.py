@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-# ruff: noqa: BLE001, E501, RET503
+# ruff: noqa: E501, RET503
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#1a1a1a;background:#fff}
 a{color:#0645ad;display:inline-block;padding:.2rem 0}nav a{margin-right:1rem}table{border-collapse:collapse;width:100%}
 td,th{text-align:left;padding:.4rem .5rem .4rem 0;overflow-wrap:anywhere}button,input,select{font:inherit;min-height:2.5rem;padding:.3rem .6rem;max-width:100%;
@@ -108,11 +108,13 @@ def serve(product, nav, routes):
                 return self.send(200, "ok", "")
             for wanted, pattern, function in routes:
                 if wanted == method and (found := re.fullmatch(pattern, path)):
+                    said = 500, "Internal error", "<h1>Internal error</h1>"
                     try:
-                        return self.send(*function(data, *found.groups()))
-                    except Exception as error:
-                        self.log_error("%r", error)
-                        return self.send(500, "Internal error", "<h1>Internal error</h1>")
+                        said = function(data, *found.groups())
+                    finally:
+                        # What the product did wrong is answered, and goes on to the server's log.
+                        self.send(*said)
+                    return None
             self.send(404, "Not found", '<h1>Not found</h1><p><a href="/">To the first page</a></p>')
 
         def send(self, status, title, body):
