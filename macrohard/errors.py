@@ -2,6 +2,8 @@
 
     MacrohardError
     ├── RequestError            the person: the input or an option is wrong; exit code 2
+    │   ├── NotFound            … it names what is not there
+    │   └── Conflict            … it does not go with how things stand; RunHeld: another process has the run
     ├── DefinitionError         the author: a file in agents/ or sandboxes/ is wrong
     ├── ToolError               the agent: shown to it as the tool's answer, the session goes on
     ├── LimitExceeded           nobody: an agreed budget ran out, the run pauses and asks
@@ -30,6 +32,18 @@ class MacrohardError(Exception):
 
 class RequestError(MacrohardError):
     """What the person asked for cannot be started as it is; the text says what to do about it."""
+
+
+class NotFound(RequestError):
+    """What the request names is not there."""
+
+
+class Conflict(RequestError):
+    """The request does not go with how things stand now; the text says how they do."""
+
+
+class RunHeld(Conflict):
+    """Another process that is alive carries the run out."""
 
 
 class DefinitionError(MacrohardError):

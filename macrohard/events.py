@@ -23,6 +23,7 @@ from macrohard.domain import (
     Value,
     Verdict,
 )
+from macrohard.domain.approval import Awaited, Point
 from macrohard.domain.candidate import Comparison
 from macrohard.domain.ground import Ground, HandedBack, Work
 from macrohard.domain.review import Disputed, Mended
@@ -117,6 +118,42 @@ class Planned(Value):
     type: Literal["planned"] = "planned"
     iteration: int
     plan: Plan
+
+
+class ApprovalAwaited(Value):
+    """The run waits for a person's yes."""
+
+    type: Literal["approval awaited"] = "approval awaited"
+    awaited: Awaited
+
+
+class Ruled(Value):
+    """A person said yes or no, or nobody did in time."""
+
+    type: Literal["ruled"] = "ruled"
+    point: Point
+    number: int
+    approved: bool
+    by: str
+    """Who; empty: nobody, in time."""
+    comment: str = ""
+
+
+class FeedbackTaken(Value):
+    """An iteration is to see to remarks of a person."""
+
+    type: Literal["feedback taken"] = "feedback taken"
+    ids: tuple[str, ...]
+    iteration: int
+
+
+class FeedbackAnswered(Value):
+    """What became of remarks of a person."""
+
+    type: Literal["feedback answered"] = "feedback answered"
+    ids: tuple[str, ...]
+    iteration: int
+    text: str
 
 
 class ScenariosWritten(Value):
@@ -331,7 +368,8 @@ def waiting_in_words(event: SandboxAwaited) -> str:
 
 Event = Annotated[
     RunStarted | RunEnded | PhaseStarted | PhaseEnded | Understood | ReturnedHome | Reworked
-    | Specified | Staffed | Designed | Planned | ScenariosWritten
+    | Specified | Staffed | Designed | Planned | ApprovalAwaited | Ruled | FeedbackTaken | FeedbackAnswered
+    | ScenariosWritten
     | SessionStarted | ModelCalled | ModelTroubled | ToolUsed | PackagesFetched | SessionEnded | Reported
     | CandidatesCompared | Integrated | Verified | ClaimsChecked | Used | Doubted | Found
     | IterationEnded | Filmed | SandboxAwaited | Progress,

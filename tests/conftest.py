@@ -9,6 +9,8 @@ import pytest
 from macrohard.sandbox import SandboxProvider, build_images, choose_provider
 from tests.serving import ServeCassette, serving
 
+pytest_plugins = ["tests.databases"]
+
 
 @pytest.fixture(scope="session")
 async def sandboxes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SandboxProvider]:

@@ -21,18 +21,22 @@ from macrohard.domain import (
     Caps,
     Forecast,
     JsonObject,
+    Plan,
+    RunOutcome,
     RunOverview,
     RunSummary,
     SessionResult,
     Value,
+    Wish,
 )
+from macrohard.domain.approval import Approvals, Ruling
 from macrohard.domain.provenance import FROM, Provenance
-from macrohard.errors import RequestError
-from macrohard.events import Event, Progress, SandboxAwaited, waiting_in_words
+from macrohard.errors import Conflict, NotFound, RequestError
+from macrohard.events import Event, Progress, RunEnded, SandboxAwaited, waiting_in_words
 from macrohard.llm.limits.limiter import Limiters
 from macrohard.report import pull_request, render
 from macrohard.settings import SandboxChoice, Settings
-from macrohard.store import Store
+from macrohard.store import OVER, Store
 from macrohard.workspace import Existing, Repository, leave_beside
 
 if TYPE_CHECKING:
@@ -64,7 +68,7 @@ class Factory:
     """What the command line, and later the service, asks for."""
 
     def __init__(self, settings: Settings, store: Store, *, sandbox: SandboxChoice, stack: AsyncExitStack) -> None:
-        self._settings, self._store = settings, store
+        self._settings, self.store = settings, store
         self._limiters = Limiters()
         self._rooms = Rooms(settings, sandbox=sandbox, stack=stack)
         self.installation = Installation(settings, store)
@@ -72,7 +76,7 @@ class Factory:
     @property
     def artifacts(self) -> Artifacts:
         """All blobs of all runs."""
-        return self._store.artifacts
+        return self.store.artifacts
 
     async def submit(
         self,
@@ -83,9 +87,11 @@ class Factory:
         iterations: int,
         ask: bool,
         existing: Existing | None = None,
+        approvals: Approvals | None = None,
     ) -> str:
         """Record a run with a forecast of what it will take, and give its id; nothing is carried out yet.
 
+        `approvals`: where it waits for a person's yes; None: nowhere.
         With `existing`, its repository begins with what the person has.
 
         Raises:
@@ -99,16 +105,18 @@ class Factory:
             "record": self._settings.record,
             "product_image": self._settings.sandboxes.products or await self._product_image(model),
         }
+        if approvals:
+            options["approvals"] = {point: seconds for point, seconds in approvals.items()}  # noqa: C416 (keys are str)
         async with self._begun_from(existing) as (repository, provenance):
             if provenance is not None:
                 options[FROM] = provenance.model_dump(mode="json")
-            run_id = await self._store.create_run(requirement, options=options, model=model)
+            run_id = await self.store.create_run(requirement, options=options, model=model)
             if repository is not None:
                 folder = self._settings.home / "runs" / run_id
                 folder.mkdir(parents=True, exist_ok=True)
                 repository.path.rename(folder / "repository.git")
-        await self._store.budget(run_id).open(caps)
-        await self._store.forecast(run_id)
+        await self.store.budget(run_id).open(caps)
+        await self.store.forecast(run_id)
         return run_id
 
     @asynccontextmanager
@@ -152,7 +160,7 @@ class Factory:
         """
         from macrohard.execution.earlier import delivered
 
-        return await delivered(self._store, run, home=self._settings.home)
+        return await delivered(self.store, run, home=self._settings.home)
 
     async def submit_solo(self, measure: str, *, model: str, caps: Caps) -> str:
         """Record a run that has one agent make what a team's run was asked for, graded by that run's scenarios.
@@ -172,12 +180,12 @@ class Factory:
             "iterations": 1,
             "ask": False,
             "record": self._settings.record,
-            "product_image": str((await self._store.options(overview.summary.id)).get("product_image", "base")),
+            "product_image": str((await self.store.options(overview.summary.id)).get("product_image", "base")),
             "solo": overview.summary.id,
         }
-        run_id = await self._store.create_run(overview.summary.requirement, options=options, model=model)
-        await self._store.budget(run_id).open(caps)
-        await self._store.forecast(run_id)
+        run_id = await self.store.create_run(overview.summary.requirement, options=options, model=model)
+        await self.store.budget(run_id).open(caps)
+        await self.store.forecast(run_id)
         return run_id
 
     async def _product_image(self, model: str) -> str:
@@ -185,9 +193,17 @@ class Factory:
         return "base" if all(target.endpoint.base_url is None for target in targets) else "web"
 
     async def carry_out(
-        self, run_id: str, *, out: Path | None, observe: Callable[[Event], None], ask: bool | None = None
+        self,
+        run_id: str,
+        *,
+        out: Path | None,
+        observe: Callable[[Event], None],
+        ask: bool | None = None,
+        wished: Callable[[], Wish | None] = lambda: None,
     ) -> RunOverview:
         """Take the run as far as it goes; `ask` False takes defaults for questions that are still open.
+
+        `wished`: see `macrohard.execution.carry_out`.
 
         Raises:
             SandboxUnavailable: there is no sandbox on this machine; the text says how to get one.
@@ -199,14 +215,14 @@ class Factory:
         from macrohard.llm.recording.recorder import traffic_path
 
         overview = await self.overview(run_id)
-        if overview.summary.status in ("delivered", "partial", "refused"):
+        if overview.summary.status in OVER:
             return overview
         run_id, room = overview.summary.id, self._settings.home / "runs" / overview.summary.id
-        options = await self._store.options(run_id)
+        options = await self.store.options(run_id)
         if "replay_of" in options:
-            raise RequestError(f"run {run_id} is a replay; replay run {options['replay_of']} again instead")
+            raise Conflict(f"run {run_id} is a replay; replay run {options['replay_of']} again instead")
         if TRIAL in options:
-            raise RequestError(f"run {run_id} was a trial of {options[TRIAL]}; try it again instead")
+            raise Conflict(f"run {run_id} was a trial of {options[TRIAL]}; try it again instead")
         targets = await self.installation.targets(overview.summary.model)
 
         async def film_image() -> None:
@@ -222,9 +238,9 @@ class Factory:
             open_endpoints(targets, record_to=record_to, media=media) as endpoints,
         ):
             surroundings = Surroundings(
-                store=self._store,
+                store=self.store,
                 home=self._settings.home,
-                catalogue=await self._catalogue_with(await self._repository(run_id), overview.provenance, room=room),
+                catalogue=await self._catalogue_with(await self.repository(run_id), overview.provenance, room=room),
                 sandboxes=pool,
                 endpoints=endpoints,
                 limiters=self._limiters,
@@ -242,6 +258,7 @@ class Factory:
                 iterations=int(str(options["iterations"])),
                 place=place,
                 observe=observe,
+                wished=wished,
             )
         finished = await self.overview(run_id)
         if finished.product_path:
@@ -259,10 +276,10 @@ class Factory:
         """
         original = await self.overview(run_id)
         room = self._settings.home / "runs" / original.summary.id
-        repository = await self._repository(original.summary.id)
+        repository = await self.repository(original.summary.id)
         found = await self._catalogue_with(repository, original.provenance, room=room)
         replays = replace(self.replays(), catalogue=found)
-        image = _image_of(await self._store.options(run_id))
+        image = _image_of(await self.store.options(run_id))
         async with self._rooms.open(lambda text: observe(Progress(text=text)), product_image=image) as pool:
             return await replays.carry_out(run_id, sandboxes=pool, on_departure=on_departure, observe=observe)
 
@@ -297,15 +314,15 @@ class Factory:
         given = await asyncio.to_thread(files_of, folder) if folder is not None else {}
         image = self._settings.sandboxes.products or await self._product_image(model)
         options: JsonObject = {TRIAL: name, "product_image": image}
-        run_id = await self._store.create_run(f"Trial of {name}: {assignment}", options=options, model=model)
-        await self._store.budget(run_id).open(Caps(usd=usd))
+        run_id = await self.store.create_run(f"Trial of {name}: {assignment}", options=options, model=model)
+        await self.store.budget(run_id).open(Caps(usd=usd))
         media = self._settings.media_plan(model)
         async with (
             self._rooms.open(lambda text: observe(Progress(text=text)), product_image=image) as pool,
             open_endpoints(targets, record_to=None, media=media) as endpoints,
         ):
             surroundings = Surroundings(
-                store=self._store,
+                store=self.store,
                 home=self._settings.home,
                 catalogue=found,
                 sandboxes=pool,
@@ -340,7 +357,7 @@ class Factory:
         from macrohard.execution.replay import Replays
 
         return Replays(
-            store=self._store,
+            store=self.store,
             home=self._settings.home,
             catalogue=catalogue(self._settings),
             parallel_sessions=self._settings.parallel_sessions,
@@ -348,15 +365,50 @@ class Factory:
 
     async def answer(self, run_id: str, answers: Mapping[str, str]) -> None:
         """Keep what the person said to the run's questions."""
-        await self._store.save_answers(run_id, answers)
+        await self.store.save_answers(run_id, answers)
+
+    def place_of(self, run_id: str) -> Path:
+        """Where a worker puts the product of a run."""
+        return self._settings.home / "runs" / run_id / "product"
+
+    async def close(self, run_id: str, outcome: RunOutcome, problem: str) -> None:
+        """Record that the run ended like this, where nobody could begin to carry it out.
+
+        Raises:
+            RequestError: another process that is alive has it.
+        """
+        async with self.store.hold(run_id) as lease:
+            path = (await self.store.overview(run_id)).product_path
+            log = await self.store.log(lease)
+            await log(RunEnded(outcome=outcome, problem=problem, commit=None, product_path=path))
+
+    async def rule(self, run_id: str, ruling: Ruling) -> None:
+        """Keep what a person says where the run waits for a yes; it goes on when it is carried out again.
+
+        Raises:
+            Conflict: the run waits for no such ruling, or somebody was faster.
+            RequestError: what was changed cannot be worked with; says why.
+        """
+        from macrohard.factory.approval import check_ruling
+
+        overview = await self.overview(run_id)
+        if overview.awaited is None or overview.awaited.point != ruling.point:
+            raise Conflict(f"run {run_id} is {overview.summary.status} and waits for no approval of a {ruling.point}")
+        if not ruling.approved and not ruling.comment.strip():
+            raise RequestError("say in the comment what is to be different")
+        if ruling.point == "plan" and overview.specification is not None and overview.iterations:
+            plan = Plan(tasks=overview.iterations[0].tasks)
+            if problem := check_ruling(ruling, overview.specification, plan):
+                raise RequestError(problem)
+        await self.store.rule(run_id, ruling, number=overview.awaited.number)
 
     async def raise_caps(self, run_id: str, more: Caps) -> None:
         """Allow the run so much more of each."""
-        await self._store.budget(run_id).raise_caps(more)
+        await self.store.budget(run_id).raise_caps(more)
 
     async def spending(self, run_id: str) -> tuple[BudgetState, Forecast | None]:
         """Where the run's budget stands right now, and what it is expected to take in all."""
-        return await self._store.spending(run_id)
+        return await self.store.spending(run_id)
 
     async def overview(self, run_id: str) -> RunOverview:
         """All of one run, by its id or a beginning of it that only one run has.
@@ -364,19 +416,19 @@ class Factory:
         Raises:
             RequestError: there is none, or more than one.
         """
-        return await self._store.overview(run_id)
+        return await self.store.overview(run_id)
 
     async def runs(self, limit: int) -> tuple[RunSummary, ...]:
         """The latest runs first."""
-        return await self._store.runs(limit=limit)
+        return await self.store.runs(limit=limit)
 
     async def due(self) -> tuple[str, ...]:
         """The parked runs whose hour has come, the longest waiting first."""
-        return await self._store.runs_due(datetime.now(UTC))
+        return await self.store.runs_due(datetime.now(UTC))
 
     async def report(self, run_id: str) -> str:
         """The run's report as one HTML file."""
-        return await render(await self.overview(run_id), self._store.artifacts)
+        return await render(await self.overview(run_id), self.store.artifacts)
 
     async def export(self, run_id: str, out: Path, *, iteration: int | None) -> Path:
         """Put product, report and film into a new or empty folder.
@@ -387,8 +439,8 @@ class Factory:
             RequestError: the run has no product, or no such iteration, or the folder is taken.
         """
         overview = await self.overview(run_id)
-        commit = _commit(overview, iteration)
-        await (await self._repository(overview.summary.id)).checkout(commit, out)
+        commit = commit_of(overview, iteration)
+        await (await self.repository(overview.summary.id)).checkout(commit, out)
         await self._write_report(overview, out)
         return out
 
@@ -414,9 +466,9 @@ class Factory:
         from macrohard.product import preview
 
         overview = await self.overview(run_id)
-        commit = _commit(overview, iteration)
-        bundle = await (await self._repository(overview.summary.id)).bundle(commit)
-        image = _image_of(await self._store.options(overview.summary.id))
+        commit = commit_of(overview, iteration)
+        bundle = await (await self.repository(overview.summary.id)).bundle(commit)
+        image = _image_of(await self.store.options(overview.summary.id))
 
         async def wait(event: Event) -> None:
             if isinstance(event, SandboxAwaited) and event.turn:
@@ -431,16 +483,17 @@ class Factory:
         ):
             yield opened
 
-    async def _repository(self, run_id: str) -> Repository:
+    async def repository(self, run_id: str) -> Repository:
+        """The product's history, and all that agents committed on the way."""
         return await Repository.create(self._settings.home / "runs" / run_id / "repository.git")
 
     async def _write_report(self, overview: RunOverview, product: Path) -> None:
-        files = {REPORT: (await render(overview, self._store.artifacts)).encode()}
+        files = {REPORT: (await render(overview, self.store.artifacts)).encode()}
         if overview.returned is not None:
             files[PULL_REQUEST] = pull_request(overview).encode()
-            files[PATCH] = await self._store.artifacts.get(overview.returned.patch)
+            files[PATCH] = await self.store.artifacts.get(overview.returned.patch)
         if overview.film is not None and overview.film.artifact is not None:
-            files[FILM] = await self._store.artifacts.get(overview.film.artifact)
+            files[FILM] = await self.store.artifacts.get(overview.film.artifact)
         leave_beside(product, files)
 
 
@@ -459,12 +512,16 @@ async def open_factory(settings: Settings, *, sandbox: SandboxChoice) -> AsyncIt
         yield Factory(settings, store, sandbox=sandbox, stack=stack)
 
 
-def _commit(overview: RunOverview, iteration: int | None) -> str:
-    """That of the product, or of an iteration."""
+def commit_of(overview: RunOverview, iteration: int | None) -> str:
+    """That of the product, or of an iteration.
+
+    Raises:
+        NotFound: there is none yet, or no such iteration.
+    """
     run_id = overview.summary.id
     if iteration is None:
         if overview.product_commit is None:
-            raise RequestError(f"run {run_id} is {overview.summary.status} and has no product")
+            raise NotFound(f"run {run_id} is {overview.summary.status} and has no product")
         return overview.product_commit
     commits = {each.number: each.commit for each in overview.iterations}
     if commit := commits.get(iteration):
@@ -472,7 +529,7 @@ def _commit(overview: RunOverview, iteration: int | None) -> str:
     problem = "has no commit" if iteration in commits else "does not exist"
     there = ", ".join(str(number) for number, commit in commits.items() if commit)
     others = f"those that can be had: {there}" if there else "none has a commit so far"
-    raise RequestError(f"iteration {iteration} of run {run_id} {problem}; {others} (`macrohard show {run_id}`)")
+    raise NotFound(f"iteration {iteration} of run {run_id} {problem}; {others} (`macrohard show {run_id}`)")
 
 
 def _image_of(options: JsonObject) -> str:

@@ -30,6 +30,8 @@ from macrohard.cli.options import (
 from macrohard.cli.replay import EXIT_CODES as REPLAY_EXIT_CODES
 from macrohard.cli.replay import replay
 from macrohard.cli.sandboxes import sandboxes
+from macrohard.cli.serve import app as serve
+from macrohard.cli.serve import worker
 from macrohard.cli.staff import app as agents
 
 if TYPE_CHECKING:
@@ -55,8 +57,10 @@ app.add_typer(sandboxes, name="sandboxes")
 app.add_typer(agents, name="agents")
 app.add_typer(keys, name="keys")
 app.add_typer(model, name="model")
+app.add_typer(serve, name="serve")
 
 app.command(epilog=REPLAY_EXIT_CODES)(replay)
+app.command()(worker)
 
 
 def _version(wanted: bool) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from macrohard.cli.options import person_is_there, print_json, required
 from macrohard.cli.parking import wait_until
-from macrohard.cli.result import as_json, open_questions, print_result
+from macrohard.cli.result import as_json, print_result
 from macrohard.cli.terminal import printable
 from macrohard.domain import EXIT_CODES, Caps, Question, RunOverview, RunStatus
 from macrohard.errors import LimitExceeded, MacrohardError, RequestError, StoreUnavailable
@@ -330,7 +330,7 @@ async def _tell_in_spite(factory: "Factory", run_id: str, status: RunStatus) -> 
 
 
 def _open_questions(overview: RunOverview, answered: frozenset[str]) -> tuple[Question, ...]:
-    return tuple(question for question in open_questions(overview) if question.id not in answered)
+    return tuple(question for question in overview.open_questions if question.id not in answered)
 
 
 def _answers(run_id: str, questions: tuple[Question, ...]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from macrohard.cli.home import print_provenance, print_returned
 from macrohard.cli.terminal import counted, dollars, duration, one_line, printable
-from macrohard.domain import SERVED, CheckKind, Command, CriterionState, JsonObject, Question, RunOverview, RunSummary
+from macrohard.domain import SERVED, CheckKind, Command, CriterionState, JsonObject, RunOverview, RunSummary
 from macrohard.domain.candidate import Candidate
 from macrohard.domain.specification import Superseded
 from macrohard.errors import ToolError
@@ -37,6 +37,7 @@ _VERDICT_ON_RUN = {
     "delivered": ("Delivered", "bold green"),
     "partial": ("Partly delivered", "bold yellow"),
     "refused": ("Refused", "bold red"),
+    "cancelled": ("Cancelled", "bold"),
     "paused": ("Paused", "bold yellow"),
     "failed": ("Failed", "bold red"),
     "running": ("At work", "bold cyan"),
@@ -122,7 +123,7 @@ def print_result(overview: RunOverview, console: Console) -> None:
         console.print(Text(f"note: {printable(notice)}", "yellow"))
     if overview.film is not None and overview.film.problem:
         console.print(Text(f"note: no film of the users could be made: {printable(overview.film.problem)}", "yellow"))
-    questions = open_questions(overview)
+    questions = overview.open_questions
     if questions:
         console.print(Text("\nIt waits for answers:", "bold"))
         for question in questions:
@@ -183,16 +184,6 @@ def _first_call(run: str, commands: Sequence[Command]) -> str:
     """The first documented call that can be typed as it stands; else the one that says how the tool is called."""
     calls = (command.usage for command in commands)
     return next((call for call in calls if call.startswith(run) and not _PLACEHOLDER.search(call)), f"{run} --help")
-
-
-def open_questions(overview: RunOverview) -> tuple[Question, ...]:
-    """What the run waits for the person to say."""
-    specification = overview.specification
-    if overview.summary.status != "paused" or specification is None:
-        return ()
-    if overview.design is None and specification.decision == "ask":
-        return specification.questions
-    return tuple(question for question in specification.questions if question.text == overview.problem)
 
 
 def print_details(overview: RunOverview, console: Console) -> None:

@@ -36,6 +36,7 @@ from macrohard.domain.run import (
     RunStatus,
     SessionOutcome,
     SessionResult,
+    Wish,
 )
 from macrohard.domain.scenario import BrowserStep, Scenario, ScenarioSet, ServiceStep, Step, TerminalStep
 from macrohard.domain.specification import (
@@ -122,6 +123,7 @@ __all__ = [
     "Value",
     "Verdict",
     "VerdictStatus",
+    "Wish",
     "at_least",
     "owns",
     "shared_files",

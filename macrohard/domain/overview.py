@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from macrohard.domain.approval import Awaited
 from macrohard.domain.budget import BudgetState, Costs, Forecast
 from macrohard.domain.candidate import Comparison
 from macrohard.domain.design import Design
@@ -13,7 +14,7 @@ from macrohard.domain.provenance import Provenance
 from macrohard.domain.review import Disputed, Mended
 from macrohard.domain.run import Assumed, CriterionStatus, Phase, RunStatus, SessionOutcome
 from macrohard.domain.scenario import Scenario
-from macrohard.domain.specification import Criterion, Specification
+from macrohard.domain.specification import Criterion, Question, Specification
 from macrohard.domain.team import Team
 from macrohard.domain.usage import Checked, DemoFilm, UserSession
 from macrohard.domain.value import Value
@@ -29,6 +30,8 @@ class RunSummary(Value):
     status: RunStatus
     wake_at: datetime | None = None
     """Of a parked run: when it can go on without a person having done anything."""
+    queued: bool = False
+    """Whether a worker of the service is to carry it out, or does."""
     model: str
     created_at: datetime
     seconds: float
@@ -165,5 +168,16 @@ class RunOverview(Value):
     """What the person's repository got."""
     checklist: tuple[Checked, ...] = ()
     """What the product tester said of each criterion at the released commit; an opinion, beside the verdicts."""
+    awaited: Awaited | None = None
+    """The ruling that it waits for; None: it waits for none."""
     film: DemoFilm | None = None
     """Of the released commit; None: there was nothing to film, or no film was wanted."""
+
+    @property
+    def open_questions(self) -> tuple[Question, ...]:
+        """What the run waits for the person to say."""
+        if self.summary.status != "paused" or self.specification is None:
+            return ()
+        if self.design is None and self.specification.decision == "ask":
+            return self.specification.questions
+        return tuple(question for question in self.specification.questions if question.text == self.problem)

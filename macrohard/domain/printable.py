@@ -15,6 +15,8 @@ def printable(text: str) -> str:
 
     Tabs and line ends stay.
     """
+    if text.isprintable():
+        return text
     return "".join(_shown(letter) for letter in text)
 
 

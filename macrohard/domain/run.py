@@ -6,8 +6,10 @@ from pydantic import Field
 
 from macrohard.domain.value import JsonObject, Value
 
-RunOutcome = Literal["delivered", "partial", "refused", "paused", "failed"]
-RunStatus = Literal["waiting", "running", "delivered", "partial", "refused", "paused", "failed"]
+RunOutcome = Literal["delivered", "partial", "refused", "paused", "failed", "cancelled"]
+RunStatus = Literal["waiting", "running", "delivered", "partial", "refused", "paused", "failed", "cancelled"]
+Wish = Literal["pause", "cancel"]
+"""What a person can ask of who carries a run out."""
 SessionOutcome = Literal["finished", "limit", "stuck", "failed"]
 CriterionStatus = Literal["met", "unmet", "stale", "not covered", "not checked"]
 """Not checked: no scenario of it was left to count, so nothing can show whether it holds."""
@@ -32,7 +34,9 @@ PHASES: tuple[Phase, ...] = (
     "use", "triage", "release",
 )  # fmt: skip
 
-EXIT_CODES: dict[RunOutcome, int] = {"delivered": 0, "failed": 1, "partial": 3, "refused": 4, "paused": 5}
+EXIT_CODES: dict[RunOutcome, int] = {
+    "delivered": 0, "failed": 1, "partial": 3, "refused": 4, "paused": 5, "cancelled": 6,
+}  # fmt: skip
 """What the command line exits with; 2 is a usage error and never a run's outcome."""
 
 

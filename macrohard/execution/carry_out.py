@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 
 from macrohard.agent import Catalogue, Entry
-from macrohard.domain import TIERS, RunOutcome, Tier, at_least
+from macrohard.domain import TIERS, JsonObject, RunOutcome, Tier, Wish, at_least
+from macrohard.domain.approval import Approvals, Ruling
 from macrohard.domain.ground import Earlier
 from macrohard.domain.provenance import Provenance
 from macrohard.domain.team import DESIGNING, Contract
@@ -17,6 +18,7 @@ from macrohard.errors import AgentGaveUp, LeaseLost, LimitExceeded, ModelUnavail
 from macrohard.events import Event, ModelCalled, Planned, Progress, RunEnded, RunStarted
 from macrohard.execution.earlier import earlier
 from macrohard.execution.question import at_the_cap
+from macrohard.factory.approval import APPROVE
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.graph import advance, open_graph
 from macrohard.llm import ChatModel, ModelRole
@@ -29,6 +31,8 @@ from macrohard.llm.media.studio import Studio
 from macrohard.sandbox.pool import PooledProvider
 from macrohard.store import Store
 from macrohard.workspace import Repository
+
+_APPROVALS: TypeAdapter[Approvals] = TypeAdapter(Approvals)
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,11 @@ async def carry_out(
     place: Callable[[str], Path],
     observe: Callable[[Event], None],
     recorded: ChatModel | None = None,
+    wished: Callable[[], Wish | None] = lambda: None,
 ) -> None:
     """Go on with the run until it ends or pauses; `place` names the folder for a product of this title.
 
+    `wished` says, of a call that is cancelled, what a person asked for; None: its process has to end.
     `recorded`: answers in the place of the endpoints, and nothing is booked for what it says.
     However it stops, the run can be taken up again: its state is in the store, the repository and the checkpoints.
 
@@ -138,11 +144,15 @@ async def carry_out(
         # Chosen when the run began, so that what was built in an image is checked in it, and a replay has the same.
         options = await store.options(run_id)
         image = str(options.get("product_image", "base"))
+        rulings = await store.rulings(run_id)
         async with surroundings.sandboxes.share(run_id, tell=emit, ahead=True, product_image=image) as sandboxes:
             context = FactoryContext(
                 run_id=run_id,
                 requirement=summary.requirement,
-                answers=await store.answers(run_id),
+                answers={**await store.answers(run_id), **changes_wanted(rulings)},
+                rulings=rulings,
+                feedback=lambda: store.remarks.open(run_id),
+                approvals=approvals_of(options),
                 ask=ask,
                 iterations=iterations,
                 seed=str(options.get("replay_of", run_id)),
@@ -187,11 +197,17 @@ async def carry_out(
             except AgentGaveUp as error:
                 await end("failed", f"{error} A stronger model, or a clearer requirement, may help.")
             except asyncio.CancelledError:
-                await asyncio.shield(end("paused", f"interrupted. Go on with: macrohard resume {run_id}"))
+                await asyncio.shield(end(*_stopped(wished(), run_id)))
                 raise
             else:
                 placed.setdefault("path", state.get("product", ""))
-                await end(state.get("outcome", "failed"), state.get("problem", ""), state.get("good"))
+                until = state.get("until") if state["decision"] == APPROVE else None
+                await end(
+                    state.get("outcome", "failed"),
+                    state.get("problem", ""),
+                    state.get("good"),
+                    wake_at=datetime.fromisoformat(until) if until else None,
+                )
             finally:
                 await studio.close()
 
@@ -227,6 +243,27 @@ def _weakened(before: Sequence[Tier], now: Tier) -> tuple[str, ...]:
         f"The run was at work in {strongest} sandboxes before, and goes on in weaker ones ({now}), the strongest that "
         "work here; --require-tier refuses that.",
     )
+
+
+def approvals_of(options: JsonObject) -> Approvals:
+    """Where a run with these options waits for a person's yes."""
+    return _APPROVALS.validate_python(options.get("approvals", {}))
+
+
+def changes_wanted(rulings: Sequence[Ruling]) -> dict[str, str]:
+    """What people want otherwise before anything is built; whoever reads the requirement again is told."""
+    said = [ruling.comment for ruling in rulings if ruling.point == "plan" and not ruling.approved]
+    return {f"What is to be different, {number}": comment for number, comment in enumerate(said, 1)}
+
+
+def _stopped(wish: Wish | None, run_id: str) -> tuple[RunOutcome, str]:
+    match wish:
+        case "cancel":
+            return "cancelled", "a person cancelled it"
+        case "pause":
+            return "paused", f"a person paused it. Go on with: macrohard resume {run_id}"
+        case None:
+            return "paused", f"interrupted. Go on with: macrohard resume {run_id}"
 
 
 def _parked(error: ModelUnavailable, run_id: str) -> str:

@@ -1,13 +1,15 @@
 """What nodes work with: handed in with each run, never part of the graph's state."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from macrohard.agent import PRODUCT, AgentDefinition
 from macrohard.agent.guidance import guides_for
 from macrohard.domain import JsonObject, Phase, Value
+from macrohard.domain.approval import Approvals, Ruling
+from macrohard.domain.feedback import Feedback
 from macrohard.domain.ground import Earlier, Ground
 from macrohard.domain.provenance import Provenance
 from macrohard.domain.team import Contract
@@ -28,6 +30,11 @@ TOLD_OF_THE_GROUND: Final[frozenset[Phase]] = frozenset(
     {"analyse", "design", "plan", "implement", "integrate", "review", "triage"}
 )
 """Phases whose agents are told what the existing product is; scenarios are written and tried without knowing code."""
+
+
+async def nobody_says() -> Sequence[Feedback]:
+    """No feedback, where there is nobody who could give any."""
+    return ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,12 @@ class FactoryContext(Sessions):
     """What the run begins from; None: from nothing."""
     ground: Ground | None = None
     """The same, once it is understood."""
+    feedback: Callable[[], Awaitable[Sequence[Feedback]]] = nobody_says
+    """What people said of the run and nobody answered yet, as it stands at that moment."""
+    approvals: Approvals = field(default_factory=dict)
+    """Where the run waits for a person's yes."""
+    rulings: Sequence[Ruling] = ()
+    """What people said there, in order."""
     earlier: Earlier | None = None
     """What was agreed about it, where it is the product of an earlier run."""
 

@@ -26,6 +26,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 
+from macrohard.factory.approval import APPROVE, CHANGE, approve_plan, approve_release
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.intake import analyse, clarify, design, plan, write_scenarios
 from macrohard.factory.making import dispatch, implement, integrate
@@ -48,6 +49,7 @@ def build_graph(checkpointer: AsyncSqliteSaver) -> Graph:
     graph.add_node("clarify", clarify)
     graph.add_node("design", design)
     graph.add_node("plan", plan)
+    graph.add_node("approve_plan", approve_plan)
     graph.add_node("write_scenarios", write_scenarios)
     graph.add_node("implement", implement)
     graph.add_node("integrate", integrate, defer=True)
@@ -55,6 +57,7 @@ def build_graph(checkpointer: AsyncSqliteSaver) -> Graph:
     graph.add_node("use", use)
     graph.add_node("review", review)
     graph.add_node("triage", triage, defer=True)
+    graph.add_node("approve_release", approve_release)
     graph.add_node("release", release)
 
     graph.add_node("stand_alone", stand_alone)
@@ -66,14 +69,20 @@ def build_graph(checkpointer: AsyncSqliteSaver) -> Graph:
         "clarify", lambda state: state["decision"], {"design": "design", "ask": END, "end": END}
     )
     graph.add_edge("design", "plan")
-    graph.add_conditional_edges("plan", dispatch, ["implement", "write_scenarios", "verify"])
+    graph.add_edge("plan", "approve_plan")
+    graph.add_conditional_edges("approve_plan", begin, ["implement", "write_scenarios", "verify", END])
     graph.add_edge("implement", "integrate")
     graph.add_edge("write_scenarios", "integrate")
     graph.add_conditional_edges("integrate", dispatch, ["implement", "write_scenarios", "verify"])
     graph.add_conditional_edges("verify", invite, ["use", "review", "triage"])
     graph.add_edge("use", "triage")
     graph.add_edge("review", "triage")
-    graph.add_conditional_edges("triage", next_step, ["implement", "verify", "release", END])
+    graph.add_conditional_edges("triage", next_step, ["implement", "verify", "approve_release", END])
+    graph.add_conditional_edges(
+        "approve_release",
+        lambda state: state["decision"],
+        {"release": "release", APPROVE: END, CHANGE: "triage"},
+    )
     graph.add_edge("release", END)
     return graph.compile(checkpointer=checkpointer)
 
@@ -87,7 +96,12 @@ async def next_step(state: State, runtime: Any) -> Any:
     """After triage: the next iteration's tasks, a question to the person, or the release."""
     if state["decision"] == STUCK:
         return END
-    return "release" if state["decision"] == "release" else await dispatch(state, runtime)
+    return "approve_release" if state["decision"] == "release" else await dispatch(state, runtime)
+
+
+async def begin(state: State, runtime: Any) -> Any:
+    """After the plan: build, or wait for a person."""
+    return END if state["decision"] in (APPROVE, CHANGE) else await dispatch(state, runtime)
 
 
 @asynccontextmanager
@@ -124,5 +138,13 @@ async def advance(graph: Graph, context: FactoryContext) -> State:
             return cast(State, known.values)
         # As if the visitors had just left: triage looks at the same failures again, and at the answer.
         await graph.aupdate_state(config, {"decision": "again"}, as_node="use")
-    await graph.ainvoke(given, config, context=context, durability="sync")
-    return cast(State, (await graph.aget_state(config)).values)
+    if known.values.get("decision") == APPROVE and not known.next:
+        # The node looks again, at what was said meanwhile and at the clock.
+        before = {"plan": "plan", "release": "triage"}[known.values["awaiting"]]
+        await graph.aupdate_state(config, {"decision": "release"}, as_node=before)
+    while True:
+        await graph.ainvoke(given, config, context=context, durability="sync")
+        state = cast(State, (await graph.aget_state(config)).values)
+        if state["decision"] != CHANGE:
+            return state
+        given = {"iteration": 0}

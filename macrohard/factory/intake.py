@@ -155,6 +155,7 @@ async def design(state: State, runtime: Runtime[FactoryContext]) -> State:
             agent="designer",
             iteration=0,
             phase="design",
+            name=_session_name(context, "designer"),
             task=f"Design {specification.title}.",
             material={
                 "requirement": context.requirement,
@@ -183,6 +184,7 @@ async def plan(state: State, runtime: Runtime[FactoryContext]) -> State:
             agent="planner",
             iteration=0,
             phase="plan",
+            name=_session_name(context, "planner"),
             task=f"Plan the work on {specification.title}.",
             material={
                 "specification": specification.model_dump(mode="json"),

@@ -33,7 +33,7 @@ class Problem(Value):
 
     id: str
     """A criterion, a gate such as "tests", or a finding."""
-    kind: Literal["criterion", "gate", "finding"]
+    kind: Literal["criterion", "gate", "finding", "feedback"]
     title: str
     detail: str
     criterion: str | None = None

@@ -4,6 +4,7 @@ import operator
 from typing import Annotated, TypedDict
 
 from macrohard.domain import RunOutcome
+from macrohard.domain.approval import Point
 
 
 class Branch(TypedDict):
@@ -81,12 +82,18 @@ class State(TypedDict, total=False):
     """What failed at the last triage; the same again means stuck."""
     repeats: int
     """How often in a row they came back."""
+    ruled: dict[str, int]
+    """How many of a person's rulings at each point were acted on."""
+    awaiting: Point
+    """Where it waits for a person's ruling."""
+    until: str
+    """When the run goes on without a ruling, as ISO 8601; empty: it waits."""
     asked: str
     """The id of the question that the run stopped at because of them; see `macrohard.factory.stuck`."""
     ended: str
     """Why no further iteration follows; empty when all holds."""
     decision: str
-    """What comes next, where a node decides: design, ask, end, implement, stuck, release."""
+    """What comes next, where a node decides: design, ask, end, implement, stuck, release, approve, build, change."""
     product: str
     """Where the product was put."""
     outcome: RunOutcome

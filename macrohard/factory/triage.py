@@ -11,6 +11,7 @@ from macrohard.events import IterationEnded, Planned, Specified
 from macrohard.factory.candidates import contested
 from macrohard.factory.claims import Claims, with_claims
 from macrohard.factory.context import FactoryContext
+from macrohard.factory.heeding import as_problem, remarks_on
 from macrohard.factory.panel import clustered
 from macrohard.factory.phases import phase
 from macrohard.factory.planning import next_plan
@@ -57,12 +58,19 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
         left = Problems(problems=problems)
         if not kept:
             left = await _left_by_the_dropped(context, state, specification, verdicts, lost)
+        remarks = await remarks_on(context, iteration, kept=kept)
+        if remarks.waiting:
+            wanted_too = tuple(as_problem(each) for each in remarks.waiting)
+            left = left.model_copy(update={"problems": (*wanted_too, *left.problems)})
         failures = sorted(problem.id if problem.kind != "finding" else problem.title for problem in graver)
         repeats = state.get("repeats", 0) + 1 if failures and failures == state.get("failures") else 0
         asked = state.get("asked", "")
         instruction = context.answers.get(asked, "")
         ended = ""
-        if not left.problems:
+        if remarks.fresh:
+            # Whoever says something once more gets an answer, whatever the limit was.
+            decision = "implement"
+        elif not left.problems:
             # What could not be checked is nobody's to repair.
             unknown = sorted(wanted - now)
             decision, ended = "release", f"could not be checked: {', '.join(unknown)}" if unknown else ""
@@ -103,6 +111,8 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
         if kept:
             update["proof"] = state["verdicts"]
         if decision == "implement":
+            specification = await remarks.taken(context, specification, iteration=iteration + 1)
+            update["specification"] = await context.keep(specification)
             made = await next_plan(context, state, specification, left, stuck=repeats > 0)
             if made.tasks:
                 update["plan"] = await context.keep(Plan(tasks=made.tasks))
@@ -115,6 +125,7 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
         if not kept:
             back = "so nobody was sent to use it, and the product goes back to the last good commit"
             reason = f"lost {', '.join(lost)}, {back}; {reason}"
+        await remarks.answered_by(context, state)
         await context.emit(
             IterationEnded(
                 iteration=iteration,

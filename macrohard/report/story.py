@@ -90,6 +90,8 @@ def sentence(overview: RunOverview) -> str:
             return "Refused: nothing was built."
         case "paused":
             return f"Paused: {met} of {_counted(total, 'criterion', 'criteria')} hold so far."
+        case "cancelled":
+            return f"Cancelled: {met} of {_counted(total, 'criterion', 'criteria')} held by then."
         case "failed":
             return "Failed: something of ours broke; what was finished is kept."
         case "running" | "waiting":

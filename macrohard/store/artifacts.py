@@ -53,6 +53,13 @@ class ArtifactStore:
             raise KeyError(digest)
         return content
 
+    def path(self, digest: str) -> Path:
+        """Where the content lies; KeyError if there is none."""
+        path = self._path(digest)
+        if not path.is_file():
+            raise KeyError(digest)
+        return path
+
     async def media_type(self, digest: str) -> str:
         """What kind of content it is; KeyError if there is none of that digest."""
         async with self._database.read() as session:

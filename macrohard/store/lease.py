@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from macrohard.domain import Value
-from macrohard.errors import LeaseLost, RequestError, StoreUnavailable
+from macrohard.errors import LeaseLost, NotFound, RunHeld, StoreUnavailable
 from macrohard.store.database import Database
 from macrohard.store.tables import LeaseRow, RunRow
 
@@ -107,7 +107,8 @@ async def hold(database: Database, run_id: str) -> AsyncIterator[Lease]:
     """Have the run to ourselves within the context; when it is taken away, the body is cancelled.
 
     Raises:
-        RequestError: another process that is alive carries the run out, or there is no such run.
+        RunHeld: another process that is alive carries the run out.
+        NotFound: there is no such run.
         LeaseLost: another process took it over since.
     """
     lease = await _acquire(database, run_id)
@@ -164,7 +165,7 @@ async def _acquire(database: Database, run_id: str) -> Lease:
     try:
         async with database.write() as session:
             if await session.get(RunRow, run_id) is None:
-                raise RequestError(f"there is no run {run_id!r}; `macrohard runs` lists them")
+                raise NotFound(f"there is no run {run_id!r}; `macrohard runs` lists them")
             row = await session.get(LeaseRow, run_id, with_for_update=True)
             if row is not None and is_held(row):
                 raise _refusal(run_id, Owner.model_validate(row.owner))
@@ -173,7 +174,7 @@ async def _acquire(database: Database, run_id: str) -> Lease:
                 session.add(row)
             row.holder, row.owner, row.expires_at = holder, owner.model_dump(mode="json"), _expiry()
     except IntegrityError as error:
-        raise RequestError(f"run {run_id} has just been taken up by another process") from error
+        raise RunHeld(f"run {run_id} has just been taken up by another process") from error
     return Lease(database, run_id, holder)
 
 
@@ -182,8 +183,8 @@ def is_held(row: LeaseRow) -> bool:
     return row.expires_at > datetime.now(UTC) and not Owner.model_validate(row.owner).is_dead
 
 
-def _refusal(run_id: str, owner: Owner) -> RequestError:
-    return RequestError(
+def _refusal(run_id: str, owner: Owner) -> RunHeld:
+    return RunHeld(
         f"run {run_id} is being carried out by process {owner.process} on {owner.host}; "
         f"stop that process, or wait: if it is gone, the run is free after {LEASE_SECONDS:g} s"
     )

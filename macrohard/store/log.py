@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from macrohard.errors import LeaseLost, MacrohardError
 from macrohard.events import (
     Event,
+    FeedbackAnswered,
+    FeedbackTaken,
     ModelCalled,
     ModelTroubled,
     RunEnded,
@@ -23,6 +25,7 @@ from macrohard.events import (
 from macrohard.store.database import Database
 from macrohard.store.lease import Lease
 from macrohard.store.money import to_ticks
+from macrohard.store.remarks import answer, take
 from macrohard.store.tables import AdmissionRow, EventRow, RunRow, SessionRow, SpendingRow
 
 BATCH = 500
@@ -179,6 +182,10 @@ async def _project(session: AsyncSession, run_id: str, batch: Sequence[_Entry], 
                 spending = await _spending(session, run_id, "", event.endpoint, "")
                 spending.calls += 1
                 spending.cost_ticks += to_ticks(event.cost_usd)
+            case FeedbackTaken():
+                await take(session, run_id, event.ids, iteration=event.iteration)
+            case FeedbackAnswered():
+                await answer(session, run_id, event.ids, text=event.text, iteration=event.iteration)
             case SessionEnded():
                 if (row := sessions.get(event.session_id)) is not None:
                     row.outcome, row.problem, row.commit = event.outcome, event.problem, event.commit

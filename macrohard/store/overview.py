@@ -31,6 +31,7 @@ from macrohard.domain import (
     UserSession,
     Verdict,
 )
+from macrohard.domain.approval import Awaited
 from macrohard.domain.candidate import Comparison
 from macrohard.domain.ground import Ground, HandedBack, Work
 from macrohard.domain.provenance import Provenance
@@ -40,6 +41,7 @@ from macrohard.domain.standing import status_of
 from macrohard.domain.team import Team
 from macrohard.domain.verdict import Contradiction
 from macrohard.events import (
+    ApprovalAwaited,
     CandidatesCompared,
     ClaimsChecked,
     Designed,
@@ -55,6 +57,7 @@ from macrohard.events import (
     Reported,
     ReturnedHome,
     Reworked,
+    Ruled,
     RunEnded,
     RunStarted,
     SandboxAwaited,
@@ -111,6 +114,7 @@ class Fold:
         self.ground: Ground | None = None
         self.returned: HandedBack | None = None
         self.works: tuple[Work, ...] = ()
+        self._awaited: Awaited | None = None
         self._iterations: dict[int, _Iteration] = {}
         self._phases: dict[Phase, dict[tuple[int, float], tuple[float, float]]] = {}
         self._disputed: tuple[Disputed, ...] = ()
@@ -140,6 +144,10 @@ class Fold:
                 self.film = event.film
             case Understood():
                 self.ground = event.ground
+            case ApprovalAwaited():
+                self._awaited = event.awaited
+            case Ruled():
+                self._awaited = None
             case ReturnedHome():
                 self.returned = event.returned
             case Specified():
@@ -320,6 +328,7 @@ class Fold:
             ground=self.ground,
             mended=self._mended,
             works=self.works,
+            awaited=self._awaited if summary.status == "paused" else None,
             returned=self.returned,
         )
 

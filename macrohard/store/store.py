@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 
@@ -12,9 +12,10 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from macrohard.domain import BudgetState, Caps, Forecast, JsonObject, RunOverview, RunSummary, SessionSummary
+from macrohard.domain import BudgetState, Caps, Forecast, JsonObject, RunOverview, RunStatus, RunSummary, SessionSummary
+from macrohard.domain.approval import Ruling
 from macrohard.domain.provenance import FROM, Provenance
-from macrohard.errors import RequestError, StoreUnavailable
+from macrohard.errors import Conflict, NotFound, RequestError, StoreUnavailable
 from macrohard.events import Event, ModelCalled, ModelTroubled, Progress, ToolUsed
 from macrohard.store.artifacts import ArtifactStore
 from macrohard.store.budget import BudgetLedger, read_state, release_abandoned
@@ -26,13 +27,16 @@ from macrohard.store.lease import Lease, hold, is_held
 from macrohard.store.log import RunLog
 from macrohard.store.money import to_ticks, to_usd
 from macrohard.store.overview import Fold, Recorded
-from macrohard.store.tables import AnswerRow, BudgetRow, EventRow, LeaseRow, RunRow, SessionRow, SpendingRow
+from macrohard.store.queue import Queue
+from macrohard.store.remarks import Remarks
+from macrohard.store.tables import AnswerRow, BudgetRow, EventRow, LeaseRow, RulingRow, RunRow, SessionRow, SpendingRow
 from macrohard.store.transcripts import Transcripts
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 _UNSEEN = tuple(kind.model_fields["type"].default for kind in (ModelCalled, ModelTroubled, ToolUsed, Progress))
 """Types of events that are counted, or shown as they come, but say nothing in an overview."""
 _PRICED = tuple(kind.model_fields["type"].default for kind in (ModelCalled, ModelTroubled))
+_CLOCKS_APART = timedelta(seconds=10)
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 
 
@@ -47,6 +51,8 @@ class Store:
         self.transcripts = Transcripts(database)
         self.artifacts = ArtifactStore(database, home / "artifacts")
         self.capabilities = CapabilityStore(database)
+        self.queue = Queue(database)
+        self.remarks = Remarks(database)
 
     @classmethod
     async def open(cls, url: str | None, *, home: Path) -> "Store":
@@ -109,7 +115,9 @@ class Store:
             row = await session.get(RunRow, run_id)
         return _known(row, run_id).options
 
-    async def runs(self, *, limit: int, before: str | None = None) -> tuple[RunSummary, ...]:
+    async def runs(
+        self, *, limit: int, before: str | None = None, status: RunStatus | None = None
+    ) -> tuple[RunSummary, ...]:
         """The latest runs first; with `before`, those that were made before that one."""
         wanted = (
             select(RunRow, LeaseRow, BudgetRow)
@@ -120,8 +128,27 @@ class Store:
             if before is not None:
                 start = _known(await session.get(RunRow, before), before)
                 wanted = wanted.where(tuple_(RunRow.created_at, RunRow.id) < (start.created_at, start.id))
+            if status is not None:
+                wanted = wanted.where(RunRow.status == status)
             rows = await session.execute(wanted.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit))
             return tuple(_summary(run, lease, budget.spent_ticks if budget else None)[0] for run, lease, budget in rows)
+
+    async def summary(self, run_id: str) -> RunSummary:
+        """The line of a list about one run; its id may be cut short as for `overview`."""
+        async with self._database.read() as session:
+            run = await _found(session, run_id)
+            lease, budget = await session.get(LeaseRow, run.id), await session.get(BudgetRow, run.id)
+        return _summary(run, lease, budget.spent_ticks if budget else None)[0]
+
+    async def touched(self, *, since: datetime | None) -> dict[str, datetime]:
+        """The runs of which something was recorded lately, and when last: from a little before `since` on.
+
+        Without `since`, the last of all; empty where there is none.
+        """
+        latest = select(RunRow.id, RunRow.updated_at).order_by(RunRow.updated_at.desc())
+        wanted = latest.limit(1) if since is None else latest.where(RunRow.updated_at > since - _CLOCKS_APART)
+        async with self._database.read() as session:
+            return {row.id: row.updated_at for row in await session.execute(wanted)}
 
     async def runs_due(self, now: datetime) -> tuple[str, ...]:
         """The parked runs whose hour has come, the longest waiting first."""
@@ -221,6 +248,27 @@ class Store:
                     AnswerRow(run_id=run_id, question_id=question_id, text=text, at=datetime.now(UTC))
                 )  # fmt: skip
 
+    async def rule(self, run_id: str, ruling: Ruling, *, number: int) -> None:
+        """Keep what a person said where the run waits; `number`: how many were said there before.
+
+        Raises:
+            Conflict: somebody else said something there meanwhile.
+        """
+        body = ruling.model_dump(mode="json")
+        row = RulingRow(run_id=run_id, point=ruling.point, number=number, at=ruling.at, body=body)
+        try:
+            async with self._database.write() as session:
+                _known(await session.get(RunRow, run_id), run_id)
+                session.add(row)
+        except IntegrityError as error:
+            raise Conflict(f"somebody has already ruled on the {ruling.point} of run {run_id}") from error
+
+    async def rulings(self, run_id: str) -> tuple[Ruling, ...]:
+        """What people said where the run waited, in order."""
+        said = select(RulingRow).where(RulingRow.run_id == run_id).order_by(RulingRow.at, RulingRow.number)
+        async with self._database.read() as session:
+            return tuple(Ruling.model_validate(row.body) for row in await session.scalars(said))
+
     async def answers(self, run_id: str) -> dict[str, str]:
         """What the person said, by question."""
         async with self._database.read() as session:
@@ -234,13 +282,13 @@ async def _found(session: AsyncSession, beginning: str) -> RunRow:
     alike = select(RunRow).where(RunRow.id.startswith(beginning, autoescape=True)).limit(2) if beginning else None
     rows = list(await session.scalars(alike)) if alike is not None else []
     if len(rows) > 1:
-        raise RequestError(f"several runs begin with {beginning!r}; `macrohard runs` lists them")
+        raise Conflict(f"several runs begin with {beginning!r}; `macrohard runs` lists them")
     return _known(rows[0] if rows else None, beginning)
 
 
 def _known(row: RunRow | None, run_id: str) -> RunRow:
     if row is None:
-        raise RequestError(f"there is no run {run_id!r}; `macrohard runs` lists them")
+        raise NotFound(f"there is no run {run_id!r}; `macrohard runs` lists them")
     return row
 
 
@@ -271,6 +319,7 @@ def _summary(run: RunRow, lease: LeaseRow | None, spent_ticks: int | None) -> tu
             "requirement": run.requirement,
             "status": status,
             "wake_at": run.wake_at,
+            "queued": run.queued_at is not None,
             "model": run.model,
             "created_at": run.created_at,
             "seconds": run.worked_seconds,

@@ -58,7 +58,7 @@ class RunRow(Table):
     """A run and what lists show of it, kept up to date with every event."""
 
     __tablename__ = "runs"
-    __table_args__ = (Index(None, "created_at", "id"),)
+    __table_args__ = (Index(None, "created_at", "id"), Index(None, "queued_at"), Index(None, "updated_at"))
 
     id: Mapped[str] = mapped_column(primary_key=True)
     requirement: Mapped[str]
@@ -78,6 +78,10 @@ class RunRow(Table):
     """When a run that was parked is to go on by itself."""
     forecast: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     """What it will take, as far as that is known; the last word counts."""
+    queued_at: Mapped[datetime | None]
+    """Since when it waits for a worker, or one carries it out; None: no worker is to."""
+    wish: Mapped[str | None]
+    """What a person asked of the worker: pause or cancel."""
 
 
 class EventRow(Table):
@@ -245,3 +249,33 @@ class AnswerRow(Table):
     question_id: Mapped[str] = mapped_column(primary_key=True)
     text: Mapped[str]
     at: Mapped[datetime]
+
+
+class RulingRow(Table):
+    """What a person said where the run waited for a yes."""
+
+    __tablename__ = "rulings"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey(RunRow.id), primary_key=True)
+    point: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    """Its place among those at this point."""
+    at: Mapped[datetime]
+    body: Mapped[dict[str, Any]]
+
+
+class FeedbackRow(Table):
+    """A remark of a person, and what became of it."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (Index(None, "run_id", "at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey(RunRow.id))
+    at: Mapped[datetime]
+    by: Mapped[str]
+    body: Mapped[dict[str, Any]]
+    """The remark as it was sent."""
+    taken_in: Mapped[int | None]
+    answer: Mapped[str] = mapped_column(default="", server_default="")
+    answered_in: Mapped[int | None]

@@ -44,6 +44,13 @@ class Transcripts:
         self._next[session_id] = len(messages)
         return messages
 
+    async def page(self, session_id: str, *, after: int, limit: int) -> list[tuple[int, datetime, JsonObject]]:
+        """Messages behind number `after` (-1: from the first), with when they were written; `limit` at most."""
+        wanted = select(MessageRow).where(MessageRow.session_id == session_id, MessageRow.number > after)
+        async with self._database.read() as session:
+            rows = await session.scalars(wanted.order_by(MessageRow.number).limit(limit))
+            return [(row.number, row.at, row.body) for row in rows]
+
     async def _count(self, session_id: str) -> int:
         async with self._database.read() as session:
             counted = await session.scalar(select(func.count()).where(MessageRow.session_id == session_id))

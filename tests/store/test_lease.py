@@ -5,17 +5,15 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
 
 from macrohard.errors import LeaseLost, RequestError
 from macrohard.events import Progress, RunStarted
 from macrohard.store import Store, lease
 from macrohard.store.lease import Owner
-from macrohard.store.tables import LeaseRow
+from tests.databases import expire_lease
 
 HOLDER = """
 import asyncio, sys
@@ -72,7 +70,7 @@ async def test_a_suspended_owner_cannot_write_after_the_run_was_taken_over(store
     async with store.hold(run_id) as old:
         old_log = await store.log(old)
         await old_log(Progress(text="before"))
-        await expire(store, run_id)
+        await expire_lease(store, run_id)
         async with store.hold(run_id) as new:
             await (await store.log(new))(Progress(text="new owner"))
             with pytest.raises(LeaseLost):
@@ -104,7 +102,7 @@ async def test_work_is_stopped_when_the_run_is_taken_over(
 
     async def work() -> None:
         async with store.hold(run_id) as held:
-            await expire(store, run_id, holder="somebody else")
+            await expire_lease(store, run_id, holder="somebody else")
             try:
                 await asyncio.Event().wait()
             finally:
@@ -140,7 +138,7 @@ async def test_cancelling_the_work_is_not_mistaken_for_a_lost_lease(store: Store
 
 async def test_a_heartbeat_keeps_the_lease(store: Store, run_id: str) -> None:
     async with store.hold(run_id) as held:
-        await expire(store, run_id, holder=None)
+        await expire_lease(store, run_id, holder=None)
         await held.renew()
         with pytest.raises(RequestError):
             async with store.hold(run_id):
@@ -185,11 +183,3 @@ def test_owners_are_dead_only_if_that_is_certain() -> None:
     assert me.model_copy(update={"started": "1"}).is_dead, "the number was given to another process"
     assert me.model_copy(update={"process": 2**22 + 1}).is_dead, "there is no such process"
     assert not me.model_copy(update={"boot": "another machine", "started": "1"}).is_dead
-
-
-async def expire(store: Store, run_id: str, *, holder: str | None = None) -> None:
-    values: dict[str, object] = {"expires_at": datetime.now(UTC) - timedelta(seconds=1)}
-    if holder is not None:
-        values["holder"] = holder
-    async with store._database.write() as session:
-        await session.execute(update(LeaseRow).where(LeaseRow.run_id == run_id).values(values))

@@ -1,7 +1,7 @@
 """The built-in model at a workbench: coders write and repair files, the integrator merges."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from macrohard.domain import JsonObject, owns
 from macrohard.llm.builtin.blueprint import Blueprint
@@ -23,10 +23,10 @@ def coder(conversation: Conversation, *, careless: bool) -> Turn:
     """Write the task's files, or repair what was reported; run the checks; hand in."""
     material = conversation.material
     task = _object(material.get("task"))
-    if checked := conversation.results("shell"):
-        return _hand_in(task, checked[-1])
-    blueprint = blueprint_of(material)
     problems = [Problem.model_validate(_known(problem)) for problem in _objects(material.get("problems"))]
+    if checked := conversation.results("shell"):
+        return _hand_in(task, checked[-1], unheeded=[each.title for each in problems if each.kind == "feedback"])
+    blueprint = blueprint_of(material)
     owned = tuple(str(file) for file in _strings(task.get("files")))
     if not problems:
         whole = files(blueprint, look_of(material), careless=careless)
@@ -94,10 +94,11 @@ def _piece(path: str, first: int) -> Call:
     return Call(name="read", arguments={"path": path, "first_line": first, "last_line": first + LINES - 1})
 
 
-def _hand_in(task: JsonObject, check: str) -> Turn:
+def _hand_in(task: JsonObject, check: str, *, unheeded: Sequence[str] = ()) -> Turn:
     passed = check.rstrip().endswith("exit code 0") and " failed" not in check
     summary = f"{task.get('title')}: {'the checks ran through' if passed else 'the checks did not run through'}."
     open_points = [] if passed else [check[-400:]]
+    open_points += [f"The built-in model does not follow remarks; left for a real one: {each}" for each in unheeded]
     return Turn(calls=(Call(name="finish", arguments={"summary": summary, "open_points": list(open_points)}),))
 
 

@@ -8,7 +8,7 @@ from macrohard.domain import Value
 class Problem(Value):
     """A criterion or gate that failed, or a finding; in words that give away no hidden scenario."""
 
-    kind: Literal["criterion", "gate", "finding"] = "criterion"
+    kind: Literal["criterion", "gate", "finding", "feedback"] = "criterion"
     criterion: str | None = None
     """E.g. "AC-3"; None for gates and findings."""
     title: str = ""

@@ -1,0 +1,124 @@
+"""`macrohard serve`: the service with its dashboard, on this machine."""
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from macrohard.cli.options import RequireTierOption, SandboxOption, required
+
+if TYPE_CHECKING:
+    from macrohard.settings import Settings
+
+app = typer.Typer(
+    help="The service: REST for programs, a dashboard for people, and a worker that carries runs out.",
+    invoke_without_command=True,
+)
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+DRAIN_SECONDS = 3
+"""For answers that are under way when the service is told to end; open streams end at once."""
+
+
+@app.callback(invoke_without_command=True)
+def serve(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65_535, metavar="PORT")] = 8700,
+    workers: Annotated[
+        int, typer.Option(help="Runs that are carried out at once here; 0: other processes do.", min=0, metavar="N")
+    ] = 4,
+    sandbox: SandboxOption = None,
+    require_tier: RequireTierOption = None,
+) -> None:
+    """Serve REST and the dashboard on this machine, and carry submitted runs out, until Ctrl-C."""
+    if context.invoked_subcommand is not None:
+        return
+    import asyncio
+
+    from macrohard.settings import load_settings
+
+    settings = load_settings(sandbox=sandbox, sandboxes=required(require_tier))
+    asyncio.run(_serve(settings, port=port, slots=workers))
+
+
+@app.command()
+def link(
+    port: Annotated[int, typer.Option(help="The service's port.", min=1, max=65_535, metavar="PORT")] = 8700,
+) -> None:
+    """Print an address that lets one browser in, once, within ten minutes."""
+    from macrohard.server.access import local_link
+    from macrohard.settings import load_settings
+
+    print(local_link(load_settings().home, f"http://127.0.0.1:{port}"))
+
+
+@app.command()
+def token() -> None:
+    """Print the token with which programs on this machine may ask the service."""
+    from macrohard.server.access import local_token
+    from macrohard.settings import load_settings
+
+    print(local_token(load_settings().home))
+
+
+async def _serve(settings: "Settings", *, port: int, slots: int) -> None:
+    import uvicorn
+
+    from macrohard.assembly import Worker, open_factory
+    from macrohard.server import create_app
+    from macrohard.server.access import LocalAccess, local_link
+
+    _log_to_stderr()
+    async with open_factory(settings, sandbox=settings.sandbox) as factory:
+        worker = Worker(factory, slots=slots) if slots else None
+        application = create_app(factory, settings, access=LocalAccess(settings.home), hosts=LOOPBACK, worker=worker)
+        config = uvicorn.Config(
+            application,
+            host="127.0.0.1",
+            port=port,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+        print(f"open {local_link(settings.home, f'http://127.0.0.1:{port}')}", flush=True)
+        print("(good once, for ten minutes; `macrohard serve link` prints another). Ctrl-C ends it.", file=sys.stderr)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # uvicorn ends by them, and sends itself the signal again when all is done; that was all it asked for.
+            signal.signal(number, lambda *_: None)
+        await uvicorn.Server(config).serve()
+
+
+def worker(
+    runs: Annotated[int, typer.Option(help="Runs that are carried out at once.", min=1, metavar="N")] = 4,
+    sandbox: SandboxOption = None,
+    require_tier: RequireTierOption = None,
+) -> None:
+    """Carry out the runs that were submitted to a service, beside it or on another machine, until Ctrl-C.
+
+    Any number of workers can share one PostgreSQL database; what was at work when one ends goes on in another.
+    """
+    from macrohard.cli.drive import Interrupted, until_interrupted
+    from macrohard.settings import load_settings
+
+    settings = load_settings(sandbox=sandbox, sandboxes=required(require_tier))
+    try:
+        until_interrupted(_work(settings, slots=runs))
+    except Interrupted:
+        print("ended; what was at work goes on with the next worker", file=sys.stderr)
+
+
+async def _work(settings: "Settings", *, slots: int) -> None:
+    from macrohard.assembly import Worker, open_factory
+
+    _log_to_stderr()
+    async with open_factory(settings, sandbox=settings.sandbox) as factory:
+        print("waiting for runs; Ctrl-C ends it", file=sys.stderr, flush=True)
+        await Worker(factory, slots=slots).work()
+
+
+def _log_to_stderr() -> None:
+    import logging
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("macrohard").setLevel(logging.INFO)

@@ -1,0 +1,135 @@
+"""Who asks, and whether that is somebody: on one's own machine, whoever can read the service's folder."""
+
+import hmac
+import secrets
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Protocol
+
+from fastapi import Depends, HTTPException, Request
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from macrohard.domain import Value
+
+COOKIE = "macrohard"
+LINK_SECONDS = 600
+"""How long a link is good for that lets a browser in."""
+COOKIE_SECONDS = 30 * 24 * 3600
+
+
+class Role(IntEnum):
+    """What somebody may do; each may do what those before may."""
+
+    VIEWER = 1
+    """Look at everything."""
+    REVIEWER = 2
+    """Comment, answer questions, approve."""
+    OPERATOR = 3
+    """Submit, pause, cancel, spend."""
+    ADMIN = 4
+    """Users, tokens, settings."""
+
+
+class Principal(Value):
+    """Who asks."""
+
+    name: str
+    role: Role
+    by_cookie: bool
+    """Whether a browser says so by itself, with every request to here, whoever had it sent."""
+
+
+class Access(Protocol):
+    """Knows people and programs by what they bring."""
+
+    async def principal(self, request: Request) -> Principal | None:
+        """Who sent the request; None: nobody that is known."""
+
+    async def enter(self, link: str) -> str | None:
+        """The cookie's value for the browser that followed this link; None: the link is not good, or used up."""
+
+
+class LocalAccess:
+    """One person's machine: a token in a file that only they can read, and links for their browsers.
+
+    The token is for programs on this machine; a link lets one browser in, once.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._token = local_token(home)
+        self._links = URLSafeTimedSerializer(self._token, salt="link")
+        self._cookies = URLSafeTimedSerializer(self._token, salt="cookie")
+        self._used: set[str] = set()
+
+    async def principal(self, request: Request) -> Principal | None:
+        """The person whose machine this is, or nobody."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            known = hmac.compare_digest(token.strip().encode(), self._token.encode())
+            return Principal(name="you", role=Role.ADMIN, by_cookie=False) if known else None
+        try:
+            self._cookies.loads(request.cookies.get(COOKIE, ""), max_age=COOKIE_SECONDS)
+        except BadSignature:
+            return None
+        return Principal(name="you", role=Role.ADMIN, by_cookie=True)
+
+    async def enter(self, link: str) -> str | None:
+        """A cookie for a link that was not followed before."""
+        try:
+            word = str(self._links.loads(link, max_age=LINK_SECONDS))
+        except BadSignature:
+            return None
+        if word in self._used:
+            return None
+        self._used.add(word)
+        return str(self._cookies.dumps(secrets.token_urlsafe(8)))
+
+
+def local_token(home: Path) -> str:
+    """The token of the service on this machine, made when there is none; its file can be read by its owner only."""
+    path = home / "service-token"
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_text(secrets.token_urlsafe(32), encoding="ascii")
+    except FileExistsError:
+        pass
+    return path.read_text(encoding="ascii").strip()
+
+
+def local_link(home: Path, address: str) -> str:
+    """An address that lets one browser in, once, within ten minutes."""
+    word = URLSafeTimedSerializer(local_token(home), salt="link").dumps(secrets.token_urlsafe(8))
+    return f"{address}/enter?link={word}"
+
+
+async def _asking(request: Request) -> Principal:
+    principal: Principal | None = request.state.principal
+    if principal is None:
+        raise HTTPException(
+            401,
+            "say who you are: send 'Authorization: Bearer TOKEN', or follow a link that `macrohard serve link` prints",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    return principal
+
+
+Asking = Annotated[Principal, Depends(_asking)]
+"""Somebody who is known."""
+
+
+class _AtLeast:
+    """A dependency: somebody who may do what this role may."""
+
+    def __init__(self, role: Role) -> None:
+        self._role = role
+
+    async def __call__(self, principal: Asking) -> Principal:
+        if principal.role < self._role:
+            wanted, has = self._role.name.lower(), principal.role.name.lower()
+            raise HTTPException(403, f"this takes the role {wanted}; yours is {has}")
+        return principal
+
+
+Reviewing = Annotated[Principal, Depends(_AtLeast(Role.REVIEWER))]
+Operating = Annotated[Principal, Depends(_AtLeast(Role.OPERATOR))]
+Administrating = Annotated[Principal, Depends(_AtLeast(Role.ADMIN))]

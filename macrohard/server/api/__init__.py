@@ -1,0 +1,12 @@
+"""REST, version 1."""
+
+from fastapi import APIRouter
+
+from macrohard.server.api import events, evidence, installation, runs, sessions, steering
+from macrohard.server.problems import RESPONSES
+
+router = APIRouter(responses=RESPONSES)
+for part in (runs, steering, events, evidence, sessions, installation):
+    router.include_router(part.router)
+
+__all__ = ["router"]

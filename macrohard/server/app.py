@@ -1,0 +1,58 @@
+"""The service as one ASGI application."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from macrohard import __version__
+from macrohard.assembly import Factory, Worker
+from macrohard.server import api, pages, problems
+from macrohard.server.access import Access
+from macrohard.server.feed import Feed
+from macrohard.server.gate import Gate
+from macrohard.server.service import Service
+from macrohard.settings import Settings
+
+STATIC = Path(__file__).parent / "static"
+
+
+def create_app(
+    factory: Factory, settings: Settings, *, access: Access, hosts: Collection[str], worker: Worker | None
+) -> FastAPI:
+    """The service, ready to be served; while it is, `worker` carries runs out.
+
+    `hosts` are the names by which it may be addressed.
+    """
+    service = Service(factory=factory, settings=settings, access=access, feed=Feed(factory.store), worker=worker)
+
+    @asynccontextmanager
+    async def living(app: FastAPI) -> AsyncIterator[None]:
+        async with service.feed:
+            working = None if worker is None else asyncio.create_task(worker.work())
+            try:
+                yield
+            finally:
+                if working is not None:
+                    working.cancel()
+                    await asyncio.wait([working])
+
+    app = FastAPI(
+        title="Macrohard",
+        version=__version__,
+        summary="A software factory: requirements in, verified products out.",
+        lifespan=living,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    app.state.service = service
+    app.include_router(api.router, prefix="/api/v1")
+    app.include_router(pages.router, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    problems.install(app, page=pages.problem_page)
+    app.add_middleware(Gate, access=access, hosts=hosts)
+    return app

@@ -1,0 +1,90 @@
+"""Tells open streams that something was recorded: one look at the database for all of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from types import TracebackType
+
+from macrohard.errors import StoreUnavailable
+from macrohard.store import Recorded, Store
+
+LOOK_SECONDS = 0.2
+BATCH = 500
+"""Events that a stream reads at a time."""
+
+
+class Feed:
+    """Wakes those who follow a run when something of it was recorded, by whichever process."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._followers: dict[str, set[asyncio.Event]] = {}
+        """By run; those under "" want to know of every run."""
+        self._looking: asyncio.Task[None] | None = None
+        self._closed = asyncio.Event()
+
+    async def __aenter__(self) -> "Feed":
+        self._looking = asyncio.create_task(self._look())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._looking is not None
+        self.close()
+        self._looking.cancel()
+        await asyncio.wait([self._looking])
+
+    def close(self) -> None:
+        """End all streams, so that the server can end."""
+        self._closed.set()
+        for followers in self._followers.values():
+            for follower in followers:
+                follower.set()
+
+    async def events(self, run_id: str, *, after: int) -> AsyncIterator[Recorded]:
+        """The events of a run behind number `after`, those to come as they come; ends with the service."""
+        with self._following(run_id) as woken:
+            while not self._closed.is_set():
+                woken.clear()
+                while batch := await self._store.events(run_id, after=after, limit=BATCH):
+                    for recorded in batch:
+                        after = recorded.number
+                        yield recorded
+                await woken.wait()
+
+    async def changes(self, run_id: str = "") -> AsyncIterator[None]:
+        """Once at first, and then whenever something of the run was recorded ("": of any run)."""
+        with self._following(run_id) as woken:
+            while not self._closed.is_set():
+                woken.clear()
+                yield
+                await woken.wait()
+
+    @contextmanager
+    def _following(self, run_id: str) -> Iterator[asyncio.Event]:
+        woken = asyncio.Event()
+        self._followers.setdefault(run_id, set()).add(woken)
+        try:
+            yield woken
+        finally:
+            self._followers[run_id].discard(woken)
+            if not self._followers[run_id]:
+                del self._followers[run_id]
+
+    async def _look(self) -> None:
+        seen: dict[str, datetime] = {}
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if not self._followers:
+                seen.clear()
+                continue
+            # Others' clocks may be behind: a little of what was seen is read again, and known.
+            with suppress(StoreUnavailable):
+                latest = await self._store.touched(since=max(seen.values(), default=None))
+                changed = {run_id for run_id, at in latest.items() if seen.get(run_id) != at}
+                seen = latest
+                for name in [*changed, *([""] if changed else [])]:
+                    for follower in self._followers.get(name, ()):
+                        follower.set()

@@ -1,0 +1,90 @@
+"""From values to HTML; every text in it is taken as hostile."""
+
+from datetime import UTC, datetime
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+from macrohard import __version__
+from macrohard.domain import PHASES
+from macrohard.domain.printable import printable
+from macrohard.server.problems import Problem
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+STATIC = Path(__file__).parent.parent / "static"
+
+
+def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
+    """A page, or a part of one, for who asks."""
+    html = (
+        _environment()
+        .get_template(template)
+        .render(
+            principal=getattr(request.state, "principal", None), path=request.url.path, version=__version__, **context
+        )
+    )
+    # What is shown is of one moment, and may not be for the next person at this screen.
+    return HTMLResponse(html, status_code=status, headers={"Cache-Control": "no-store"})
+
+
+async def problem_page(request: Request, problem: Problem) -> Response:
+    """What went wrong, for people."""
+    return page(request, "problem.html.jinja", status=problem.status, problem=problem)
+
+
+def duration(seconds: float) -> str:
+    """Such as "45 s", "3 min", "2 h 5 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def dollars(amount: float) -> str:
+    """Such as "$0.02"; what is less than a cent and not nothing is said to be that."""
+    if amount == 0:
+        return "$0"
+    return "< $0.01" if amount < 0.01 else f"${amount:,.2f}"
+
+
+def count(number: float) -> str:
+    """Such as "950", "12.3k", "1.5M"."""
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.1f}".removesuffix(".0") + letter
+    return f"{number:.0f}"
+
+
+def ago(at: datetime) -> str:
+    """Such as "5 min ago"."""
+    seconds = (datetime.now(UTC) - at).total_seconds()
+    if seconds < 10:
+        return "just now"
+    if seconds < 2 * 24 * 3600:
+        return f"{duration(seconds)} ago"
+    return f"{seconds / 86_400:.0f} days ago"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, finalize=lambda value: printable(value) if type(value) is str else value,
+    )  # fmt: skip
+    environment.filters |= {"duration": duration, "dollars": dollars, "count": count, "ago": ago}
+    environment.globals |= {"asset": asset, "PHASES": PHASES}
+    return environment
+
+
+@cache
+def asset(name: str) -> str:
+    """The address of a static file, new when its content is."""
+    return f"/static/{name}?{sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"

@@ -1,0 +1,37 @@
+"""What every operation and page is handed."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from macrohard.assembly import Factory, Worker
+from macrohard.server.access import Access
+from macrohard.server.feed import Feed
+from macrohard.settings import Settings
+
+
+@dataclass(frozen=True)
+class Service:
+    """What every request can use."""
+
+    factory: Factory
+    settings: Settings
+    access: Access
+    feed: Feed
+    worker: Worker | None
+    """The one in this process; None: others carry runs out."""
+
+    def queued(self) -> None:
+        """Say that a run was put into the queue: a worker in this process takes it at once."""
+        if self.worker is not None:
+            self.worker.look()
+
+
+def _serving(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+Serving = Annotated[Service, Depends(_serving)]
+"""The service that answers a request."""

@@ -1,0 +1,88 @@
+"""Runs that wait for a worker, in the order in which they came, and what people ask of those at work."""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import get_args
+
+from sqlalchemy import or_, select, update
+
+from macrohard.domain import RunStatus, Wish
+from macrohard.errors import Conflict, NotFound
+from macrohard.store.database import Database
+from macrohard.store.lease import is_held
+from macrohard.store.tables import LeaseRow, RunRow
+
+OVER: frozenset[RunStatus] = frozenset({"delivered", "partial", "refused", "cancelled"})
+"""What nothing goes on with any more."""
+
+
+class Queue:
+    """Which runs workers are to carry out.
+
+    A run stays in the queue while it is carried out, so that one whose worker was killed is found there by the next.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, run_id: str) -> None:
+        """Have a worker carry the run out, or go on with it; it keeps its place if it is there already.
+
+        Raises:
+            NotFound: there is no such run.
+            Conflict: it is over.
+        """
+        async with self._database.write() as session:
+            row = await session.get(RunRow, run_id)
+            if row is None:
+                raise NotFound(f"there is no run {run_id!r}")
+            if row.status in OVER:
+                raise Conflict(f"run {run_id} is {row.status}; improve it, or fork it, instead of going on with it")
+            row.wish, row.wake_at, row.updated_at = None, None, datetime.now(UTC)
+            row.queued_at = row.queued_at or row.updated_at
+
+    async def take_out(self, run_id: str) -> None:
+        """No worker is to go on with the run; what was asked of it is done."""
+        async with self._database.write() as session:
+            await session.execute(update(RunRow).where(RunRow.id == run_id).values(queued_at=None, wish=None))
+
+    async def free(self, *, besides: Collection[str], limit: int) -> tuple[str, ...]:
+        """Runs that wait and that no live process has, the longest waiting first; parked ones from their hour on."""
+        now = datetime.now(UTC)
+        waiting = (
+            select(RunRow.id, LeaseRow)
+            .outerjoin(LeaseRow, LeaseRow.run_id == RunRow.id)
+            .where(
+                RunRow.queued_at.is_not(None),
+                RunRow.id.not_in(besides),
+                or_(RunRow.wake_at.is_(None), RunRow.wake_at <= now, RunRow.wish.is_not(None)),
+            )
+            .order_by(RunRow.queued_at, RunRow.id)
+        )
+        async with self._database.read() as session:
+            rows = await session.execute(waiting)
+            free = [run_id for run_id, lease in rows if lease is None or not is_held(lease)]
+        return tuple(free[:limit])
+
+    async def wish(self, run_id: str, wish: Wish) -> None:
+        """Ask whoever carries the run out, or the next worker that is free, to end it like this.
+
+        Raises:
+            NotFound: there is no such run.
+            Conflict: it is over.
+        """
+        assert wish in get_args(Wish)
+        async with self._database.write() as session:
+            row = await session.get(RunRow, run_id)
+            if row is None:
+                raise NotFound(f"there is no run {run_id!r}")
+            if row.status in OVER:
+                raise Conflict(f"run {run_id} is {row.status} already")
+            row.wish, row.updated_at = wish, datetime.now(UTC)
+            row.queued_at = row.queued_at or row.updated_at
+
+    async def wishes(self, run_ids: Collection[str]) -> Mapping[str, Wish]:
+        """What was asked of these runs and is not done yet."""
+        asked = select(RunRow.id, RunRow.wish).where(RunRow.id.in_(run_ids), RunRow.wish.is_not(None))
+        async with self._database.read() as session:
+            return {run_id: "cancel" if wish == "cancel" else "pause" for run_id, wish in await session.execute(asked)}

@@ -1,0 +1,134 @@
+"""Services as a person starts them: `macrohard serve` and `macrohard worker`, each a process of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+START_SECONDS = 60.0
+_OF_A_PERSON = ("MACROHARD_", "XAI_", "OPENAI_")
+
+
+@dataclass
+class Running:
+    """A process of ours."""
+
+    process: subprocess.Popen[str]
+    log: Path
+    base_url: str = ""
+    token: str = ""
+
+    def ask(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        """Send a request as a program on this machine does."""
+        headers = {"Authorization": f"Bearer {self.token}", **arguments.pop("headers", {})}
+        return requests.request(method, self.base_url + path, headers=headers, timeout=30, **arguments)
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> int:
+        """SIGTERM; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+    def told(self) -> str:
+        """What it has said so far."""
+        return self.log.read_text(encoding="utf-8")
+
+
+@dataclass
+class Installation:
+    """One home, and the processes that share it."""
+
+    root: Path
+    home: Path
+    environment: dict[str, str]
+    started: list[Running] = field(default_factory=list)
+
+    def serve(self, *arguments: str) -> Running:
+        """Start a service and wait until it answers."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        running = self._start("serve", "--port", str(port), *arguments)
+        running.base_url = f"http://127.0.0.1:{port}"
+        self._wait(running, lambda: requests.get(f"{running.base_url}/static/app.css", timeout=1).status_code == 200)
+        running.token = (self.home / "service-token").read_text(encoding="ascii").strip()
+        return running
+
+    def work(self, *arguments: str) -> Running:
+        """Start a worker and wait until it looks for runs."""
+        running = self._start("worker", *arguments)
+        self._wait(running, lambda: "waiting for runs" in running.told())
+        return running
+
+    def run(self, *arguments: str) -> str:
+        """What a command prints."""
+        command = [sys.executable, "-m", "macrohard", *arguments]
+        return subprocess.run(
+            command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    def _start(self, *arguments: str) -> Running:
+        log = self.home.parent / f"log-{len(self.started)}"
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "macrohard", *arguments],
+                cwd=self.root,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                text=True,
+            )
+        self.started.append(Running(process, log))
+        return self.started[-1]
+
+    def _wait(self, running: Running, ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            with suppress(requests.ConnectionError, requests.Timeout):
+                if ready():
+                    return
+            assert running.process.poll() is None, running.told()
+            assert time.monotonic() < deadline, running.told()
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def installation(tmp_path: Path, repository_root: Path) -> Iterator[Installation]:
+    """An empty home with the built-in model; what was started from it is killed in the end."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OF_A_PERSON)}
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {
+        **kept,
+        "PYTHONPATH": str(repository_root),
+        "MACROHARD_HOME": str(home),
+        "MACROHARD_MEDIA": '{"film": false}',
+    }
+    installation = Installation(repository_root, home, environment)
+    yield installation
+    for running in installation.started:
+        if running.process.poll() is None:
+            running.process.send_signal(signal.SIGCONT)
+            running.kill()
+
+
+def waited_for(what: Callable[[], bool], *, seconds: float = 120.0) -> None:
+    """Return as soon as it is so."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.05)
