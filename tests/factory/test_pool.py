@@ -83,4 +83,4 @@ async def test_a_run_keeps_the_image_that_its_products_are_built_in(
     async with open_factory(settings, sandbox="auto") as factory:
         run_id = await factory.submit("a list", model=model, caps=Caps(usd=1.0), iterations=1, ask=False)
     async with open_factory(load_settings(home=tmp_path), sandbox="auto") as again:
-        assert (await again._store.options(run_id))["product_image"] == image
+        assert (await again.store.options(run_id))["product_image"] == image
