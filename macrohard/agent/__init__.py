@@ -7,7 +7,7 @@ from macrohard.agent.guidance import guides_for
 from macrohard.agent.panel import SIMULATED_USERS, drawn_panel
 from macrohard.agent.session import Check, OpenBench, Session
 from macrohard.agent.skills import Skill
-from macrohard.agent.transcript import Entry, TranscriptLog
+from macrohard.agent.transcript import Entry, Inbox, Note, TranscriptLog
 from macrohard.agent.workshop import ALL_FILES, Commits, Workshop, open_workshop
 
 __all__ = [
@@ -23,6 +23,8 @@ __all__ = [
     "Check",
     "Commits",
     "Entry",
+    "Inbox",
+    "Note",
     "OpenBench",
     "Persona",
     "Session",

@@ -1,6 +1,6 @@
 """What a session says to its agent of its own accord, and the entries that record it."""
 
-from macrohard.agent.transcript import Entry, Nudge
+from macrohard.agent.transcript import Entry, Note, Nudge
 
 
 def go_on(*, cut_off_tokens: int) -> Entry:
@@ -45,6 +45,15 @@ def near(nudge: Nudge, limit: str, *, left: float, allowed: float) -> Entry:
 def went_on(lost: str) -> Entry:
     """The process ended in between."""
     return _said("resumed", lost)
+
+
+def from_person(note: Note) -> Entry:
+    """Somebody wrote to the agent."""
+    return _said(
+        "person",
+        f"A person who follows this run writes to you: {note.text.strip()}\nTake it into account from here on; where "
+        "it contradicts your assignment, it counts. Go on with your work.",
+    )
 
 
 def _said(nudge: Nudge, text: str) -> Entry:

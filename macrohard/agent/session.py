@@ -17,7 +17,7 @@ from macrohard.agent.outputs import Outputs, answer_limit, excerpt, readable
 from macrohard.agent.pictures import Pictures, picture_message, without_pictures
 from macrohard.agent.repair import BadArguments, complaint, cut_off, parameters_of, parsed, unknown_tool, with_example
 from macrohard.agent.tools import TOOLS, function_schema, names_with_more
-from macrohard.agent.transcript import Entry, Nudge, Output, TranscriptLog
+from macrohard.agent.transcript import Entry, Inbox, Note, Nudge, Output, TranscriptLog
 from macrohard.agent.watch import Watch
 from macrohard.domain import Artifacts, Assignment, JsonObject, Picture, SessionOutcome, SessionResult, Value
 from macrohard.domain.run import Assumed
@@ -74,7 +74,9 @@ class Session:
         emit: Emit,
         check: Check | None = None,
         colleagues: Colleagues | None = None,
+        inbox: Inbox | None = None,
     ) -> None:
+        self._inbox, self._heard = inbox, 0
         self._colleagues = colleagues
         self._agent, self._assignment, self._iteration = agent, assignment, iteration
         self._report, self._check = report, check
@@ -170,6 +172,9 @@ class Session:
                     if (finished := await self._carry_out(conversation.pending, bench)) is not None:
                         return finished
                     continue
+                if (note := await self._next_note()) is not None:
+                    await self._record(advice.from_person(note))
+                    continue
                 self._end_at_limit()
                 if (entry := self._advice()) is not None:
                     await self._record(entry)
@@ -179,6 +184,20 @@ class Session:
             result = self._result(end.outcome, bench, problem=end.problem)
             await self._record(Entry(result=result))
             return result
+
+    async def _next_note(self) -> Note | None:
+        """What a person said to the session and it has not heard yet.
+
+        Raises:
+            _Ends: a person stopped it.
+        """
+        if self._inbox is None:
+            return None
+        unheard = (await self._inbox(self._assignment.session_id))[self._heard :]
+        for note in unheard:
+            if note.stop:
+                raise _Ends("limit", f"{note.by} stopped it{f': {note.text}' if note.text else ''}")
+        return unheard[0] if unheard else None
 
     @property
     def _used(self) -> tuple[tuple[Nudge, str, float, float], ...]:
@@ -431,6 +450,7 @@ class Session:
             self._role = entry.role or self._role
             if entry.nudge is not None:
                 self._near.add(entry.nudge)
+                self._heard += entry.nudge == "person"
             self._watch.recall(entry, self._conversation.said[-len(entry.messages) :] if entry.messages else ())
 
     async def _repeat_visit(self, bench: Bench) -> None:

@@ -1,14 +1,27 @@
 """What was said in a session, append-only: the only memory a session has."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, Protocol
 
 from macrohard.domain import JsonObject, SessionResult, Value
 from macrohard.llm import ModelRole
 
-Nudge = Literal["goes on", "repeats", "taken over", "turns", "cost", "seconds", "resumed"]
+Nudge = Literal["goes on", "repeats", "taken over", "turns", "cost", "seconds", "resumed", "person"]
 """Why a session said something to its agent: no tool was called; something repeats; a stronger model goes on from here;
-a limit is near; the process ended in between."""
+a limit is near; the process ended in between; a person wrote to it."""
+
+
+class Note(Value):
+    """What a person says to a session that is at work."""
+
+    by: str
+    text: str
+    stop: bool = False
+    """Whether the session is to end; the text says why."""
+
+
+Inbox = Callable[[str], Awaitable[Sequence[Note]]]
+"""By a session's id: all that people said to it, in order."""
 
 
 class Output(Value):

@@ -8,11 +8,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from macrohard.agent import PROJECT_FOLDER, Catalogue
-from macrohard.assembly.installation import Installation, catalogue
+from macrohard.assembly.installation import catalogue
+from macrohard.assembly.intake import Intake
 from macrohard.assembly.notices import notices
 from macrohard.assembly.rooms import Rooms
 from macrohard.domain import (
@@ -29,15 +28,14 @@ from macrohard.domain import (
     Value,
     Wish,
 )
-from macrohard.domain.approval import Approvals, Ruling
-from macrohard.domain.provenance import FROM, Provenance
+from macrohard.domain.approval import Ruling
 from macrohard.errors import Conflict, NotFound, RequestError
 from macrohard.events import Event, Progress, RunEnded, SandboxAwaited, waiting_in_words
 from macrohard.llm.limits.limiter import Limiters
 from macrohard.report import pull_request, render
 from macrohard.settings import SandboxChoice, Settings
 from macrohard.store import OVER, Store
-from macrohard.workspace import Existing, Repository, leave_beside
+from macrohard.workspace import leave_beside
 
 if TYPE_CHECKING:
     from macrohard.domain.environment import Environment
@@ -64,133 +62,18 @@ class Trial(Value):
     """Where what it left was put."""
 
 
-class Factory:
+class Factory(Intake):
     """What the command line, and later the service, asks for."""
 
     def __init__(self, settings: Settings, store: Store, *, sandbox: SandboxChoice, stack: AsyncExitStack) -> None:
-        self._settings, self.store = settings, store
+        super().__init__(settings, store)
         self._limiters = Limiters()
         self._rooms = Rooms(settings, sandbox=sandbox, stack=stack)
-        self.installation = Installation(settings, store)
 
     @property
     def artifacts(self) -> Artifacts:
         """All blobs of all runs."""
         return self.store.artifacts
-
-    async def submit(
-        self,
-        requirement: str,
-        *,
-        model: str,
-        caps: Caps,
-        iterations: int,
-        ask: bool,
-        existing: Existing | None = None,
-        approvals: Approvals | None = None,
-    ) -> str:
-        """Record a run with a forecast of what it will take, and give its id; nothing is carried out yet.
-
-        `approvals`: where it waits for a person's yes; None: nowhere.
-        With `existing`, its repository begins with what the person has.
-
-        Raises:
-            RequestError: that cannot be taken in, or the model cannot work on it; there is no run.
-        """
-        if existing is not None and existing.refusal and await self._builtin_takes_part(model):
-            raise RequestError(existing.refusal)
-        options: JsonObject = {
-            "iterations": iterations,
-            "ask": ask,
-            "record": self._settings.record,
-            "product_image": self._settings.sandboxes.products or await self._product_image(model),
-        }
-        if approvals:
-            options["approvals"] = {point: seconds for point, seconds in approvals.items()}  # noqa: C416 (keys are str)
-        async with self._begun_from(existing) as (repository, provenance):
-            if provenance is not None:
-                options[FROM] = provenance.model_dump(mode="json")
-            run_id = await self.store.create_run(requirement, options=options, model=model)
-            if repository is not None:
-                folder = self._settings.home / "runs" / run_id
-                folder.mkdir(parents=True, exist_ok=True)
-                repository.path.rename(folder / "repository.git")
-        await self.store.budget(run_id).open(caps)
-        await self.store.forecast(run_id)
-        return run_id
-
-    @asynccontextmanager
-    async def _begun_from(
-        self, existing: Existing | None
-    ) -> AsyncIterator[tuple[Repository | None, Provenance | None]]:
-        """A repository for a run that has no name yet, with what exists in it."""
-        if existing is None:
-            yield None, None
-            return
-        # Beside the runs, because it becomes part of one by being renamed.
-        self._settings.home.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix="begin-", dir=self._settings.home) as room:
-            repository = await Repository.create(Path(room) / "repository.git")
-            provenance = await existing.take_in(repository)
-            # A file that is not understood is told before there is a run.
-            await self._catalogue_with(repository, provenance, room=Path(room))
-            yield repository, provenance
-
-    async def _catalogue_with(self, repository: Repository, provenance: Provenance | None, *, room: Path) -> Catalogue:
-        """Every agent of a run: those of its repository as they were when it began, laid out in `room`, are the last.
-
-        Raises:
-            DefinitionError: a file is not understood; names it and the field.
-        """
-        if provenance is None:
-            return catalogue(self._settings)
-        await repository.lay_out(provenance.base, PROJECT_FOLDER, room / "project")
-        return catalogue(self._settings, project=room / "project" / PROJECT_FOLDER)
-
-    async def _builtin_takes_part(self, model: str) -> bool:
-        return any(
-            target.endpoint.base_url is None for target in chain(*(await self.installation.targets(model)).values())
-        )
-
-    async def delivered(self, run: str) -> Existing:
-        """The product of an earlier run, to begin from.
-
-        Raises:
-            RequestError: there is no such run, or it has nothing to go on with; says what to do.
-        """
-        from macrohard.execution.earlier import delivered
-
-        return await delivered(self.store, run, home=self._settings.home)
-
-    async def submit_solo(self, measure: str, *, model: str, caps: Caps) -> str:
-        """Record a run that has one agent make what a team's run was asked for, graded by that run's scenarios.
-
-        Raises:
-            RequestError: there is no such run, it has no scenarios, or it did not begin from nothing.
-        """
-        overview = await self.overview(measure)
-        if overview.provenance is not None:
-            raise RequestError(
-                f"run {overview.summary.id} changed what was there before; only one that began from nothing can be "
-                "done again by one agent alone"
-            )
-        if overview.design is None or not any(row.scenarios for row in overview.criteria):
-            raise RequestError(f"run {overview.summary.id} has no scenarios that one agent alone could be graded by")
-        options: JsonObject = {
-            "iterations": 1,
-            "ask": False,
-            "record": self._settings.record,
-            "product_image": str((await self.store.options(overview.summary.id)).get("product_image", "base")),
-            "solo": overview.summary.id,
-        }
-        run_id = await self.store.create_run(overview.summary.requirement, options=options, model=model)
-        await self.store.budget(run_id).open(caps)
-        await self.store.forecast(run_id)
-        return run_id
-
-    async def _product_image(self, model: str) -> str:
-        targets = chain(*(await self.installation.targets(model)).values())
-        return "base" if all(target.endpoint.base_url is None for target in targets) else "web"
 
     async def carry_out(
         self,
@@ -224,6 +107,9 @@ class Factory:
         if TRIAL in options:
             raise Conflict(f"run {run_id} was a trial of {options[TRIAL]}; try it again instead")
         targets = await self.installation.targets(overview.summary.model)
+        ask = bool(options["ask"]) if ask is None else ask
+        if overview.open_questions and (until := overview.summary.wake_at) and until <= datetime.now(UTC):
+            ask = False  # Nobody answered in time.
 
         async def film_image() -> None:
             await self._rooms.build(FILM_IMAGE, tell=lambda text: observe(Progress(text=text)))
@@ -254,7 +140,7 @@ class Factory:
             await carry_out(
                 run_id,
                 surroundings,
-                ask=bool(options["ask"]) if ask is None else ask,
+                ask=ask,
                 iterations=int(str(options["iterations"])),
                 place=place,
                 observe=observe,
@@ -410,14 +296,6 @@ class Factory:
         """Where the run's budget stands right now, and what it is expected to take in all."""
         return await self.store.spending(run_id)
 
-    async def overview(self, run_id: str) -> RunOverview:
-        """All of one run, by its id or a beginning of it that only one run has.
-
-        Raises:
-            RequestError: there is none, or more than one.
-        """
-        return await self.store.overview(run_id)
-
     async def runs(self, limit: int) -> tuple[RunSummary, ...]:
         """The latest runs first."""
         return await self.store.runs(limit=limit)
@@ -482,10 +360,6 @@ class Factory:
             ) as opened,
         ):
             yield opened
-
-    async def repository(self, run_id: str) -> Repository:
-        """The product's history, and all that agents committed on the way."""
-        return await Repository.create(self._settings.home / "runs" / run_id / "repository.git")
 
     async def _write_report(self, overview: RunOverview, product: Path) -> None:
         files = {REPORT: (await render(overview, self.store.artifacts)).encode()}

@@ -33,6 +33,7 @@ from macrohard.cli.sandboxes import sandboxes
 from macrohard.cli.serve import app as serve
 from macrohard.cli.serve import worker
 from macrohard.cli.staff import app as agents
+from macrohard.cli.steer import approve, feedback, fork
 
 if TYPE_CHECKING:
     from macrohard.settings import Settings
@@ -61,6 +62,8 @@ app.add_typer(serve, name="serve")
 
 app.command(epilog=REPLAY_EXIT_CODES)(replay)
 app.command()(worker)
+for steering in (approve, feedback, fork):
+    app.command()(steering)
 
 
 def _version(wanted: bool) -> None:

@@ -39,6 +39,8 @@ class RunSummary(Value):
     iterations: int
     cost_usd: float
     """All that the ledger counts as spent, failed and cut off calls included."""
+    forked_from: str = ""
+    """The run and iteration that it goes on from, as RUN@N; empty: none."""
     improves: str = ""
     """The run whose product it changes; empty: none."""
 

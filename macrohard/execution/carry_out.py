@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter
 
-from macrohard.agent import Catalogue, Entry
+from macrohard.agent import Catalogue, Entry, Note
 from macrohard.domain import TIERS, JsonObject, RunOutcome, Tier, Wish, at_least
 from macrohard.domain.approval import Approvals, Ruling
 from macrohard.domain.ground import Earlier
@@ -21,6 +21,7 @@ from macrohard.execution.question import at_the_cap
 from macrohard.factory.approval import APPROVE
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.graph import advance, open_graph
+from macrohard.factory.triage import STUCK
 from macrohard.llm import ChatModel, ModelRole
 from macrohard.llm.budget import Budget
 from macrohard.llm.endpoint import Endpoint
@@ -109,6 +110,10 @@ async def carry_out(
             if isinstance(event, Planned) and event.iteration == 1:
                 await emit(Progress(text=f"forecast: {(await store.forecast(run_id)).words}"))
 
+        async def inbox(session_id: str) -> Sequence[Note]:
+            said = await store.transcripts.notes(session_id)
+            return [Note(by=by, text=text, stop=stop) for by, text, stop in said]
+
         async def put(commit: str, title: str) -> str:
             # Chosen once: a release that was cut off goes on in the same folder.
             if not chosen.exists():
@@ -151,6 +156,7 @@ async def carry_out(
                 requirement=summary.requirement,
                 answers={**await store.answers(run_id), **changes_wanted(rulings)},
                 rulings=rulings,
+                inbox=inbox,
                 feedback=lambda: store.remarks.open(run_id),
                 approvals=approvals_of(options),
                 ask=ask,
@@ -202,6 +208,8 @@ async def carry_out(
             else:
                 placed.setdefault("path", state.get("product", ""))
                 until = state.get("until") if state["decision"] == APPROVE else None
+                if state["decision"] in ("ask", STUCK) and (patience := options.get("answer_seconds")):
+                    until = (datetime.now(UTC) + timedelta(seconds=float(str(patience)))).isoformat()
                 await end(
                     state.get("outcome", "failed"),
                     state.get("problem", ""),

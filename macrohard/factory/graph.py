@@ -131,7 +131,7 @@ async def advance(graph: Graph, context: FactoryContext) -> State:
     config: Any = {"configurable": {"thread_id": context.run_id}, "recursion_limit": 400}
     known = await graph.aget_state(config)
     given: State | None = {"iteration": 0} if not known.values else None
-    if known.values.get("decision") == "ask" and not known.next and context.answers:
+    if known.values.get("decision") == "ask" and not known.next and (context.answers or not context.ask):
         given = {"iteration": 0}
     if known.values.get("decision") == STUCK and not known.next:
         if known.values["asked"] not in context.answers and context.ask:

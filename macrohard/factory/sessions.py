@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pydantic import Field
 
-from macrohard.agent import AgentDefinition, Bench, Catalogue, Check, OpenBench, Session, TranscriptLog
+from macrohard.agent import AgentDefinition, Bench, Catalogue, Check, Inbox, OpenBench, Session, TranscriptLog
 from macrohard.agent.definition import Limits
 from macrohard.domain import Artifacts, Assignment, Fetched, JsonObject, Phase, SessionResult, Value
 from macrohard.errors import ToolError
@@ -45,6 +45,8 @@ class Sessions:
     transcripts: TranscriptLog
     artifacts: Artifacts
     emit: Emit
+    inbox: Inbox | None = field(default=None, kw_only=True)
+    """What people say to sessions at work; None: nobody can."""
 
     async def told(self, phase: Phase, files: tuple[str, ...] | None) -> JsonObject:
         """What a session is told beside its material."""
@@ -93,6 +95,7 @@ class Sessions:
             artifacts=self.artifacts,
             emit=self.emit,
             check=check,
+            inbox=self.inbox,
             colleagues=Colleagues(
                 sessions=self,
                 asker=agent.name,

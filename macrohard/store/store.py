@@ -23,6 +23,7 @@ from macrohard.store.capabilities import CapabilityStore
 from macrohard.store.costs import Call, costs
 from macrohard.store.database import Database
 from macrohard.store.forecast import forecast
+from macrohard.store.forking import copy_past
 from macrohard.store.lease import Lease, hold, is_held
 from macrohard.store.log import RunLog
 from macrohard.store.money import to_ticks, to_usd
@@ -37,6 +38,8 @@ _UNSEEN = tuple(kind.model_fields["type"].default for kind in (ModelCalled, Mode
 """Types of events that are counted, or shown as they come, but say nothing in an overview."""
 _PRICED = tuple(kind.model_fields["type"].default for kind in (ModelCalled, ModelTroubled))
 _CLOCKS_APART = timedelta(seconds=10)
+FORKED_FROM = "forked_from"
+"""The option of a run that goes on from an iteration of another one."""
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 
 
@@ -192,6 +195,10 @@ class Store:
             rows = await session.scalars(told.order_by(EventRow.number).limit(limit))
             return tuple(_recorded(row) for row in rows)
 
+    async def copy_past(self, original: str, fork: str, *, iteration: int) -> None:
+        """Give a run all that happened in another one until this iteration was judged; see `store.forking`."""
+        await copy_past(self._database, original, fork, iteration=iteration)
+
     def hold(self, run_id: str) -> AbstractAsyncContextManager[Lease]:
         """Have a run to ourselves: `async with store.hold(run_id) as lease`; see `macrohard.store.lease`.
 
@@ -325,6 +332,7 @@ def _summary(run: RunRow, lease: LeaseRow | None, spent_ticks: int | None) -> tu
             "seconds": run.worked_seconds,
             "iterations": run.iterations,
             "cost_usd": to_usd(run.cost_ticks if spent_ticks is None else spent_ticks),
+            "forked_from": str(run.options.get(FORKED_FROM, "")),
             "improves": origin.place if (origin := _provenance(run)) and origin.kind == "run" else "",
         }
     )

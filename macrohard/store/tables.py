@@ -279,3 +279,16 @@ class FeedbackRow(Table):
     taken_in: Mapped[int | None]
     answer: Mapped[str] = mapped_column(default="", server_default="")
     answered_in: Mapped[int | None]
+
+
+class NoteRow(Table):
+    """What a person said to a session at work; never changed."""
+
+    __tablename__ = "notes"
+
+    session_id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    by: Mapped[str]
+    text: Mapped[str]
+    stop: Mapped[bool]

@@ -6,9 +6,9 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from macrohard.domain import JsonObject
-from macrohard.errors import LeaseLost
+from macrohard.errors import Conflict, LeaseLost
 from macrohard.store.database import Database
-from macrohard.store.tables import MessageRow
+from macrohard.store.tables import MessageRow, NoteRow
 
 
 class Transcripts:
@@ -43,6 +43,27 @@ class Transcripts:
             messages = list(await session.scalars(wanted))
         self._next[session_id] = len(messages)
         return messages
+
+    async def write_to(self, session_id: str, *, by: str, text: str, stop: bool) -> None:
+        """Keep what a person says to a session; it hears it before its next call of a model.
+
+        Raises:
+            Conflict: somebody else wrote at the same time.
+        """
+        counted = select(func.count()).where(NoteRow.session_id == session_id)
+        try:
+            async with self._database.write() as session:
+                number = await session.scalar(counted) or 0
+                row = {"session_id": session_id, "number": number, "at": datetime.now(UTC)}
+                await session.execute(insert(NoteRow).values(**row, by=by, text=text, stop=stop))
+        except IntegrityError as error:
+            raise Conflict("somebody else wrote to the session at the same moment; send it again") from error
+
+    async def notes(self, session_id: str) -> list[tuple[str, str, bool]]:
+        """What people said to the session, in order: who, what, and whether it is to end."""
+        said = select(NoteRow).where(NoteRow.session_id == session_id).order_by(NoteRow.number)
+        async with self._database.read() as session:
+            return [(row.by, row.text, row.stop) for row in await session.scalars(said)]
 
     async def page(self, session_id: str, *, after: int, limit: int) -> list[tuple[int, datetime, JsonObject]]:
         """Messages behind number `after` (-1: from the first), with when they were written; `limit` at most."""

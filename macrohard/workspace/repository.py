@@ -178,6 +178,19 @@ class Repository:
         if answer.exit_code != 0:
             raise ValueError(f"the branch {name!r} cannot be set: {answer.problem}")
 
+    async def copied(self, path: Path, *, without: str) -> "Repository":
+        """All of it at another place, but for the branches whose names match the pattern `without`."""
+        await asyncio.to_thread(shutil.copytree, self.path, path, symlinks=True)
+        copy = Repository(path)
+        # Another repository from now on: what was delivered from the one is not the other's to replace.
+        (path / "macrohard-id").unlink()
+        copy._finish()
+        listed = await copy._git("for-each-ref", "--format=%(refname)", "refs/heads/")
+        for ref in listed.output.decode().splitlines():
+            if re.fullmatch(without, ref.removeprefix("refs/heads/")):
+                await copy._git("update-ref", "-d", ref)
+        return copy
+
     async def diff(self, a: str, b: str, *, limit_bytes: int = 256 << 10) -> str:
         """What changed from commit `a` to `b` as a unified diff; ends with a line that says so if it was cut."""
         a, b = await self._commit(a), await self._commit(b)

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from pydantic import JsonValue
 
-from macrohard.agent import AgentDefinition, Bench, Entry, Session
+from macrohard.agent import AgentDefinition, Bench, Entry, Inbox, Session
 from macrohard.agent.bench import Colleagues
 from macrohard.agent.definition import Limits
 from macrohard.domain import Assignment, JsonObject, SessionResult
@@ -161,6 +161,7 @@ async def carry_out(
     assignment: Assignment = ASSIGNMENT,
     told: Told | None = None,
     colleagues: Colleagues | None = None,
+    inbox: Inbox | None = None,
 ) -> SessionResult:
     """One session, begun or gone on with."""
     session = Session(
@@ -173,6 +174,7 @@ async def carry_out(
         artifacts=artifacts or MemoryArtifacts(),
         emit=told or Told(),
         colleagues=colleagues,
+        inbox=inbox,
     )
     return await session.run(bench)
 

@@ -110,3 +110,17 @@ async def test_when_nobody_rules_in_time_it_goes_on_and_says_so(factory: Factory
     assert begun
     told = [recorded.event for recorded in await factory.store.events(shown.summary.id, limit=10_000)]
     assert [(event.approved, event.by) for event in told if event.type == "ruled"] == [(True, "")]
+
+
+async def test_who_does_not_answer_in_time_gets_the_defaults_as_assumptions(factory: Factory) -> None:
+    run = await factory.submit(
+        "make the app like we talked about yesterday, with the list and the button",
+        model="builtin", caps=Caps(usd=1.0), iterations=1, ask=True, approvals={"plan": None}, answer_seconds=0.001,
+    )  # fmt: skip
+    asked = await factory.carry_out(run, out=None, observe=lambda event: None)
+    assert asked.open_questions
+    assert asked.summary.wake_at is not None
+    went_on = await factory.carry_out(run, out=None, observe=lambda event: None)
+    assert went_on.awaited is not None, went_on.problem
+    assert went_on.specification is not None
+    assert any("Nobody answered" in each for each in went_on.specification.assumptions)

@@ -7,11 +7,12 @@ import pytest
 from macrohard.assembly import open_factory
 from macrohard.domain import Caps
 from macrohard.domain.feedback import Remark
+from macrohard.errors import Conflict
 from macrohard.settings import load_settings
 
 
 @pytest.mark.usefixtures("sandboxes")
-async def test_a_remark_gets_an_iteration_of_its_own_and_an_answer_even_behind_the_limit(tmp_path: Path) -> None:
+async def test_a_remark_gets_an_iteration_and_an_answer_and_a_fork_goes_another_way(tmp_path: Path) -> None:
     settings = load_settings(home=tmp_path / "home", test_quality=False, media={"film": False})
     async with open_factory(settings, sandbox="auto") as factory:
         run = await factory.submit(
@@ -34,3 +35,20 @@ async def test_a_remark_gets_an_iteration_of_its_own_and_an_answer_even_behind_t
         assert any(remark.text in point for session in overview.sessions for point in session.open_points)
         assert await factory.store.remarks.open(run) == ()
         assert overview.summary.status == "delivered"
+
+        with pytest.raises(Conflict, match="iteration 7"):
+            await factory.fork(run, iteration=7)
+        fork = await factory.fork(run, iteration=1, caps=Caps(usd=0.5))
+        begun = await factory.overview(fork)
+        assert begun.summary.forked_from == f"{run}@1"
+        assert [each.number for each in begun.iterations] == [1]
+        assert begun.iterations[0].verdicts == overview.iterations[0].verdicts
+        assert (begun.cost_usd, begun.budget_usd, begun.model_calls) == (0.0, 0.5, 0)
+        await factory.store.remarks.add(fork, Remark(text="Use short names."), by="ada")
+        other = await factory.carry_out(fork, out=tmp_path / "other", observe=lambda event: None)
+        assert [each.number for each in other.iterations] == [1, 2]
+        assert "Use short names." in other.iterations[1].tasks[0].instructions
+        assert "flowers" not in other.iterations[1].tasks[0].instructions, "what was said later is not in its past"
+        assert other.summary.status == "delivered"
+        assert {session.id.partition("/")[0] for session in other.sessions} == {fork}
+        assert await factory.overview(run) == overview, "the original is as it was"

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from macrohard.domain import Caps, RunOverview, RunStatus, RunSummary, Value, Wish
 from macrohard.domain.approval import Approvals
+from macrohard.domain.feedback import Remark
 from macrohard.errors import Conflict
 from macrohard.server.access import Asking, Operating
 from macrohard.server.service import Serving
@@ -27,8 +28,22 @@ class Submission(Value):
     iterations: int | None = Field(default=None, ge=1, le=50)
     approvals: Approvals = Field(default_factory=dict, examples=[{"plan": 3600}])
     """Where it waits for a person's yes, and for how many seconds at most; null: until it has it."""
+    answer_seconds: float | None = Field(default=None, gt=0, le=31_536_000)
+    """How long it waits for answers to its questions before it takes the defaults; null: until there are some."""
     ask: bool = True
     """Whether it waits for answers to its questions, or takes their defaults."""
+
+
+class Fork(Value):
+    """Where a run is to go another way, and what is to be different; what is left out is as in the original."""
+
+    iteration: int = Field(ge=1)
+    """It goes on from what stood at the end of this one, before it was judged."""
+    guidance: str = Field(default="", max_length=10_000, examples=["Keep it on one page"])
+    """What the next iteration is to see to."""
+    model: str | None = None
+    caps: Caps | None = None
+    iterations: int | None = Field(default=None, ge=1, le=50)
 
 
 class RunPage(Value):
@@ -52,6 +67,7 @@ async def submit(submission: Submission, service: Serving, principal: Operating,
         iterations=submission.iterations or settings.iterations,
         ask=submission.ask,
         approvals=submission.approvals,
+        answer_seconds=submission.answer_seconds,
     )
     await service.factory.store.queue.put(run_id)
     service.queued()
@@ -76,6 +92,22 @@ async def list_runs(
 async def show(run: str, service: Serving, principal: Asking) -> RunOverview:
     """All of one run."""
     return await service.factory.overview(run)
+
+
+@router.post("/{run}/fork", status_code=201)
+async def fork(run: str, wanted: Fork, service: Serving, principal: Operating, response: Response) -> RunSummary:
+    """Go another way from an iteration on, as a run of its own; the original stays as it is."""
+    store = service.factory.store
+    run_id = await service.factory.fork(
+        run, iteration=wanted.iteration, model=wanted.model, caps=wanted.caps, iterations=wanted.iterations
+    )
+    if wanted.guidance.strip():
+        remark = Remark(text=wanted.guidance, about="iteration", iteration=wanted.iteration)
+        await store.remarks.add(run_id, remark, by=principal.name)
+    await store.queue.put(run_id)
+    service.queued()
+    response.headers["Location"] = f"/api/v1/runs/{run_id}"
+    return await store.summary(run_id)
 
 
 @router.post("/{run}/pause", status_code=202)

@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from pydantic import Field
 
 from macrohard.domain import JsonObject, SessionSummary, Value
-from macrohard.errors import NotFound
-from macrohard.server.access import Asking
+from macrohard.errors import Conflict, NotFound, RequestError
+from macrohard.server.access import Asking, Operating
 from macrohard.server.service import Service, Serving
 
 router = APIRouter(prefix="/runs/{run}/sessions", tags=["sessions"])
@@ -36,6 +37,14 @@ class Transcript(Value):
     """Give this as `after` for the next page; null: there is none so far."""
 
 
+class Message(Value):
+    """What a person says to an agent at work."""
+
+    text: str = Field(default="", max_length=10_000, examples=["The date is day first"])
+    stop: bool = False
+    """Whether it is to end; what it did by then is kept and checked like anybody's work."""
+
+
 @router.get("")
 async def list_sessions(run: str, service: Serving, principal: Asking) -> tuple[SessionSummary, ...]:
     """Every session with its sums, as they began."""
@@ -56,6 +65,20 @@ async def transcript(
     rows = await service.factory.store.transcripts.page(found.id, after=after, limit=limit + 1)
     entries = tuple(TranscriptEntry(number=number, at=at, entry=body) for number, at, body in rows[:limit])
     return Transcript(entries=entries, after=entries[-1].number if len(rows) > limit else None)
+
+
+@router.post("/{session:path}/messages", status_code=202)
+async def write_to_session(
+    run: str, session: SessionName, message: Message, service: Serving, principal: Operating
+) -> SessionSummary:
+    """Say something to an agent at work, or have it end; it hears it before the next call of its model."""
+    found = await session_of(service, run, session)
+    if found.outcome is not None:
+        raise Conflict(f"the session is over: {found.outcome}")
+    if not message.stop and not message.text.strip():
+        raise RequestError("text: say something, or stop the session")
+    await service.factory.store.transcripts.write_to(found.id, by=principal.name, text=message.text, stop=message.stop)
+    return found
 
 
 @router.get("/{session:path}")

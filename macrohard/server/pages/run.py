@@ -119,6 +119,20 @@ async def session(
     )
 
 
+@router.post("/sessions/{session:path}/messages")
+async def write_to_session(
+    run: str,
+    session: str,
+    service: Serving,
+    principal: Operating,
+    text: Annotated[str, Form(max_length=10_000)] = "",
+    stop: Annotated[bool, Form()] = False,
+) -> Response:
+    """Say something to an agent at work, or have it end."""
+    await sessions.write_to_session(run, session, sessions.Message(text=text, stop=stop), service, principal)
+    return RedirectResponse(f"/runs/{run}/sessions/{session}", status_code=303)
+
+
 @router.get("/budget")
 async def budget(request: Request, run: str, service: Serving, principal: Asking) -> Response:
     """What it took, and where that went."""
@@ -172,6 +186,21 @@ async def give_feedback(request: Request, run: str, service: Serving, principal:
     # Only to a page of this run: the form could have been sent by anybody.
     tail = back if re.fullmatch(r"(/[\w/+.-]*)?(#[\w.-]*)?", back) else ""
     return RedirectResponse(f"/runs/{run}{tail}", status_code=303)
+
+
+@router.post("/fork")
+async def fork(
+    run: str,
+    service: Serving,
+    principal: Operating,
+    iteration: Annotated[int, Form(ge=1)],
+    guidance: Annotated[str, Form(max_length=10_000)] = "",
+    model: Annotated[str, Form(max_length=200)] = "",
+) -> Response:
+    """Go another way from an iteration on."""
+    wanted = runs.Fork(iteration=iteration, guidance=guidance, model=model.strip() or None)
+    begun = await runs.fork(run, wanted, service, principal, Response())
+    return RedirectResponse(f"/runs/{begun.id}", status_code=303)
 
 
 @router.post("/pause")

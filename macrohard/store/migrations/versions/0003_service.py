@@ -36,3 +36,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_feedback")),
     )
     op.create_index(op.f("ix_feedback_run_id_at"), "feedback", ["run_id", "at"], unique=False)
+    op.create_table(
+        "notes",
+        sa.Column("session_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("stop", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("session_id", "number", name=op.f("pk_notes")),
+    )

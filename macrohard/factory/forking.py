@@ -1,0 +1,32 @@
+"""Where a run stood when an iteration was judged, so that another one can go on from there."""
+
+from pathlib import Path
+from typing import Any, cast
+
+from macrohard.errors import Conflict
+from macrohard.factory.graph import open_graph
+from macrohard.factory.state import State
+
+JUDGE = "triage"
+
+
+async def state_at(checkpoints: Path, run_id: str, iteration: int) -> State:
+    """What the graph remembered when the iteration was verified and used, and not yet judged.
+
+    Raises:
+        Conflict: the run has not come that far.
+    """
+    config: Any = {"configurable": {"thread_id": run_id}}
+    async with open_graph(checkpoints) as graph:
+        async for snapshot in graph.aget_state_history(config):
+            if snapshot.next == (JUDGE,) and snapshot.values.get("iteration") == iteration:
+                return cast(State, snapshot.values)
+    raise Conflict(f"iteration {iteration} of run {run_id} was not judged yet; there is nothing to fork from")
+
+
+async def begin_from(checkpoints: Path, run_id: str, state: State) -> None:
+    """Have a run that was never carried out begin by judging what it was given."""
+    config: Any = {"configurable": {"thread_id": run_id}}
+    async with open_graph(checkpoints) as graph:
+        # As if the visitors had just left.
+        await graph.aupdate_state(config, dict(state), as_node="use")
