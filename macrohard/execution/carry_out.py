@@ -30,7 +30,7 @@ from macrohard.llm.limits.limiter import Limiters
 from macrohard.llm.media import FolderOrders, MediaPlan
 from macrohard.llm.media.studio import Studio
 from macrohard.sandbox.pool import PooledProvider
-from macrohard.store import Store
+from macrohard.store import Lease, Store
 from macrohard.workspace import Repository
 
 _APPROVALS: TypeAdapter[Approvals] = TypeAdapter(Approvals)
@@ -59,13 +59,14 @@ class Surroundings:
 
 
 class Transcripts:
-    """The store's rows as a session's entries."""
+    """The store's rows as a session's entries; with a lease, written only as long as it is held."""
 
-    def __init__(self, store: Store) -> None:
-        self._rows = store.transcripts
+    def __init__(self, store: Store, lease: Lease | None = None) -> None:
+        self._rows, self._lease = store.transcripts, lease
 
     async def append(self, session_id: str, entry: Entry) -> None:
-        await self._rows.append(session_id, entry.model_dump(mode="json", exclude_defaults=True))
+        row = entry.model_dump(mode="json", exclude_defaults=True)
+        await self._rows.append(session_id, row, lease=self._lease)
 
     async def load(self, session_id: str) -> Sequence[Entry]:
         return [Entry.model_validate(row) for row in await self._rows.load(session_id)]
@@ -175,7 +176,7 @@ async def carry_out(
                 budget=budget,
                 sandboxes=sandboxes,
                 repository=repository,
-                transcripts=Transcripts(store),
+                transcripts=Transcripts(store, lease),
                 artifacts=store.artifacts,
                 emit=emit,
                 slots=asyncio.Semaphore(surroundings.parallel_sessions),
@@ -190,7 +191,7 @@ async def carry_out(
                 earlier=await _earlier(store, overview.provenance),
             )
             try:
-                async with open_graph(folder / "checkpoints.db") as graph:
+                async with open_graph(folder / "checkpoints.db", fence=lease.check) as graph:
                     state = await advance(graph, context)
             except LimitExceeded as error:
                 await end("paused", at_the_cap(error, await store.overview(run_id)))

@@ -147,7 +147,7 @@ async def try_agent(
             catalogue=surroundings.catalogue,
             model=gateway,
             budget=budget,
-            transcripts=Transcripts(store),
+            transcripts=Transcripts(store, lease),
             artifacts=store.artifacts,
             emit=emit,
         )

@@ -11,7 +11,7 @@ Nodes may run twice: they derive the names of what they make, and sessions and c
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +39,7 @@ from macrohard.factory.understanding import understand
 from macrohard.factory.usage import use
 from macrohard.factory.verification import invite, verify
 
+Fence = Callable[[], Awaitable[None]]
 Graph = CompiledStateGraph[State, FactoryContext, State, State]
 
 
@@ -105,19 +106,35 @@ async def begin(state: State, runtime: Any) -> Any:
 
 
 @asynccontextmanager
-async def open_graph(path: Path) -> AsyncIterator[Graph]:
-    """The graph with its checkpoints in an SQLite file of its own."""
-    async with checkpoints(path) as saver:
+async def open_graph(path: Path, *, fence: Fence | None = None) -> AsyncIterator[Graph]:
+    """The graph with its checkpoints in an SQLite file of its own; `fence` is asked before each is written."""
+    async with checkpoints(path, fence=fence) as saver:
         yield build_graph(saver)
 
 
+class _Fenced(AsyncSqliteSaver):
+    """Nothing locks a thread's checkpoints: whoever lost the run has to be kept from writing here."""
+
+    def __init__(self, connection: aiosqlite.Connection, fence: Fence) -> None:
+        super().__init__(connection)
+        self._fence = fence
+
+    async def aput(self, *arguments: Any, **named: Any) -> Any:
+        await self._fence()
+        return await super().aput(*arguments, **named)
+
+    async def aput_writes(self, *arguments: Any, **named: Any) -> None:
+        await self._fence()
+        await super().aput_writes(*arguments, **named)
+
+
 @asynccontextmanager
-async def checkpoints(path: Path) -> AsyncIterator[AsyncSqliteSaver]:
-    """An SQLite file for the graph's state."""
+async def checkpoints(path: Path, *, fence: Fence | None = None) -> AsyncIterator[AsyncSqliteSaver]:
+    """An SQLite file for the graph's state; `fence` raises LeaseLost where it may not be written any more."""
     async with aiosqlite.connect(path, timeout=30) as connection:
         await connection.execute("PRAGMA journal_mode=WAL")
         await connection.execute("PRAGMA synchronous=NORMAL")
-        yield AsyncSqliteSaver(connection)
+        yield AsyncSqliteSaver(connection) if fence is None else _Fenced(connection, fence)
 
 
 async def advance(graph: Graph, context: FactoryContext) -> State:

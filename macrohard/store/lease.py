@@ -83,6 +83,17 @@ class Lease:
         if await session.scalar(held) != self._holder:
             raise LeaseLost(self.run_id)
 
+    async def check(self) -> None:
+        """Make sure that nobody has taken the run over, before something is written that is not in the database.
+
+        Raises:
+            LeaseLost: somebody has.
+        """
+        async with self._database.read() as session:
+            held = select(LeaseRow.holder).where(LeaseRow.run_id == self.run_id)
+            if await session.scalar(held) != self._holder:
+                raise LeaseLost(self.run_id)
+
     async def renew(self) -> None:
         """Put the end off.
 

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from macrohard.domain import JsonObject
 from macrohard.errors import Conflict, LeaseLost
 from macrohard.store.database import Database
+from macrohard.store.lease import Lease
 from macrohard.store.tables import MessageRow, NoteRow
 
 
@@ -18,8 +19,12 @@ class Transcripts:
         self._database = database
         self._next: dict[str, int] = {}
 
-    async def append(self, session_id: str, message: JsonObject, *, usage: JsonObject | None = None) -> int:
+    async def append(
+        self, session_id: str, message: JsonObject, *, usage: JsonObject | None = None, lease: Lease | None = None
+    ) -> int:
         """Add a message at the end and give its number, from 0; durable when this returns.
+
+        `lease`: of the session's run; nothing is written once it is lost.
 
         Raises:
             LeaseLost: another process went on with the session.
@@ -30,6 +35,8 @@ class Transcripts:
         row = {"session_id": session_id, "number": number, "at": datetime.now(UTC), "body": message, "usage": usage}
         try:
             async with self._database.write() as session:
+                if lease is not None:
+                    await lease.confirm(session)
                 await session.execute(insert(MessageRow).values(row))
         except IntegrityError as error:
             raise LeaseLost(session_id.split("/", 1)[0]) from error

@@ -183,3 +183,17 @@ def test_owners_are_dead_only_if_that_is_certain() -> None:
     assert me.model_copy(update={"started": "1"}).is_dead, "the number was given to another process"
     assert me.model_copy(update={"process": 2**22 + 1}).is_dead, "there is no such process"
     assert not me.model_copy(update={"boot": "another machine", "started": "1"}).is_dead
+
+
+async def test_nothing_is_written_into_a_transcript_or_beside_the_database_once_the_run_is_lost(
+    store: Store, run_id: str
+) -> None:
+    async with store.hold(run_id) as lease:
+        await lease.check()
+        await store.transcripts.append(f"{run_id}/1/implement/T-1", {"said": 1}, lease=lease)
+        await expire_lease(store, run_id, holder="another")
+        with pytest.raises(LeaseLost):
+            await store.transcripts.append(f"{run_id}/1/implement/T-1", {"said": 2}, lease=lease)
+        with pytest.raises(LeaseLost):
+            await lease.check()
+    assert await store.transcripts.load(f"{run_id}/1/implement/T-1") == [{"said": 1}]
