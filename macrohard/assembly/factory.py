@@ -288,6 +288,15 @@ class Factory(Intake):
                 raise RequestError(problem)
         await self.store.rule(run_id, ruling, number=overview.awaited.number)
 
+    async def delete(self, run_id: str) -> None:
+        """Delete the run, its history and its folder; a product that was put elsewhere stays there.
+
+        Raises:
+            RunHeld: a process carries it out.
+            Conflict: another run builds on it.
+        """
+        await self.store.delete(run_id, folder=self._settings.home / "runs" / run_id)
+
     async def raise_caps(self, run_id: str, more: Caps) -> None:
         """Allow the run so much more of each."""
         await self.store.budget(run_id).raise_caps(more)

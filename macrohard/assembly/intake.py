@@ -10,10 +10,10 @@ from macrohard.agent import PROJECT_FOLDER, Catalogue
 from macrohard.assembly.installation import Installation, catalogue
 from macrohard.domain import Caps, JsonObject, RunOverview
 from macrohard.domain.approval import Approvals
-from macrohard.domain.provenance import FROM, Provenance
+from macrohard.domain.provenance import FORKED_FROM, FROM, Provenance
 from macrohard.errors import RequestError
 from macrohard.settings import Settings
-from macrohard.store import FORKED_FROM, Store
+from macrohard.store import Store
 from macrohard.workspace import Existing, Repository
 
 

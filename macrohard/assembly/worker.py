@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from macrohard.assembly.factory import Factory
 from macrohard.domain import RunOutcome, RunOverview, Wish
@@ -10,6 +11,7 @@ from macrohard.errors import (
     DefinitionError,
     LeaseLost,
     MacrohardError,
+    NotFound,
     RequestError,
     RunHeld,
     StoreUnavailable,
@@ -137,5 +139,6 @@ class Worker:
             await self._end(run_id, "paused", f"a person paused it. Go on with: macrohard resume {run_id}")
 
     async def _end(self, run_id: str, outcome: RunOutcome, problem: str) -> None:
-        await self._factory.close(run_id, outcome, problem)
+        with suppress(NotFound):  # Deleted since it was looked for.
+            await self._factory.close(run_id, outcome, problem)
         await self._factory.store.queue.take_out(run_id)

@@ -1,21 +1,15 @@
 """The requirement as the person gave it: as text, a file or standard input, checked before a run exists."""
 
-import codecs
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from macrohard.domain.requirement import LIMIT_BYTES, text_of
 from macrohard.errors import RequestError
 
 if TYPE_CHECKING:
     from macrohard.workspace import ExistingRepository
-
-LIMIT_BYTES = 200_000
-"""A few hundred pages of specification; more is a mistake, or somebody's data."""
-
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def requirement(text: str | None, file: Path | None) -> str:
@@ -27,12 +21,12 @@ def requirement(text: str | None, file: Path | None) -> str:
     if text is not None and file is not None:
         raise RequestError("give the requirement as text or with --file, not both")
     if file is not None and str(file) != "-":
-        return _checked(_from_file(file), f"{str(file)!r}")
+        return text_of(_from_file(file), f"{str(file)!r}")
     if file is not None or text == "-":
-        return _checked(_start_of(sys.stdin.buffer), "standard input")
+        return text_of(_start_of(sys.stdin.buffer), "standard input")
     if text is not None:
         # The shell's bytes, which Python has smuggled through as surrogates where they are no UTF-8.
-        return _checked(text.encode("utf-8", "surrogateescape"), "the requirement")
+        return text_of(text.encode("utf-8", "surrogateescape"), "the requirement")
     raise RequestError('say what to build, e.g. macrohard build "todo app. due dates. filter.", or use --file')
 
 
@@ -63,26 +57,3 @@ def _from_file(path: Path) -> bytes:
 
 def _start_of(stream: BinaryIO) -> bytes:
     return stream.read(LIMIT_BYTES + 1)
-
-
-def _checked(content: bytes, source: str) -> str:
-    if len(content) > LIMIT_BYTES:
-        raise RequestError(
-            f"{source} is larger than {LIMIT_BYTES // 1000} kB; "
-            "describe the product in less, and give it your data when it runs"
-        )
-    encoding = "utf-16" if content.startswith(_UTF16) else "utf-8-sig"
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise RequestError(
-            f"{source} is not text in UTF-8 (byte {error.start + 1}); save it as a plain text file"
-        ) from error
-    if found := _CONTROL.search(text):
-        raise RequestError(
-            f"{source} is not plain text: it holds the control character 0x{ord(found[0]):02x}; "
-            "save it as a plain text file"
-        )
-    if not text.strip():
-        raise RequestError(f"{source} is empty; say in a few words what you need")
-    return text

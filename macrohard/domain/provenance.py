@@ -6,6 +6,8 @@ from macrohard.domain.value import Value
 
 FROM = "from"
 """Among a run's options: its provenance."""
+FORKED_FROM = "forked_from"
+"""Among the options of a run that goes on from an iteration of another one: that."""
 
 
 class Provenance(Value):

@@ -6,11 +6,10 @@ from macrohard.store.lease import Lease
 from macrohard.store.log import RunLog
 from macrohard.store.overview import Recorded
 from macrohard.store.queue import OVER, Queue
-from macrohard.store.store import FORKED_FROM, Store
+from macrohard.store.store import Store
 from macrohard.store.transcripts import Transcripts
 
 __all__ = [
-    "FORKED_FROM",
     "OVER",
     "ArtifactStore",
     "BudgetLedger",

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from sqlalchemy import insert, select
@@ -27,6 +27,7 @@ from macrohard.store.lease import Lease
 from macrohard.store.money import to_ticks
 from macrohard.store.remarks import answer, take
 from macrohard.store.tables import AdmissionRow, EventRow, RunRow, SessionRow, SpendingRow
+from macrohard.store.usage import count
 
 BATCH = 500
 """Events written in one transaction at most."""
@@ -177,11 +178,16 @@ async def _project(session: AsyncSession, run_id: str, batch: Sequence[_Entry], 
                 spending.output_tokens += event.output_tokens
                 spending.reasoning_tokens += event.reasoning_tokens
                 spending.cost_ticks += to_ticks(event.cost_usd)
+                took = (1, event.input_tokens, event.cached_tokens, event.output_tokens, event.reasoning_tokens)
+                counts = (*took, to_ticks(event.cost_usd))
+                await count(session, run_id, day=_day(entry), endpoint=event.endpoint, model=event.model, counts=counts)
             case ModelTroubled() if event.cost_usd > 0:
                 run.cost_ticks += to_ticks(event.cost_usd)
                 spending = await _spending(session, run_id, "", event.endpoint, "")
                 spending.calls += 1
                 spending.cost_ticks += to_ticks(event.cost_usd)
+                counts = (1, 0, 0, 0, 0, to_ticks(event.cost_usd))
+                await count(session, run_id, day=_day(entry), endpoint=event.endpoint, model="", counts=counts)
             case FeedbackTaken():
                 await take(session, run_id, event.ids, iteration=event.iteration)
             case FeedbackAnswered():
@@ -193,6 +199,10 @@ async def _project(session: AsyncSession, run_id: str, batch: Sequence[_Entry], 
                     row.seconds = max(row.seconds, event.seconds)
             case _:
                 continue  # it concerns no row; views read it from the events
+
+
+def _day(entry: _Entry) -> date:
+    return entry.at.astimezone(UTC).date()
 
 
 async def _spending(session: AsyncSession, run_id: str, session_id: str, endpoint: str, model: str) -> SpendingRow:

@@ -1,20 +1,23 @@
 """All that is kept of runs, behind one door."""
 
+import asyncio
 import secrets
-from collections.abc import Mapping
+import shutil
+from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
 from pydantic import TypeAdapter
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from macrohard.domain import BudgetState, Caps, Forecast, JsonObject, RunOverview, RunStatus, RunSummary, SessionSummary
 from macrohard.domain.approval import Ruling
-from macrohard.domain.provenance import FROM, Provenance
+from macrohard.domain.provenance import FORKED_FROM, FROM, Provenance
 from macrohard.errors import Conflict, NotFound, RequestError, StoreUnavailable
 from macrohard.events import Event, ModelCalled, ModelTroubled, Progress, ToolUsed
 from macrohard.store.artifacts import ArtifactStore
@@ -30,16 +33,17 @@ from macrohard.store.money import to_ticks, to_usd
 from macrohard.store.overview import Fold, Recorded
 from macrohard.store.queue import Queue
 from macrohard.store.remarks import Remarks
+from macrohard.store.removal import check_nothing_builds_on, remove
+from macrohard.store.submissions import Submissions
 from macrohard.store.tables import AnswerRow, BudgetRow, EventRow, LeaseRow, RulingRow, RunRow, SessionRow, SpendingRow
 from macrohard.store.transcripts import Transcripts
+from macrohard.store.usage import Usage
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 _UNSEEN = tuple(kind.model_fields["type"].default for kind in (ModelCalled, ModelTroubled, ToolUsed, Progress))
 """Types of events that are counted, or shown as they come, but say nothing in an overview."""
 _PRICED = tuple(kind.model_fields["type"].default for kind in (ModelCalled, ModelTroubled))
 _CLOCKS_APART = timedelta(seconds=10)
-FORKED_FROM = "forked_from"
-"""The option of a run that goes on from an iteration of another one."""
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 
 
@@ -56,6 +60,8 @@ class Store:
         self.capabilities = CapabilityStore(database)
         self.queue = Queue(database)
         self.remarks = Remarks(database)
+        self.submissions = Submissions(database)
+        self.usage = Usage(database)
 
     @classmethod
     async def open(cls, url: str | None, *, home: Path) -> "Store":
@@ -112,6 +118,23 @@ class Store:
             except IntegrityError:
                 continue  # the id is taken
 
+    async def delete(self, run_id: str, *, folder: Path) -> None:
+        """Delete the run with its rows and its `folder`; what its calls took stays counted, artifacts stay.
+
+        Can be repeated when it was interrupted.
+
+        Raises:
+            RunHeld: a process carries it out.
+            Conflict: another run builds on it.
+        """
+        async with self.hold(run_id):
+            async with self._database.read() as session:
+                await check_nothing_builds_on(session, run_id)
+            # The rows last: as long as they are there it can be asked for again.
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            async with self._database.write() as session:
+                await remove(session, run_id)
+
     async def options(self, run_id: str) -> JsonObject:
         """What the run was created with."""
         async with self._database.read() as session:
@@ -119,9 +142,19 @@ class Store:
         return _known(row, run_id).options
 
     async def runs(
-        self, *, limit: int, before: str | None = None, status: RunStatus | None = None
+        self,
+        *,
+        limit: int,
+        before: str | None = None,
+        status: RunStatus | None = None,
+        text: str = "",
+        model: str = "",
+        since: datetime | None = None,
     ) -> tuple[RunSummary, ...]:
-        """The latest runs first; with `before`, those that were made before that one."""
+        """The latest runs first, `limit` at most; with `before`, those that were made before that one.
+
+        `text` is looked for in id, title and requirement, without regard to case; `since`: made then or later.
+        """
         wanted = (
             select(RunRow, LeaseRow, BudgetRow)
             .outerjoin(LeaseRow, LeaseRow.run_id == RunRow.id)
@@ -131,10 +164,23 @@ class Store:
             if before is not None:
                 start = _known(await session.get(RunRow, before), before)
                 wanted = wanted.where(tuple_(RunRow.created_at, RunRow.id) < (start.created_at, start.id))
+            if text:
+                columns = (RunRow.id, RunRow.title, RunRow.requirement)
+                wanted = wanted.where(or_(*(column.icontains(text, autoescape=True) for column in columns)))
+            if model:
+                wanted = wanted.where(RunRow.model == model)
+            if since is not None:
+                wanted = wanted.where(RunRow.created_at >= since)
             if status is not None:
-                wanted = wanted.where(RunRow.status == status)
-            rows = await session.execute(wanted.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit))
-            return tuple(_summary(run, lease, budget.spent_ticks if budget else None)[0] for run, lease, budget in rows)
+                # One that is recorded as running shows as paused when its process is gone.
+                wanted = wanted.where(RunRow.status.in_((status, "running") if status == "paused" else (status,)))
+            # No more rows than are recorded as running can turn out to be of the other status.
+            at_work = select(func.count()).where(RunRow.status == "running")
+            others = await session.scalar(at_work) or 0 if status in ("running", "paused") else 0
+            latest = wanted.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit + others)
+            rows = await session.execute(latest)
+            shown = (_summary(run, lease, budget.spent_ticks if budget else None)[0] for run, lease, budget in rows)
+            return tuple(islice((each for each in shown if status in (None, each.status)), limit))
 
     async def summary(self, run_id: str) -> RunSummary:
         """The line of a list about one run; its id may be cut short as for `overview`."""
@@ -188,9 +234,13 @@ class Store:
             provenance=_provenance(run),
         )
 
-    async def events(self, run_id: str, *, after: int = 0, limit: int = 1000) -> tuple[Recorded, ...]:
-        """The events of a run with numbers greater than `after`, in order, `limit` at most."""
+    async def events(
+        self, run_id: str, *, after: int = 0, limit: int = 1000, types: Collection[str] = ()
+    ) -> tuple[Recorded, ...]:
+        """The events of a run with numbers greater than `after`, in order, `limit` at most; of these types, if any."""
         told = select(EventRow).where(EventRow.run_id == run_id, EventRow.number > after)
+        if types:
+            told = told.where(EventRow.type.in_(types))
         async with self._database.read() as session:
             rows = await session.scalars(told.order_by(EventRow.number).limit(limit))
             return tuple(_recorded(row) for row in rows)

@@ -1,9 +1,9 @@
 """The tables: events as they were told, and rows for what lists and sums need."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, MetaData, Text
+from sqlalchemy import JSON, BigInteger, Date, DateTime, ForeignKey, Index, MetaData, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -49,6 +49,7 @@ class Table(DeclarativeBase):
     type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's own idiom)
         str: Words(),
         datetime: Moment(),
+        date: Date(),
         dict[str, Any]: JSON(),
         list[str]: JSON(),
     }
@@ -292,3 +293,38 @@ class NoteRow(Table):
     by: Mapped[str]
     text: Mapped[str]
     stop: Mapped[bool]
+
+
+class SubmissionRow(Table):
+    """A submission that its sender may send again without a second run coming of it."""
+
+    __tablename__ = "submissions"
+
+    sender: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    """The sender's own word for it."""
+    digest: Mapped[str]
+    """SHA-256 of what was sent."""
+    at: Mapped[datetime]
+    run_id: Mapped[str | None] = mapped_column(ForeignKey(RunRow.id), index=True)
+    """None: it is being worked on, or whoever did died."""
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class UsageRow(Table):
+    """What the calls of one run took on one day at one endpoint's model; stays when the run is deleted."""
+
+    __tablename__ = "usage"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    """In UTC."""
+    run_id: Mapped[str] = mapped_column(primary_key=True)
+    endpoint: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(primary_key=True)
+    """Empty: attempts that failed and cost something all the same."""
+    calls: Mapped[int] = mapped_column(BigInteger, default=0)
+    input_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    cached_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    output_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    reasoning_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    cost_ticks: Mapped[int] = mapped_column(BigInteger, default=0)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from macrohard.cli.intake import LIMIT_BYTES, requirement
+from macrohard.cli.intake import requirement
+from macrohard.domain.requirement import LIMIT_BYTES
 from macrohard.errors import RequestError
 
 

@@ -1,12 +1,16 @@
 """What this installation has and can do: agents, models, doctor."""
 
-from fastapi import APIRouter
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from macrohard.assembly import catalogue
 from macrohard.domain import Diagnosis, JsonObject, Value
 from macrohard.errors import NotFound
 from macrohard.server.access import Administrating, Asking
 from macrohard.server.service import Serving
+from macrohard.store.usage import UsageOfDay
 
 router = APIRouter(tags=["installation"])
 
@@ -41,6 +45,17 @@ async def agent(name: str, service: Serving, principal: Asking) -> JsonObject:
     if found is None:
         raise NotFound(f"there is no agent {name!r}; GET /api/v1/agents lists them")
     return found.model_dump(mode="json")
+
+
+@router.get("/usage")
+async def usage(
+    service: Serving,
+    principal: Asking,
+    since: Annotated[date | None, Query(description="The first day, in UTC.")] = None,
+    until: Annotated[date | None, Query(description="The last day, in UTC.")] = None,
+) -> tuple[UsageOfDay, ...]:
+    """Runs, calls, tokens and dollars by day and model, the latest day first; of deleted runs too."""
+    return await service.factory.store.usage.by_day(since=since, until=until)
 
 
 @router.get("/doctor")

@@ -1,34 +1,67 @@
 """Runs: submit, list, show, steer."""
 
+import asyncio
+import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
-from pydantic import Field
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import AwareDatetime, Field
 
 from macrohard.domain import Caps, RunOverview, RunStatus, RunSummary, Value, Wish
-from macrohard.domain.approval import Approvals
+from macrohard.domain.approval import Point
 from macrohard.domain.feedback import Remark
+from macrohard.domain.requirement import ATTACHMENTS, LIMIT_BYTES, Attachment, requirement_of
 from macrohard.errors import Conflict
 from macrohard.server.access import Asking, Operating
-from macrohard.server.service import Serving
+from macrohard.server.service import Service, Serving
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
 MAX_PAGE = 200
 
 
+class Limits(Value):
+    """Limits of one run, or what is added to them; what is left out has none, or stays as it is."""
+
+    usd: float | None = Field(default=None, gt=0, le=1_000_000, allow_inf_nan=False, examples=[5])
+    tokens: int | None = Field(default=None, gt=0, le=10**15)
+    """Input and output of all calls."""
+    calls: int | None = Field(default=None, gt=0, le=10**9)
+    """Of models, failed attempts included."""
+    seconds: float | None = Field(default=None, gt=0, le=10**9, allow_inf_nan=False)
+    """At work."""
+    sessions: int | None = Field(default=None, gt=0, le=10**9)
+    """Assignments of agents, in all."""
+    fan_out: int | None = Field(default=None, gt=0, le=10**6)
+    """Sessions of one phase in one iteration."""
+    depth: int | None = Field(default=None, gt=0, le=100)
+    """How far sessions may be started by sessions; 1: by the factory only."""
+
+    @property
+    def caps(self) -> Caps:
+        """As the budget has them."""
+        return Caps(**self.model_dump())
+
+
+Patience = Annotated[float, Field(gt=0, le=10**8, allow_inf_nan=False)]
+
+
 class Submission(Value):
     """A requirement, and how it is to be carried out; what is left out is as the settings say."""
 
-    requirement: str = Field(min_length=1, max_length=100_000, examples=["A to-do list with due dates and tags"])
+    requirement: str = Field(min_length=1, max_length=LIMIT_BYTES, examples=["A to-do list with due dates and tags"])
     """In plain words."""
-    model: str | None = Field(default=None, examples=["grok-4"])
-    caps: Caps | None = None
+    attachments: tuple[Attachment, ...] = Field(default=(), max_length=ATTACHMENTS)
+    """Text files that belong to it; 200 kB in all with the requirement."""
+    improves: str | None = Field(default=None, max_length=100, examples=["r-20261122-3gtk"])
+    """A delivered run whose product this is to change; null: it is made from nothing."""
+    model: str | None = Field(default=None, max_length=200, examples=["grok-4"])
+    caps: Limits | None = None
     """What it may take at most; see `GET /runs/{run}/budget`."""
     iterations: int | None = Field(default=None, ge=1, le=50)
-    approvals: Approvals = Field(default_factory=dict, examples=[{"plan": 3600}])
+    approvals: dict[Point, Patience | None] = Field(default_factory=dict, examples=[{"plan": 3600}])
     """Where it waits for a person's yes, and for how many seconds at most; null: until it has it."""
-    answer_seconds: float | None = Field(default=None, gt=0, le=31_536_000)
+    answer_seconds: float | None = Field(default=None, gt=0, le=31_536_000, allow_inf_nan=False)
     """How long it waits for answers to its questions before it takes the defaults; null: until there are some."""
     ask: bool = True
     """Whether it waits for answers to its questions, or takes their defaults."""
@@ -41,8 +74,8 @@ class Fork(Value):
     """It goes on from what stood at the end of this one, before it was judged."""
     guidance: str = Field(default="", max_length=10_000, examples=["Keep it on one page"])
     """What the next iteration is to see to."""
-    model: str | None = None
-    caps: Caps | None = None
+    model: str | None = Field(default=None, max_length=200)
+    caps: Limits | None = None
     iterations: int | None = Field(default=None, ge=1, le=50)
 
 
@@ -54,25 +87,71 @@ class RunPage(Value):
     """Give this as `before` for the next page; null: there is none."""
 
 
-@router.post("", status_code=201)
-async def submit(submission: Submission, service: Serving, principal: Operating, response: Response) -> RunSummary:
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[!-~]+$",
+        description="A word of yours for this submission: sent again, it gets the same answer and makes no second run.",
+        examples=["5f0c1e52-1a4e-4f0e-9a56-0f5a0f3f8d11"],
+    ),
+]
+
+
+@router.post("", status_code=201, responses={201: {"headers": {"Location": {"schema": {"type": "string"}}}}})
+async def submit(
+    submission: Submission, service: Serving, principal: Operating, response: Response, key: Key = None
+) -> RunSummary:
     """Submit a requirement; a worker begins as soon as one is free."""
-    settings = service.settings
+    if key is None:
+        summary = await _begun(submission, service)
+    else:
+        summary = await _begun_once(submission, service, sender=principal.name, key=key)
+    # Sent again after a crash of ours it may still have to be put there.
+    if summary.status == "waiting" and not summary.queued:
+        await service.factory.store.queue.put(summary.id)
+        service.queued()
+        summary = summary.model_copy(update={"queued": True})
+    response.headers["Location"] = f"/api/v1/runs/{summary.id}"
+    return summary
+
+
+async def _begun(submission: Submission, service: Service) -> RunSummary:
+    settings, factory = service.settings, service.factory
     model = submission.model or settings.model
     settings.targets(model)  # A model without a key or a price is the person's to mend before a run exists.
-    run_id = await service.factory.submit(
-        submission.requirement,
+    requirement = requirement_of(submission.requirement, submission.attachments)
+    run_id = await factory.submit(
+        requirement,
         model=model,
-        caps=submission.caps or settings.caps,
+        caps=submission.caps.caps if submission.caps else settings.caps,
         iterations=submission.iterations or settings.iterations,
         ask=submission.ask,
+        existing=await factory.delivered(submission.improves) if submission.improves else None,
         approvals=submission.approvals,
         answer_seconds=submission.answer_seconds,
     )
-    await service.factory.store.queue.put(run_id)
-    service.queued()
-    response.headers["Location"] = f"/api/v1/runs/{run_id}"
-    return await service.factory.store.summary(run_id)
+    return await factory.store.summary(run_id)
+
+
+async def _begun_once(submission: Submission, service: Service, *, sender: str, key: str) -> RunSummary:
+    """As it was answered first."""
+    store = service.factory.store
+    digest = hashlib.sha256(submission.model_dump_json().encode()).hexdigest()
+    if (answer := await store.submissions.begin(sender, key, digest=digest)) is not None:
+        first = RunSummary.model_validate(answer)
+        now = await store.summary(first.id)
+        return first if now.queued or now.status != "waiting" else now
+    try:
+        summary = await _begun(submission, service)
+    except BaseException:
+        await asyncio.shield(store.submissions.give_up(sender, key))
+        raise
+    queued = summary.model_copy(update={"queued": True})
+    await store.submissions.finish(sender, key, run_id=summary.id, answer=queued.model_dump(mode="json"))
+    return summary
 
 
 @router.get("")
@@ -80,12 +159,17 @@ async def list_runs(
     service: Serving,
     principal: Asking,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
-    before: Annotated[str | None, Query(description="The id of a run: those made before it.")] = None,
+    before: Annotated[str | None, Query(description="The id of a run: those made before it.", max_length=100)] = None,
     status: Annotated[RunStatus | None, Query()] = None,
+    text: Annotated[str, Query(description="Looked for in id, title and requirement.", max_length=200)] = "",
+    model: Annotated[str, Query(max_length=200)] = "",
+    since: Annotated[AwareDatetime | None, Query(description="Those made then or later.")] = None,
 ) -> RunPage:
     """List runs, the latest first."""
-    runs = await service.factory.store.runs(limit=limit + 1, before=before, status=status)
-    return RunPage(runs=runs[:limit], before=runs[limit - 1].id if len(runs) > limit else None)
+    found = await service.factory.store.runs(
+        limit=limit + 1, before=before, status=status, text=text, model=model, since=since
+    )
+    return RunPage(runs=found[:limit], before=found[limit - 1].id if len(found) > limit else None)
 
 
 @router.get("/{run}")
@@ -99,7 +183,11 @@ async def fork(run: str, wanted: Fork, service: Serving, principal: Operating, r
     """Go another way from an iteration on, as a run of its own; the original stays as it is."""
     store = service.factory.store
     run_id = await service.factory.fork(
-        run, iteration=wanted.iteration, model=wanted.model, caps=wanted.caps, iterations=wanted.iterations
+        run,
+        iteration=wanted.iteration,
+        model=wanted.model,
+        caps=wanted.caps.caps if wanted.caps else None,
+        iterations=wanted.iterations,
     )
     if wanted.guidance.strip():
         remark = Remark(text=wanted.guidance, about="iteration", iteration=wanted.iteration)
@@ -108,6 +196,12 @@ async def fork(run: str, wanted: Fork, service: Serving, principal: Operating, r
     service.queued()
     response.headers["Location"] = f"/api/v1/runs/{run_id}"
     return await store.summary(run_id)
+
+
+@router.delete("/{run}", status_code=204)
+async def delete(run: str, service: Serving, principal: Operating) -> None:
+    """Delete a run that is not at work, with all that is kept of it; what its calls took stays in the usage."""
+    await service.factory.delete((await service.factory.store.summary(run)).id)
 
 
 @router.post("/{run}/pause", status_code=202)

@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from fastapi import APIRouter
 from pydantic import Field
 
-from macrohard.domain import BudgetState, Caps, Costs, Forecast, Plan, Question, RunSummary, Specification, Value
+from macrohard.domain import BudgetState, Costs, Forecast, Plan, Question, RunSummary, Specification, Value
 from macrohard.domain.approval import Point, Ruling
 from macrohard.domain.feedback import Feedback, Remark
 from macrohard.errors import Conflict, NotFound
 from macrohard.server.access import Asking, Operating, Reviewing
+from macrohard.server.api.runs import Limits
 from macrohard.server.service import Service, Serving
 
 router = APIRouter(prefix="/runs/{run}", tags=["steering"])
@@ -19,18 +20,6 @@ class Answers(Value):
     """What a person says to questions, by the question's id; what is left out stays open."""
 
     answers: dict[str, str] = Field(min_length=1, max_length=50, examples=[{"Q1": "Only the owner can delete"}])
-
-
-class More(Value):
-    """What is added to the run's limits; what is left out stays as it is."""
-
-    usd: float | None = Field(default=None, gt=0, le=1_000_000, examples=[5])
-    tokens: int | None = Field(default=None, gt=0, le=10**15)
-    calls: int | None = Field(default=None, gt=0, le=10**9)
-    seconds: float | None = Field(default=None, gt=0, le=10**9)
-    sessions: int | None = Field(default=None, gt=0, le=10**9)
-    fan_out: int | None = Field(default=None, gt=0, le=10**6)
-    depth: int | None = Field(default=None, gt=0, le=100)
 
 
 class RulingGiven(Value):
@@ -108,10 +97,10 @@ async def budget(run: str, service: Serving, principal: Asking) -> Spending:
 
 
 @router.post("/budget", status_code=202)
-async def add_budget(run: str, more: More, service: Serving, principal: Operating) -> RunSummary:
+async def add_budget(run: str, more: Limits, service: Serving, principal: Operating) -> RunSummary:
     """Allow the run so much more; one that is paused goes on when a worker is free."""
     summary = await service.factory.store.summary(run)
-    await service.factory.raise_caps(summary.id, Caps(**more.model_dump()))
+    await service.factory.raise_caps(summary.id, more.caps)
     return await _go_on(service, summary.id) if summary.status == "paused" else summary
 
 

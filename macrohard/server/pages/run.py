@@ -14,6 +14,7 @@ from macrohard.domain.feedback import Remark
 from macrohard.errors import NotFound, RequestError
 from macrohard.server.access import Asking, Operating, Reviewing
 from macrohard.server.api import evidence, runs, sessions, steering
+from macrohard.server.api.runs import Limits
 from macrohard.server.pages.diffs import diff_of
 from macrohard.server.pages.rendering import page
 from macrohard.server.service import Serving
@@ -154,7 +155,7 @@ async def add_budget(
     run: str, service: Serving, principal: Operating, usd: Annotated[float, Form(gt=0, le=1_000_000)]
 ) -> Response:
     """Allow it so many dollars more."""
-    await steering.add_budget(run, steering.More(usd=usd), service, principal)
+    await steering.add_budget(run, Limits(usd=usd), service, principal)
     return RedirectResponse(f"/runs/{run}", status_code=303)
 
 
