@@ -21,6 +21,7 @@ from macrohard.domain.provenance import FORKED_FROM, FROM, Provenance
 from macrohard.errors import Conflict, NotFound, RequestError, StoreUnavailable
 from macrohard.events import Event, ModelCalled, ModelTroubled, Progress, ToolUsed
 from macrohard.store.artifacts import ArtifactStore
+from macrohard.store.audit import AuditLog
 from macrohard.store.budget import BudgetLedger, read_state, release_abandoned
 from macrohard.store.capabilities import CapabilityStore
 from macrohard.store.costs import Call, costs
@@ -31,6 +32,7 @@ from macrohard.store.lease import Lease, hold, is_held
 from macrohard.store.log import RunLog
 from macrohard.store.money import to_ticks, to_usd
 from macrohard.store.overview import Fold, Recorded
+from macrohard.store.people import People
 from macrohard.store.queue import Queue
 from macrohard.store.remarks import Remarks
 from macrohard.store.removal import check_nothing_builds_on, remove
@@ -62,6 +64,8 @@ class Store:
         self.remarks = Remarks(database)
         self.submissions = Submissions(database)
         self.usage = Usage(database)
+        self.people = People(database)
+        self.audit = AuditLog(database)
 
     @classmethod
     async def open(cls, url: str | None, *, home: Path) -> "Store":

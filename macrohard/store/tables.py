@@ -328,3 +328,63 @@ class UsageRow(Table):
     output_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
     reasoning_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
     cost_ticks: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class UserRow(Table):
+    """Somebody of a team."""
+
+    __tablename__ = "users"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    role: Mapped[str]
+    password: Mapped[str | None]
+    """Its hash, with all that is needed to check it; None: they come by another way."""
+    created_at: Mapped[datetime]
+
+
+class LoginRow(Table):
+    """A browser that was let in; the cookie itself is not kept."""
+
+    __tablename__ = "logins"
+
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    user: Mapped[str] = mapped_column(ForeignKey(UserRow.name), index=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class TokenRow(Table):
+    """What lets a program in; the token itself is not kept."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    hash: Mapped[str] = mapped_column(unique=True)
+    user: Mapped[str] = mapped_column(ForeignKey(UserRow.name), index=True)
+    label: Mapped[str]
+    role: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class AuditRow(Table):
+    """What somebody did; triggers of the database refuse to change or remove one."""
+
+    __tablename__ = "audit"
+
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    body: Mapped[str]
+    """Canonical JSON, kept as the text that was hashed."""
+    previous: Mapped[str]
+    hash: Mapped[str]
+
+
+class AuditHeadRow(Table):
+    """The end of the audit log: one row, which whoever writes holds, so that there is one writer at a time."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[str]

@@ -1,0 +1,197 @@
+"""Users of a team's service, the browsers that they let in, and the tokens of their programs."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from macrohard.domain.people import ApiToken, Role, RoleName, User
+from macrohard.errors import Conflict, NotFound, RequestError
+from macrohard.store.database import Database
+from macrohard.store.tables import LoginRow, TokenRow, UserRow
+
+PREFIX = "mh_"
+"""Of every API token, so that one which got into a repository is found there."""
+LOGIN = timedelta(days=14)
+USED = timedelta(minutes=1)
+"""How exactly it is kept when a token was used: a write for every request would be too many."""
+
+
+class People:
+    """All users; names are unique, and there is always an admin where there was one.
+
+    Cookies and tokens are random words of 256 bits, of which only the SHA-256 is kept: there is nothing to guess, so
+    a slow hash would only be slow.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, name: str, *, role: RoleName, password_hash: str | None) -> User:
+        """Add a user.
+
+        Raises:
+            Conflict: the name is taken.
+        """
+        row = UserRow(name=name, role=role, password=password_hash, created_at=datetime.now(UTC))
+        try:
+            async with self._database.write() as session:
+                session.add(row)
+        except IntegrityError as error:
+            raise Conflict(f"there is a user {name!r} already") from error
+        return _user(row)
+
+    async def all(self) -> tuple[User, ...]:
+        """Every user, by name."""
+        async with self._database.read() as session:
+            return tuple(_user(row) for row in await session.scalars(select(UserRow).order_by(UserRow.name)))
+
+    async def password_hash(self, name: str) -> str | None:
+        """What a password of the user is checked against; None: there is no such user, or they have none."""
+        async with self._database.read() as session:
+            return await session.scalar(select(UserRow.password).where(UserRow.name == name))
+
+    async def change(self, name: str, *, role: RoleName | None = None, password_hash: str | None = None) -> User:
+        """Give a user another role or password; whatever browser they were in must log in again.
+
+        Raises:
+            NotFound: there is no such user.
+            Conflict: there would be no admin left.
+        """
+        async with self._database.write() as session:
+            if role not in (None, "admin"):
+                await _keep_an_admin(session, name)
+            row = await _locked(session, name)
+            if role is not None:
+                row.role = role
+            if password_hash is not None:
+                row.password = password_hash
+            await session.execute(delete(LoginRow).where(LoginRow.user == name))
+        return _user(row)
+
+    async def remove(self, name: str) -> None:
+        """Remove a user with all that lets them in.
+
+        Raises:
+            NotFound: there is no such user.
+            Conflict: there would be no admin left.
+        """
+        async with self._database.write() as session:
+            await _keep_an_admin(session, name)
+            row = await _locked(session, name)
+            await session.execute(delete(LoginRow).where(LoginRow.user == name))
+            await session.execute(delete(TokenRow).where(TokenRow.user == name))
+            await session.delete(row)
+
+    async def log_in(self, name: str) -> str:
+        """Let a browser of the user in; gives the word that it is known by."""
+        word, now = secrets.token_urlsafe(32), datetime.now(UTC)
+        async with self._database.write() as session:
+            await session.execute(delete(LoginRow).where(LoginRow.expires_at < now))
+            session.add(LoginRow(hash=_hash(word), user=name, created_at=now, expires_at=now + LOGIN))
+        return word
+
+    async def log_out(self, word: str) -> None:
+        """Forget the browser."""
+        async with self._database.write() as session:
+            await session.execute(delete(LoginRow).where(LoginRow.hash == _hash(word)))
+
+    async def of_login(self, word: str) -> User | None:
+        """Whose browser it is; None: nobody's, or no longer."""
+        wanted = (
+            select(UserRow)
+            .join(LoginRow, LoginRow.user == UserRow.name)
+            .where(LoginRow.hash == _hash(word), LoginRow.expires_at > datetime.now(UTC))
+        )
+        async with self._database.read() as session:
+            row = await session.scalar(wanted)
+        return None if row is None else _user(row)
+
+    async def make_token(self, user: str, *, label: str, role: RoleName, days: int) -> tuple[ApiToken, str]:
+        """A token with what it is known by and the token itself, which nobody can be told again.
+
+        Raises:
+            NotFound: there is no such user.
+            RequestError: the role is more than the user's.
+        """
+        word, now = PREFIX + secrets.token_urlsafe(32), datetime.now(UTC)
+        async with self._database.write() as session:
+            owner = await _locked(session, user)
+            if Role.named(role) > Role.named(owner.role):
+                raise RequestError(f"the role {role} is more than {user} may do, who is {owner.role}")
+            row = TokenRow(
+                id=f"t-{secrets.token_hex(4)}", hash=_hash(word), user=user, label=label, role=role, created_at=now,
+                expires_at=now + timedelta(days=days), used_at=None,
+            )  # fmt: skip
+            session.add(row)
+        return _token(row), word
+
+    async def tokens(self, user: str) -> tuple[ApiToken, ...]:
+        """The user's tokens, the latest first."""
+        wanted = select(TokenRow).where(TokenRow.user == user).order_by(TokenRow.created_at.desc(), TokenRow.id)
+        async with self._database.read() as session:
+            return tuple(_token(row) for row in await session.scalars(wanted))
+
+    async def drop_token(self, user: str, token_id: str) -> None:
+        """Make a token of the user good for nothing.
+
+        Raises:
+            NotFound: they have no such token.
+        """
+        async with self._database.write() as session:
+            row = await session.get(TokenRow, token_id)
+            if row is None or row.user != user:
+                raise NotFound(f"{user} has no token {token_id!r}")
+            await session.delete(row)
+
+    async def of_token(self, word: str) -> tuple[User, ApiToken] | None:
+        """Whose token it is; None: nobody's, or it is no longer good."""
+        now = datetime.now(UTC)
+        wanted = (
+            select(UserRow, TokenRow)
+            .join(TokenRow, TokenRow.user == UserRow.name)
+            .where(TokenRow.hash == _hash(word), TokenRow.expires_at > now)
+        )
+        async with self._database.read() as session:
+            found = (await session.execute(wanted)).one_or_none()
+        if found is None:
+            return None
+        user, token = found
+        if token.used_at is None or token.used_at < now - USED:
+            async with self._database.write() as session:
+                await session.execute(update(TokenRow).where(TokenRow.id == token.id).values(used_at=now))
+        return _user(user), _token(token)
+
+
+async def _locked(session: AsyncSession, name: str) -> UserRow:
+    row = await session.get(UserRow, name, with_for_update=True)
+    if row is None:
+        raise NotFound(f"there is no user {name!r}")
+    return row
+
+
+async def _keep_an_admin(session: AsyncSession, name: str) -> None:
+    # All admins in one order, before anything else is held: two who remove each other take turns.
+    admins = select(UserRow.name).where(UserRow.role == "admin").order_by(UserRow.name).with_for_update()
+    if (await session.scalars(admins)).all() == [name]:
+        raise Conflict(f"{name} is the only admin; make somebody else one before")
+
+
+def _hash(word: str) -> str:
+    return sha256(word.encode()).hexdigest()
+
+
+def _user(row: UserRow) -> User:
+    return User.model_validate({"name": row.name, "role": row.role, "created_at": row.created_at})
+
+
+def _token(row: TokenRow) -> ApiToken:
+    return ApiToken.model_validate(
+        {
+            "id": row.id, "user": row.user, "label": row.label, "role": row.role,
+            "created_at": row.created_at, "expires_at": row.expires_at, "used_at": row.used_at,
+        }
+    )  # fmt: skip
