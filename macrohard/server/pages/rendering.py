@@ -25,7 +25,11 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
         _environment()
         .get_template(template)
         .render(
-            principal=getattr(request.state, "principal", None), path=request.url.path, version=__version__, **context
+            principal=getattr(request.state, "principal", None),
+            path=request.url.path,
+            here=f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path,
+            version=__version__,
+            **context,
         )
     )
     # What is shown is of one moment, and may not be for the next person at this screen.
