@@ -2,12 +2,11 @@
 
 from fastapi import APIRouter
 
-from macrohard.server.pages import entering, run, runs
+from macrohard.server.pages import beginning, entering, fleet, installation, run, runs, steering
 from macrohard.server.pages.rendering import problem_page
 
 router = APIRouter()
-router.include_router(entering.router)
-router.include_router(runs.router)
-router.include_router(run.router)
+for part in (entering, runs, beginning, fleet, installation, run, steering):
+    router.include_router(part.router)
 
 __all__ = ["problem_page", "router"]

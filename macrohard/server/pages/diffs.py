@@ -9,15 +9,18 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import TextLexer, get_lexer_for_filename
 from pygments.util import ClassNotFound
 from unidiff.errors import UnidiffParseError
-from unidiff.patch import PatchSet
+from unidiff.patch import PatchedFile, PatchSet
 
 from macrohard.domain import Value
 from macrohard.domain.printable import printable
 
-LINES = 3000
-"""More lines of one diff are not coloured, nor shown: the file can be had whole."""
+LINES = 2000
+"""More lines of one file are not coloured, nor shown: the diff can be had whole."""
+PLAIN_CHARACTERS = 50_000
+"""Of a diff that is not understood."""
 
 Kind = Literal["same", "added", "removed"]
+State = Literal["added", "removed", "changed"]
 
 
 class DiffLine(Value):
@@ -37,66 +40,117 @@ class Hunk(Value):
     lines: tuple[DiffLine, ...]
 
 
+class FileSummary(Value):
+    """One file that changed."""
+
+    path: str
+    state: State
+    added: int
+    removed: int
+    is_binary: bool
+
+
 class FileDiff(Value):
     """What became of one file."""
 
     path: str
-    state: Literal["added", "removed", "changed"]
+    state: State
     added: int
     removed: int
     hunks: tuple[Hunk, ...]
     """None for a binary file."""
-
-
-class Diff(Value):
-    """What changed between two commits."""
-
-    files: tuple[FileDiff, ...]
     cut: bool
-    """Whether more changed than is shown."""
+    """Whether more of it changed than is shown."""
+
+
+class Outline(Value):
+    """Which files changed between two commits."""
+
+    files: tuple[FileSummary, ...]
+    cut: bool
+    """Whether more changed than was looked at."""
     plain: str
     """The text itself, where it could not be taken apart."""
 
+    @property
+    def added(self) -> int:
+        return sum(file.added for file in self.files)
 
-@lru_cache(maxsize=64)
-def diff_of(text: str) -> Diff:
-    """The diff, taken apart and coloured; one that is not understood is given as it is."""
-    cut = "\n… cut after " in text[-200:]
-    if cut:
-        text = text[: text.rindex("\n… cut after ")]
-        # What was cut through in the middle of a file would not be understood.
-        text = text[: text.rindex("\ndiff --git ") + 1] if "\ndiff --git " in text else text
+    @property
+    def removed(self) -> int:
+        return sum(file.removed for file in self.files)
+
+
+@lru_cache(maxsize=32)
+def outline_of(text: str) -> Outline:
+    """The files of a diff; one that is not understood is given as it is."""
+    whole, cut = _whole(text)
     try:
-        patch = PatchSet(printable(text))
+        patch = _patch(whole)
     except UnidiffParseError:
-        return Diff(files=(), cut=cut, plain=text)
-    files, left = [], LINES
+        return Outline(files=(), cut=cut, plain=text[:PLAIN_CHARACTERS])
+    return Outline(files=tuple(_summary(file) for file in patch), cut=cut, plain="")
+
+
+@lru_cache(maxsize=128)
+def file_diff(text: str, path: str) -> FileDiff | None:
+    """One file of a diff, coloured; None: it did not change, or the diff is not understood."""
+    try:
+        patch = _patch(_whole(text)[0])
+    except UnidiffParseError:
+        return None
     for file in patch:
-        hunks = []
-        for hunk in file:
-            if left <= 0:
-                cut = True
-                break
-            lines = list(hunk)[:left]
-            left -= len(lines)
-            coloured = _coloured(file.path, "\n".join(line.value.rstrip("\r\n") for line in lines))
-            hunks.append(
-                Hunk(
-                    heading=str(hunk.section_header),
-                    lines=tuple(
-                        DiffLine(
-                            kind="added" if line.is_added else "removed" if line.is_removed else "same",
-                            old=line.source_line_no, new=line.target_line_no, html=html,
-                        )
-                        for line, html in zip(lines, coloured, strict=True)
-                    ),
-                )
-            )  # fmt: skip
-        state: Literal["added", "removed", "changed"] = "changed"
-        if file.is_added_file or file.is_removed_file:
-            state = "added" if file.is_added_file else "removed"
-        files.append(FileDiff(path=file.path, state=state, added=file.added, removed=file.removed, hunks=tuple(hunks)))
-    return Diff(files=tuple(files), cut=cut, plain="")
+        if file.path == path:
+            return _coloured_file(file)
+    return None
+
+
+def _whole(text: str) -> tuple[str, bool]:
+    """What of a diff that was cut off is whole, and whether it was."""
+    if "\n… cut after " not in text[-200:]:
+        return text, False
+    text = text[: text.rindex("\n… cut after ")]
+    return (text[: text.rindex("\ndiff --git ") + 1] if "\ndiff --git " in text else text), True
+
+
+@lru_cache(maxsize=4)
+def _patch(text: str) -> PatchSet:
+    return PatchSet(printable(text))
+
+
+def _state(file: PatchedFile) -> State:
+    return "added" if file.is_added_file else "removed" if file.is_removed_file else "changed"
+
+
+def _summary(file: PatchedFile) -> FileSummary:
+    return FileSummary(
+        path=file.path, state=_state(file), added=file.added, removed=file.removed, is_binary=bool(file.is_binary_file)
+    )
+
+
+def _coloured_file(file: PatchedFile) -> FileDiff:
+    hunks, left = [], LINES
+    for hunk in file:
+        if left <= 0:
+            break
+        lines = list(hunk)[:left]
+        left -= len(lines)
+        coloured = _coloured(file.path, "\n".join(line.value.rstrip("\r\n") for line in lines))
+        hunks.append(
+            Hunk(
+                heading=str(hunk.section_header),
+                lines=tuple(
+                    DiffLine(
+                        kind="added" if line.is_added else "removed" if line.is_removed else "same",
+                        old=line.source_line_no, new=line.target_line_no, html=html,
+                    )
+                    for line, html in zip(lines, coloured, strict=True)
+                ),
+            )
+        )  # fmt: skip
+    return FileDiff(
+        path=file.path, state=_state(file), added=file.added, removed=file.removed, hunks=tuple(hunks), cut=left <= 0
+    )
 
 
 def colours() -> str:

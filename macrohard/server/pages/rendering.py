@@ -27,8 +27,8 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
         .render(
             principal=getattr(request.state, "principal", None),
             path=request.url.path,
-            here=f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path,
             version=__version__,
+            here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
             **context,
         )
     )
@@ -67,6 +67,21 @@ def count(number: float) -> str:
     return f"{number:.0f}"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """Such as "1 task", "3 tasks"."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def moment(at: datetime) -> str:
+    """Such as "2026-11-22 21:05 UTC"."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def slug(text: str) -> str:
+    """A class or an anchor of it, such as "not-run"."""
+    return text.replace(" ", "-")
+
+
 def ago(at: datetime) -> str:
     """Such as "5 min ago"."""
     seconds = (datetime.now(UTC) - at).total_seconds()
@@ -83,7 +98,10 @@ def _environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, finalize=lambda value: printable(value) if type(value) is str else value,
     )  # fmt: skip
-    environment.filters |= {"duration": duration, "dollars": dollars, "count": count, "ago": ago}
+    environment.filters |= {
+        "duration": duration, "dollars": dollars, "count": count, "ago": ago, "counted": counted, "moment": moment,
+        "slug": slug,
+    }  # fmt: skip
     environment.globals |= {"asset": asset, "PHASES": PHASES}
     return environment
 

@@ -1,36 +1,43 @@
 """One run: what stands where, and a page for each question that one may have about it."""
 
-import re
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
-from fastapi import APIRouter, Form, Query, Request
-from pydantic import ValidationError
-from starlette.responses import RedirectResponse, Response
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
 
-from macrohard.domain import PHASES, IterationSummary, RunOverview, SessionSummary, Value
-from macrohard.domain.approval import Point
-from macrohard.domain.feedback import Remark
-from macrohard.errors import NotFound, RequestError
-from macrohard.server.access import Asking, Operating, Reviewing
-from macrohard.server.api import evidence, runs, sessions, steering
-from macrohard.server.api.runs import Limits
-from macrohard.server.pages.diffs import diff_of
+from macrohard.domain import IterationSummary, RunOverview, UserSession, Value
+from macrohard.domain.usage import UserStep
+from macrohard.errors import NotFound
+from macrohard.report.burn import HEIGHT, WIDTH, burn, cost_tables
+from macrohard.report.panel import panel_of
+from macrohard.server.access import Asking
+from macrohard.server.api import evidence, sessions
+from macrohard.server.pages.diffs import file_diff, outline_of
+from macrohard.server.pages.matrix import changed_verdicts, matrix, shown
+from macrohard.server.pages.remarks import of_files, on_lines
 from macrohard.server.pages.rendering import page
-from macrohard.server.service import Serving
+from macrohard.server.pages.standing import stages, standing, timeline
+from macrohard.server.pages.talk import turns
+from macrohard.server.service import Service, Serving
 
 router = APIRouter(prefix="/runs/{run}")
 
-MESSAGES = 200
+ENTRIES = 60
+"""Of a transcript on one page."""
+LINES_AT_ONCE = 120
+"""Changed lines that are shown with an iteration; other files are read when they are opened."""
+PICTURES = 8
+"""Of users' screens on the page of an iteration."""
+
+Since = Annotated[int | None, Query(ge=0)]
 
 
-class Bar(Value):
-    """A session on the timeline."""
+class Pair(Value):
+    """The same moment of the same user's visit to two iterations."""
 
-    session: SessionSummary
-    x: float
-    """Where it begins, in percent of the whole."""
-    width: float
+    persona: str
+    before: UserStep | None
+    after: UserStep
 
 
 @router.get("")
@@ -38,8 +45,9 @@ async def show(request: Request, run: str, service: Serving, principal: Asking) 
     """All of one run at a glance."""
     overview = await service.factory.overview(run)
     return page(
-        request, "run/overview.html.jinja", overview=overview, tab="", bars=timeline(overview.sessions),
-        reached=reached(overview), feedback=await service.factory.store.remarks.of(overview.summary.id),
+        request, "run/overview.html.jinja", overview=overview, tab="", standing=standing(overview),
+        stages=stages(overview), timeline=timeline(overview), rows=matrix(overview),
+        feedback=await service.factory.store.remarks.of(overview.summary.id),
     )  # fmt: skip
 
 
@@ -52,22 +60,55 @@ async def iterations(request: Request, run: str, service: Serving, principal: As
 
 @router.get("/iterations/{number}")
 async def iteration(
-    request: Request,
-    run: str,
-    number: int,
-    service: Serving,
-    principal: Asking,
-    since: Annotated[int | None, Query(ge=0)] = None,
+    request: Request, run: str, number: int, service: Serving, principal: Asking, since: Since = None
 ) -> Response:
     """One iteration beside another: the code, the verdicts, and what users saw."""
     overview = await service.factory.overview(run)
     found = _iteration(overview, number)
-    text = ""
-    if found.commit is not None:
-        text = bytes((await evidence.diff(run, number, service, principal, since)).body).decode()
+    base = _base(overview, number) if since is None else since
+    before = next((each for each in overview.iterations if each.number == base), None)
+    text = await _diff(run, found, service, principal, since)
+    outline = outline_of(text)
+    feedback = await service.factory.store.remarks.of(overview.summary.id)
+    opened, left = {}, LINES_AT_ONCE
+    for file in outline.files:
+        left -= file.added + file.removed
+        if left < 0:
+            break
+        opened[file.path] = file_diff(text, file.path)
     return page(
         request, "run/iteration.html.jinja", overview=overview, tab="iterations", iteration=found, since=since,
-        diff=diff_of(text), scenarios={each.id: each for row in overview.criteria for each in row.scenarios},
+        base=base, before=before, outline=outline, opened=opened,
+        remarked_of={path: on_lines(feedback, file, iteration=number) for path, file in opened.items() if file},
+        remarks=of_files(feedback, iteration=number),
+        said=[each for each in feedback if each.iteration == number and each.about == "iteration"],
+        verdicts=changed_verdicts(found.verdicts, before.verdicts if before else ()), pairs=pairs(found, before),
+        scenarios={each.id: each for row in overview.criteria for each in row.scenarios},
+    )  # fmt: skip
+
+
+@router.get("/iterations/{number}/file")
+async def file(
+    request: Request,
+    run: str,
+    number: int,
+    path: Annotated[str, Query(max_length=1000)],
+    service: Serving,
+    principal: Asking,
+    since: Since = None,
+) -> Response:
+    """What an iteration changed in one file, with what was said of its lines; for htmx, that part alone."""
+    overview = await service.factory.overview(run)
+    found = _iteration(overview, number)
+    text = await _diff(run, found, service, principal, since)
+    if (changed := file_diff(text, path)) is None:
+        raise NotFound(f"iteration {number} of run {run} did not change {path!r}")
+    feedback = await service.factory.store.remarks.of(overview.summary.id)
+    place = next(place for place, each in enumerate(outline_of(text).files, 1) if each.path == path)
+    template = "run/file.html.jinja" if request.headers.get("hx-request") else "run/file_page.html.jinja"
+    return page(
+        request, template, overview=overview, tab="iterations", iteration=found, file=changed, since=since, place=place,
+        remarked=on_lines(feedback, changed, iteration=number),
     )  # fmt: skip
 
 
@@ -75,23 +116,46 @@ async def iteration(
 async def criteria(request: Request, run: str, service: Serving, principal: Asking) -> Response:
     """The traceability matrix."""
     overview = await service.factory.overview(run)
-    return page(request, "run/criteria.html.jinja", overview=overview, tab="criteria")
+    return page(request, "run/criteria.html.jinja", overview=overview, tab="criteria", rows=matrix(overview))
+
+
+@router.get("/criteria/{criterion}")
+async def criterion(request: Request, run: str, criterion: str, service: Serving, principal: Asking) -> Response:
+    """One criterion, and all that shows whether it holds."""
+    overview = await service.factory.overview(run)
+    rows = matrix(overview)
+    for place, row in enumerate(rows):
+        if row.state.criterion.id == criterion:
+            feedback = await service.factory.store.remarks.of(overview.summary.id)
+            return page(
+                request, "run/criterion.html.jinja", overview=overview, tab="criteria", row=row,
+                shown=await shown(overview, row.state, service.factory.store.artifacts),
+                before=rows[place - 1].state.criterion.id if place else "",
+                after=rows[place + 1].state.criterion.id if place + 1 < len(rows) else "",
+                said=[each for each in feedback if each.about == "criterion" and each.criterion == criterion],
+            )  # fmt: skip
+    raise NotFound(f"run {overview.summary.id} has no criterion {criterion!r}")
 
 
 @router.get("/users")
 async def users(request: Request, run: str, service: Serving, principal: Asking) -> Response:
     """Who used the product, and what they stumbled over."""
     overview = await service.factory.overview(run)
-    return page(request, "run/users.html.jinja", overview=overview, tab="users")
+    return page(request, "run/users.html.jinja", overview=overview, tab="users", panel=panel_of(overview))
 
 
 @router.get("/users/{number}/{persona}")
 async def visit(request: Request, run: str, number: int, persona: str, service: Serving, principal: Asking) -> Response:
     """One visit, step by step."""
     overview = await service.factory.overview(run)
-    for each in _iteration(overview, number).users:
+    found = _iteration(overview, number)
+    for each in found.users:
         if each.persona == persona:
-            return page(request, "run/visit.html.jinja", overview=overview, tab="users", visit=each, number=number)
+            return page(
+                request, "run/visit.html.jinja", overview=overview, tab="users", visit=each, number=number,
+                others=[other.persona for other in found.users],
+                noticed=[one for one in found.findings if persona in (one.found_by, *one.seen_by)],
+            )  # fmt: skip
     raise NotFound(f"no {persona!r} visited iteration {number} of run {run}")
 
 
@@ -114,134 +178,54 @@ async def session(
     """What was said in one session."""
     overview = await service.factory.overview(run)
     found = await sessions.session_of(service, run, session)
-    transcript = await sessions.transcript(run, session, service, principal, after, MESSAGES)
+    transcript = await sessions.transcript(run, session, service, principal, after, ENTRIES)
     return page(
-        request, "run/session.html.jinja", overview=overview, tab="sessions", session=found, transcript=transcript
-    )
-
-
-@router.post("/sessions/{session:path}/messages")
-async def write_to_session(
-    run: str,
-    session: str,
-    service: Serving,
-    principal: Operating,
-    text: Annotated[str, Form(max_length=10_000)] = "",
-    stop: Annotated[bool, Form()] = False,
-) -> Response:
-    """Say something to an agent at work, or have it end."""
-    await sessions.write_to_session(run, session, sessions.Message(text=text, stop=stop), service, principal)
-    return RedirectResponse(f"/runs/{run}/sessions/{session}", status_code=303)
+        request, "run/session.html.jinja", overview=overview, tab="sessions", session=found, name=session,
+        turns=turns(transcript.entries), more=transcript.after, after=after,
+    )  # fmt: skip
 
 
 @router.get("/budget")
 async def budget(request: Request, run: str, service: Serving, principal: Asking) -> Response:
     """What it took, and where that went."""
     overview = await service.factory.overview(run)
-    return page(request, "run/budget.html.jinja", overview=overview, tab="budget")
+    return page(
+        request, "run/budget.html.jinja", overview=overview, tab="budget", burn=burn(overview),
+        tables=cost_tables(overview), width=WIDTH, height=HEIGHT,
+    )  # fmt: skip
 
 
-@router.post("/answers")
-async def answer(request: Request, run: str, service: Serving, principal: Reviewing) -> Response:
-    """Answers of the form on the run's page."""
-    form = await request.form()
-    answers = {str(name): str(text) for name, text in form.items() if str(text).strip()}
-    await steering.answer(run, steering.Answers(answers=answers), service, principal)
-    return RedirectResponse(f"/runs/{run}", status_code=303)
+@router.get("/product")
+async def product(request: Request, run: str, service: Serving, principal: Asking) -> Response:
+    """What came of it, and how to have it."""
+    overview = await service.factory.overview(run)
+    return page(request, "run/product.html.jinja", overview=overview, tab="product", base_url=request.base_url)
 
 
-@router.post("/budget")
-async def add_budget(
-    run: str, service: Serving, principal: Operating, usd: Annotated[float, Form(gt=0, le=1_000_000)]
-) -> Response:
-    """Allow it so many dollars more."""
-    await steering.add_budget(run, Limits(usd=usd), service, principal)
-    return RedirectResponse(f"/runs/{run}", status_code=303)
+def pairs(now: IterationSummary, before: IterationSummary | None) -> tuple[Pair, ...]:
+    """The last screens of every user, beside the same user's of the iteration before."""
+    earlier = {visit.persona: visit for visit in before.users} if before else {}
+    found = []
+    for visit in now.users:
+        then = earlier.get(visit.persona)
+        if (last := _last_screen(visit)) is not None:
+            found.append(Pair(persona=visit.persona, before=_last_screen(then) if then else None, after=last))
+    return tuple(found[:PICTURES])
 
 
-@router.post("/approvals")
-async def rule(
-    run: str,
-    service: Serving,
-    principal: Reviewing,
-    point: Annotated[Point, Form()],
-    verdict: Annotated[Literal["approve", "change"], Form()],
-    comment: Annotated[str, Form(max_length=10_000)] = "",
-) -> Response:
-    """A yes, or what is to be different."""
-    given = steering.RulingGiven(point=point, approved=verdict == "approve", comment=comment)
-    await steering.rule(run, given, service, principal)
-    return RedirectResponse(f"/runs/{run}", status_code=303)
+def _last_screen(visit: UserSession) -> UserStep | None:
+    return next((step for step in reversed(visit.steps) if step.frame), None)
 
 
-@router.post("/feedback")
-async def give_feedback(request: Request, run: str, service: Serving, principal: Reviewing) -> Response:
-    """A remark of a form on one of the run's pages, to which it goes back."""
-    form = {name: str(value) for name, value in (await request.form()).items()}
-    back = form.pop("back", "")
-    try:
-        remark = Remark.model_validate({name: value for name, value in form.items() if value})
-    except ValidationError as error:
-        raise RequestError(f"the remark is not understood: {error.errors()[0]['msg']}") from error
-    await steering.give_feedback(run, remark, service, principal)
-    # Only to a page of this run: the form could have been sent by anybody.
-    tail = back if re.fullmatch(r"(/[\w/+.-]*)?(#[\w.-]*)?", back) else ""
-    return RedirectResponse(f"/runs/{run}{tail}", status_code=303)
+async def _diff(run: str, found: IterationSummary, service: Service, principal: Asking, since: int | None) -> str:
+    if found.commit is None:
+        return ""
+    return bytes((await evidence.diff(run, found.number, service, principal, since)).body).decode()
 
 
-@router.post("/fork")
-async def fork(
-    run: str,
-    service: Serving,
-    principal: Operating,
-    iteration: Annotated[int, Form(ge=1)],
-    guidance: Annotated[str, Form(max_length=10_000)] = "",
-    model: Annotated[str, Form(max_length=200)] = "",
-) -> Response:
-    """Go another way from an iteration on."""
-    wanted = runs.Fork(iteration=iteration, guidance=guidance, model=model.strip() or None)
-    begun = await runs.fork(run, wanted, service, principal, Response())
-    return RedirectResponse(f"/runs/{begun.id}", status_code=303)
-
-
-@router.post("/pause")
-async def pause(run: str, service: Serving, principal: Operating) -> Response:
-    """Stop it where it stands."""
-    await runs.pause(run, service, principal)
-    return RedirectResponse(f"/runs/{run}", status_code=303)
-
-
-@router.post("/resume")
-async def resume(run: str, service: Serving, principal: Operating) -> Response:
-    """Go on with it."""
-    await runs.resume(run, service, principal)
-    return RedirectResponse(f"/runs/{run}", status_code=303)
-
-
-@router.post("/cancel")
-async def cancel(run: str, service: Serving, principal: Operating) -> Response:
-    """End it for good."""
-    await runs.cancel(run, service, principal)
-    return RedirectResponse(f"/runs/{run}", status_code=303)
-
-
-def timeline(sessions: Sequence[SessionSummary]) -> tuple[Bar, ...]:
-    """Every session as a bar between the first one's beginning and the last one's end."""
-    if not sessions:
-        return ()
-    first = min(session.started_at for session in sessions)
-    begun = [(session.started_at - first).total_seconds() for session in sessions]
-    whole = max(start + session.seconds for start, session in zip(begun, sessions, strict=True)) or 1.0
-    return tuple(
-        Bar(session=session, x=100 * start / whole, width=max(100 * session.seconds / whole, 0.4))
-        for start, session in zip(begun, sessions, strict=True)
-    )
-
-
-def reached(overview: RunOverview) -> frozenset[str]:
-    """The phases that the run has come to."""
-    known = {session.phase for session in overview.sessions} | {each.phase for each in overview.phases}
-    return frozenset(known & set(PHASES))
+def _base(overview: RunOverview, number: int) -> int:
+    """What an iteration is compared with unless one says otherwise: the last one kept before it; 0: the beginning."""
+    return max((each.number for each in overview.iterations if each.number < number and each.kept), default=0)
 
 
 def _iteration(overview: RunOverview, number: int) -> IterationSummary:

@@ -1,56 +1,37 @@
-"""The list of runs, and a new one."""
+"""The list of runs, and word of every change."""
 
 from collections.abc import AsyncIterable
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from macrohard.assembly import catalogue
-from macrohard.domain.approval import Point
-from macrohard.server.access import Administrating, Asking, Operating
-from macrohard.server.api.runs import Submission, submit
-from macrohard.server.pages.diffs import colours
+from macrohard.domain import RunStatus
+from macrohard.server.access import Asking
+from macrohard.server.api.runs import list_runs
 from macrohard.server.pages.rendering import page
 from macrohard.server.service import Serving
 
 router = APIRouter()
 
 PAGE = 50
-UNDER_WAY = ("running", "waiting", "paused")
 
 
 @router.get("/")
-async def runs(request: Request, service: Serving, principal: Asking, before: str | None = None) -> Response:
-    """Every run, the latest first."""
-    found = await service.factory.store.runs(limit=PAGE + 1, before=before)
-    more = found[PAGE - 1].id if len(found) > PAGE else None
-    template = "runs/rows.html.jinja" if before else "runs/list.html.jinja"
-    return page(request, template, runs=found[:PAGE], more=more)
-
-
-@router.get("/new")
-async def new(request: Request, service: Serving, principal: Operating) -> Response:
-    """A form for a requirement."""
-    return page(request, "runs/new.html.jinja", settings=service.settings)
-
-
-@router.post("/new")
-async def begin(
+async def runs(
     request: Request,
     service: Serving,
-    principal: Operating,
-    requirement: Annotated[str, Form()],
-    ask: Annotated[bool, Form()] = False,
-    approve: Annotated[tuple[Point, ...], Form()] = (),
+    principal: Asking,
+    before: str | None = None,
+    status: Annotated[RunStatus | None, Query()] = None,
+    q: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
-    """Submit what the form says."""
-    response = Response()
-    summary = await submit(
-        Submission(requirement=requirement, ask=ask, approvals=dict.fromkeys(approve)), service, principal, response
-    )
-    return RedirectResponse(f"/runs/{summary.id}", status_code=303)
+    """Every run, the latest first."""
+    found = await list_runs(service, principal, limit=PAGE, before=before, status=status, text=q)
+    is_part = before is not None and "hx-request" in request.headers
+    template = "runs/rows.html.jinja" if is_part else "runs/list.html.jinja"
+    return page(request, template, runs=found.runs, more=found.before, only=status, q=q, before=before)
 
 
 @router.get("/changes", response_class=EventSourceResponse)
@@ -58,35 +39,3 @@ async def changes(service: Serving, principal: Asking, run: str = "") -> AsyncIt
     """Says "changed" whenever something of the run, or of any, was recorded; parts of pages are then read anew."""
     async for _ in service.feed.changes(run):
         yield ServerSentEvent(event="changed", raw_data="1")
-
-
-@router.get("/fleet")
-async def fleet(request: Request, service: Serving, principal: Asking) -> Response:
-    """Everything at work now, and what is blocked on what."""
-    found = await service.factory.store.runs(limit=200)
-    return page(request, "fleet.html.jinja", runs=[run for run in found if run.status in UNDER_WAY or run.queued])
-
-
-@router.get("/agents")
-async def agents(request: Request, service: Serving, principal: Asking) -> Response:
-    """The specialists, the simulated users and the skills."""
-    return page(request, "agents.html.jinja", catalogue=catalogue(service.settings))
-
-
-@router.get("/settings")
-async def settings(request: Request, service: Serving, principal: Administrating) -> Response:
-    """Models and what works on this machine."""
-    targets = await service.factory.installation.targets(service.settings.model)
-    return page(request, "settings.html.jinja", settings=service.settings, targets=targets)
-
-
-@router.get("/settings/doctor")
-async def doctor(request: Request, service: Serving, principal: Administrating) -> Response:
-    """What works on this machine; a part of a page, for looking takes a while."""
-    return page(request, "doctor.html.jinja", rows=await service.factory.installation.diagnose())
-
-
-@router.get("/code.css")
-async def code_colours() -> Response:
-    """The colours of code."""
-    return Response(colours(), media_type="text/css", headers={"Cache-Control": "max-age=86400"})

@@ -1,17 +1,140 @@
 "use strict";
-// Keys: "?" shows them; a letter on its own follows the link that names it in data-key.
+// Comforts; every page works without them, but for keys and what is live.
 (() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const typing = (target) => target.closest("input, textarea, select, [contenteditable]");
+
+  // Lists: j and k choose, o opens.
+  const entries = () => all("[data-list] > li, tbody[data-list] > tr:not(.group)").filter((each) => each.offsetParent);
+  const choose = (by) => {
+    const every = entries();
+    if (!every.length) return;
+    const at = every.findIndex((each) => each.contains(document.activeElement));
+    const next = every[Math.min(Math.max(at < 0 ? (by > 0 ? 0 : every.length - 1) : at + by, 0), every.length - 1)];
+    (next.querySelector("a, summary, button") ?? next).focus();
+  };
+
+  // Tabs of a run, files of a diff.
+  const turn = (by) => {
+    const tabs = all(".tabs a");
+    const at = tabs.findIndex((tab) => tab.hasAttribute("aria-current"));
+    tabs[at + by]?.click();
+  };
+  const file = (by) => {
+    const files = all("details.diff");
+    if (!files.length) return;
+    const at = files.findIndex((each) => each.contains(document.activeElement));
+    const next = files[Math.min(Math.max(at + by, 0), files.length - 1)];
+    next.open = true;
+    next.querySelector("summary").focus();
+  };
+
+  // Diffs: the form for remarks comes to the line whose number is clicked.
+  const home = new WeakMap();
+  const remark = (link) => {
+    const lines = link.closest(".lines");
+    const form = lines?.querySelector(".remark-form");
+    if (!form) return false;
+    if (!home.has(form)) home.set(form, lines);
+    lines.querySelector("tr.writing")?.remove();
+    const row = document.createElement("tr");
+    row.className = "talk writing";
+    const cell = row.insertCell();
+    cell.colSpan = 3;
+    let after = link.closest("tr");
+    while (after.nextElementSibling?.classList.contains("talk")) after = after.nextElementSibling;
+    after.after(row);
+    cell.append(form);
+    form.elements.line.value = link.textContent.trim();
+    form.querySelector("[data-close]").hidden = false;
+    form.elements.text.focus();
+    return true;
+  };
+  const close = (form) => {
+    const row = form.closest("tr.writing");
+    home.get(form)?.append(form);
+    form.querySelector("[data-close]").hidden = true;
+    form.elements.line.value = "";
+    row?.previousElementSibling?.querySelector("a")?.focus();
+    row?.remove();
+  };
+
+  // A user's visit, step by step.
+  const player = document.querySelector("[data-player]");
+  const steps = player ? all(".steps > li", player) : [];
+  let shown = 0;
+  let playing = 0;
+  const show = (at, { address = true } = {}) => {
+    shown = Math.min(Math.max(at, 0), steps.length - 1);
+    steps.forEach((step, place) => step.classList.toggle("shown", place === shown));
+    all(".dots a", player).forEach((dot, place) => {
+      if (place === shown) dot.setAttribute("aria-current", "step");
+      else dot.removeAttribute("aria-current");
+    });
+    player.querySelector("[data-where]").textContent = `Step ${shown + 1} of ${steps.length}`;
+    if (address) history.replaceState(null, "", `#${steps[shown].id}`);
+  };
+  const play = (on) => {
+    clearInterval(playing);
+    playing = on ? setInterval(() => (shown + 1 < steps.length ? show(shown + 1) : play(false)), 1500) : 0;
+    player.querySelector("[data-play]").textContent = on ? "Stop" : "Play";
+  };
+  if (steps.length) {
+    const named = () => steps.findIndex((step) => `#${step.id}` === location.hash);
+    player.classList.add("playing");
+    player.querySelector(".controls").hidden = false;
+    show(named() < 0 ? 0 : named(), { address: false });
+    addEventListener("hashchange", () => named() >= 0 && show(named()));
+  }
+
+  // Deep links into what is folded.
+  const unfold = () => {
+    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    for (let each = target; each; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
+    if (target && !player) target.scrollIntoView();
+  };
+  addEventListener("hashchange", unfold);
+  unfold();
+
+  document.addEventListener("click", (event) => {
+    const target = event.target;
+    if (!(target instanceof Element)) return;
+    if (target.matches("[data-step]")) show(shown + Number(target.dataset.step));
+    else if (target.matches("[data-play]")) play(!playing);
+    else if (target.matches(".remark-form [data-close]")) close(target.closest("form"));
+    else if (target.matches(".code td > a") && remark(target)) event.preventDefault();
+  });
+  document.addEventListener("submit", (event) => {
+    const { sure } = event.target.dataset;
+    if (sure && !confirm(sure)) event.preventDefault();
+  });
+
+  let begun = "";
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
-    if (event.key === "?") {
-      document.getElementById("keys")?.showModal();
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (event.key === "Escape") {
+      const form = event.target.closest("tr.writing .remark-form");
+      if (form) close(form);
+      else event.target.blur?.();
       return;
     }
-    const named = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
-    if (named) {
-      event.preventDefault();
-      named.click();
-    }
+    if (typing(event.target)) return;
+    const keys = begun ? `${begun} ${event.key}` : event.key;
+    begun = "";
+    const named = document.querySelector(`[data-key="${CSS.escape(keys)}"]`);
+    const acts = {
+      "?": () => document.getElementById("keys").showModal(),
+      "/": () => document.querySelector("input[type=search]")?.focus(),
+      g: () => { begun = "g"; },
+      j: () => choose(1), k: () => choose(-1),
+      o: () => document.activeElement.matches("a, summary") && document.activeElement.click(),
+      "[": () => turn(-1), "]": () => turn(1), n: () => file(1), p: () => file(-1),
+      c: () => document.activeElement.matches(".code td > a") && remark(document.activeElement),
+      ArrowLeft: () => player && show(shown - 1), ArrowRight: () => player && show(shown + 1),
+    };
+    if (named) named.click();
+    else if (acts[keys]) acts[keys]();
+    else return;
+    if (!["ArrowLeft", "ArrowRight"].includes(event.key) || player) event.preventDefault();
   });
 })();

@@ -1,0 +1,170 @@
+"""Where a run stands for somebody who has a second: what it does, what it is blocked on, what they are to do."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from macrohard.domain import ADD_OPTIONS, PHASES, IterationSummary, Phase, RunOverview, SessionSummary, Value
+from macrohard.report.story import sentence
+
+On = Literal["question", "approval", "budget", "hour", "worker", "person", "nothing"]
+"""What a run waits for; nothing: it is at work, or over."""
+
+STAGES: tuple[tuple[str, tuple[Phase, ...]], ...] = (
+    ("Understand", ("understand", "analyse", "clarify")),
+    ("Plan", ("design", "plan", "scenarios")),
+    ("Build", ("implement", "integrate")),
+    ("Verify", ("verify", "review")),
+    ("Use", ("use",)),
+    ("Decide", ("triage",)),
+    ("Release", ("release",)),
+)
+"""The phases as people speak of them."""
+assert {phase for _, phases in STAGES for phase in phases} == set(PHASES)
+
+
+class Standing(Value):
+    """A run in one sentence, and what it is blocked on."""
+
+    on: On
+    headline: str
+    detail: str = ""
+    at_work: tuple[SessionSummary, ...] = ()
+    """Who is at work right now."""
+    since: datetime | None = None
+    """Since when the first of them is."""
+
+
+class Stage(Value):
+    """A stretch of the way, and whether the run was, or is, there."""
+
+    name: str
+    state: Literal["to come", "now", "done"]
+    seconds: float
+    sessions: int
+
+
+class Bar(Value):
+    """A session on the timeline."""
+
+    session: SessionSummary
+    x: float
+    """Where it begins, in percent of the whole."""
+    width: float
+
+
+class Lane(Value):
+    """The sessions of one iteration; 0: those before the first."""
+
+    iteration: int
+    summary: IterationSummary | None
+    bars: tuple[Bar, ...]
+
+
+class Timeline(Value):
+    """All sessions on one scale."""
+
+    lanes: tuple[Lane, ...]
+    marks: tuple[tuple[float, float], ...]
+    """(percent, seconds) of the scale."""
+    left_out: int
+    """Sessions of earlier iterations that are not shown."""
+
+
+BARS = 120
+"""More of them are not read at a glance: the list of sessions has them all."""
+
+
+def standing(overview: RunOverview) -> Standing:
+    """What there is to say first."""
+    run = overview.summary
+    at_work = tuple(each for each in overview.sessions if each.outcome is None) if run.status == "running" else ()
+    match run.status:
+        case "running":
+            since = min((each.started_at for each in at_work), default=None)
+            stage = next((stage.name for stage in reversed(stages(overview)) if stage.state == "now"), "")
+            who = f"{len(at_work)} agents are at work" if len(at_work) > 1 else "One agent is at work"
+            doing = who if at_work else "Our own checks are at work" if overview.iterations else "It is being prepared"
+            return Standing(on="nothing", headline=doing, detail=stage, at_work=at_work, since=since)
+        case "waiting":
+            return Standing(
+                on="worker" if run.queued else "person",
+                headline="It waits for a worker" if run.queued else "Nobody carries it out",
+                detail="It begins as soon as one is free." if run.queued else "Put it into the queue to have it begun.",
+            )
+        case "paused":
+            return _paused(overview)
+        case _:
+            return Standing(on="nothing", headline=sentence(overview), detail=overview.problem)
+
+
+def _paused(overview: RunOverview) -> Standing:
+    run, asked = overview.summary, len(overview.open_questions)
+    if asked:
+        return Standing(
+            on="question", headline="It asks you something" if asked == 1 else f"It asks you {asked} things"
+        )
+    if overview.awaited is not None:
+        return Standing(on="approval", headline=f"The {overview.awaited.point} waits for your approval")
+    if any(option in overview.problem for option in ADD_OPTIONS.values()):
+        return Standing(on="budget", headline="Its budget is used up", detail=overview.problem)
+    if run.wake_at is not None:
+        hour = run.wake_at.astimezone(UTC).strftime("%H:%M")
+        return Standing(on="hour", headline=f"It goes on by itself at {hour} UTC", detail=overview.problem)
+    if run.queued:
+        return Standing(on="worker", headline="It waits for a worker to go on with it", detail=overview.problem)
+    return Standing(on="person", headline="It is paused", detail=overview.problem)
+
+
+def stages(overview: RunOverview) -> tuple[Stage, ...]:
+    """The way from requirement to release, as far as the run has come."""
+    seconds = {each.phase: each.seconds for each in overview.phases}
+    begun = [each.phase for each in overview.sessions]
+    known = set(begun) | set(seconds)
+    running = {each.phase for each in overview.sessions if each.outcome is None}
+    last = max((place for place, (_, phases) in enumerate(STAGES) if known & set(phases)), default=-1)
+    is_over = overview.summary.status in ("delivered", "partial", "refused", "cancelled", "failed")
+    found = []
+    for place, (name, phases) in enumerate(STAGES):
+        is_now = not is_over and (bool(running & set(phases)) or (not running and place == last))
+        found.append(
+            Stage(
+                name=name,
+                state="now" if is_now else "done" if known & set(phases) else "to come",
+                seconds=sum(seconds.get(phase, 0.0) for phase in phases),
+                sessions=sum(1 for phase in begun if phase in phases),
+            )
+        )
+    return tuple(found)
+
+
+def timeline(overview: RunOverview) -> Timeline:
+    """Every session as a bar between the first one's beginning and the last one's end, the latest iteration whole."""
+    sessions = overview.sessions[-BARS:]
+    if not sessions:
+        return Timeline(lanes=(), marks=(), left_out=0)
+    now = datetime.now(UTC)
+    first = min(each.started_at for each in sessions)
+    spans = {}
+    for each in sessions:
+        begun = (each.started_at - first).total_seconds()
+        at_work = each.outcome is None and overview.summary.status == "running"
+        spans[each.id] = (begun, max((now - each.started_at).total_seconds() if at_work else each.seconds, 0.0))
+    whole = max(begun + lasted for begun, lasted in spans.values()) or 1.0
+    summaries = {each.number: each for each in overview.iterations}
+    lanes = []
+    for number in sorted({each.iteration for each in sessions}):
+        bars = tuple(
+            Bar(
+                session=each,
+                x=round(100 * spans[each.id][0] / whole, 2),
+                width=round(max(100 * spans[each.id][1] / whole, 0.5), 2),
+            )
+            for each in sessions
+            if each.iteration == number
+        )
+        lanes.append(Lane(iteration=number, summary=summaries.get(number), bars=bars))
+    return Timeline(
+        lanes=tuple(lanes),
+        marks=tuple((25.0 * part, whole * part / 4) for part in range(5)),
+        left_out=len(overview.sessions) - len(sessions),
+    )
