@@ -35,7 +35,7 @@ from macrohard.llm.limits.limiter import Limiters
 from macrohard.report import pull_request, render
 from macrohard.settings import SandboxChoice, Settings
 from macrohard.store import OVER, Store
-from macrohard.workspace import leave_beside
+from macrohard.workspace import Publication, leave_beside
 
 if TYPE_CHECKING:
     from macrohard.domain.environment import Environment
@@ -316,6 +316,17 @@ class Factory(Intake):
     async def report(self, run_id: str) -> str:
         """The run's report as one HTML file."""
         return await render(await self.overview(run_id), self.store.artifacts)
+
+    async def publication(self, run_id: str, *, iteration: int | None = None) -> Publication:
+        """The run's product, or what stood at the end of an iteration, to be cloned and packed up.
+
+        Raises:
+            NotFound: the run has no product, or no such iteration.
+        """
+        overview = await self.overview(run_id)
+        commit = commit_of(overview, iteration)
+        folder = self._settings.home / "runs" / overview.summary.id / "published"
+        return await Publication.of(await self.repository(overview.summary.id), commit, folder=folder)
 
     async def export(self, run_id: str, out: Path, *, iteration: int | None) -> Path:
         """Put product, report and film into a new or empty folder.

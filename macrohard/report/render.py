@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -62,6 +63,13 @@ async def render(overview: RunOverview, artifacts: Artifacts) -> str:
             script_hash=_hash(script),
         )
     )
+
+
+def policy_of(page: str) -> str:
+    """The content policy that a report names itself, for whoever serves it: its own style and script, and no other."""
+    found = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', page)
+    assert found is not None, "the template has one"
+    return found[1]
 
 
 async def _film(overview: RunOverview, artifacts: Artifacts) -> str:

@@ -10,7 +10,7 @@ from starlette.staticfiles import StaticFiles
 
 from macrohard import __version__
 from macrohard.assembly import Factory, Worker
-from macrohard.server import api, pages, problems
+from macrohard.server import api, cloning, pages, problems
 from macrohard.server.access import Access
 from macrohard.server.feed import Feed
 from macrohard.server.gate import Gate
@@ -51,6 +51,7 @@ def create_app(
     )
     app.state.service = service
     app.include_router(api.router, prefix="/api/v1")
+    app.include_router(cloning.router, include_in_schema=False)
     app.include_router(pages.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     problems.install(app, page=pages.problem_page)

@@ -1,7 +1,8 @@
 """Tells open streams that something was recorded: one look at the database for all of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from types import TracebackType
@@ -43,16 +44,34 @@ class Feed:
             for follower in followers:
                 follower.set()
 
-    async def events(self, run_id: str, *, after: int) -> AsyncIterator[Recorded]:
-        """The events of a run behind number `after`, those to come as they come; ends with the service."""
+    async def events(self, run_id: str, *, after: int, types: Collection[str] = ()) -> AsyncIterator[Recorded]:
+        """The events of a run behind number `after`, those to come as they come; ends with the service.
+
+        With `types`, only those of these types.
+        """
         with self._following(run_id) as woken:
             while not self._closed.is_set():
                 woken.clear()
-                while batch := await self._store.events(run_id, after=after, limit=BATCH):
+                while batch := await self._store.events(run_id, after=after, limit=BATCH, types=types):
                     for recorded in batch:
                         after = recorded.number
                         yield recorded
                 await woken.wait()
+
+    async def batch(
+        self, run_id: str, *, after: int, types: Collection[str], limit: int, wait_seconds: float
+    ) -> tuple[Recorded, ...]:
+        """The events of a run behind number `after`; where there are none, the first to come within `wait_seconds`."""
+        until = time.monotonic() + wait_seconds
+        with self._following(run_id) as woken:
+            while True:
+                woken.clear()
+                found = await self._store.events(run_id, after=after, limit=limit, types=types)
+                left = until - time.monotonic()
+                if found or left <= 0 or self._closed.is_set():
+                    return found
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(woken.wait(), left)
 
     async def changes(self, run_id: str = "") -> AsyncIterator[None]:
         """Once at first, and then whenever something of the run was recorded ("": of any run)."""

@@ -1,5 +1,6 @@
 """What every request passes before anything else looks at it: host, origin, who asks, and what the answer may do."""
 
+from base64 import b64decode
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -48,6 +49,8 @@ class Gate:
         if refusal := self._refusal(scope, headers):
             await as_json(refusal)(scope, receive, send)
             return
+        if scope["path"].startswith("/git/"):
+            scope["headers"] = [_as_bearer(header) for header in scope["headers"]]
         request = Request(scope)
         principal = await self._access.principal(request)
         if principal is not None and principal.by_cookie and scope["method"] not in SAFE and not _ours(headers):
@@ -77,6 +80,19 @@ class Gate:
         if not length.isdigit() or int(length) > MAX_BODY_BYTES:
             return problem_of(413, f"a request may have {MAX_BODY_BYTES // 1024 // 1024} MB at most")
         return None
+
+
+def _as_bearer(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """git sends a token as the password that belongs to an address."""
+    name, value = header
+    scheme, _, given = value.partition(b" ")
+    if name != b"authorization" or scheme.lower() != b"basic":
+        return header
+    try:
+        _, _, password = b64decode(given, validate=True).partition(b":")
+    except ValueError:
+        return header
+    return name, b"Bearer " + password
 
 
 def _ours(headers: Headers) -> bool:

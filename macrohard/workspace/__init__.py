@@ -3,6 +3,7 @@
 from macrohard.workspace.delivery import leave_beside
 from macrohard.workspace.existing import DeliveredProduct, Existing, ExistingRepository
 from macrohard.workspace.foreign import Foreign, Taken, WrittenBack, branch_name
+from macrohard.workspace.publication import Publication
 from macrohard.workspace.repository import MAIN, CommitInfo, Repository
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Existing",
     "ExistingRepository",
     "Foreign",
+    "Publication",
     "Repository",
     "Taken",
     "WrittenBack",

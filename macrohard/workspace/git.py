@@ -3,7 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
+import time
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -92,14 +93,7 @@ async def git(
     Raises:
         Unavailable: git is not installed, or did not finish in time.
     """
-    settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
-    place = [f"--git-dir={directory}", *([f"--work-tree={work_tree}"] if work_tree else [])]
-    process = await asyncio.create_subprocess_exec(
-        "/bin/sh", "-c", _LIMITED, "sh", *settings, *place, *arguments,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env={"PATH": os.environ.get("PATH", os.defpath), **_ENVIRONMENT, **(environment or {})},
-        cwd=work_tree or "/", start_new_session=True,
-    )  # fmt: skip
+    process = await _begun(directory, *arguments, environment=environment, work_tree=work_tree)
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
@@ -122,6 +116,55 @@ async def git(
     if exit_code == 127:
         raise Unavailable(f"git could not be started ({text}); install it, e.g. apt-get install git")
     return Answer(exit_code, output, text, cut)
+
+
+async def stream(
+    directory: Path,
+    *arguments: str,
+    input: bytes = b"",
+    environment: Mapping[str, str] | None = None,
+    timeout_seconds: float,
+) -> AsyncIterator[bytes]:
+    """What git says on standard output, piece by piece; nothing it started is alive when the iteration ends.
+
+    Raises:
+        Unavailable: git is not installed, failed, or did not finish in time.
+    """
+    until = time.monotonic() + timeout_seconds
+    process = await _begun(directory, *arguments, environment=environment)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    feeding = asyncio.create_task(_feed(process.stdin, input))
+    complaining = asyncio.create_task(_read(process.stderr, 64 << 10, process))
+    try:
+        while chunk := await asyncio.wait_for(process.stdout.read(1 << 16), until - time.monotonic()):
+            yield chunk
+        problem, _ = await complaining
+        if await process.wait() != 0:
+            raise Unavailable(f"git {arguments[0]} failed: {problem.decode(errors='replace').strip()}")
+    except TimeoutError as error:
+        raise Unavailable(f"git {arguments[0]} did not finish within {timeout_seconds:g} s") from error
+    finally:
+        if process.returncode is None:
+            _kill(process)
+        await asyncio.wait([feeding, complaining])
+        if process.returncode is None:
+            # Also empties the pipes, without which asyncio would never close them.
+            await process.communicate()
+
+
+async def _begun(
+    directory: Path, *arguments: str, environment: Mapping[str, str] | None, work_tree: Path | None = None
+) -> asyncio.subprocess.Process:
+    settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    place = [f"--git-dir={directory}", *([f"--work-tree={work_tree}"] if work_tree else [])]
+    return await asyncio.create_subprocess_exec(
+        "/bin/sh", "-c", _LIMITED, "sh", *settings, *place, *arguments,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env={"PATH": os.environ.get("PATH", os.defpath), **_ENVIRONMENT, **(environment or {})},
+        cwd=work_tree or "/", start_new_session=True,
+    )  # fmt: skip
 
 
 async def _feed(pipe: asyncio.StreamWriter, data: bytes) -> None:
