@@ -1,8 +1,8 @@
 """What a run's money went into: the ledger's sum taken apart, exact to the tick."""
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from macrohard.domain import CUT_OFF, FAILED, PHASES, SHARED, Costs, Share, Spent
 from macrohard.store.money import to_usd
@@ -14,26 +14,53 @@ STRETCHES = 40
 _COUNTS = ("calls", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost_ticks")
 
 
-@dataclass(frozen=True)
-class Call:
-    """One call that was told: when by the run's time at work, whose, and what it cost."""
+class Curve:
+    """What was spent as a run's time at work went by, call by call in the order in which they were told."""
 
-    worked_seconds: float
-    session_id: str | None
-    """None: an attempt that failed."""
-    cost_ticks: int
+    def __init__(self) -> None:
+        self._calls: dict[str, tuple[list[float], list[int]]] = {}
+        """By name: the time of each call, which never goes back, and the sum up to it."""
+
+    def add(self, worked_seconds: float, name: str, ticks: int) -> None:
+        """Take one more call in."""
+        times, sums = self._calls.setdefault(name, ([], []))
+        times.append(worked_seconds)
+        sums.append(ticks + (sums[-1] if sums else 0))
+
+    def over_time(self) -> tuple[Spent, ...]:
+        """In equal parts of the whole time, those in which something was spent."""
+        until = max((times[-1] for times, _ in self._calls.values()), default=0.0)
+
+        def stretch(worked_seconds: float) -> int:
+            return min(int(STRETCHES * worked_seconds / until), STRETCHES - 1) if until else 0
+
+        spent = []
+        for number in range(STRETCHES):
+            for name, (times, sums) in sorted(self._calls.items()):
+                begin = bisect_left(times, number, key=stretch)
+                end = bisect_right(times, number, key=stretch)
+                if begin == end:
+                    continue
+                ticks = sums[end - 1] - (sums[begin - 1] if begin else 0)
+                after = (number + 1) * until / STRETCHES
+                spent.append(Spent(until_seconds=after, name=name, cost_usd=to_usd(ticks)))
+        return tuple(spent)
 
 
 def costs(
-    spendings: Iterable[SpendingRow], sessions: Iterable[SessionRow], calls: Sequence[Call], *, total_ticks: int
+    spendings: Iterable[SpendingRow],
+    sessions: Iterable[SessionRow],
+    *,
+    total_ticks: int,
+    over_time: tuple[Spent, ...],
 ) -> Costs:
-    """The sum `total_ticks` in four ways and over time; what no call was told of is a share of its own."""
+    """The sum `total_ticks` in four ways; what no call was told of is a share of its own."""
     by_id = {row.id: row for row in sessions}
     rows = list(spendings)
     cut_off = total_ticks - sum(row.cost_ticks for row in rows)
 
     def phase(row: SpendingRow) -> Sequence[str]:
-        return (_phase(row.session_id, by_id),)
+        return (phase_of(row.session_id, by_id),)
 
     def agent(row: SpendingRow) -> Sequence[str]:
         session = by_id.get(row.session_id)
@@ -54,11 +81,12 @@ def costs(
         by_agent=_shares(rows, agent, cut_off, key=lambda share: (-share.cost_usd, share.name)),
         by_criterion=_shares(rows, criteria, cut_off, key=lambda share: _numbered(share.name)),
         by_model=_shares(rows, model, cut_off, key=lambda share: (-share.cost_usd, share.name)),
-        over_time=_over_time(calls, by_id),
+        over_time=over_time,
     )
 
 
-def _phase(session_id: str, by_id: Mapping[str, SessionRow]) -> str:
+def phase_of(session_id: str, by_id: Mapping[str, SessionRow]) -> str:
+    """In which phase a session's calls are counted; "": those that failed."""
     if not session_id:
         return FAILED
     if (session := by_id.get(session_id)) is not None:
@@ -100,15 +128,3 @@ def _numbered(name: str) -> tuple[bool, int, str]:
     """AC-2 before AC-10, and what is no criterion behind them."""
     number = name.removeprefix("AC-")
     return (not number.isdecimal(), int(number) if number.isdecimal() else 0, name)
-
-
-def _over_time(calls: Sequence[Call], by_id: Mapping[str, SessionRow]) -> tuple[Spent, ...]:
-    until = max((call.worked_seconds for call in calls), default=0.0)
-    sums: dict[tuple[int, str], int] = defaultdict(int)
-    for call in calls:
-        stretch = min(int(STRETCHES * call.worked_seconds / until), STRETCHES - 1) if until else 0
-        sums[stretch, _phase(call.session_id or "", by_id)] += call.cost_ticks
-    return tuple(
-        Spent(until_seconds=(stretch + 1) * until / STRETCHES, name=name, cost_usd=to_usd(ticks))
-        for (stretch, name), ticks in sorted(sums.items())
-    )

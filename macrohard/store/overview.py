@@ -99,7 +99,7 @@ class _Iteration:
 class Fold:
     """All that the events of a run say together."""
 
-    def __init__(self, events: Iterable[Recorded]) -> None:
+    def __init__(self) -> None:
         self.started: RunStarted | None = None
         self.tiers: tuple[Tier, ...] = ()
         """Each that the run worked in, as they came."""
@@ -126,10 +126,9 @@ class Fold:
         self._contradictions: dict[str, tuple[Contradiction, ...]] = {}
         self._assumed: dict[str, tuple[Assumed, ...]] = {}
         self._reports: dict[str, Reported] = {}
-        for recorded in events:
-            self._take(recorded)
 
-    def _take(self, recorded: Recorded) -> None:
+    def take(self, recorded: Recorded) -> None:
+        """Take the next event in."""
         event = recorded.event
         number = getattr(event, "iteration", 0)
         iteration = self._iteration(number, recorded.worked_seconds) if number else _Iteration(0.0)
@@ -268,7 +267,7 @@ class Fold:
             for number, each in sorted(self._iterations.items())
         )
 
-    def _with_its_words(self, session: SessionSummary) -> SessionSummary:
+    def with_its_words(self, session: SessionSummary) -> SessionSummary:
         """The session with what it reported and assumed, and what of that its own log denies."""
         report = self._reports.get(session.id)
         said = report.model_dump(exclude={"type", "session_id"}) if report else {}
@@ -310,7 +309,7 @@ class Fold:
             design=self.design,
             criteria=self.criteria(),
             iterations=self.iterations(sessions),
-            sessions=tuple(self._with_its_words(session) for session in sessions),
+            sessions=tuple(sessions),
             phases=self.phases(),
             model_calls=model_calls,
             cost_usd=summary.cost_usd,

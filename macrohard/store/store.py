@@ -10,41 +10,34 @@ from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
-from pydantic import TypeAdapter
 from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from macrohard.domain import BudgetState, Caps, Forecast, JsonObject, RunOverview, RunStatus, RunSummary, SessionSummary
+from macrohard.domain import BudgetState, Caps, Forecast, JsonObject, RunOverview, RunStatus, RunSummary
 from macrohard.domain.approval import Ruling
-from macrohard.domain.provenance import FORKED_FROM, FROM, Provenance
 from macrohard.errors import Conflict, NotFound, RequestError, StoreUnavailable
-from macrohard.events import Event, ModelCalled, ModelTroubled, Progress, ToolUsed
 from macrohard.store.artifacts import ArtifactStore
 from macrohard.store.audit import AuditLog
 from macrohard.store.budget import BudgetLedger, read_state, release_abandoned
 from macrohard.store.capabilities import CapabilityStore
-from macrohard.store.costs import Call, costs
 from macrohard.store.database import Database
 from macrohard.store.forecast import forecast
 from macrohard.store.forking import copy_past
-from macrohard.store.lease import Lease, hold, is_held
+from macrohard.store.lease import Lease, hold
 from macrohard.store.log import RunLog
-from macrohard.store.money import to_ticks, to_usd
-from macrohard.store.overview import Fold, Recorded
+from macrohard.store.overview import Recorded
+from macrohard.store.overviews import Overviews
 from macrohard.store.people import People
 from macrohard.store.queue import Queue
+from macrohard.store.reading import recorded_of, summary_of
 from macrohard.store.remarks import Remarks
 from macrohard.store.removal import check_nothing_builds_on, remove
 from macrohard.store.submissions import Submissions
-from macrohard.store.tables import AnswerRow, BudgetRow, EventRow, LeaseRow, RulingRow, RunRow, SessionRow, SpendingRow
+from macrohard.store.tables import AnswerRow, BudgetRow, EventRow, LeaseRow, RulingRow, RunRow
 from macrohard.store.transcripts import Transcripts
 from macrohard.store.usage import Usage
 
-_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
-_UNSEEN = tuple(kind.model_fields["type"].default for kind in (ModelCalled, ModelTroubled, ToolUsed, Progress))
-"""Types of events that are counted, or shown as they come, but say nothing in an overview."""
-_PRICED = tuple(kind.model_fields["type"].default for kind in (ModelCalled, ModelTroubled))
 _CLOCKS_APART = timedelta(seconds=10)
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 
@@ -60,6 +53,7 @@ class Store:
         self.transcripts = Transcripts(database)
         self.artifacts = ArtifactStore(database, home / "artifacts")
         self.capabilities = CapabilityStore(database)
+        self._overviews = Overviews(database)
         self.queue = Queue(database)
         self.remarks = Remarks(database)
         self.submissions = Submissions(database)
@@ -183,7 +177,7 @@ class Store:
             others = await session.scalar(at_work) or 0 if status in ("running", "paused") else 0
             latest = wanted.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit + others)
             rows = await session.execute(latest)
-            shown = (_summary(run, lease, budget.spent_ticks if budget else None)[0] for run, lease, budget in rows)
+            shown = (summary_of(run, lease, budget.spent_ticks if budget else None)[0] for run, lease, budget in rows)
             return tuple(islice((each for each in shown if status in (None, each.status)), limit))
 
     async def summary(self, run_id: str) -> RunSummary:
@@ -191,7 +185,7 @@ class Store:
         async with self._database.read() as session:
             run = await _found(session, run_id)
             lease, budget = await session.get(LeaseRow, run.id), await session.get(BudgetRow, run.id)
-        return _summary(run, lease, budget.spent_ticks if budget else None)[0]
+        return summary_of(run, lease, budget.spent_ticks if budget else None)[0]
 
     async def touched(self, *, since: datetime | None) -> dict[str, datetime]:
         """The runs of which something was recorded lately, and when last: from a little before `since` on.
@@ -215,28 +209,8 @@ class Store:
         A run whose process died shows as paused: nothing goes on with it until it is resumed.
         """
         async with self._database.read() as session:
-            run = await _found(session, run_id)
-            run_id = run.id
-            lease = await session.get(LeaseRow, run_id)
-            budget = await read_state(session, run_id)
-            told = select(EventRow).where(EventRow.run_id == run_id, EventRow.type.not_in(_UNSEEN))
-            events = [_recorded(row) for row in await session.scalars(told.order_by(EventRow.number))]
-            at_work = select(SessionRow).where(SessionRow.run_id == run_id)
-            sessions = list(await session.scalars(at_work.order_by(SessionRow.started_at, SessionRow.id)))
-            spendings = list(await session.scalars(select(SpendingRow).where(SpendingRow.run_id == run_id)))
-            calls = await _calls(session, run_id)
-        total = run.cost_ticks if budget is None else to_ticks(budget.spent_usd)
-        summary, problem = _summary(run, lease, total)
-        return Fold(events).overview(
-            summary,
-            problem=problem,
-            sessions=[_session(row) for row in sessions],
-            model_calls=run.model_calls,
-            budget=budget,
-            costs=costs(spendings, sessions, calls, total_ticks=total),
-            forecast=None if run.forecast is None else Forecast.model_validate(run.forecast),
-            provenance=_provenance(run),
-        )
+            run_id = (await _found(session, run_id)).id
+        return await self._overviews.of(run_id)
 
     async def events(
         self, run_id: str, *, after: int = 0, limit: int = 1000, types: Collection[str] = ()
@@ -247,7 +221,7 @@ class Store:
             told = told.where(EventRow.type.in_(types))
         async with self._database.read() as session:
             rows = await session.scalars(told.order_by(EventRow.number).limit(limit))
-            return tuple(_recorded(row) for row in rows)
+            return tuple(recorded_of(row) for row in rows)
 
     async def copy_past(self, original: str, fork: str, *, iteration: int) -> None:
         """Give a run all that happened in another one until this iteration was judged; see `store.forking`."""
@@ -351,73 +325,3 @@ def _known(row: RunRow | None, run_id: str) -> RunRow:
     if row is None:
         raise NotFound(f"there is no run {run_id!r}; `macrohard runs` lists them")
     return row
-
-
-def _recorded(row: EventRow) -> Recorded:
-    return Recorded(row.number, row.at, row.worked_seconds, _EVENT.validate_python(row.body))
-
-
-async def _calls(session: AsyncSession, run_id: str) -> list[Call]:
-    """Every call that cost something, in order."""
-    told = select(EventRow).where(EventRow.run_id == run_id, EventRow.type.in_(_PRICED))
-    rows = await session.scalars(told.order_by(EventRow.number))
-    return [
-        Call(row.worked_seconds, row.body.get("session_id"), to_ticks(row.body["cost_usd"]))
-        for row in rows
-        if row.body["cost_usd"]
-    ]
-
-
-def _summary(run: RunRow, lease: LeaseRow | None, spent_ticks: int | None) -> tuple[RunSummary, str]:
-    """The line of a list, and the run's problem."""
-    status, problem = run.status, run.problem
-    if status == "running" and (lease is None or not is_held(lease)):
-        status, problem = "paused", f"its process ended without finishing it; go on with: macrohard resume {run.id}"
-    summary = RunSummary.model_validate(
-        {
-            "id": run.id,
-            "title": run.title,
-            "requirement": run.requirement,
-            "status": status,
-            "wake_at": run.wake_at,
-            "queued": run.queued_at is not None,
-            "model": run.model,
-            "created_at": run.created_at,
-            "seconds": run.worked_seconds,
-            "iterations": run.iterations,
-            "cost_usd": to_usd(run.cost_ticks if spent_ticks is None else spent_ticks),
-            "forked_from": str(run.options.get(FORKED_FROM, "")),
-            "improves": origin.place if (origin := _provenance(run)) and origin.kind == "run" else "",
-        }
-    )
-    return summary, problem
-
-
-def _provenance(run: RunRow) -> Provenance | None:
-    return Provenance.model_validate(run.options[FROM]) if FROM in run.options else None
-
-
-def _session(row: SessionRow) -> SessionSummary:
-    return SessionSummary.model_validate(
-        {
-            "id": row.id,
-            "iteration": row.iteration,
-            "phase": row.phase,
-            "agent": row.agent,
-            "persona": row.persona,
-            "task": row.task,
-            "criteria": row.criteria,
-            "outcome": row.outcome,
-            "problem": row.problem,
-            "commit": row.commit,
-            "model_calls": row.model_calls,
-            "input_tokens": row.input_tokens,
-            "cached_tokens": row.cached_tokens,
-            "output_tokens": row.output_tokens,
-            "reasoning_tokens": row.reasoning_tokens,
-            "cost_usd": to_usd(row.cost_ticks),
-            "started_at": row.started_at,
-            "seconds": row.seconds,
-            "parent": row.parent,
-        }
-    )

@@ -1,10 +1,13 @@
 """What a run looks like follows from what was told, however often it was told."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from macrohard.domain import (
+    Caps,
     Checked,
     Criterion,
     CriterionStatus,
@@ -21,6 +24,7 @@ from macrohard.domain import (
 )
 from macrohard.domain.review import Disputed, Objection
 from macrohard.domain.verdict import Contradiction
+from macrohard.errors import NotFound
 from macrohard.events import (
     ClaimsChecked,
     Doubted,
@@ -29,9 +33,11 @@ from macrohard.events import (
     Integrated,
     IterationEnded,
     ModelCalled,
+    ModelTroubled,
     PhaseEnded,
     PhaseStarted,
     Planned,
+    Reported,
     RunEnded,
     RunStarted,
     SandboxAwaited,
@@ -42,8 +48,9 @@ from macrohard.events import (
     Used,
     Verified,
 )
-from macrohard.store import Store
+from macrohard.store import Store, overviews
 
+TROUBLE: dict[str, Any] = {"endpoint": "e", "problem": "slow", "reaction": "asks again", "cost_usd": 0.25}
 FIRST, SECOND, THIRD = "a" * 40, "b" * 40, "c" * 40
 
 
@@ -355,3 +362,40 @@ async def test_disputed_scenarios_stand_with_their_criterion_and_an_unreviewed_s
         ("not checked", (disputed,)),
     ]
     assert overview.notices == ("The acceptance scenarios count without a second opinion: nobody read them.",)
+
+
+async def test_who_looked_before_sees_what_who_looks_first_sees(
+    store: Store, run_id: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overviews, "BATCH", 2)
+
+    def of_sessions(iteration: int, *, ended: bool) -> tuple[Event, ...]:
+        begun = session("T-1", iteration=iteration)
+        if not ended:
+            return (begun, called("T-1", iteration=iteration), ModelTroubled(**TROUBLE))
+        over = SessionEnded(session_id=begun.session_id, outcome="finished", problem="", commit=FIRST, seconds=3.0)
+        return (called("T-1", iteration=iteration), Reported(session_id=begun.session_id, summary="It is done."), over)
+
+    parts = (
+        (specified(criterion(1)), ScenariosWritten(scenarios=(scenario(1, 1),))),
+        of_sessions(1, ended=False),
+        of_sessions(1, ended=True),
+        PASSED_AND_KEPT,
+        (*of_sessions(2, ended=False), *LOST_AND_DROPPED, *of_sessions(2, ended=True)),
+        (ended(3, THIRD, kept=False),),
+    )
+    seen = []
+    for part in parts:
+        seen.append(await tell(store, run_id, part))
+        async with await Store.open(url, home=tmp_path / "home") as other:
+            assert await other.overview(run_id) == seen[-1] == await store.overview(run_id)
+    assert len({each.model_dump_json() for each in seen}) == len(parts)
+
+
+async def test_what_changes_without_an_event_is_seen_at_once(store: Store, run_id: str, tmp_path: Path) -> None:
+    await tell(store, run_id, PASSED_AND_KEPT)
+    await store.budget(run_id).open(Caps(usd=3.0))
+    assert (await store.overview(run_id)).budget_usd == 3.0
+    await store.delete(run_id, folder=tmp_path)
+    with pytest.raises(NotFound):
+        await store.overview(run_id)
