@@ -25,6 +25,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
+from langgraph.types import Command
 
 from macrohard.factory.approval import APPROVE, CHANGE, approve_plan, approve_release
 from macrohard.factory.context import FactoryContext
@@ -147,7 +148,7 @@ async def advance(graph: Graph, context: FactoryContext) -> State:
         context = replace(context, ground=await understand(context, context.provenance))
     config: Any = {"configurable": {"thread_id": context.run_id}, "recursion_limit": 400}
     known = await graph.aget_state(config)
-    given: State | None = {"iteration": 0} if not known.values else None
+    given: State | Command[str] | None = {"iteration": 0} if not known.values else None
     if known.values.get("decision") == "ask" and not known.next and (context.answers or not context.ask):
         given = {"iteration": 0}
     if known.values.get("decision") == STUCK and not known.next:
@@ -157,8 +158,7 @@ async def advance(graph: Graph, context: FactoryContext) -> State:
         await graph.aupdate_state(config, {"decision": "again"}, as_node="use")
     if known.values.get("decision") == APPROVE and not known.next:
         # The node looks again, at what was said meanwhile and at the clock.
-        before = {"plan": "plan", "release": "triage"}[known.values["awaiting"]]
-        await graph.aupdate_state(config, {"decision": "release"}, as_node=before)
+        given = Command(goto=f"approve_{known.values['awaiting']}")
     while True:
         await graph.ainvoke(given, config, context=context, durability="sync")
         state = cast(State, (await graph.aget_state(config)).values)
