@@ -68,6 +68,7 @@ async def _serve(settings: "Settings", *, port: int, slots: int) -> None:
     from macrohard.assembly import Worker, open_factory
     from macrohard.server import create_app
     from macrohard.server.access import LocalAccess, local_link
+    from macrohard.server.serving import Server
 
     _log_to_stderr()
     async with open_factory(settings, sandbox=settings.sandbox) as factory:
@@ -86,7 +87,7 @@ async def _serve(settings: "Settings", *, port: int, slots: int) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             # uvicorn ends by them, and sends itself the signal again when all is done; that was all it asked for.
             signal.signal(number, lambda *_: None)
-        await uvicorn.Server(config).serve()
+        await Server(application, config).serve()
 
 
 def worker(
