@@ -156,8 +156,10 @@ def _coloured_file(file: PatchedFile) -> FileDiff:
 def colours() -> str:
     """The style sheet of the spans, for dark and light."""
     return (
-        f"{_colours_of('default')}\n"
-        f"@media (prefers-color-scheme: dark) {{\n{_colours_of('github-dark')}\n}}\n"
+        f"{_colours_of('xcode')}\n"
+        f"@media (prefers-color-scheme: dark) {{\n{_colours_of('lightbulb')}\n"
+        # The style's own are too faint on the colours of added and removed lines.
+        ".code [class^=c], .code .err { color: #a5acb9; }\n}\n"
         ".code, .code .err { background: none; border: 0; }\n"
     )
 

@@ -96,8 +96,9 @@ async def file(
     service: Serving,
     principal: Asking,
     since: Since = None,
+    part: bool = False,
 ) -> Response:
-    """What an iteration changed in one file, with what was said of its lines; for htmx, that part alone."""
+    """What an iteration changed in one file, with what was said of its lines; `part`: that alone."""
     overview = await service.factory.overview(run)
     found = _iteration(overview, number)
     text = await _diff(run, found, service, principal, since)
@@ -105,7 +106,7 @@ async def file(
         raise NotFound(f"iteration {number} of run {run} did not change {path!r}")
     feedback = await service.factory.store.remarks.of(overview.summary.id)
     place = next(place for place, each in enumerate(outline_of(text).files, 1) if each.path == path)
-    template = "run/file.html.jinja" if request.headers.get("hx-request") else "run/file_page.html.jinja"
+    template = "run/file.html.jinja" if part else "run/file_page.html.jinja"
     return page(
         request, template, overview=overview, tab="iterations", iteration=found, file=changed, since=since, place=place,
         remarked=on_lines(feedback, changed, iteration=number),

@@ -10,7 +10,7 @@ On = Literal["question", "approval", "budget", "hour", "worker", "person", "noth
 """What a run waits for; nothing: it is at work, or over."""
 
 STAGES: tuple[tuple[str, tuple[Phase, ...]], ...] = (
-    ("Understand", ("understand", "analyse", "clarify")),
+    ("Read", ("understand", "analyse", "clarify")),
     ("Plan", ("design", "plan", "scenarios")),
     ("Build", ("implement", "integrate")),
     ("Verify", ("verify", "review")),

@@ -1,6 +1,7 @@
 "use strict";
 // Comforts; every page works without them, but for keys and what is live.
 (() => {
+  document.documentElement.classList.add("js");
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const typing = (target) => target.closest("input, textarea, select, [contenteditable]");
 
@@ -105,8 +106,11 @@
     else if (target.matches(".code td > a") && remark(target)) event.preventDefault();
   });
   document.addEventListener("submit", (event) => {
-    const { sure } = event.target.dataset;
-    if (sure && !confirm(sure)) event.preventDefault();
+    const form = event.target;
+    if (form.dataset.sure && !confirm(form.dataset.sure)) event.preventDefault();
+    // Back to the line that was spoken of.
+    const { line, back } = form.elements;
+    if (line?.value && back) back.value += `#${home.get(form)?.dataset.file ?? ""}-L${line.value}`;
   });
 
   let begun = "";
