@@ -12,6 +12,7 @@ from macrohard import __version__
 from macrohard.assembly import Factory, Worker
 from macrohard.server import api, cloning, pages, problems
 from macrohard.server.access import Access
+from macrohard.server.courier import Courier
 from macrohard.server.feed import Feed
 from macrohard.server.gate import Gate
 from macrohard.server.service import Service
@@ -31,7 +32,7 @@ def create_app(
 
     @asynccontextmanager
     async def living(app: FastAPI) -> AsyncIterator[None]:
-        async with service.feed:
+        async with service.feed, Courier(factory.store, inside=settings.webhooks_inside):
             working = None if worker is None else asyncio.create_task(worker.work())
             try:
                 yield

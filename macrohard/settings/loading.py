@@ -130,6 +130,8 @@ class Settings(BaseSettings):
     """Wait for the hour at which a parked run can go on, and go on; else somebody resumes it."""
     record: bool = True
     """Keep what is said to models and what they answer, keys taken out, so that `macrohard replay` can repeat a run."""
+    webhooks_inside: tuple[str, ...] = ()
+    """Hosts, as they stand in webhooks' addresses, that are told although they are in this machine's own networks."""
     sandbox: SandboxChoice = "auto"
     """Auto: Docker where an engine answers, else bubblewrap, and said so."""
     sandboxes: SandboxSettings = SandboxSettings()

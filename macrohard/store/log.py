@@ -28,6 +28,7 @@ from macrohard.store.money import to_ticks
 from macrohard.store.remarks import answer, take
 from macrohard.store.tables import AdmissionRow, EventRow, RunRow, SessionRow, SpendingRow
 from macrohard.store.usage import count
+from macrohard.store.webhooks import announce
 
 BATCH = 500
 """Events written in one transaction at most."""
@@ -118,6 +119,8 @@ class RunLog:
                 await self._lease.confirm(session)
                 await session.execute(insert(EventRow), rows)
                 await _project(session, self._lease.run_id, batch, worked_seconds=worked)
+                for number, entry in enumerate(batch, self._number + 1):
+                    await announce(session, self._lease.run_id, entry.event, number=number, at=entry.at)
         except IntegrityError as error:
             raise LeaseLost(self._lease.run_id) from error
         self._number, self._worked_seconds, self._last_at = self._number + len(batch), worked, last_at

@@ -11,6 +11,7 @@ from macrohard.store.tables import (
     AdmissionRow,
     AnswerRow,
     BudgetRow,
+    DeliveryRow,
     EventRow,
     FeedbackRow,
     LeaseRow,
@@ -22,11 +23,12 @@ from macrohard.store.tables import (
     SessionRow,
     SpendingRow,
     SubmissionRow,
+    WebhookRow,
 )
 
 OF_A_RUN = (
     ReservationRow, AdmissionRow, BudgetRow, AnswerRow, RulingRow, FeedbackRow, SubmissionRow, SpendingRow, SessionRow,
-    EventRow, LeaseRow,
+    EventRow, LeaseRow, DeliveryRow, WebhookRow,
 )  # fmt: skip
 """In an order in which nothing is pointed to any more when it goes."""
 

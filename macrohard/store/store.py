@@ -37,6 +37,7 @@ from macrohard.store.submissions import Submissions
 from macrohard.store.tables import AnswerRow, BudgetRow, EventRow, LeaseRow, RulingRow, RunRow
 from macrohard.store.transcripts import Transcripts
 from macrohard.store.usage import Usage
+from macrohard.store.webhooks import Webhooks
 
 _CLOCKS_APART = timedelta(seconds=10)
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -57,6 +58,7 @@ class Store:
         self.queue = Queue(database)
         self.remarks = Remarks(database)
         self.submissions = Submissions(database)
+        self.webhooks = Webhooks(database)
         self.usage = Usage(database)
         self.people = People(database)
         self.audit = AuditLog(database)

@@ -388,3 +388,39 @@ class AuditHeadRow(Table):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     number: Mapped[int] = mapped_column(BigInteger)
     hash: Mapped[str]
+
+
+class WebhookRow(Table):
+    """An address that is told what happens."""
+
+    __tablename__ = "webhooks"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    url: Mapped[str]
+    events: Mapped[list[str]]
+    run_id: Mapped[str | None] = mapped_column(ForeignKey(RunRow.id), index=True)
+    """None: it is told of every run."""
+    by: Mapped[str]
+    secret: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class DeliveryRow(Table):
+    """One fact on its way to one address."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index(None, "status", "next_at"), Index(None, "webhook_id", "created_at"))
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    webhook_id: Mapped[str] = mapped_column(ForeignKey(WebhookRow.id))
+    run_id: Mapped[str] = mapped_column(ForeignKey(RunRow.id), index=True)
+    event: Mapped[str]
+    body: Mapped[str]
+    status: Mapped[str]
+    attempts: Mapped[int]
+    created_at: Mapped[datetime]
+    next_at: Mapped[datetime | None]
+    taken_until: Mapped[datetime | None]
+    """Until then no other process sends it."""
+    delivered_at: Mapped[datetime | None]
+    problem: Mapped[str]
