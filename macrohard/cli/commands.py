@@ -27,6 +27,7 @@ from macrohard.cli.options import (
     print_json,
     required,
 )
+from macrohard.cli.people import audit, users
 from macrohard.cli.replay import EXIT_CODES as REPLAY_EXIT_CODES
 from macrohard.cli.replay import replay
 from macrohard.cli.sandboxes import sandboxes
@@ -59,6 +60,8 @@ app.add_typer(agents, name="agents")
 app.add_typer(keys, name="keys")
 app.add_typer(model, name="model")
 app.add_typer(serve, name="serve")
+app.add_typer(users, name="users")
+app.add_typer(audit, name="audit")
 
 app.command(epilog=REPLAY_EXIT_CODES)(replay)
 app.command()(worker)

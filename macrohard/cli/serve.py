@@ -2,14 +2,17 @@
 
 import signal
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from macrohard.cli.options import RequireTierOption, SandboxOption, required
+from macrohard.errors import RequestError
 
 if TYPE_CHECKING:
     from macrohard.settings import Settings
+    from macrohard.store.people import People
 
 app = typer.Typer(
     help="The service: REST for programs, a dashboard for people, and a worker that carries runs out.",
@@ -28,6 +31,17 @@ def serve(
     workers: Annotated[
         int, typer.Option(help="Runs that are carried out at once here; 0: other processes do.", min=0, metavar="N")
     ] = 4,
+    team: Annotated[bool, typer.Option("--team", help="For users who log in; see `macrohard users`.")] = False,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; beyond this machine with --team only.", metavar="ADDRESS")
+    ] = LOOPBACK[0],
+    host_name: Annotated[
+        list[str] | None, typer.Option(help="A name by which the service is addressed; repeatable.", metavar="NAME")
+    ] = None,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(help="An address whose X-Forwarded-For and -Proto are believed; repeatable.", metavar="ADDRESS"),
+    ] = None,
     sandbox: SandboxOption = None,
     require_tier: RequireTierOption = None,
 ) -> None:
@@ -39,7 +53,10 @@ def serve(
     from macrohard.settings import load_settings
 
     settings = load_settings(sandbox=sandbox, sandboxes=required(require_tier))
-    asyncio.run(_serve(settings, port=port, slots=workers))
+    if host not in LOOPBACK and not team:
+        raise RequestError(f"--host {host} lets others in, so it takes --team, where users log in")
+    place = Place(host=host, port=port, names=tuple(host_name or ()), proxies=tuple(proxy or ()))
+    asyncio.run(_serve(settings, place, team=team, slots=workers))
 
 
 @app.command()
@@ -62,32 +79,77 @@ def token() -> None:
     print(local_token(load_settings().home))
 
 
-async def _serve(settings: "Settings", *, port: int, slots: int) -> None:
+@dataclass(frozen=True)
+class Place:
+    """Where a service listens, and as what."""
+
+    host: str
+    port: int
+    names: tuple[str, ...]
+    proxies: tuple[str, ...]
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names by which it may be addressed."""
+        return (*LOOPBACK, self.host, *(name.lower() for name in self.names))
+
+    @property
+    def address(self) -> str:
+        """For people on this machine."""
+        host = self.names[0] if self.names else LOOPBACK[0] if self.host in ("0.0.0.0", "::") else self.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+async def _serve(settings: "Settings", place: Place, *, team: bool, slots: int) -> None:
     import uvicorn
 
     from macrohard.assembly import Worker, open_factory
     from macrohard.server import create_app
     from macrohard.server.access import LocalAccess, local_link
+    from macrohard.server.people.access import TeamAccess
     from macrohard.server.serving import Server
 
     _log_to_stderr()
     async with open_factory(settings, sandbox=settings.sandbox) as factory:
         worker = Worker(factory, slots=slots) if slots else None
-        application = create_app(factory, settings, access=LocalAccess(settings.home), hosts=LOOPBACK, worker=worker)
+        access = TeamAccess(factory.store.people) if team else LocalAccess(settings.home)
+        application = create_app(factory, settings, access=access, hosts=place.hosts, worker=worker)
         config = uvicorn.Config(
             application,
-            host="127.0.0.1",
-            port=port,
+            host=place.host,
+            port=place.port,
+            # Else whoever sends the header decides from where they come, and whether that is https.
+            proxy_headers=bool(place.proxies),
+            forwarded_allow_ips=list(place.proxies),
             log_level="warning",
             server_header=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
-        print(f"open {local_link(settings.home, f'http://127.0.0.1:{port}')}", flush=True)
-        print("(good once, for ten minutes; `macrohard serve link` prints another). Ctrl-C ends it.", file=sys.stderr)
+        if team:
+            print(f"open {place.address}/login", flush=True)
+            for line in await _warnings(factory.store.people, place):
+                print(line, file=sys.stderr)
+        else:
+            print(f"open {local_link(settings.home, place.address)}", flush=True)
+            print(
+                "(good once, for ten minutes; `macrohard serve link` prints another). Ctrl-C ends it.", file=sys.stderr
+            )
         for number in (signal.SIGINT, signal.SIGTERM):
             # uvicorn ends by them, and sends itself the signal again when all is done; that was all it asked for.
             signal.signal(number, lambda *_: None)
         await Server(application, config).serve()
+
+
+async def _warnings(people: "People", place: Place) -> tuple[str, ...]:
+    """What a team should know before anybody relies on the service."""
+    said = []
+    if not await people.all():
+        said.append("nobody can log in yet: macrohard users add NAME --role admin")
+    if place.host not in LOOPBACK and not place.proxies:
+        said.append(
+            "passwords cross the network as they are: put a proxy that speaks https before it, and name --proxy"
+        )
+    return tuple(said)
 
 
 def worker(

@@ -2,7 +2,6 @@
 
 import hmac
 import secrets
-from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Protocol
 
@@ -10,24 +9,12 @@ from fastapi import Depends, HTTPException, Request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from macrohard.domain import Value
+from macrohard.domain.people import ApiToken, Role
 
 COOKIE = "macrohard"
 LINK_SECONDS = 600
 """How long a link is good for that lets a browser in."""
 COOKIE_SECONDS = 30 * 24 * 3600
-
-
-class Role(IntEnum):
-    """What somebody may do; each may do what those before may."""
-
-    VIEWER = 1
-    """Look at everything."""
-    REVIEWER = 2
-    """Comment, answer questions, approve."""
-    OPERATOR = 3
-    """Submit, pause, cancel, spend."""
-    ADMIN = 4
-    """Users, tokens, settings."""
 
 
 class Principal(Value):
@@ -37,10 +24,22 @@ class Principal(Value):
     role: Role
     by_cookie: bool
     """Whether a browser says so by itself, with every request to here, whoever had it sent."""
+    token: ApiToken | None = None
+    """What a program of a team's user showed."""
+    team: bool = False
+    """Whether there are others besides."""
 
 
 class Access(Protocol):
     """Knows people and programs by what they bring."""
+
+    @property
+    def team(self) -> bool:
+        """Whether there are users, who log in."""
+
+    @property
+    def advice(self) -> str:
+        """How one says who one is."""
 
     async def principal(self, request: Request) -> Principal | None:
         """Who sent the request; None: nobody that is known."""
@@ -54,6 +53,9 @@ class LocalAccess:
 
     The token is for programs on this machine; a link lets one browser in, once.
     """
+
+    team = False
+    advice = "send 'Authorization: Bearer TOKEN', or follow a link that `macrohard serve link` prints"
 
     def __init__(self, home: Path) -> None:
         self._token = local_token(home)
@@ -105,11 +107,8 @@ def local_link(home: Path, address: str) -> str:
 async def _asking(request: Request) -> Principal:
     principal: Principal | None = request.state.principal
     if principal is None:
-        raise HTTPException(
-            401,
-            "say who you are: send 'Authorization: Bearer TOKEN', or follow a link that `macrohard serve link` prints",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+        advice = request.app.state.service.access.advice
+        raise HTTPException(401, f"say who you are: {advice}", headers={"WWW-Authenticate": "Bearer"})
     return principal
 
 

@@ -1,12 +1,14 @@
 """The service as one ASGI application."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from macrohard import __version__
 from macrohard.assembly import Factory, Worker
@@ -15,6 +17,10 @@ from macrohard.server.access import Access
 from macrohard.server.courier import Courier
 from macrohard.server.feed import Feed
 from macrohard.server.gate import Gate
+from macrohard.server.people import api as people_api
+from macrohard.server.people import pages as people_pages
+from macrohard.server.people.recording import Recorder
+from macrohard.server.people.throttle import Throttle
 from macrohard.server.service import Service
 from macrohard.settings import Settings
 
@@ -28,7 +34,15 @@ def create_app(
 
     `hosts` are the names by which it may be addressed.
     """
-    service = Service(factory=factory, settings=settings, access=access, feed=Feed(factory.store), worker=worker)
+    service = Service(
+        factory=factory,
+        settings=settings,
+        access=access,
+        feed=Feed(factory.store),
+        worker=worker,
+        throttle=Throttle() if access.team else None,
+        recorder=Recorder(factory.store.audit) if access.team else None,
+    )
 
     @asynccontextmanager
     async def living(app: FastAPI) -> AsyncIterator[None]:
@@ -41,7 +55,7 @@ def create_app(
                     working.cancel()
                     await asyncio.wait([working])
 
-    app = FastAPI(
+    app = _Guarded(
         title="Macrohard",
         version=__version__,
         summary="A software factory: requirements in, verified products out.",
@@ -53,8 +67,19 @@ def create_app(
     app.state.service = service
     app.include_router(api.router, prefix="/api/v1")
     app.include_router(cloning.router, include_in_schema=False)
+    app.include_router(people_api.router, prefix="/api/v1", responses=problems.RESPONSES)
+    app.include_router(people_pages.router, include_in_schema=False)
     app.include_router(pages.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     problems.install(app, page=pages.problem_page)
-    app.add_middleware(Gate, access=access, hosts=hosts)
+    app.gate = partial(Gate, access=access, hosts=hosts, throttle=service.throttle, recorder=service.recorder)
     return app
+
+
+class _Guarded(FastAPI):
+    """An application whose every answer passes the gate, also that to a request which ended in a mistake of ours."""
+
+    gate: Callable[[ASGIApp], ASGIApp]
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return self.gate(super().build_middleware_stack())

@@ -4,15 +4,22 @@ from base64 import b64decode
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
-from fastapi import Request
+from fastapi import HTTPException, Request
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from macrohard.server.access import Access
-from macrohard.server.problems import Problem, as_json, problem_of
+from macrohard.errors import StoreUnavailable
+from macrohard.server.access import Access, Principal
+from macrohard.server.people.recording import Recorder
+from macrohard.server.people.throttle import Throttle
+from macrohard.server.problems import RETRY_SECONDS, as_json, problem_of
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_BODY_BYTES = 32 * 1024 * 1024
+TOO_LARGE = f"a request may have {MAX_BODY_BYTES // 1024 // 1024} MB at most"
+HTTPS_SECONDS = 365 * 24 * 3600
+"""How long a browser that came by https is to come by nothing else."""
 CONTENT_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -36,49 +43,59 @@ class Gate:
 
     A browser sends the cookie with whatever any page has it send, so a request that changes something must come from
     a page of ours (`Origin`, `Sec-Fetch-Site`); and a name that somebody else's DNS leads here is not ours (`Host`).
+    A team's requests are counted too, and those that change something recorded, before anything is done about them.
     """
 
-    def __init__(self, app: ASGIApp, *, access: Access, hosts: Collection[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        access: Access,
+        hosts: Collection[str],
+        throttle: Throttle | None,
+        recorder: Recorder | None,
+    ) -> None:
         self._app, self._access, self._hosts = app, access, frozenset(hosts)
+        self._throttle, self._recorder = throttle, recorder
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        if refusal := self._refusal(scope, headers):
-            await as_json(refusal)(scope, receive, send)
-            return
         if scope["path"].startswith("/git/"):
             scope["headers"] = [_as_bearer(header) for header in scope["headers"]]
         request = Request(scope)
-        principal = await self._access.principal(request)
-        if principal is not None and principal.by_cookie and scope["method"] not in SAFE and not _ours(headers):
-            await as_json(problem_of(403, "this request was not sent by a page of this service"))(scope, receive, send)
+        send = _with_policy(send, https=request.url.scheme == "https")
+        try:
+            refusal = await self._refusal(request)
+            if refusal is None and self._recorder is not None and request.method not in SAFE:
+                principal: Principal | None = request.state.principal
+                if principal is not None:
+                    send = await self._recorder.recorded(request, principal, send)
+        except StoreUnavailable as error:
+            refusal = as_json(problem_of(503, str(error)), {"Retry-After": str(RETRY_SECONDS)})
+        if refusal is not None:
+            await refusal(scope, receive, send)
             return
-        request.state.principal = principal
+        await self._app(scope, _bounded(receive), send)
 
-        async def with_policy(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                answered = MutableHeaders(scope=message)
-                answered.setdefault("Content-Security-Policy", CONTENT_POLICY)
-                answered.setdefault("X-Content-Type-Options", "nosniff")
-                answered.setdefault("Referrer-Policy", "no-referrer")
-                answered.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-                answered.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-            await send(message)
-
-        await self._app(scope, receive, with_policy)
-
-    def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
-        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    async def _refusal(self, request: Request) -> Response | None:
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
         if host not in self._hosts:
-            return problem_of(
+            return _refused(
                 400, f"this service is not {host!r}; start it with --host-name {host} if it is to answer to that name"
             )
-        length = headers.get("content-length", "0")
+        length = request.headers.get("content-length", "0")
         if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-            return problem_of(413, f"a request may have {MAX_BODY_BYTES // 1024 // 1024} MB at most")
+            return _refused(413, TOO_LARGE)
+        if self._throttle and (seconds := await self._throttle.address(address_of(request))):
+            return too_many(seconds)
+        principal = request.state.principal = await self._access.principal(request)
+        if self._throttle and principal and (seconds := await self._throttle.principal(principal.name)):
+            return too_many(seconds)
+        by_browser = _says_from_where(request.headers) if principal is None else principal.by_cookie
+        if by_browser and request.method not in SAFE and not _ours(request.headers):
+            return _refused(403, "this request was not sent by a page of this service")
         return None
 
 
@@ -93,6 +110,57 @@ def _as_bearer(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
     except ValueError:
         return header
     return name, b"Bearer " + password
+
+
+def address_of(request: Request) -> str:
+    """From where the request came, as far as the service can tell."""
+    return request.client.host if request.client else ""
+
+
+def too_many(seconds: int) -> Response:
+    """The answer to somebody who may ask again after so many seconds."""
+    problem = problem_of(429, f"too many requests; ask again in {seconds} s")
+    return as_json(problem, {"Retry-After": str(seconds)})
+
+
+def _refused(status: int, detail: str) -> Response:
+    return as_json(problem_of(status, detail))
+
+
+def _with_policy(send: Send, *, https: bool) -> Send:
+    async def with_policy(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            answered = MutableHeaders(scope=message)
+            answered.setdefault("Content-Security-Policy", CONTENT_POLICY)
+            answered.setdefault("X-Content-Type-Options", "nosniff")
+            answered.setdefault("Referrer-Policy", "no-referrer")
+            answered.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+            answered.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+            if https:
+                answered.setdefault("Strict-Transport-Security", f"max-age={HTTPS_SECONDS}")
+        await send(message)
+
+    return with_policy
+
+
+def _bounded(receive: Receive) -> Receive:
+    """A body that does not say how long it is may not be longer either."""
+    size = 0
+
+    async def bounded() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > MAX_BODY_BYTES:
+            raise HTTPException(413, TOO_LARGE)
+        return message
+
+    return bounded
+
+
+def _says_from_where(headers: Headers) -> bool:
+    """Whether it says from which page it comes, as only browsers do."""
+    return "sec-fetch-site" in headers or "origin" in headers
 
 
 def _ours(headers: Headers) -> bool:

@@ -8,6 +8,8 @@ from fastapi import Depends, Request
 from macrohard.assembly import Factory, Worker
 from macrohard.server.access import Access
 from macrohard.server.feed import Feed
+from macrohard.server.people.recording import Recorder
+from macrohard.server.people.throttle import Throttle
 from macrohard.settings import Settings
 
 
@@ -21,6 +23,9 @@ class Service:
     feed: Feed
     worker: Worker | None
     """The one in this process; None: others carry runs out."""
+    throttle: Throttle | None
+    """A team's; None: one person's machine."""
+    recorder: Recorder | None
 
     def queued(self) -> None:
         """Say that a run was put into the queue: a worker in this process takes it at once."""

@@ -110,21 +110,26 @@ class People:
             row = await session.scalar(wanted)
         return None if row is None else _user(row)
 
-    async def make_token(self, user: str, *, label: str, role: RoleName, days: int) -> tuple[ApiToken, str]:
+    async def make_token(
+        self, user: str, *, label: str, role: RoleName, days: int, until: datetime | None = None
+    ) -> tuple[ApiToken, str]:
         """A token with what it is known by and the token itself, which nobody can be told again.
+
+        It is good for so many days, but not behind `until`.
 
         Raises:
             NotFound: there is no such user.
             RequestError: the role is more than the user's.
         """
         word, now = PREFIX + secrets.token_urlsafe(32), datetime.now(UTC)
+        expires_at = now + timedelta(days=days)
         async with self._database.write() as session:
             owner = await _locked(session, user)
             if Role.named(role) > Role.named(owner.role):
                 raise RequestError(f"the role {role} is more than {user} may do, who is {owner.role}")
             row = TokenRow(
                 id=f"t-{secrets.token_hex(4)}", hash=_hash(word), user=user, label=label, role=role, created_at=now,
-                expires_at=now + timedelta(days=days), used_at=None,
+                expires_at=min(expires_at, until or expires_at), used_at=None,
             )  # fmt: skip
             session.add(row)
         return _token(row), word

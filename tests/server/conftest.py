@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,8 @@ class Installation:
         running = self._start("serve", "--port", str(port), *arguments)
         running.base_url = f"http://127.0.0.1:{port}"
         self._wait(running, lambda: requests.get(f"{running.base_url}/static/app.css", timeout=1).status_code == 200)
-        running.token = (self.home / "service-token").read_text(encoding="ascii").strip()
+        token = self.home / "service-token"
+        running.token = token.read_text(encoding="ascii").strip() if token.exists() else ""
         return running
 
     def work(self, *arguments: str) -> Running:
@@ -106,24 +107,31 @@ class Installation:
             time.sleep(0.05)
 
 
-@pytest.fixture
-def installation(tmp_path: Path, repository_root: Path) -> Iterator[Installation]:
-    """An empty home with the built-in model; what was started from it is killed in the end."""
+@contextmanager
+def installed(folder: Path, root: Path) -> Iterator[Installation]:
+    """An empty home in the folder with the built-in model; what was started from it is killed in the end."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_OF_A_PERSON)}
-    home = tmp_path / "home"
+    home = folder / "home"
     home.mkdir()
     environment = {
         **kept,
-        "PYTHONPATH": str(repository_root),
+        "PYTHONPATH": str(root),
         "MACROHARD_HOME": str(home),
         "MACROHARD_MEDIA": '{"film": false}',
     }
-    installation = Installation(repository_root, home, environment)
+    installation = Installation(root, home, environment)
     yield installation
     for running in installation.started:
         if running.process.poll() is None:
             running.process.send_signal(signal.SIGCONT)
             running.kill()
+
+
+@pytest.fixture
+def installation(tmp_path: Path, repository_root: Path) -> Iterator[Installation]:
+    """An installation of the test's own."""
+    with installed(tmp_path, repository_root) as installation:
+        yield installation
 
 
 def waited_for(what: Callable[[], bool], *, seconds: float = 120.0) -> None:

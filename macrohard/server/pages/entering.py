@@ -14,6 +14,8 @@ router = APIRouter()
 @router.get("/enter")
 async def enter(request: Request, link: str, service: Serving) -> Response:
     """Let in the browser that follows a link."""
+    if service.access.team:
+        return RedirectResponse("/login", status_code=303)
     cookie = await service.access.enter(link)
     if cookie is None:
         problem = problem_of(403, "this link was followed before, or is too old; `macrohard serve link` prints another")

@@ -5,10 +5,11 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from macrohard import __version__
 from macrohard.domain import PHASES
@@ -37,7 +38,13 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
 
 
 async def problem_page(request: Request, problem: Problem) -> Response:
-    """What went wrong, for people."""
+    """What went wrong, for people; the login, where a team's page needs to know who asks."""
+    if problem.status == 401 and request.app.state.service.access.team and request.method == "GET":
+        to = f"/login?{urlencode({'to': request.url.path})}"
+        # A part of a page does not take the place of the login in that page: the whole window goes there.
+        if "hx-request" in request.headers:
+            return Response(headers={"HX-Redirect": "/login"})
+        return RedirectResponse(to, 303)
     return page(request, "problem.html.jinja", status=problem.status, problem=problem)
 
 

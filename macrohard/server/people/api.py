@@ -1,0 +1,202 @@
+"""A team's people by REST: who asks, their tokens, all users, and what everybody did."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from pydantic import Field
+
+from macrohard.domain import Value
+from macrohard.domain.people import (
+    ApiToken,
+    AuditEntry,
+    AuditVerdict,
+    Password,
+    Role,
+    RoleName,
+    User,
+    UserName,
+)
+from macrohard.errors import Conflict, RequestError
+from macrohard.server.access import Administrating, Asking, Principal
+from macrohard.server.people.passwords import fits, hashed
+from macrohard.server.people.recording import note
+from macrohard.server.service import Service, Serving
+from macrohard.store.people import People
+
+router = APIRouter(tags=["people"])
+
+MAX_PAGE = 500
+
+
+class Me(Value):
+    """Who asks."""
+
+    name: str
+    role: RoleName
+    token: ApiToken | None
+    """What was shown; null: a browser, or one person's own machine."""
+
+
+class NewUser(Value):
+    """Somebody to be."""
+
+    name: UserName
+    role: RoleName
+    password: Password
+
+
+class UserChange(Value):
+    """What is to be different about a user; what is left out stays."""
+
+    role: RoleName | None = None
+    password: Password | None = None
+
+
+class NewPassword(Value):
+    """Another password."""
+
+    current: str = Field(max_length=1000)
+    new: Password
+
+
+class NewToken(Value):
+    """A token to be."""
+
+    label: str = Field(min_length=1, max_length=100, examples=["nightly build"])
+    """What it is for."""
+    role: RoleName
+    """What it may be used for."""
+    days: int = Field(default=90, ge=1, le=366)
+    """How long it is good."""
+
+
+class MadeToken(Value):
+    """A token, which nobody is told again."""
+
+    token: str
+    about: ApiToken
+
+
+class AuditPage(Value):
+    """Some entries, the latest first."""
+
+    entries: tuple[AuditEntry, ...]
+    before: int | None
+    """Give this as `before` for the next page; null: there is none."""
+
+
+@router.get("/me")
+async def me(principal: Asking) -> Me:
+    """Say who asks, and what they may do."""
+    names: dict[Role, RoleName] = {
+        Role.VIEWER: "viewer", Role.REVIEWER: "reviewer", Role.OPERATOR: "operator", Role.ADMIN: "admin"
+    }  # fmt: skip
+    return Me(name=principal.name, role=names[principal.role], token=principal.token)
+
+
+@router.put("/me/password", status_code=204)
+async def change_password(change: NewPassword, request: Request, service: Serving, principal: Asking) -> None:
+    """Change one's own password; every browser must log in again."""
+    people = people_of(service)
+    await _spare(service, principal, request)
+    if not await fits(change.current, await people.password_hash(principal.name)):
+        raise HTTPException(403, "that is not your password")
+    await people.change(principal.name, password_hash=await hashed(change.new))
+
+
+@router.get("/tokens")
+async def list_tokens(service: Serving, principal: Asking) -> tuple[ApiToken, ...]:
+    """List one's own tokens, the latest first; not the tokens themselves, of which only hashes are kept."""
+    return await people_of(service).tokens(principal.name)
+
+
+@router.post("/tokens", status_code=201)
+async def make_token(wanted: NewToken, request: Request, service: Serving, principal: Asking) -> MadeToken:
+    """Make a token, which is shown this once; one that was made with a token may do no more than that, nor longer."""
+    people = people_of(service)
+    if Role.named(wanted.role) > principal.role:
+        raise RequestError(f"the role {wanted.role} is more than yours")
+    about, token = await people.make_token(
+        principal.name,
+        label=wanted.label,
+        role=wanted.role,
+        days=wanted.days,
+        until=principal.token.expires_at if principal.token else None,
+    )
+    note(request, token=about.id, role=wanted.role)
+    return MadeToken(token=token, about=about)
+
+
+@router.delete("/tokens/{token}", status_code=204)
+async def drop_token(token: str, service: Serving, principal: Asking) -> None:
+    """Make one of one's own tokens good for nothing."""
+    await people_of(service).drop_token(principal.name, token)
+
+
+@router.get("/users")
+async def list_users(service: Serving, principal: Administrating) -> tuple[User, ...]:
+    """List all users, by name."""
+    return await people_of(service).all()
+
+
+@router.post("/users", status_code=201)
+async def add_user(wanted: NewUser, request: Request, service: Serving, principal: Administrating) -> User:
+    """Add a user with a first password, which they should change."""
+    people = people_of(service)
+    note(request, user=wanted.name, role=wanted.role)
+    return await people.add(wanted.name, role=wanted.role, password_hash=await hashed(wanted.password))
+
+
+@router.patch("/users/{name}")
+async def change_user(
+    name: str, change: UserChange, request: Request, service: Serving, principal: Administrating
+) -> User:
+    """Give a user another role or password; every browser of theirs must log in again."""
+    people = people_of(service)
+    note(request, role=change.role, password="another" if change.password else None)
+    kept = await hashed(change.password) if change.password else None
+    return await people.change(name, role=change.role, password_hash=kept)
+
+
+@router.delete("/users/{name}", status_code=204)
+async def remove_user(name: str, service: Serving, principal: Administrating) -> None:
+    """Remove a user with all that lets them in; what they did stays in the audit log."""
+    await people_of(service).remove(name)
+
+
+@router.get("/audit")
+async def audit(
+    service: Serving,
+    principal: Administrating,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="The number of an entry.")] = None,
+) -> AuditPage:
+    """List what was done and tried, the latest first."""
+    people_of(service)
+    entries = await service.factory.store.audit.page(limit=limit + 1, before=before)
+    return AuditPage(entries=entries[:limit], before=entries[limit - 1].number if len(entries) > limit else None)
+
+
+@router.get("/audit/verdict")
+async def verify_audit(service: Serving, principal: Administrating) -> AuditVerdict:
+    """Compute the audit log's hashes anew, and say whether it is as it was written."""
+    people_of(service)
+    return await service.factory.store.audit.verify()
+
+
+def people_of(service: Service) -> People:
+    """The team's users.
+
+    Raises:
+        Conflict: this is one person's machine.
+    """
+    if not service.access.team:
+        raise Conflict("this service is one person's, on their own machine; `macrohard serve --team` has users")
+    return service.factory.store.people
+
+
+async def _spare(service: Service, principal: Principal, request: Request) -> None:
+    """Passwords are not to be tried here instead of at the login."""
+    address = request.client.host if request.client else ""
+    if service.throttle is not None and (seconds := await service.throttle.login(principal.name, address)):
+        raise HTTPException(429, f"ask again in {seconds} s", headers={"Retry-After": str(seconds)})

@@ -1,0 +1,174 @@
+"""A team's people in a browser: the login, one's own account, and for admins all users and what everybody did."""
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request
+from pydantic import ValidationError
+from starlette.responses import RedirectResponse, Response
+
+from macrohard.domain.people import RoleName
+from macrohard.errors import RequestError
+from macrohard.server.access import Administrating, Asking
+from macrohard.server.pages.rendering import page
+from macrohard.server.people import api
+from macrohard.server.people.access import cookie_name
+from macrohard.server.people.passwords import fits
+from macrohard.server.service import Serving
+from macrohard.store.people import LOGIN
+
+router = APIRouter()
+
+Text = Annotated[str, Form(max_length=1000)]
+
+
+@router.get("/login")
+async def login_form(request: Request, service: Serving, to: Annotated[str, Query(max_length=500)] = "/") -> Response:
+    """A form for name and password."""
+    api.people_of(service)
+    return page(request, "people/login.html.jinja", to=_local(to), name="", problem="")
+
+
+@router.post("/login")
+async def log_in(request: Request, service: Serving, name: Text, password: Text, to: Text = "/") -> Response:
+    """Let a browser in whose user knows the password."""
+    people, name = api.people_of(service), name.strip().lower()
+    assert service.throttle is not None
+    assert service.recorder is not None
+    address = request.client.host if request.client else ""
+    if seconds := await service.throttle.login(name, address):
+        response = page(
+            request, "people/login.html.jinja", status=429, to=_local(to), name=name,
+            problem=f"too many tries; try again in {seconds} s",
+        )  # fmt: skip
+        response.headers["Retry-After"] = str(seconds)
+        return response
+    succeeded = await fits(password, await people.password_hash(name))
+    await service.recorder.login(name, address=address, succeeded=succeeded)
+    if not succeeded:
+        return page(
+            request, "people/login.html.jinja", status=403, to=_local(to), name=name,
+            problem="no such name with this password",
+        )  # fmt: skip
+    response = RedirectResponse(_local(to), status_code=303, headers={"Cache-Control": "no-store"})
+    response.set_cookie(
+        cookie_name(request), await people.log_in(name), max_age=int(LOGIN.total_seconds()), httponly=True,
+        samesite="lax", secure=request.url.scheme == "https", path="/",
+    )  # fmt: skip
+    return response
+
+
+@router.post("/logout")
+async def log_out(request: Request, service: Serving, principal: Asking) -> Response:
+    """Forget the browser."""
+    await api.people_of(service).log_out(request.cookies.get(cookie_name(request), ""))
+    response = RedirectResponse("/login", status_code=303, headers={"Clear-Site-Data": '"cache"'})
+    secure = request.url.scheme == "https"
+    response.delete_cookie(cookie_name(request), httponly=True, samesite="lax", secure=secure, path="/")
+    return response
+
+
+@router.get("/account")
+async def account(request: Request, service: Serving, principal: Asking) -> Response:
+    """One's own tokens and password."""
+    return page(request, "people/account.html.jinja", tokens=await api.list_tokens(service, principal), made=None)
+
+
+@router.post("/account/tokens")
+async def make_token(
+    request: Request,
+    service: Serving,
+    principal: Asking,
+    label: Annotated[str, Form(min_length=1, max_length=100)],
+    role: Annotated[RoleName, Form()],
+    days: Annotated[int, Form(ge=1, le=366)],
+) -> Response:
+    """A token, shown this once."""
+    made = await api.make_token(api.NewToken(label=label, role=role, days=days), request, service, principal)
+    return page(request, "people/account.html.jinja", tokens=await api.list_tokens(service, principal), made=made)
+
+
+@router.post("/account/tokens/{token}/drop")
+async def drop_token(token: str, service: Serving, principal: Asking) -> Response:
+    """Make a token good for nothing."""
+    await api.drop_token(token, service, principal)
+    return RedirectResponse("/account", status_code=303)
+
+
+@router.post("/account/password")
+async def change_password(request: Request, service: Serving, principal: Asking, current: Text, new: Text) -> Response:
+    """Another password, with which to log in again."""
+    try:
+        change = api.NewPassword(current=current, new=new)
+    except ValidationError as error:
+        raise _wrong(error) from error
+    await api.change_password(change, request, service, principal)
+    return RedirectResponse("/login", status_code=303)
+
+
+@router.get("/users")
+async def users(request: Request, service: Serving, principal: Administrating) -> Response:
+    """Everybody, and a form for one more."""
+    return page(request, "people/users.html.jinja", users=await api.list_users(service, principal))
+
+
+@router.post("/users")
+async def add_user(
+    request: Request,
+    service: Serving,
+    principal: Administrating,
+    name: Text,
+    role: Annotated[RoleName, Form()],
+    password: Text,
+) -> Response:
+    """One more."""
+    try:
+        wanted = api.NewUser(name=name.strip().lower(), role=role, password=password)
+    except ValidationError as error:
+        raise _wrong(error) from error
+    await api.add_user(wanted, request, service, principal)
+    return RedirectResponse("/users", status_code=303)
+
+
+@router.post("/users/{name}")
+async def change_user(
+    name: str, request: Request, service: Serving, principal: Administrating, role: Annotated[RoleName, Form()]
+) -> Response:
+    """Another role."""
+    await api.change_user(name, api.UserChange(role=role), request, service, principal)
+    return RedirectResponse("/users", status_code=303)
+
+
+@router.post("/users/{name}/remove")
+async def remove_user(name: str, service: Serving, principal: Administrating) -> Response:
+    """One less."""
+    await api.remove_user(name, service, principal)
+    return RedirectResponse("/users", status_code=303)
+
+
+@router.get("/audit")
+async def audit(
+    request: Request,
+    service: Serving,
+    principal: Administrating,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
+) -> Response:
+    """What everybody did."""
+    found = await api.audit(service, principal, 100, before)
+    return page(request, "people/audit.html.jinja", audit=found)
+
+
+@router.get("/audit/verdict")
+async def verdict(request: Request, service: Serving, principal: Administrating) -> Response:
+    """Whether the log is as it was written; a part of a page, for looking takes a while."""
+    return page(request, "people/verdict.html.jinja", verdict=await api.verify_audit(service, principal))
+
+
+def _local(to: str) -> str:
+    """Only to a page of ours: the form could have been sent by anybody."""
+    return to if re.fullmatch(r"/(?!/)[\w/+.?=&%-]*", to) else "/"
+
+
+def _wrong(error: ValidationError) -> RequestError:
+    first = error.errors()[0]
+    return RequestError(f"{first['loc'][0]}: {first['msg']}")
