@@ -6,13 +6,27 @@ from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from types import TracebackType
+from typing import NamedTuple
+
+import orjson
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from macrohard.errors import StoreUnavailable
 from macrohard.store import Recorded, Store
 
 LOOK_SECONDS = 0.2
 BATCH = 500
-"""Events that a stream reads at a time."""
+"""Events that are read and sent at a time."""
+QUIET_SECONDS = 15.0
+"""After so long a stream on which nothing happens says that it is there: proxies end those that are silent."""
+RETRY_SECONDS = 1.0
+"""Between two looks of a stream when the database does not answer."""
+
+
+class _Told(NamedTuple):
+    until: int
+    """The number of the last event in it."""
+    sent: bytes
 
 
 class Feed:
@@ -22,6 +36,8 @@ class Feed:
         self._store = store
         self._followers: dict[str, set[asyncio.Event]] = {}
         """By run; those under "" want to know of every run."""
+        self._reading: dict[tuple[str, int, tuple[str, ...]], asyncio.Task[_Told | None]] = {}
+        """What is being read right now, by run, number and types."""
         self._looking: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
 
@@ -44,19 +60,54 @@ class Feed:
             for follower in followers:
                 follower.set()
 
-    async def events(self, run_id: str, *, after: int, types: Collection[str] = ()) -> AsyncIterator[Recorded]:
-        """The events of a run behind number `after`, those to come as they come; ends with the service.
+    async def stream(self, run_id: str, *, after: int, types: tuple[str, ...] = ()) -> AsyncIterator[bytes]:
+        """The events of a run behind number `after`, those to come as they come, as server-sent events.
 
-        With `types`, only those of these types.
+        With `types`, only those of these types. Ends with the service; goes on when the database was away.
         """
         with self._following(run_id) as woken:
             while not self._closed.is_set():
                 woken.clear()
-                while batch := await self._store.events(run_id, after=after, limit=BATCH, types=types):
-                    for recorded in batch:
-                        after = recorded.number
-                        yield recorded
-                await woken.wait()
+                try:
+                    while True:
+                        own, told = await self._told(run_id, after, types)
+                        if told is not None:
+                            after = told.until
+                            yield told.sent
+                        elif own:
+                            break
+                        # Else it was asked before we were woken, and may have missed what we were woken for.
+                except StoreUnavailable:
+                    await asyncio.sleep(RETRY_SECONDS)
+                    continue
+                try:
+                    await asyncio.wait_for(woken.wait(), QUIET_SECONDS)
+                except TimeoutError:
+                    yield KEEPALIVE_COMMENT
+
+    async def _told(self, run_id: str, after: int, types: tuple[str, ...]) -> "tuple[bool, _Told | None]":
+        """What follows in the run, None: nothing yet; and whether it was read for us.
+
+        Streams that have come equally far and ask at the same time are given the same.
+        """
+        place = run_id, after, types
+        own = place not in self._reading
+        if own:
+            reading = self._reading[place] = asyncio.create_task(self._read(run_id, after, types))
+
+            def done(task: "asyncio.Task[_Told | None]") -> None:
+                del self._reading[place]
+                if not task.cancelled():
+                    task.exception()  # Who waits for it is told; it may be that nobody does any more.
+
+            reading.add_done_callback(done)
+        return own, await asyncio.shield(self._reading[place])
+
+    async def _read(self, run_id: str, after: int, types: tuple[str, ...]) -> "_Told | None":
+        batch = await self._store.events(run_id, after=after, limit=BATCH, types=types)
+        if not batch:
+            return None
+        return _Told(batch[-1].number, b"".join(_sent(recorded) for recorded in batch))
 
     async def batch(
         self, run_id: str, *, after: int, types: Collection[str], limit: int, wait_seconds: float
@@ -107,3 +158,9 @@ class Feed:
                 for name in [*changed, *([""] if changed else [])]:
                     for follower in self._followers.get(name, ()):
                         follower.set()
+
+
+def _sent(recorded: Recorded) -> bytes:
+    event = recorded.event
+    data = orjson.dumps({"at": recorded.at.isoformat(), **event.model_dump(mode="json")})
+    return format_sse_event(data_str=data.decode(), event=event.type.replace(" ", "-"), id=str(recorded.number))

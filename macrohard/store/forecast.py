@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from macrohard.domain import Caps, Forecast
@@ -52,7 +52,10 @@ async def forecast(session: AsyncSession, *, model: str, requirement: str, caps:
 
     Of a run that is planned its criteria and tasks are compared; else the requirement's length is.
     """
-    known = select(RunRow, BudgetRow.spent_ticks).outerjoin(BudgetRow, BudgetRow.run_id == RunRow.id)
+    # Not whole rows: this is asked with every submission.
+    taken = func.coalesce(BudgetRow.spent_ticks, RunRow.cost_ticks).label("ticks")
+    length = func.length(RunRow.requirement).label("length")
+    known = select(RunRow.id, length, taken, RunRow.worked_seconds).outerjoin(BudgetRow, BudgetRow.run_id == RunRow.id)
     finished = known.where(
         RunRow.model == model,
         RunRow.status.in_(("delivered", "partial")),
@@ -61,13 +64,13 @@ async def forecast(session: AsyncSession, *, model: str, requirement: str, caps:
     )
     latest = finished.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(LATEST)
     rows = (await session.execute(latest)).all()
-    ids = [run.id for run, _ in rows]
+    ids = [run.id for run in rows]
     sizes = await _sizes(session, [*ids, run_id])
     ours = _Features(len(requirement), *sizes.get(run_id, ()))
     alike = sorted(
         (distance, place)
-        for place, (run, _) in enumerate(rows)
-        if (distance := ours.distance(_Features(len(run.requirement), *sizes.get(run.id, ())))) is not None
+        for place, run in enumerate(rows)
+        if (distance := ours.distance(_Features(run.length, *sizes.get(run.id, ())))) is not None
     )
     nearest = [rows[place] for _, place in alike[:NEAREST]]
     after = "plan" if ours.tasks is not None else "requirement"
@@ -78,8 +81,8 @@ async def forecast(session: AsyncSession, *, model: str, requirement: str, caps:
                 "seconds_low": 0.0, "seconds_high": caps.seconds,
             }
         )  # fmt: skip
-    costs = _middle([to_usd(run.cost_ticks if spent is None else spent) for run, spent in nearest])
-    seconds = _middle([run.worked_seconds for run, _ in nearest])
+    costs = _middle([to_usd(run.ticks) for run in nearest])
+    seconds = _middle([run.worked_seconds for run in nearest])
     return Forecast.model_validate(
         {
             "at": datetime.now(UTC), "after": after, "runs": len(nearest), "cost_usd_low": costs[0],

@@ -19,7 +19,7 @@ from macrohard.store.overview import Fold
 from macrohard.store.reading import provenance_of, recorded_of, session_of, summary_of
 from macrohard.store.tables import EventRow, LeaseRow, RunRow, SessionRow, SpendingRow
 
-KEPT = 16
+KEPT = 64
 """Runs whose facts stay in memory, those that were looked at last."""
 BATCH = 500
 """Events that are taken in at a time; what else the process does goes on between two batches."""
