@@ -1,0 +1,331 @@
+"""The dashboard in a real browser: readable for everybody, of any width, by keys, without script, whatever it shows."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from macrohard.assembly import Factory
+from macrohard.domain import Caps, Plan, RunOverview, UserSession
+from macrohard.events import (
+    Event,
+    Found,
+    IterationEnded,
+    ModelCalled,
+    Planned,
+    RunEnded,
+    RunStarted,
+    ScenariosWritten,
+    SessionEnded,
+    SessionStarted,
+    Specified,
+    Used,
+    Verified,
+)
+from macrohard.server.access import local_link
+from tests.report.conftest import FORM, PRODUCT, TABLE, browser
+from tests.report.sample import FIRST, HOSTILE, SECOND, overview
+from tests.server.served import Served, served
+
+AXE = Path(str(distribution("axe-playwright-python").locate_file("axe_playwright_python/axe.min.js"))).read_text()
+LARGEST_BYTES = 60_000
+BEFORE = b"def add(title):\n    return save(title)\n"
+AFTER = (
+    b'def add(title):\n    # <script>document.title = "owned"</script>\n    if not title:\n        raise Refused()\n'
+)
+
+__all__ = ["browser"]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service without a worker."""
+    with served(tmp_path_factory.mktemp("pages") / "home") as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+async def runs(service: Served, browser: Browser) -> dict[str, str]:
+    """Ids of runs by how they stand; what they show is hostile."""
+    shots = {}
+    page = await browser.new_page()
+    for name, body in (("list", TABLE), ("form", FORM)):
+        await page.set_content(PRODUCT.format(body=body))
+        shots[name] = await page.screenshot(type="jpeg", quality=60)
+    await page.close()
+    return service.within(told(service.factory, shots))
+
+
+async def told(factory: Factory, shots: dict[str, bytes]) -> dict[str, str]:
+    store = factory.store
+    digests = {name: await store.artifacts.put(content, media_type="image/jpeg") for name, content in shots.items()}
+    log = await store.artifacts.put(f"it failed {HOSTILE}".encode(), media_type="text/plain")
+    run = overview(digests, words=HOSTILE, log=log)
+    ids = {}
+    for name in ("over", "under way", "refused", "budget", "waiting"):
+        ids[name] = await store.create_run(run.summary.requirement, options={}, model="builtin")
+        await store.budget(ids[name]).open(Caps(usd=5.0))
+    repository = await factory.repository(ids["over"])
+    first = await repository.with_file(await repository.initial_commit(), "rules.py", BEFORE, message="First")
+    second = await repository.with_file(first, "rules.py", AFTER, message="Second")
+    await say(factory, ids["over"], *events(run, ids["over"], commits={FIRST: first, SECOND: second}))
+    started, *rest = events(run, ids["under way"], commits={FIRST: first, SECOND: second})
+    begun = [each for each in rest if isinstance(each, SessionStarted)]
+    await say(factory, ids["under way"], started, *begun[:5])
+    await say(factory, ids["refused"], started, ended("refused", f"It is no product. {HOSTILE}"))
+    remedy = f"It may take no more. How much more may it take? macrohard resume {ids['budget']} --add-budget 5"
+    await say(factory, ids["budget"], started, ended("paused", remedy))
+    await store.transcripts.append(
+        f"{ids['over']}/1/implement/5",
+        {
+            "messages": [
+                {"role": "system", "content": f"You write code. {HOSTILE}\n" * 30},
+                {"role": "user", "content": f"Write it. {HOSTILE}"},
+            ]
+        },
+    )
+    call = {"id": "c1", "type": "function", "function": {"name": "run", "arguments": '{"command": "make test"}'}}
+    await store.transcripts.append(
+        f"{ids['over']}/1/implement/5",
+        {"messages": [{"role": "assistant", "content": HOSTILE, "tool_calls": [call]}], "cost_usd": 0.02},
+    )
+    answer = {"role": "tool", "tool_call_id": "c1", "content": f"3 passed {HOSTILE}"}
+    await store.transcripts.append(f"{ids['over']}/1/implement/5", {"messages": [answer]})
+    return ids
+
+
+async def say(factory: Factory, run: str, *said: Event) -> None:
+    async with factory.store.hold(run) as lease:
+        log = await factory.store.log(lease)
+        for event in said:
+            await log(event)
+
+
+def ended(outcome: Any, problem: str, commit: str | None = None) -> RunEnded:
+    return RunEnded(outcome=outcome, problem=problem, commit=commit, product_path=None)
+
+
+def events(run: RunOverview, run_id: str, *, commits: dict[str, str]) -> list[Event]:
+    """What such a run tells."""
+    assert run.specification is not None
+    said: list[Event] = [
+        RunStarted(model="builtin", sandbox_tier="bubblewrap", notices=run.notices),
+        Specified(specification=run.specification),
+        ScenariosWritten(scenarios=tuple(each for row in run.criteria for each in row.scenarios)),
+    ]
+    for session in run.sessions:
+        session_id = session.id.replace(run.summary.id, run_id)
+        said.append(
+            SessionStarted(
+                session_id=session_id, iteration=session.iteration, phase=session.phase, agent=session.agent,
+                agent_hash="0", persona=session.persona, task=session.task, criteria=session.criteria, resumed=False,
+            )
+        )  # fmt: skip
+        said.append(
+            ModelCalled(
+                session_id=session_id, model="m", input_tokens=900, output_tokens=90, cost_usd=0.31, seconds=0.1
+            )
+        )
+        assert session.outcome is not None
+        said.append(
+            SessionEnded(
+                session_id=session_id, outcome=session.outcome, problem="", commit=None, seconds=session.seconds
+            )
+        )
+    for each in run.iterations:
+        assert each.commit is not None
+        commit = commits[each.commit]
+        said.append(Planned(iteration=each.number, plan=Plan(tasks=each.tasks[:1])))
+        said += [
+            Verified(iteration=each.number, verdict=verdict.model_copy(update={"commit": commit}))
+            for verdict in each.verdicts
+        ]
+        said += [Used(iteration=each.number, session=_visit(visit, commit)) for visit in each.users]
+        said += [
+            Found(iteration=each.number, finding=finding.model_copy(update={"commit": commit}))
+            for finding in each.findings
+        ]
+        said.append(
+            IterationEnded(
+                iteration=each.number, commit=commit, kept=True, reason=each.reason, gained=each.gained, lost=each.lost
+            )
+        )
+    return [*said, ended("partial", run.problem, commits[SECOND])]
+
+
+def _visit(visit: UserSession, commit: str) -> UserSession:
+    return visit.model_copy(update={"commit": commit, "persona": visit.persona.replace(" ", "-")})
+
+
+@pytest.fixture
+async def context(browser: Browser, service: Served) -> AsyncIterator[BrowserContext]:
+    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    await let_in(context, service)
+    yield context
+    await context.close()
+
+
+@pytest.fixture
+async def page(context: BrowserContext) -> Page:
+    return await context.new_page()
+
+
+async def let_in(context: BrowserContext, service: Served) -> None:
+    page = await context.new_page()
+    await page.goto(local_link(service.home, service.base_url))
+    await page.close()
+
+
+def addresses(runs: dict[str, str]) -> list[str]:
+    over = f"/runs/{runs['over']}"
+    parts = (
+        "", "/criteria", "/criteria/AC-1", "/iterations", "/iterations/2",
+        "/iterations/2/file?path=rules.py", "/users", "/users/1/wrong-input-first", "/sessions",
+        "/sessions/1/implement/5", "/budget", "/product",
+    )  # fmt: skip
+    others = [f"/runs/{runs[name]}" for name in ("under way", "refused", "budget", "waiting")]
+    general = ["/", "/new", "/fleet", "/agents", "/agents/backend-coder", "/settings", "/nowhere"]
+    return [*general, *(over + part for part in parts), *others]
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1280, "light"), (375, "dark")], ids=["wide and light", "narrow and dark"]
+)
+async def test_every_page_is_readable_for_everybody_and_no_wider_than_the_window(
+    browser: Browser, service: Served, runs: dict[str, str], width: int, scheme: Any
+) -> None:
+    context = await browser.new_context(
+        viewport={"width": width, "height": 780}, color_scheme=scheme, reduced_motion="reduce", bypass_csp=True
+    )
+    await let_in(context, service)
+    page = await context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    wrong = []
+    for address in addresses(runs):
+        await page.goto(service.base_url + address)
+        await page.evaluate(AXE)
+        found = await page.evaluate("axe.run({resultTypes: ['violations']})")
+        wrong += [(address, each["id"], each["nodes"][0]["html"]) for each in found["violations"]]
+        if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            wrong.append((address, "wider than the window", ""))
+        if await page.evaluate("document.title.includes('owned') || !!document.querySelector('img[src=x]')"):
+            wrong.append((address, "obeys what it shows", ""))
+    await context.close()
+    assert wrong == []
+    assert errors == []
+
+
+def test_pages_are_small_enough_for_a_slow_link(service: Served, runs: dict[str, str]) -> None:
+    sizes = {
+        address: len(service.ask("GET", address, headers={"Accept": "text/html"}).content)
+        for address in addresses(runs)
+    }
+    assert {address: size for address, size in sizes.items() if size > LARGEST_BYTES} == {}
+
+
+async def test_a_line_of_a_diff_is_remarked_upon_where_it_stands_by_mouse_and_by_keys(
+    page: Page, service: Served, runs: dict[str, str]
+) -> None:
+    address = f"{service.base_url}/runs/{runs['over']}/iterations/2"
+    await page.goto(f"{address}#changes")
+    await page.locator("#f1-L3 td > a").click()
+    await page.keyboard.type("Why not? <b>")
+    await page.get_by_role("button", name="Send to the agents").locator("visible=true").click()
+    await expect(page).to_have_url(re.compile(r"/iterations/2/file\?path=rules\.py#f1-L3$"))
+    await expect(page.locator("#f1-L3 + tr .remark")).to_contain_text("Why not? <b>")
+    await page.goto(f"{address}#changes")
+    await page.locator("#f1-L2 td > a").focus()
+    await page.keyboard.press("c")
+    await expect(page.get_by_label("Line", exact=True).locator("visible=true")).to_have_value("2")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#f1-L2 td > a")).to_be_focused()
+    said = service.ask("GET", f"/api/v1/runs/{runs['over']}/feedback").json()
+    assert [(each["about"], each["file"], each["line"], each["iteration"]) for each in said] == [
+        ("line", "rules.py", 3, 2)
+    ]
+
+
+async def test_a_visit_is_gone_through_step_by_step_and_has_an_address_at_every_step(
+    page: Page, service: Served, runs: dict[str, str]
+) -> None:
+    address = f"{service.base_url}/runs/{runs['over']}/users/1/wrong-input-first"
+    await page.goto(address)
+    await expect(page.locator(".steps > li").locator("visible=true")).to_have_count(1)
+    await page.keyboard.press("ArrowRight")
+    await expect(page).to_have_url(f"{address}#s2")
+    await page.reload()
+    await expect(page.locator("[data-where]")).to_have_text(re.compile("^Step 2 of "))
+    await page.keyboard.press("ArrowLeft")
+    await expect(page).to_have_url(f"{address}#s1")
+
+
+async def test_keys_lead_everywhere(page: Page, service: Served, runs: dict[str, str]) -> None:
+    await page.goto(f"{service.base_url}/fleet")
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog")).to_contain_text("next, previous in a list")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("g")
+    await page.keyboard.press("r")
+    await page.wait_for_url(f"{service.base_url}/")
+    await page.keyboard.press("j")
+    await page.keyboard.press("j")
+    await page.keyboard.press("k")
+    newest = service.ask("GET", "/api/v1/runs").json()["runs"][0]["id"]
+    await expect(page.locator(f"#{newest} a")).to_be_focused()
+    await page.keyboard.press("o")
+    await page.wait_for_url(f"{service.base_url}/runs/{newest}")
+    await page.keyboard.press("]")
+    await expect(page).to_have_url(f"{service.base_url}/runs/{newest}/criteria")
+
+
+async def test_what_would_be_understood_is_shown_before_anything_begins(
+    page: Page, service: Served, runs: dict[str, str]
+) -> None:
+    await page.goto(f"{service.base_url}/new")
+    await page.get_by_label("In plain words").fill("A list of plants: name (required), price, planted on (date).")
+    await expect(page.locator("#reading")).to_contain_text("Planted on")
+    await expect(page.locator("#reading")).to_contain_text("AC-1")
+    await page.get_by_label("In plain words").fill("A multiplayer first-person shooter with ray tracing.")
+    await expect(page.locator("#reading")).to_contain_text("does not understand")
+    assert len(service.ask("GET", "/api/v1/runs").json()["runs"]) == len(runs)
+
+
+async def test_everything_but_what_is_live_works_without_script(
+    browser: Browser, service: Served, runs: dict[str, str]
+) -> None:
+    context = await browser.new_context(java_script_enabled=False)
+    await let_in(context, service)
+    page = await context.new_page()
+    await page.goto(f"{service.base_url}/runs/{runs['over']}/users/1/wrong-input-first")
+    assert await page.locator(".steps > li").locator("visible=true").count() > 1
+    await page.goto(f"{service.base_url}/runs/{runs['under way']}")
+    await page.get_by_label("Say what should be different").fill("Larger letters")
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.locator(".remark")).to_contain_text("Larger letters")
+    await page.goto(f"{service.base_url}/agents?q=backend")
+    await page.get_by_role("link", name="backend-coder").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("backend-coder")
+    await page.goto(f"{service.base_url}/runs/{runs['over']}/iterations/1/file?path=rules.py")
+    await page.get_by_label("Line", exact=True).fill("1")
+    await page.get_by_label("Remark", exact=True).fill("Name it better")
+    await page.get_by_role("button", name="Send to the agents").click()
+    await expect(page.locator("#f1-L1 + tr")).to_contain_text("Name it better")
+    await context.close()
+
+
+async def test_what_is_typed_and_unfolded_stays_while_the_page_follows_the_run(
+    page: Page, service: Served, runs: dict[str, str]
+) -> None:
+    run = runs["under way"]
+    await page.goto(f"{service.base_url}/runs/{run}")
+    await page.get_by_label("Say what should be different").fill("half a sen")
+    await page.locator("details.warned summary").click()
+    service.ask("POST", f"/api/v1/runs/{run}/feedback", json={"text": "Somebody else speaks"})
+    await expect(page.locator("#feedback")).to_contain_text("Somebody else speaks")
+    await expect(page.get_by_label("Say what should be different")).to_have_value("half a sen")
+    await expect(page.locator("details.warned")).to_have_attribute("open", "")
