@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from macrohard.assembly import Factory
-from macrohard.domain import Caps, Plan, RunOverview, UserSession
+from macrohard.domain import Caps, JsonObject, Plan, RunOverview, UserSession
 from macrohard.events import (
     Event,
     Found,
@@ -88,12 +88,12 @@ async def told(factory: Factory, shots: dict[str, bytes]) -> dict[str, str]:
             ]
         },
     )
-    call = {"id": "c1", "type": "function", "function": {"name": "run", "arguments": '{"command": "make test"}'}}
+    call: JsonObject = {"id": "c1", "type": "function", "function": {"name": "run", "arguments": '{"command": "make test"}'}}
     await store.transcripts.append(
         f"{ids['over']}/1/implement/5",
         {"messages": [{"role": "assistant", "content": HOSTILE, "tool_calls": [call]}], "cost_usd": 0.02},
     )
-    answer = {"role": "tool", "tool_call_id": "c1", "content": f"3 passed {HOSTILE}"}
+    answer: JsonObject = {"role": "tool", "tool_call_id": "c1", "content": f"3 passed {HOSTILE}"}
     await store.transcripts.append(f"{ids['over']}/1/implement/5", {"messages": [answer]})
     return ids
 
