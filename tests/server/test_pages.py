@@ -88,7 +88,8 @@ async def told(factory: Factory, shots: dict[str, bytes]) -> dict[str, str]:
             ]
         },
     )
-    call: JsonObject = {"id": "c1", "type": "function", "function": {"name": "run", "arguments": '{"command": "make test"}'}}
+    function: JsonObject = {"name": "run", "arguments": '{"command": "make test"}'}
+    call: JsonObject = {"id": "c1", "type": "function", "function": function}
     await store.transcripts.append(
         f"{ids['over']}/1/implement/5",
         {"messages": [{"role": "assistant", "content": HOSTILE, "tool_calls": [call]}], "cost_usd": 0.02},
