@@ -103,3 +103,15 @@ def test_what_nobody_tried_is_listed() -> None:
     assert [text for text in told if text.startswith("No simulated user came")] == [
         "No simulated user came to the screen “/tasks/{id}/history” (/tasks/{id}/history)"
     ]
+
+
+async def test_the_file_of_a_reviewers_finding_is_named_once() -> None:
+    found = Finding(
+        id="security-reviewer-1", commit="c", found_by="security-reviewer", category="security", severity=3,
+        title="Anybody may delete", detail="app/deeds.py:12: delete(row)\nNobody is asked who it is.",
+        file="app/deeds.py", line=12,
+    )  # fmt: skip
+    for detail in (found.detail, "Nobody is asked who it is."):
+        run = with_findings(sample_overview({}), found.model_copy(update={"detail": detail}))
+        told = await render(run, Cupboard())
+        assert told.count("app/deeds.py") == told.count("Anybody may delete") > 0
