@@ -210,6 +210,7 @@ def _tell_step(event: "Event") -> None:
     from macrohard.events import ModelTroubled, Progress, RunStarted, ToolUsed
 
     lines: tuple[str, ...] = ()
+    width = 160
     if isinstance(event, ToolUsed):
         lines = (f"{'✓' if event.ok else '✗'} {event.tool}: {event.summary}",)
     elif isinstance(event, Progress):
@@ -217,9 +218,10 @@ def _tell_step(event: "Event") -> None:
     elif isinstance(event, ModelTroubled):
         lines = (f"! {event.endpoint}: {event.problem}",)
     elif isinstance(event, RunStarted):
-        lines = event.notices
+        # Their ends say what to do.
+        lines, width = event.notices, 600
     for line in lines:
-        print(one_line(line, 160), file=sys.stderr, flush=True)
+        print(one_line(line, width), file=sys.stderr, flush=True)
 
 
 def _print_table(console: "Console", headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

@@ -66,6 +66,7 @@ def test_an_agent_of_ones_own_works_on_a_copy_of_a_folder_and_its_costs_are_book
     assert code == 0, told
     said, *done = told.splitlines()
     assert said.startswith("How much scripted@127.0.0.1 reads at once is not known, so 32,000 tokens are assumed")
+    assert said.endswith('and model = "scripted" in the settings, instead of --model.')
     assert [line.partition(":")[0] for line in done] == ["✓ skill", "✓ shell", "✓ write", "✓ finish"]
     assert "Begin with one." in asked[1]
     assert "3 words.txt" in asked[1]
