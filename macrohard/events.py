@@ -11,6 +11,7 @@ from macrohard.domain import (
     Design,
     Fetched,
     Finding,
+    Looks,
     Phase,
     Plan,
     RunOutcome,
@@ -287,6 +288,14 @@ class Filmed(Value):
     film: DemoFilm
 
 
+class Pictured(Value):
+    """The product of one commit was seen in light and in dark colours, and looked different."""
+
+    type: Literal["pictured"] = "pictured"
+    iteration: int
+    looks: Looks
+
+
 class IterationEnded(Value):
     """Triage decided about an iteration's commit."""
 
@@ -333,7 +342,7 @@ Event = Annotated[
     RunStarted | RunEnded | PhaseStarted | PhaseEnded | Understood | ReturnedHome | Reworked
     | Specified | Staffed | Designed | Planned | ScenariosWritten
     | SessionStarted | ModelCalled | ModelTroubled | ToolUsed | PackagesFetched | SessionEnded | Reported
-    | CandidatesCompared | Integrated | Verified | ClaimsChecked | Used | Doubted | Found
+    | CandidatesCompared | Integrated | Verified | ClaimsChecked | Used | Doubted | Pictured | Found
     | IterationEnded | Filmed | SandboxAwaited | Progress,
     Field(discriminator="type"),
 ]  # fmt: skip

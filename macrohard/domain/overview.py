@@ -15,7 +15,7 @@ from macrohard.domain.run import Assumed, CriterionStatus, Phase, RunStatus, Ses
 from macrohard.domain.scenario import Scenario
 from macrohard.domain.specification import Criterion, Specification
 from macrohard.domain.team import Team
-from macrohard.domain.usage import Checked, DemoFilm, UserSession
+from macrohard.domain.usage import Checked, DemoFilm, Looks, UserSession
 from macrohard.domain.value import Value
 from macrohard.domain.verdict import Contradiction, Finding, Verdict
 
@@ -165,5 +165,7 @@ class RunOverview(Value):
     """What the person's repository got."""
     checklist: tuple[Checked, ...] = ()
     """What the product tester said of each criterion at the released commit; an opinion, beside the verdicts."""
+    looks: Looks | None = None
+    """Of the released commit; None: it has no pages, looks the same in dark colours, or nobody saw it in both."""
     film: DemoFilm | None = None
     """Of the released commit; None: there was nothing to film, or no film was wanted."""

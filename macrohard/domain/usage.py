@@ -58,6 +58,15 @@ class DemoFilm(Value):
     """Why it could not be made."""
 
 
+class Looks(Value):
+    """The first page of one commit's product, in light and in dark colours."""
+
+    commit: str
+    light: str
+    """Artifact digest of a JPEG, like `dark`."""
+    dark: str
+
+
 class Unclear(Value):
     """A criterion that the product tester could neither see hold nor fail; decides nothing by itself."""
 

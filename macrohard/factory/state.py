@@ -122,6 +122,8 @@ class VisitInput(TypedDict):
     commit: str
     visitor: str
     """A persona's name, or the product tester's."""
+    pictured: bool
+    """Whether it is this visitor after whom the product is pictured in light and dark; one of each commit's is."""
 
 
 class ReviewInput(TypedDict):

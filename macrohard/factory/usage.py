@@ -2,13 +2,24 @@
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from langgraph.runtime import Runtime
 
 from macrohard.agent import SIMULATED_USERS, Bench, OpenBench, Persona
-from macrohard.domain import Design, Finding, JsonObject, Specification, Unclear, UserReport, UserSession, UserStep
-from macrohard.events import Doubted, Found, Used
+from macrohard.domain import (
+    Design,
+    Finding,
+    JsonObject,
+    Looks,
+    Specification,
+    Unclear,
+    UserReport,
+    UserSession,
+    UserStep,
+)
+from macrohard.errors import SandboxUnavailable
+from macrohard.events import Doubted, Found, Pictured, Used
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.panel import stumbles
 from macrohard.factory.phases import phase
@@ -25,6 +36,7 @@ async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
     specification = await context.load(Specification, state["specification"])
     design = await context.load(Design, state["design"])
     persona = None if visitor == TESTER else context.catalogue.personas[visitor]
+    seen: list[Looks] = []
     async with context.slots, phase(context.emit, "use", iteration):
         result = await context.session(
             context.catalogue.agent(TESTER if persona is None else SIMULATED_USERS[specification.kind]).working_on(
@@ -36,10 +48,12 @@ async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
             task=f"Test {specification.title}." if persona is None else f"Use {specification.title}.",
             material=_material(persona, specification, design),
             report=TesterReport if persona is None else UserReport,
-            open_bench=_product(context, persona, state["commit"], design),
+            open_bench=_product(context, persona, state["commit"], design, seen if state.get("pictured") else None),
             base=state["commit"],
             persona=visitor if persona else None,
         )
+    for looks in seen:
+        await context.emit(Pictured(iteration=iteration, looks=looks))
     recorded = UserVisit.read_record(result.record)
     visits: list[str] = []
     findings = list(recorded.findings)
@@ -99,7 +113,11 @@ def _material(persona: Persona | None, specification: Specification, design: Des
     }
 
 
-def _product(context: FactoryContext, persona: Persona | None, commit: str, design: Design) -> OpenBench:
+def _product(
+    context: FactoryContext, persona: Persona | None, commit: str, design: Design, seen: list[Looks] | None
+) -> OpenBench:
+    """The product to be used; how it looks after the visit is added to `seen`, if it is given."""
+
     @asynccontextmanager
     async def open_bench(saved: str | None) -> AsyncIterator[Bench]:
         async with open_visit(
@@ -114,6 +132,10 @@ def _product(context: FactoryContext, persona: Persona | None, commit: str, desi
             design=design,
         ) as visit:
             yield Bench(visit=visit)
+            if seen is not None:
+                # Pictures for the report: the visit counts without them.
+                with suppress(SandboxUnavailable):
+                    seen.extend(filter(None, [await visit.looks()]))
 
     return open_bench
 

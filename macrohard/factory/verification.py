@@ -205,6 +205,7 @@ async def invite(state: State, runtime: Runtime[FactoryContext]) -> list[Send] |
                 design=state["design"],
                 commit=state["base"],
                 visitor=visitor,
+                pictured=visitor == team.visitors[-1],
             ),
         )
         for visitor in (team.visitors if starts else ())

@@ -1,6 +1,7 @@
 """A product's pages as a visitor meets them: outlines, acts on elements, and what breaks, overlaps or says nothing."""
 
 import re
+from typing import Literal
 
 from macrohard.domain import Severity
 from macrohard.errors import ToolError
@@ -89,6 +90,14 @@ class Pages(Scene):
     async def picture(self) -> tuple[bytes, int, int] | None:
         try:
             return await self._visit.picture()
+        except StepFailed:
+            return None
+
+    async def in_colours(self, scheme: Literal["light", "dark"]) -> bytes | None:
+        try:
+            await self._visit.act("colours", value=scheme)
+            await self._visit.act("open", value="/")
+            return await self._visit.screenshot()
         except StepFailed:
             return None
 

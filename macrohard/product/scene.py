@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Literal
 
 from macrohard.domain import Finding, Severity, Value
 from macrohard.product.service import Service
@@ -129,6 +130,10 @@ class Scene(ABC):
 
     async def picture(self) -> tuple[bytes, int, int] | None:
         """A JPEG for the visitor's eyes with width and height in pixels; None where there is none."""
+        return None
+
+    async def in_colours(self, scheme: Literal["light", "dark"]) -> bytes | None:
+        """A JPEG of the first page for somebody who has set these colours; None where there is none."""
         return None
 
     async def close(self) -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from macrohard.domain import Artifacts, Design, Finding, JsonObject, Picture, UserStep, Value
+from macrohard.domain import Artifacts, Design, Finding, JsonObject, Looks, Picture, UserStep, Value
 from macrohard.errors import ToolError
 from macrohard.product.browser import View
 from macrohard.product.ground import open_ground
@@ -88,6 +88,20 @@ class UserVisit:
         content, width, height = taken
         digest = await self._artifacts.put(content, media_type="image/jpeg")
         return Picture(artifact=digest, media_type="image/jpeg", width=width, height=height)
+
+    async def looks(self) -> Looks | None:
+        """The first page in light and in dark colours, as the visit has left it; None if they are the same.
+
+        No act of the visitor can follow.
+
+        Raises:
+            SandboxUnavailable: the sandbox was lost.
+        """
+        light, dark = await self._scene.in_colours("light"), await self._scene.in_colours("dark")
+        if light is None or dark is None or light == dark:
+            return None
+        kept = [await self._artifacts.put(picture, media_type="image/jpeg") for picture in (light, dark)]
+        return Looks(commit=self.commit, light=kept[0], dark=kept[1])
 
     async def act(
         self,

@@ -8,7 +8,7 @@ import pytest
 from macrohard.errors import ToolError
 from macrohard.product import UserVisit, View, open_visit, reproduce
 from macrohard.sandbox import SandboxProvider
-from tests.product.conftest import Commit, MakeCommit, MemoryArtifacts, Pod, user_visit
+from tests.product.conftest import Commit, MakeCommit, MemoryArtifacts, OpenPod, Pod, user_visit
 
 
 def size_of(jpeg: bytes) -> tuple[int, int]:
@@ -76,6 +76,19 @@ async def test_a_user_adds_something_and_the_log_tells_how(provider: SandboxProv
     assert record.findings == ()
 
 
+async def test_how_a_product_looks_in_dark_colours_is_pictured_if_it_differs(
+    make_commit: MakeCommit, open_pod: OpenPod
+) -> None:
+    dark = "<style>@media (prefers-color-scheme: dark) {{ body {{ background: black }} }}</style><h1>Tasks</h1>"
+    async with open_pod(make_commit("tasks", {"app.py": {"<h1>Tasks</h1>": dark}})) as pod:
+        await pod.service.start(wiped=True)
+        async with user_visit(pod) as visit:
+            await act(visit, "open", value="/tasks/new")
+            looks = await visit.looks()
+    assert looks is not None
+    assert looks.light != looks.dark
+
+
 async def test_without_a_mouse_nothing_is_clicked(tasks: Pod) -> None:
     await tasks.service.restart(wiped=True)
     async with user_visit(tasks, keyboard_only=True) as visit:
@@ -93,6 +106,7 @@ async def test_without_a_mouse_nothing_is_clicked(tasks: Pod) -> None:
         await act(visit, "press", value="Tab")
         date = await act(visit, "type", value="2026-12-01")
         saved = await act(visit, "press", value="Enter")
+        assert await visit.looks() is None, "dark colours change nothing"
     assert 'link "Tasks" (focused)' in first
     assert 'link "Add task" (focused)' in second
     assert 'page "Add task"' in form

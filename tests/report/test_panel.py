@@ -1,6 +1,6 @@
 """What a report tells of the panel."""
 
-from macrohard.domain import Checked, Design, Finding, ProductKind, RunOverview, Screen
+from macrohard.domain import Checked, Design, Finding, Looks, ProductKind, RunOverview, Screen
 from macrohard.report import render
 from macrohard.report.panel import in_short, panel_of
 from tests.report.sample import Cupboard
@@ -80,6 +80,17 @@ async def test_what_led_to_something_is_shown_step_by_step() -> None:
     told = (await render(run, Cupboard(frames))).partition('aria-label="What led to it"')[2].partition("</ol>")[0]
     assert told.count("<li>") == 3
     assert ["After step 2" in told, "After step 3" in told, "After step 4" in told] == [False, True, True]
+
+
+async def test_a_product_that_looks_different_in_dark_colours_is_shown_in_both() -> None:
+    run = sample_overview({}).model_copy(update={"looks": Looks(commit="9c" * 20, light="day", dark="night")})
+    pictures = {name: b"\x89PNG\r\n\x1a\n" + bytes(16) + name.encode() for name in ("day", "night")}
+    told = await render(run, Cupboard(pictures))
+    assert told.count("<figcaption>The first page in ") == 2
+    assert told.index("The first page in light colours, after a visit") < told.index(
+        "The first page in dark colours, a"
+    )
+    assert "The first page in" not in await render(run, Cupboard({"day": pictures["day"]})), "one alone shows nothing"
 
 
 async def test_the_testers_checklist_is_told_as_its_words() -> None:
