@@ -56,15 +56,17 @@ async def analyse(state: State, runtime: Runtime[FactoryContext]) -> State:
 
 
 def _panel(context: FactoryContext, specification: Specification) -> tuple[str, ...]:
-    """The simulated users of a run, drawn for its product."""
+    """The simulated users of a run, drawn for its product; of one that is replayed, those that were heard of."""
     told = [criterion.text for criterion in specification.criteria]
-    return drawn_panel(
+    drawn = drawn_panel(
         context.catalogue.personas,
         kind=specification.kind,
         seed=context.seed,
         size=panel_size(specification),
         wanted="\n".join([specification.title, specification.summary, *specification.stories, *told]),
     )
+    # A run that stopped in the middle may have been heard of some only.
+    return drawn if set(context.visitors) <= set(drawn) else context.visitors
 
 
 async def _read(context: FactoryContext) -> Reading:

@@ -212,6 +212,7 @@ async def test_a_change_is_read_by_whom_its_analyst_names_if_it_is_large(
         requirement="Count more.",
         answers={},
         seed="r",
+        visitors=(),
         earlier=earlier,
         sandboxes=cast(Any, SimpleNamespace(installs=False, product_image="base")),
         repository=cast(Any, SimpleNamespace(initial_commit=initial_commit)),
