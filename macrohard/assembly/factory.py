@@ -26,6 +26,7 @@ from macrohard.domain import (
     SessionResult,
     Value,
 )
+from macrohard.domain.overview import TRIAL
 from macrohard.domain.provenance import FROM, Provenance
 from macrohard.errors import RequestError
 from macrohard.events import Event, Progress, SandboxAwaited, waiting_in_words
@@ -46,7 +47,6 @@ FILM_IMAGE = "media"
 REPORT, FILM = "report.html", "demo.mp4"
 PULL_REQUEST, PATCH = "pull-request.md", "changes.patch"
 """Beside what was made of a person's repository."""
-TRIAL = "trial_of"
 """The option of a run that is no build, but one agent's trial."""
 
 
@@ -276,10 +276,13 @@ class Factory:
         folder: Path | None,
         out: Path | None,
         persona: str | None,
+        environment: Mapping[str, str],
         project: Path | None,
         observe: Callable[[Event], None],
     ) -> Trial:
         """Have one agent work on an assignment in a sandbox that holds the files of `folder`; costs are booked.
+
+        A product in that folder is started and tested with `environment`.
 
         Raises:
             RequestError: there is no such agent or persona, it needs files that are not given, or nobody plays it.
@@ -323,6 +326,7 @@ class Factory:
                 persona=behaving,
                 assignment=assignment,
                 given=given,
+                environment=environment,
                 out=out,
                 observe=observe,
             )

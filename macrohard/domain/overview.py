@@ -1,6 +1,7 @@
 """A run as people review it: computed from events and rows, read by report, command line and dashboard."""
 
 from datetime import datetime
+from typing import Final
 
 from macrohard.domain.budget import BudgetState, Costs, Forecast
 from macrohard.domain.candidate import Comparison
@@ -18,6 +19,9 @@ from macrohard.domain.team import Team
 from macrohard.domain.usage import Checked, DemoFilm, Looks, UserSession
 from macrohard.domain.value import Value
 from macrohard.domain.verdict import Contradiction, Finding, Verdict
+
+TRIAL: Final = "trial_of"
+"""Where a run's options name the one agent that is tried, and nothing is built."""
 
 
 class RunSummary(Value):
@@ -38,6 +42,8 @@ class RunSummary(Value):
     """All that the ledger counts as spent, failed and cut off calls included."""
     improves: str = ""
     """The run whose product it changes; empty: none."""
+    trial_of: str = ""
+    """The agent that was tried on its own; empty: it is no trial."""
 
 
 class SessionSummary(Value):

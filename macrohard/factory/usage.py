@@ -59,7 +59,7 @@ async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
     findings = list(recorded.findings)
     if persona is not None:
         report = UserReport.model_validate(result.report) if result.outcome == "finished" else None
-        steps = _judged(recorded.steps, report)
+        steps = judged(recorded.steps, report)
         findings += stumbles(visitor, state["commit"], steps, report)
         session = UserSession(
             persona=visitor,
@@ -140,7 +140,7 @@ def _product(
     return open_bench
 
 
-def _judged(steps: tuple[UserStep, ...], report: UserReport | None) -> tuple[UserStep, ...]:
+def judged(steps: tuple[UserStep, ...], report: UserReport | None) -> tuple[UserStep, ...]:
     """The steps, the last one rated by the report; what broke stays shocking."""
     if not steps or report is None:
         return steps

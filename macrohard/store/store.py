@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from macrohard.domain import BudgetState, Caps, Forecast, JsonObject, RunOverview, RunSummary, SessionSummary
+from macrohard.domain.overview import TRIAL
 from macrohard.domain.provenance import FROM, Provenance
 from macrohard.errors import RequestError, StoreUnavailable
 from macrohard.events import Event, ModelCalled, ModelTroubled, Progress, ToolUsed
@@ -276,6 +277,7 @@ def _summary(run: RunRow, lease: LeaseRow | None, spent_ticks: int | None) -> tu
             "seconds": run.worked_seconds,
             "iterations": run.iterations,
             "cost_usd": to_usd(run.cost_ticks if spent_ticks is None else spent_ticks),
+            "trial_of": run.options.get(TRIAL, ""),
             "improves": origin.place if (origin := _provenance(run)) and origin.kind == "run" else "",
         }
     )
