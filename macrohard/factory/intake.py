@@ -86,11 +86,13 @@ async def _read(context: FactoryContext) -> Reading:
 
 def _team(context: FactoryContext, reading: Reading) -> Team:
     """As large as what is to be made needs; of a product that exists that is the change."""
-    specification, design = reading.specification, reading.design
-    if context.earlier is not None and design is not None:
-        specification = of_the_change(specification, context.earlier)
-        design = design_of_the_change(design, context.earlier)
-    return team_for(specification, design, personas=_panel(context, specification))
+    specification, design, earlier = reading.specification, reading.design, context.earlier
+    if earlier is None or design is None:
+        return team_for(specification, design, personas=_panel(context, specification))
+    told = not set(specification.stories) <= set(earlier.specification.stories)
+    specification, change = of_the_change(specification, earlier), design_of_the_change(design, earlier)
+    # What people do anew leads through the whole product, however little of it is different.
+    return team_for(specification, change, personas=_panel(context, specification), used=design if told else change)
 
 
 async def _read_alone(context: FactoryContext) -> Reading:
