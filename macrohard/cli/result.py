@@ -229,7 +229,7 @@ def print_details(overview: RunOverview, console: Console) -> None:
         console.print(Text("\nReviews", "bold"))
         for reading in reviews.readings:
             said = reading.ended or counted(reading.found, "finding")
-            console.print(Text(f"  {reading.reviewer}, iteration {reviews.iteration}: {said}"))
+            console.print(Text(f"  {reading.reviewer}, iteration {reading.iteration}: {said}"))
         for finding in reviews.findings:
             console.print(Text(f"  · {one_line(f'{finding.file}:{finding.line}: {finding.title}', 300)}"))
     for before, iteration in zip((None, *overview.iterations), overview.iterations, strict=False):

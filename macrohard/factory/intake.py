@@ -12,6 +12,7 @@ from macrohard.domain.decisions import DecisionLog, Settled
 from macrohard.domain.team import Team
 from macrohard.errors import ToolError
 from macrohard.events import Designed, Planned, ScenariosWritten, Specified, Staffed
+from macrohard.factory import contract
 from macrohard.factory.acceptance import contract_of, reviewed
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.improving import ANALYST as CHANGE_ANALYST
@@ -189,7 +190,7 @@ async def plan(state: State, runtime: Runtime[FactoryContext]) -> State:
             phase="plan",
             task=f"Plan the work on {specification.title}.",
             material={
-                "specification": specification.model_dump(mode="json"),
+                "specification": contract.agreed(specification),
                 "design": agreed.model_dump(mode="json"),
                 "agents": dict(assignable),
                 "reviewers": dict(reviewers),
