@@ -15,8 +15,8 @@ Surprise = Annotated[
     Field(
         ge=0,
         le=3,
-        description="How an earlier step turned out, once you have read its answer: 0 as expected, 1 odd, 2 wrong, "
-        "3 shocking. Leave it out as long as you do not know.",
+        description="How an earlier step turned out, once you have read its answer, if it differed from what you "
+        "expected: 1 odd, 2 wrong, 3 shocking. Leave it out otherwise.",
     ),
 ]
 Remark = Annotated[str, Field(description="If you were surprised: what you did, expected and got.")]

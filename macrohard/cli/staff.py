@@ -219,7 +219,7 @@ def _stumbled(trial: "Trial") -> list[str]:
     """What a simulated user rated as odd or wrong on the way, and what our code noted beside."""
     from macrohard.cli.terminal import one_line
     from macrohard.domain import UserReport
-    from macrohard.factory.usage import judged
+    from macrohard.factory.panel import rated
     from macrohard.product import UserVisit
 
     result = trial.result
@@ -227,7 +227,7 @@ def _stumbled(trial: "Trial") -> list[str]:
         return []
     visit = UserVisit.read_record(result.record)
     is_report = result.outcome == "finished" and "goal_reached" in result.report
-    steps = judged(visit.steps, UserReport.model_validate(result.report) if is_report else None)
+    steps = rated(visit.steps, UserReport.model_validate(result.report) if is_report else None)
     lines = [
         f"  step {step.number}, surprise {step.surprise}: {one_line(step.action, 80)}: "
         + one_line(f"{step.remark} ({step.result})" if step.remark else step.result, 300)

@@ -21,7 +21,8 @@ class UserStep(Value):
     result: str
     """What changed on the page, the answer or the screen; or the problem."""
     surprise: int | None
-    """0 as expected · 1 slightly off · 2 wrong · 3 shocked; None: nobody said. What broke is 3, whatever is said."""
+    """0 as expected · 1 slightly off · 2 wrong · 3 shocked; None: nobody said, and the visit did not come to its end.
+    What broke is 3, whatever is said."""
     remark: str = ""
     page: str
     frame: str | None

@@ -18,14 +18,13 @@ from macrohard.domain import (
     Unclear,
     UserReport,
     UserSession,
-    UserStep,
     Value,
 )
 from macrohard.errors import SandboxUnavailable
 from macrohard.events import Doubted, Found, Pictured, Progress, Used
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.contract import PATCH_BYTES, agreed, criteria_served, matters, touched
-from macrohard.factory.panel import stumbles
+from macrohard.factory.panel import rated, stumbles
 from macrohard.factory.phases import phase
 from macrohard.factory.problems import Findings, Problem, Problems
 from macrohard.factory.reports import TesterReport
@@ -102,7 +101,7 @@ async def use(state: VisitInput, runtime: Runtime[FactoryContext]) -> State:
     findings = list(recorded.findings)
     if persona is not None:
         report = UserReport.model_validate(result.report) if result.outcome == "finished" else None
-        steps = judged(recorded.steps, report)
+        steps = rated(recorded.steps, report)
         findings += stumbles(visitor, state["commit"], steps, report)
         session = UserSession(
             persona=visitor,
@@ -222,16 +221,6 @@ def _product(
                     seen.extend(filter(None, [await visit.looks()]))
 
     return open_bench
-
-
-def judged(steps: tuple[UserStep, ...], report: UserReport | None) -> tuple[UserStep, ...]:
-    """The steps, the last one rated by the report; what broke stays shocking."""
-    if not steps or report is None:
-        return steps
-    rated = [each for each in (report.last_surprise, steps[-1].surprise) if each is not None]
-    remark = report.last_remark or steps[-1].remark
-    last = steps[-1].model_copy(update={"surprise": max(rated, default=None), "remark": remark})
-    return (*steps[:-1], last)
 
 
 def _tester_findings(commit: str, report: TesterReport) -> list[Finding]:

@@ -334,7 +334,8 @@ class _Writer:
 
     def _control(self, node: _Node) -> str:
         role = "clickable" if node.role == "generic" else node.role
-        name = node.name or node.words()
+        # What stands in a field is no name for it.
+        name = node.name or ("" if node.role in _FIELDS else node.words())
         states = [key if value in ("", "true") else f"{key}: {value}" for key, value in self._states(node)]
         text = f"[{node.reference}] " if node.reference else ""
         text += f"{role} {_quoted(name)}" + (f" ({', '.join(states)})" if states else "")

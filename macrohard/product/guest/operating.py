@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 from playwright.async_api import Error, FilePayload, Locator, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from macrohard.product.guest.visit import ANSWER_SECONDS, Failed, Malformed, Visit, first_line
+from macrohard.product.guest.visit import Failed, Malformed, Visit, first_line
 
 FIELD_ROLES = ("textbox", "searchbox", "combobox", "listbox", "spinbutton", "checkbox", "switch", "radio", "slider")
 BOX_ROLES = ("checkbox", "switch", "radio")
@@ -204,7 +204,7 @@ async def find_file_field(visit: Visit, name: str) -> Found:
 # --- doing ---------------------------------------------------------------------------------------------------
 
 
-def explain(error: Error, what: str) -> str:
+def explained(visit: Visit, error: Error, what: str) -> Failed:
     """Why something could not be operated, in words for people."""
     text = str(error)
     for sign, meaning in (
@@ -223,10 +223,10 @@ def explain(error: Error, what: str) -> str:
         ("is not an <input>", "cannot be operated in this way"),
     ):
         if sign in text:
-            return f"{what} {meaning}"
+            return Failed(f"{what} {meaning}")
     if isinstance(error, PlaywrightTimeout):
-        return f"{what} did not react within {ANSWER_SECONDS:g} seconds"
-    return f"{what}: {first_line(error)}"
+        return Failed(f"{what} did not react within {visit.answer_seconds:g} seconds", late=True)
+    return Failed(f"{what}: {first_line(error)}")
 
 
 async def operate(visit: Visit, what: str, action: Callable[[], Awaitable[object]]) -> None:
@@ -235,7 +235,7 @@ async def operate(visit: Visit, what: str, action: Callable[[], Awaitable[object
     except Error as error:
         if visit.closed_by:
             raise Failed(f"the page was closed {visit.closed_by}") from error
-        raise Failed(explain(error, what)) from error
+        raise explained(visit, error, what) from error
     await visit.settle()
 
 
@@ -246,7 +246,7 @@ async def click(
     if hold_ms and button == "left" and visit.is_narrow:
         await operate(visit, what, lambda: _touch(visit, locator, hold_ms))
         return
-    timeout = ANSWER_SECONDS * 1000 + hold_ms
+    timeout = visit.answer_seconds * 1000 + hold_ms
     await operate(
         visit,
         what,
@@ -323,7 +323,7 @@ async def press(visit: Visit, key: str) -> None:
             raise Malformed(
                 f"{key!r} is not a key; keys are named Enter, Tab, Escape, ArrowDown, Control+A …"
             ) from error
-        raise Failed(explain(error, f"pressing {key}")) from error
+        raise explained(visit, error, f"pressing {key}") from error
     await visit.settle()
 
 
