@@ -1,5 +1,6 @@
 """Simulated users: what they see, what they may do, what is written down, and what comes to light beside it."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -7,6 +8,8 @@ import pytest
 
 from macrohard.errors import ToolError
 from macrohard.product import UserVisit, View, open_visit, reproduce
+from macrohard.product.browser import StepFailed
+from macrohard.product.outline import outline_of
 from macrohard.sandbox import SandboxProvider
 from tests.product.conftest import Commit, MakeCommit, MemoryArtifacts, OpenPod, Pod, user_visit
 
@@ -154,6 +157,32 @@ async def test_nonsense_is_refused_and_not_logged(hostile: Pod, action: str, tar
         with pytest.raises(ToolError):
             await act(visit, action, target, value)
         assert UserVisit.read_record(visit.record()).steps == ()
+
+
+async def test_what_is_only_slow_works(hostile: Pod) -> None:
+    async with hostile.browser.visit() as visit:
+        await visit.act("open", value="/busy")
+        outline = outline_of(await visit.look())
+        references = {called: reference for reference, called in outline.names.items()}
+        await visit.act("click", target=references['button "Work"'])
+        await asyncio.sleep(0.4)
+        await visit.act("fill", target=references['textbox "Name"'], value="patience")
+        assert 'textbox "Name" (focused) = "patience"' in outline_of(await visit.look()).text
+    async with user_visit(hostile) as user:
+        await act(user, "open", value="/busy")
+        said = await act(user, "click", 'link "Slow"')
+    assert "It did not work" not in said
+    assert 'heading 1 "Slow"' in said
+
+
+async def test_a_page_that_hangs_took_too_long_and_lost_nothing(hostile: Pod) -> None:
+    async with hostile.browser.visit() as visit:
+        await visit.act("open", value="/hang")
+        await visit.look()
+        with pytest.raises(StepFailed, match='it took too long: the button "Freeze" did not react'):
+            await visit.act("click", target='button "Freeze"')
+        with pytest.raises(StepFailed, match="it took too long: the page said nothing of e3 within"):
+            await visit.act("click", target="e3")
 
 
 async def test_an_answer_of_500_is_a_crash_that_can_be_repeated(

@@ -25,6 +25,8 @@ KINDS_SCRIPT = """(elements) => elements.map((element) => ({
   link: element.tagName === "A" ? element.href : "",
 }))"""
 _REPEATED = re.compile(r"^(.+)\*([1-9][0-9]?)$")
+_DONE = re.compile(r"^ *-? *[a-z ]+ action done$", re.M)
+"""As Playwright logs it."""
 Button = Literal["left", "right"]
 MARKED_ROW = "[data-macrohard-row]"
 """What `macrohard.markRow` found last."""
@@ -225,18 +227,25 @@ def explained(visit: Visit, error: Error, what: str) -> Failed:
         if sign in text:
             return Failed(f"{what} {meaning}")
     if isinstance(error, PlaywrightTimeout):
-        return Failed(f"{what} did not react within {visit.answer_seconds:g} seconds", late=True)
+        return Failed(f"it took too long: {what} did not react within {visit.answer_seconds:g} seconds", late=True)
     return Failed(f"{what}: {first_line(error)}")
 
 
 async def operate(visit: Visit, what: str, action: Callable[[], Awaitable[object]]) -> None:
+    loads = visit.window.loads
     try:
         await action()
     except Error as error:
         if visit.closed_by:
             raise Failed(f"the page was closed {visit.closed_by}") from error
-        raise explained(visit, error, what) from error
+        if not (isinstance(error, PlaywrightTimeout) and _was_done(error, visit, loads)):
+            raise explained(visit, error, what) from error
     await visit.settle()
+
+
+def _was_done(error: PlaywrightTimeout, visit: Visit, loads: int) -> bool:
+    """Whether only what followed took long: the action has its line in the log, or leads to another page."""
+    return bool(_DONE.search(str(error))) or visit.window.loading or visit.window.loads > loads
 
 
 async def click(
