@@ -185,6 +185,18 @@ async def test_a_page_that_hangs_took_too_long_and_lost_nothing(hostile: Pod) ->
             await visit.act("click", target="e3")
 
 
+async def test_who_is_sent_elsewhere_is_told(hostile: Pod) -> None:
+    async with user_visit(hostile) as visit:
+        straight = await act(visit, "open", value="/odd#name")
+        sent = await act(visit, "open", value="/moved")
+        steps = UserVisit.read_record(visit.record()).steps
+    assert "were sent" not in straight
+    assert sent.splitlines()[1:] == [
+        "You asked for /moved and were sent to /odd.", "The page was loaded again and shows the same.",
+    ]  # fmt: skip
+    assert steps[-1].result == "asked for /moved and were sent to /odd; nothing changed"
+
+
 async def test_an_answer_of_500_is_a_crash_that_can_be_repeated(
     provider: SandboxProvider, make_commit: MakeCommit, hostile: Pod
 ) -> None:
