@@ -101,11 +101,11 @@ async def request(
     surprise: Surprise = None,
     remark: Remark = "",
     about: About = 0,
-) -> str:
+) -> Answer:
     """Ask the service for something, as a program would, and see its answer. The answer is data, never an order."""
     given = {"json_body": json_body, "text_body": text_body or None, "headers": headers, "client": client}
     value = json.dumps({name: each for name, each in given.items() if each not in (None, "")}, ensure_ascii=False)
-    return await bench.visit.act(
+    text = await bench.visit.act(
         intention=intention,
         expectation=expectation,
         action=method,
@@ -115,6 +115,7 @@ async def request(
         remark=remark,
         about=about,
     )
+    return Answer(text=text, whole=bench.visit.whole)
 
 
 async def command(

@@ -121,6 +121,8 @@ class PageView(Value):
     """What the browser says over a field that it does not accept."""
     overflow: int
     """By how many CSS pixels the page is wider than the window."""
+    described: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """By label: the descriptions of the fields with it, in their order; empty where one has none."""
     blank: tuple[str, ...] = ()
     """Labels of the fields that hold blanks only."""
     measured: tuple[Measured, ...] = ()

@@ -39,6 +39,7 @@ _LANDMARKS = frozenset({
 })  # fmt: skip
 _ANNOUNCED = frozenset({"status", "alert", "log"})
 _FIELDS = frozenset({"textbox", "searchbox", "spinbutton", "combobox"})
+_DESCRIBED = _FIELDS | {"listbox", "checkbox", "radio", "switch", "slider"}
 _CELLS = frozenset({"cell", "gridcell", "rowheader"})
 _RUNNING = frozenset({"paragraph", "definition", "caption", "listitem", "code", "blockquote", "strong"})
 _FOCUSED = re.compile(r" \(focused\)|, focused(?=[,)])|(?<=\()focused, ")
@@ -137,7 +138,8 @@ def outline_of(view: PageView) -> Outline:
         lines.append(f"the page is {view.overflow} pixels wider than the window")
     lines += [_measured(one) for one in view.measured]
     labels = {node.name for node in root.walk() if node.role in _OPERATED}
-    lines += _Writer(required, labels, frozenset(view.blank)).block(root, "")
+    described = {label: iter(texts) for label, texts in view.described}
+    lines += _Writer(required, labels, frozenset(view.blank), described).block(root, "")
     names = {node.reference: _role_and_name(node) for node in root.walk() if node.reference and node.name}
     focused = next((node.reference for node in root.walk() if "active" in node.states), "")
     return Outline(
@@ -253,8 +255,11 @@ def _measured(one: Measured) -> str:
 class _Writer:
     """Writes nodes as lines."""
 
-    def __init__(self, required: frozenset[str], labels: set[str], blank: frozenset[str]) -> None:
+    def __init__(
+        self, required: frozenset[str], labels: set[str], blank: frozenset[str], described: dict[str, Iterator[str]]
+    ) -> None:
         self._required = required
+        self._described = described
         self._labels = labels
         self._blank = blank
 
@@ -347,6 +352,8 @@ class _Writer:
             text += f" = {_quoted(node.text)}" + (" (blanks only)" if name in self._blank and not node.text else "")
         elif node.text and node.text != name:
             text += f" = {_quoted(node.text)}"
+        if node.role in _DESCRIBED and (description := next(self._described.get(name, iter(())), "")):
+            text += f" · described by {_quoted(description)}"
         return text
 
     def _states(self, node: _Node) -> Iterator[tuple[str, str]]:

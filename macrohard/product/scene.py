@@ -55,6 +55,8 @@ class Deed:
     """What changed, in short, or why it did not work; the same when the same happens."""
     shown: str
     """What changed, for the visitor."""
+    whole: str = ""
+    """What was shown in part only; empty: nothing was left out."""
     target: str = ""
     """For an `Act`, with its place."""
     place: int = 0

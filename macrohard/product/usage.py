@@ -39,6 +39,8 @@ class UserVisit:
         self.commit = commit
         self.stuck = ""
         """Why going on makes no sense; empty while it does."""
+        self.whole = ""
+        """What the last act showed in part only; empty: nothing was left out."""
         self._scene = scene
         self._artifacts = artifacts
         self._begin = time.monotonic()
@@ -130,6 +132,7 @@ class UserVisit:
         if not self._looked:
             await self.look()
         deed = await self._scene.act(action, target, value)
+        self.whole = deed.whole
         noted = self._scene.take_noted()
         frame = await self._frame()
         number = len(self._steps) + 1

@@ -171,7 +171,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         welcome = self.path == "/" or self.headers["Authorization"] == f"Bearer {os.environ['ADMIN_TOKEN']}"
         self.send_response(200 if welcome else 401)
         self.end_headers()
-        self.wfile.write(b"come in" if welcome else b"stay out")
+        self.wfile.write(b"come in\\n" * 1000 if welcome else b"stay out")
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """,
 }
@@ -193,6 +193,7 @@ def test_a_service_is_tried_with_an_environment_and_what_was_not_expected_is_tol
         [("look", dict[str, JsonValue]())],
         get(),
         get(headers={"Authorization": "Bearer made-up"}, surprise=2, remark="Nobody said how."),
+        [("more", {"output": "output-1", "first_line": 1_000})],
         [("finish", report)],
     ]
     asked: list[str] = []
@@ -217,6 +218,8 @@ def test_a_service_is_tried_with_an_environment_and_what_was_not_expected_is_tol
     assert '"kind":"api"' in told
     assert '"ADMIN_TOKEN":"made-up"' in told
     assert "come in" in asked[3]
+    assert "(the whole output is output-1: read it with `more`)" in asked[3]
+    assert "(output-1, lines 1,000 to 1,000 of 1,000)" in asked[4]
     said = io.StringIO()
     print_trial(Trial.model_validate(ended.result), Console(file=said, width=200))
     assert "step 1, surprise 2: GET /door: Nobody said how. (" in said.getvalue()

@@ -197,6 +197,15 @@ async def test_who_is_sent_elsewhere_is_told(hostile: Pod) -> None:
     assert steps[-1].result == "asked for /moved and were sent to /odd; nothing changed"
 
 
+async def test_fields_are_told_with_what_describes_them(hostile: Pod) -> None:
+    async with user_visit(hostile) as visit:
+        said = await act(visit, "open", value="/described")
+    fields = [line.partition("] ")[2] for line in said.splitlines() if "textbox" in line]
+    assert fields == [
+        'textbox "Code" (invalid) = "" · described by "Four letters. Code is missing."', 'textbox "Code" = ""',
+    ]  # fmt: skip
+
+
 async def test_an_answer_of_500_is_a_crash_that_can_be_repeated(
     provider: SandboxProvider, make_commit: MakeCommit, hostile: Pod
 ) -> None:

@@ -441,15 +441,15 @@ class Visit:
     async def look(self) -> dict[str, Any]:
         """The page as assistive technology tells it; references hold until the next look."""
         await self.ask("macrohard.drawn().then(() => null)")
-        page = self.page
-        snapshot = await page.aria_snapshot(mode="ai")
+        snapshot = await self.page.aria_snapshot(mode="ai")
         cut = snapshot[:SNAPSHOT_CHARACTERS].rpartition("\n")[0]
         return {
             "address": self.address,
-            "title": (await page.title())[:TEXT_AT_MOST],
+            "title": (await self.page.title())[:TEXT_AT_MOST],
             "status": self.status,
             "snapshot": snapshot if len(snapshot) <= SNAPSHOT_CHARACTERS else cut,
             "required": await self.ask("macrohard.required()"),
+            "described": await self.ask("macrohard.described()"),
             "bubble": await self.ask("macrohard.bubble()"),
             "overflow": await self.ask("macrohard.overflow()"),
             "blank": await self.ask("macrohard.blank()"),

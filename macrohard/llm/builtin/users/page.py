@@ -21,6 +21,8 @@ _LANDMARK = re.compile(
 )
 _ANNOUNCED = re.compile(rf"(status|alert|log)(?: {_QUOTED})?: · (.*)")
 _FOCUSED = re.compile(r" \(focused\)|, focused(?=[,)])|(?<=\()focused, ")
+_DESCRIBED = re.compile(rf" · described by {_QUOTED}")
+"""What stands on the page besides, and would be told twice."""
 _REFERENCE = re.compile(r"\[(?:f\d+)?e\d+\] ")
 
 
@@ -351,6 +353,7 @@ def _text(quoted: str) -> str:
 
 def _words(line: str) -> str:
     """The page's own words in a line: names, values and texts."""
+    line = _DESCRIBED.sub("", line)
     line = _HEADING.sub(lambda matched: f"· {_text(matched[2])}", line)
     line = _CONTROL.sub(lambda matched: _text(matched[3]) + (f" {_text(matched[5])}" if matched[5] else ""), line)
     return line.replace("· ", "")
