@@ -12,15 +12,16 @@ import pytest
 from pydantic import JsonValue
 
 from macrohard.assembly import open_factory
-from macrohard.domain import Caps, Command, Criterion, Design, JsonObject, ScenarioSet, Specification
+from macrohard.domain import Caps, Command, Criterion, Design, JsonObject, Scenario, ScenarioSet, Specification, Step
 from macrohard.domain.decisions import DecisionLog
 from macrohard.domain.ground import Earlier
 from macrohard.domain.provenance import Provenance
+from macrohard.domain.scenario import PutFile, Run, SeeExit
 from macrohard.domain.team import Team
 from macrohard.errors import RequestError
 from macrohard.events import RunEnded
 from macrohard.execution.earlier import delivered
-from macrohard.factory.improving import Amendment, Upkeep, amended
+from macrohard.factory.improving import Amendment, Upkeep, amended, collected
 from macrohard.factory.intake import analyse, design, plan
 from macrohard.llm import Reply
 from macrohard.llm.builtin.acceptance import written
@@ -220,6 +221,31 @@ async def test_a_small_change_is_tried_where_people_do_something_anew(
     runtime = changing(repository_root, ScriptedModel(changes(max(existing - 1, 1), stories=stories)), existing)
     team = await runtime.context.load(Team, (await analyse(cast(Any, {}), runtime))["team"])
     assert (team.size, len(team.visitors)) == ("small", int(visited))
+
+
+async def test_the_keeper_is_told_files_once_and_hands_scenarios_in_without_them(repository_root: Path) -> None:
+    letters = PutFile(path="letters.txt", content="a b c")
+    own = PutFile(path="own.txt", content="only here")
+    run, good = Run(command="./words letters.txt"), SeeExit()
+    steps: tuple[tuple[Step, ...], ...] = ((letters, run, good), (letters, own, run, good), (letters, run, letters))
+    scenarios = tuple(
+        Scenario(id=f"S-{n}", criterion="AC-1", title="It counts", steps=each) for n, each in enumerate(steps, 1)
+    )
+    mended = {**scenarios[1].model_dump(mode="json"), "steps": [own.as_told, {"do": "run", "command": "./words -l"}]}
+    kept = {**scenarios[2].model_dump(mode="json"), "steps": [each.as_told for each in (letters, run)]}
+    report: JsonObject = {"mended": [{"scenario": each, "reason": "“-l”"} for each in (mended, kept)]}
+    model = ScriptedModel(calls(("finish", report)))
+    context = changing(repository_root, model).context
+    earlier = context.earlier.model_copy(update={"scenarios": scenarios})
+    found = await collected(
+        context, earlier, earlier.specification, earlier.design, ScenarioSet(scenarios=()), check=lambda scenarios: None
+    )
+    told = str(model.requests[0][1]["content"])
+    assert (told.count("a b c"), told.count("only here")) == (2, 1), "what is not first stays where it is"
+    assert [each.id for each in found.untouched] == ["S-1"]
+    assert [each.steps for each in found.fresh.scenarios] == [
+        (letters, own, Run(command="./words -l")), (letters, run),
+    ]  # fmt: skip
 
 
 def commands(count: int) -> tuple[Command, ...]:
