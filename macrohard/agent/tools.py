@@ -194,7 +194,10 @@ async def look_at_page(
         int, Field(ge=320, le=2560, description="Of the window in pixels; another is a new visit.")
     ] = WIDTH,
 ) -> Answer:
-    """See a page of the running product in a browser: outline, console errors, failed requests, picture."""
+    """See a page of the running product in a browser: outline, console errors, failed requests.
+
+    With a picture of the window if the model behind you takes pictures; your assignment says which.
+    """
     text = await bench.trial.look(path, steps, width=width)
     taken = await bench.trial.picture() if bench.takes_pictures else None
     if taken is None:

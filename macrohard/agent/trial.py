@@ -12,7 +12,7 @@ from macrohard.agent.watch import TESTS_PASSED
 from macrohard.domain import Value
 from macrohard.errors import ToolError
 from macrohard.product import PORT, Manifest, Service, read_manifest
-from macrohard.product.browser import Noticed, PageView, StepFailed, Visit
+from macrohard.product.browser import Noticed, PageView, StepFailed, StepMalformed, Visit
 from macrohard.product.manifest import FILE
 from macrohard.product.outline import outline_of
 from macrohard.sandbox import Sandbox
@@ -49,7 +49,7 @@ class PageStep(Value):
     value: str = Field(
         default="",
         description="The text to fill in, the option to choose, or the key to press (ArrowRight*7: seven times); for "
-        "hold the milliseconds, for wait the seconds, for colours dark or light.",
+        "hold the milliseconds (5000 at most), for wait the seconds (10 at most), for colours dark or light.",
     )
 
 
@@ -81,6 +81,8 @@ class Trial:
         self._sandbox, self._root, self._open_window = sandbox, root, window
         self._service: Service | None = None
         self._visit: Visit | None = None
+        self._address = "/"
+        """Of the page that was looked at last."""
 
     async def run_tests(self, arguments: str) -> TestAnswer:
         """Run the test command of `product.toml`; a running product is stopped for it, and then started again.
@@ -171,7 +173,7 @@ class Trial:
             raise ToolError(f"nothing listens on 127.0.0.1:{PORT}: start_product first.{log}")
         if self._visit is None or self._visit.width != width:
             self._visit = await self._open_window(width, HEIGHT)
-            path = path or "/"
+            path = path or self._address
         visit = self._visit
         failed: list[str] = []
         doing = f"opening {path}"
@@ -181,9 +183,10 @@ class Trial:
             for number, step in enumerate(steps, 1):
                 doing = f"step {number}, {step.action} {step.target}".rstrip()
                 await visit.act(step.action, target=step.target, value=step.value)
-        except StepFailed as error:
+        except (StepFailed, StepMalformed) as error:
             failed.append(f"{doing}, did not work, and nothing was done after it: {error}")
         view = await visit.look()
+        self._address = view.address
         log = self._service.log() if self._service is not None and self._service.ended else ""
         ended = [f"The product ended by itself; its log: {log}"] if log else []
         return "\n".join([*failed, *ended, outline_of(view).text, *_noticed(visit.take_noticed(), view)])

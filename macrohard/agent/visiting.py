@@ -68,7 +68,8 @@ async def act(
         str,
         Field(
             description="The text to fill in, the option to choose, or the key to press (ArrowRight*7: seven times); "
-            "for hold the milliseconds, for wait the seconds, for colours dark or light; {x*1000} stands for 1000 x."
+            "for hold the milliseconds (5000 at most), for wait the seconds (10 at most), for colours dark or light; "
+            "{x*1000} stands for 1000 x."
         ),
     ] = "",
     surprise: Surprise = None,

@@ -286,7 +286,7 @@ class _Writer:
         if node.role in _ANNOUNCED:
             operated = [line for child in node.children for line in self.lines(child, indent + "  ") if "[" in line]
             words = node.words() or node.name
-            return [f"{indent}{_announced(node)}: · {_cut(words)}", *operated] if words else operated
+            return [f"{indent}{_announced(node)}{_focus(node)}: · {_cut(words)}", *operated] if words else operated
         if node.role in ("table", "grid", "treegrid"):
             return self._table(node, indent)
         if node.role in ("list", "tree"):
@@ -303,11 +303,11 @@ class _Writer:
             head = f"{indent}{_role_and_name(node)}{_focus(node)}"
             return [head, *inner_lines] if node.name or node.role != "form" or inner_lines else []
         if node.role == "img":
-            return [f"{indent}image {_quoted(node.name)}"] if node.name else []
+            return [f"{indent}image {_quoted(node.name)}{_focus(node)}"] if node.name else []
         announces = any(inner.role in _ANNOUNCED for inner in node.walk())
         if node.role in _RUNNING and not announces:
             inline = self._inline(node)
-            return [f"{indent}{inline}{_focus(node)}"] if inline else []
+            return [f"{indent}{inline}"] if inline else []
         if "active" in node.states:
             # Somebody who moves by keys comes to parts that scroll, whatever their role.
             return [f"{indent}part of the page{_focus(node)}", *self.block(node, indent)]
@@ -324,12 +324,12 @@ class _Writer:
             if _squeezed(node.name) != _squeezed(node.words()):
                 return f"{node.role} {_quoted(node.name)}"
         if node.role in ("list", "table"):
-            return " ".join(self._inline(child) for child in node.children)
+            return " ".join(self._inline(child) for child in node.children) + _focus(node)
         parts = [f"· {_cut(node.text)}"] if node.text else []
         if not parts and not node.children and node.name:
             parts = [f"· {_cut(node.name)}"]
         parts += [inline for child in node.children if (inline := self._inline(child))]
-        return " ".join(parts)
+        return " ".join(parts) + (_focus(node) if parts else "")
 
     def _clickable(self, node: _Node) -> bool:
         """Something without a role that only the shape of the pointer, or a name, shows to be a control."""
@@ -386,15 +386,16 @@ class _Writer:
             for count, line in boards.folded(role, [_square(cell) for cell in cells]):
                 told += [line] if line else [self._inline(cell) or "–" for cell in cells[:count]]
                 cells = cells[count:]
-        return " | ".join(told)
+        return " | ".join(told) + _focus(row)
 
     def _list(self, node: _Node, indent: str) -> list[str]:
+        head = [f"{indent}{_role_and_name(node)}{_focus(node)}"] if "active" in node.states else []
         items = [line for child in node.children for line in self.lines(child, indent)]
         cut = len(node.children) - ROWS_SHOWN
         if cut <= 0:
-            return items
+            return [*head, *items]
         items = [line for child in node.children[:ROWS_SHOWN] for line in self.lines(child, indent)]
-        return [*items, f"{indent}… {cut} more items"]
+        return [*head, *items, f"{indent}… {cut} more items"]
 
 
 def _focus(node: _Node) -> str:

@@ -19,7 +19,7 @@ _LANDMARK = re.compile(
     r"(banner|navigation|main|search|complementary|contentinfo|region|form|dialog|alertdialog|group|radiogroup|"
     rf"tablist|menu|menubar|toolbar|article|figure)(?: ({_QUOTED}))?"
 )
-_ANNOUNCED = re.compile(rf"(status|alert|log)(?: {_QUOTED})?: · (.*)")
+_ANNOUNCED = re.compile(rf"(status|alert|log)(?: {_QUOTED})?(?: \(focused\))?: · (.*)")
 _FOCUSED = re.compile(r" \(focused\)|, focused(?=[,)])|(?<=\()focused, ")
 _DESCRIBED = re.compile(rf" · described by {_QUOTED}")
 """What stands on the page besides, and would be told twice."""
