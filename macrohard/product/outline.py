@@ -128,7 +128,6 @@ def outline_of(view: PageView) -> Outline:
             # The page's body, which has the focus where nothing else has.
             node.states.pop("active", None)
     root = _Node("generic", children=nodes)
-    required = frozenset(view.required)
     lines = [f"page {_quoted(view.title)} at {view.address}"]
     if view.status is not None and view.status >= 400:
         lines.append(f"the server answered {view.status}")
@@ -138,8 +137,7 @@ def outline_of(view: PageView) -> Outline:
         lines.append(f"the page is {view.overflow} pixels wider than the window")
     lines += [_measured(one) for one in view.measured]
     labels = {node.name for node in root.walk() if node.role in _OPERATED}
-    described = {label: iter(texts) for label, texts in view.described}
-    lines += _Writer(required, labels, frozenset(view.blank), described).block(root, "")
+    lines += _Writer(view, labels).block(root, "")
     names = {node.reference: _role_and_name(node) for node in root.walk() if node.reference and node.name}
     focused = next((node.reference for node in root.walk() if "active" in node.states), "")
     return Outline(
@@ -255,13 +253,10 @@ def _measured(one: Measured) -> str:
 class _Writer:
     """Writes nodes as lines."""
 
-    def __init__(
-        self, required: frozenset[str], labels: set[str], blank: frozenset[str], described: dict[str, Iterator[str]]
-    ) -> None:
-        self._required = required
-        self._described = described
+    def __init__(self, view: PageView, labels: set[str]) -> None:
+        self._required, self._blank = frozenset(view.required), frozenset(view.blank)
+        self._described = {label: iter(texts) for label, texts in view.described}
         self._labels = labels
-        self._blank = blank
 
     def block(self, node: _Node, indent: str) -> list[str]:
         """The lines of a node's content."""
