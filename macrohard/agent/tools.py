@@ -20,6 +20,7 @@ from macrohard.errors import ToolError
 from macrohard.sandbox import OUTPUT_LIMIT_BYTES
 
 READ_LIMIT_BYTES = 2 << 20
+SHELL_SECONDS_AT_MOST = 600
 QUESTIONS_AT_MOST = 5
 """To colleagues, in one session."""
 QUESTION_CHARACTERS = 60_000
@@ -37,12 +38,17 @@ async def shell(
         ),
     ],
     timeout_seconds: Annotated[
-        int, Field(ge=1, le=600, description="After this everything it started is killed.")
-    ] = 60,
+        int,
+        Field(
+            ge=1,
+            le=SHELL_SECONDS_AT_MOST,
+            description="After this everything it started is killed; 120 if you do not say, 600 at most.",
+        ),
+    ] = 120,
 ) -> str:
     """Run a command in the sandbox and see what it writes, errors in their place, and its exit code.
 
-    For what runs on, use `background`.
+    For what runs on, or takes longer than 600 s, use `background`.
     """
     result = await bench.shell.run(command, timeout_seconds=timeout_seconds)
     written = readable(as_left_on_screen(result.stdout)).rstrip()
@@ -51,9 +57,10 @@ async def shell(
         kept = OUTPUT_LIMIT_BYTES >> 20
         parts.append(f"({result.dropped_bytes} bytes of output were dropped: {kept} MiB is kept)")
     if result.timed_out:
+        longer = f"Give a longer timeout_seconds, {SHELL_SECONDS_AT_MOST} at most; what takes longer goes"
+        instead = longer if timeout_seconds < SHELL_SECONDS_AT_MOST else "Longer than that nothing runs here: it goes"
         parts.append(
-            f"(killed after {timeout_seconds} s; folder and variables are as before it. "
-            "Give a longer timeout_seconds, or `background` for what runs on)"
+            f"(killed after {timeout_seconds} s; folder and variables are as before it. {instead} into `background`)"
         )
     if result.limit_hit:
         parts.append(f"({result.limit_hit})")
@@ -67,19 +74,25 @@ async def shell(
 
 async def background(
     bench: Bench,
-    action: Literal["start", "list", "output", "stop"],
+    action: Literal["start", "list", "output", "wait", "stop"],
     command: Annotated[
         str, Field(description="To start: run by bash where the shell stands, with its variables.")
     ] = "",
-    process: Annotated[str, Field(description="For output and stop: p1, as start named it.")] = "",
+    process: Annotated[str, Field(description="For output, wait and stop: p1, as start named it.")] = "",
+    timeout_seconds: Annotated[int, Field(ge=1, le=600, description="Of wait.")] = 120,
 ) -> str:
-    """Servers and other processes that run on between calls: start one, read its new output, stop it."""
+    """Servers and other processes that run on between calls: start one, read its new output, stop it.
+
+    `wait` gives the output as soon as there is some that you have not seen, or the process ends.
+    """
     if action == "start":
         if not command.strip():
             raise ToolError("start needs a command")
         return await bench.shell.start(command)
     if action == "list":
         return bench.shell.listed()
+    if action == "wait":
+        return await bench.shell.wait(process, timeout_seconds=timeout_seconds)
     return await (bench.shell.output(process) if action == "output" else bench.shell.stop(process))
 
 

@@ -87,6 +87,7 @@ async def test_a_command_that_hangs_is_a_result_that_the_agent_reads(bench: Open
     answer = str(model.requests[1][-1]["content"])
     assert "begun" in answer
     assert "killed after 1 s" in answer
+    assert "Give a longer timeout_seconds, 600 at most; what takes longer goes into `background`)" in answer
 
 
 @pytest.mark.parametrize(
