@@ -21,6 +21,8 @@ from macrohard.sandbox import OUTPUT_LIMIT_BYTES
 
 READ_LIMIT_BYTES = 2 << 20
 SHELL_SECONDS_AT_MOST = 600
+ENTRIES_SHOWN = 500
+"""Of a folder."""
 QUESTIONS_AT_MOST = 5
 """To colleagues, in one session."""
 QUESTION_CHARACTERS = 60_000
@@ -103,8 +105,11 @@ async def read(
     last_line: Annotated[int | None, Field(ge=1)] = None,
     numbers: Annotated[bool, Field(description="Put its number before each line.")] = False,
 ) -> str:
-    """Read a text file, or some lines of it, after a line that says how long it is."""
-    text = await _text(bench, path)
+    """Read a text file, or some lines of it, after a line that says how long it is; of a folder, what is in it."""
+    try:
+        text = await _text(bench, path)
+    except _IsFolder:
+        return await _listing(bench, path)
     # By line feeds only, as editors, compilers and `edit` count them.
     lines = re.findall(r"[^\n]*\n|[^\n]+", text)
     shown = lines[first_line - 1 : last_line]
@@ -278,6 +283,21 @@ async def skill(
     return bench.skills[name].text(file)
 
 
+class _IsFolder(ToolError):
+    """There is a folder where a file was asked for."""
+
+
+async def _listing(bench: Bench, path: str) -> str:
+    """What a folder holds, folders with a slash behind their names."""
+    listed = await bench.sandbox.run(("ls", "-1Ap", "--", path), timeout_seconds=30, directory=bench.root)
+    if listed.exit_code != 0:
+        raise ToolError(listed.stderr.strip() or f"the folder {path} cannot be listed")
+    names = [name for name in listed.stdout.splitlines() if name != ".git/"]
+    shown = names[:ENTRIES_SHOWN]
+    more = [f"… {len(names) - len(shown):,} more"] if len(names) > len(shown) else []
+    return "\n".join([f"({path}: a folder with {len(names):,} entries)", *shown, *more])
+
+
 def _refuse_notes(*texts: str) -> None:
     if any(is_left_out(text) for text in texts):
         raise ToolError("that is the note which stands for a text in an old call, not the text itself; write it whole")
@@ -292,7 +312,7 @@ async def _text(bench: Bench, path: str) -> str:
     except FileNotFoundError as error:
         raise ToolError(f"no such file: {path}") from error
     except IsADirectoryError as error:
-        raise ToolError(f"a folder: {path}; list it with shell") from error
+        raise _IsFolder(f"a folder: {path}; `read` lists it") from error
     except UnicodeDecodeError as error:
         raise ToolError(f"not a text file: {path}") from error
 
