@@ -38,6 +38,12 @@ _FIRST_DETAIL = re.compile(
 )
 
 
+_NAMED = {"PYTEST_ADDOPTS": "-o verbosity_test_cases=1"}
+"""Has pytest name each test when it begins: of a run that is killed, the last line names the one that it hung in."""
+TOTALS_SHOWN = 6
+"""Of several runners behind each other; node says passed and failed in two lines."""
+
+
 class PageStep(Value):
     """One thing done on the page before it is looked at."""
 
@@ -97,15 +103,15 @@ class Trial:
             f"{command} {arguments}".strip(),
             timeout_seconds=TEST_SECONDS,
             directory=self._root,
-            environment={**self._environment, "PORT": str(PORT)},
+            environment={**self._environment, **_NAMED, "PORT": str(PORT)},
         )
         output = readable(as_left_on_screen(f"{result.stdout}\n{result.stderr}")).strip()
         ending = f"exit code {result.exit_code}"
         if result.timed_out:
-            ending = f"killed after {TEST_SECONDS} s"
+            ending = killed(output)
         if result.limit_hit:
             ending = result.limit_hit
-        totals = [line.strip("= ") for line in _TOTALS.findall(output)][-2:]
+        totals = totals_of(output)
         told = "; ".join([*totals, ending])
         lines = [f"{TESTS_PASSED}{told}" if result.exit_code == 0 else f"failed: {told}"]
         if ran:
@@ -213,6 +219,17 @@ class Trial:
             return False
         await stream.close()
         return True
+
+
+def totals_of(output: str) -> list[str]:
+    """The lines in which runners say how many tests passed and failed, of each runner."""
+    return [line.strip("= ")[:NOTICED_CHARACTERS] for line in _TOTALS.findall(output)][-TOTALS_SHOWN:]
+
+
+def killed(output: str) -> str:
+    """What is told of tests whose time was up: the last line names the test that was running, where the runner does."""
+    last = next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "nothing")
+    return f"killed after {TEST_SECONDS} s; the last thing it wrote: {last[:NOTICED_CHARACTERS]}"
 
 
 def _failures(output: str) -> list[str]:

@@ -4,6 +4,7 @@ import pytest
 
 from macrohard.agent import AgentDefinition
 from macrohard.agent.session import NO_PICTURES, PICTURES_SHOWN
+from macrohard.agent.trial import killed, totals_of
 from macrohard.domain import JsonObject
 from tests.agent.scripted import (
     FINISH,
@@ -93,6 +94,13 @@ async def test_a_coder_starts_the_product_and_sees_its_page_as_a_person_would(be
     assert any(content.startswith(b"\xff\xd8") for content in artifacts.kept.values())
 
 
+def test_each_of_several_runners_is_told_and_the_test_that_hung() -> None:
+    both = "...\n37 passed in 2.10s\n✔ adds (1ms)\nℹ tests 3\nℹ pass 3\nℹ fail 0\nℹ cancelled 0\n"
+    assert totals_of(both) == ["37 passed in 2.10s", "ℹ pass 3", "ℹ fail 0"]
+    hung = "tests/test_it.py::test_starts PASSED\ntests/test_it.py::test_waits_for_ever \n\n"
+    assert killed(hung).endswith("the last thing it wrote: tests/test_it.py::test_waits_for_ever")
+
+
 @pytest.mark.parametrize(("sees", "said"), [(True, PICTURES_SHOWN), (False, NO_PICTURES)])
 async def test_who_looks_at_pages_is_told_whether_there_are_pictures(bench: OpenBench, sees: bool, said: str) -> None:
     model = ScriptedModel(FINISH)
@@ -109,17 +117,18 @@ async def test_failures_come_in_short_and_the_whole_can_be_read_on(bench: OpenBe
             ("shell", {"command": f"{SHELL_WRITES}\ncat > tests/test_it.py <<'END'\n{TESTS}END"}),
         ),
         calls(("start_product", {}), ("run_tests", {}), ("run_tests", {"arguments": "-k 59"}), ("look_at_page", {})),
-        calls(("more", {"output": "output-1", "search": "seven"})),
+        calls(("more", {"output": "output-1", "search": "seven"}), ("more", {"output": "output-2", "search": "[59]"})),
         FINISH,
         agent=maker(),
     )
-    nothing, _, _, failed, passed, seen, more = answers(model)
+    nothing, _, _, failed, passed, seen, more, named = answers(model)
     assert nothing == "Error: there is no product.toml in the product's root yet; it names the commands"
     assert failed.startswith("failed: 1 failed, 59 passed")
     assert "FAILED tests/test_it.py::test_numbers[7] - AssertionError: seven is not allowed" in failed
     assert failed.endswith("(the whole output is output-1: read it with `more`)")
     assert passed.startswith("passed: 1 passed, 59 deselected")
     assert "seven is not allowed" in more
+    assert "tests/test_it.py::test_numbers[59] PASSED" in named
     again = "(the running product was stopped for it, and started again)"
     assert again in failed
     assert again in passed
