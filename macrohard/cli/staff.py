@@ -81,6 +81,13 @@ def try_one(
         Path | None,
         typer.Option(help="What its sandbox holds at first; it is only read. Else it is empty.", metavar="DIR"),
     ] = None,
+    material: Annotated[
+        Path | None,
+        typer.Option(
+            help='A JSON file with what it is given beside the assignment, e.g. {"specification": …, "design": …}.',
+            metavar="FILE",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where to put what it left: a new or empty folder.", metavar="DIR")
     ] = None,
@@ -127,6 +134,7 @@ def try_one(
                 model=chosen,
                 usd=budget,
                 folder=folder and folder.absolute(),
+                material=material and material.absolute(),
                 out=out and out.absolute(),
                 persona=persona,
                 environment=environment,

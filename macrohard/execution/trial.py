@@ -9,6 +9,8 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
+import orjson
+
 from macrohard.agent import (
     ALL_FILES,
     PRODUCT,
@@ -36,6 +38,7 @@ from macrohard.errors import LimitExceeded, RequestError, SandboxUnavailable, To
 from macrohard.events import Event, RunEnded, RunStarted
 from macrohard.execution.carry_out import Surroundings, Transcripts
 from macrohard.factory.reports import ReviewReport, TeamPlan, TesterReport, WorkReport
+from macrohard.factory.review import quoting
 from macrohard.factory.sessions import Sessions
 from macrohard.llm.budget import Budget
 from macrohard.llm.gateway import Gateway, Persistence
@@ -111,12 +114,14 @@ async def try_agent(
     persona: Persona | None,
     assignment: str,
     given: Mapping[PurePosixPath, GivenFile],
+    material: JsonObject,
     environment: Mapping[str, str],
     out: Path | None,
     observe: Callable[[Event], None],
 ) -> tuple[SessionResult, bool]:
     """Have the agent work on the assignment, with the given files in its sandbox; what it costs is the run's.
 
+    `material` is what the agent is given beside its task, e.g. specification and design.
     A product among the files is started and tested with `environment`; the agent has the tools for its kind.
 
     With `out`, a new or empty folder, what it left there is put into it, and True comes back; without files, nothing.
@@ -180,9 +185,10 @@ async def try_agent(
                 phase=phase,
                 name=agent.name,
                 task=assignment,
-                material=_material(assignment, persona, kind, environment),
+                material={**_material(agent, assignment, persona, kind, environment), **material},
                 report=report,
                 open_bench=bench,
+                check=quoting(repository, base) if agent.reviews else None,
                 files=ALL_FILES if agent.sandbox else None,
                 base=base,
                 persona=persona.name if persona else None,
@@ -203,6 +209,23 @@ async def try_agent(
                 ended = ended.model_copy(update={"outcome": "partial"})
             await asyncio.shield(emit(ended))
         return result, placed
+
+
+def material_of(file: Path) -> JsonObject:
+    """What a person's file gives an agent beside its task.
+
+    Raises:
+        RequestError: there is no such file, or it holds no JSON object.
+    """
+    try:
+        material = orjson.loads(file.read_bytes())
+    except OSError as error:
+        raise RequestError(f"--material {str(file)!r}: {error.strerror}") from error
+    except orjson.JSONDecodeError as error:
+        raise RequestError(f"--material {str(file)!r} is no JSON: {error}") from error
+    if not isinstance(material, dict):
+        raise RequestError(f'--material {str(file)!r} is not an object such as {{"specification": …, "design": …}}')
+    return material
 
 
 def files_of(folder: Path) -> dict[PurePosixPath, GivenFile]:
@@ -272,11 +295,16 @@ def _kind_of(given: Mapping[PurePosixPath, GivenFile]) -> ProductKind | None:
 
 
 def _material(
-    assignment: str, persona: Persona | None, kind: ProductKind | None, environment: Mapping[str, str]
+    agent: AgentDefinition,
+    assignment: str,
+    persona: Persona | None,
+    kind: ProductKind | None,
+    environment: Mapping[str, str],
 ) -> JsonObject:
     if persona is None:
-        started: JsonObject = {"environment": dict(environment)} if environment else {}
-        return {"requirement": assignment, "answers": {}, **started}
+        # To all others their task says it.
+        wanted: JsonObject = {"requirement": assignment} if agent.name in HANDS_IN else {}
+        return {**wanted, **({"environment": dict(environment)} if environment else {})}
     return {
         "persona": {"name": persona.name, "description": persona.description, "behaviour": persona.behaviour},
         "product": {

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from macrohard.agent import AgentDefinition, Bench, OpenBench, open_workshop
+from macrohard.agent import AgentDefinition, Bench, Check, OpenBench, open_workshop
 from macrohard.domain import Design, Finding, JsonObject, Specification, Value, Verdict
 from macrohard.domain.decisions import DecisionLog
 from macrohard.domain.team import Team
@@ -69,10 +69,6 @@ async def review(state: ReviewInput, runtime: Runtime[FactoryContext]) -> State:
             return {"findings": [await context.keep(Findings(findings=earlier.findings))]}
     environment = (await context.load(Design, state["design"])).environment
 
-    async def check(report: Value) -> None:
-        for finding in ReviewReport.model_validate(report).findings:
-            await _line_of(context.repository, commit, finding)
-
     async with context.slots, phase(context.emit, "review", state["iteration"]):
         result = await context.session(
             agent,
@@ -83,7 +79,7 @@ async def review(state: ReviewInput, runtime: Runtime[FactoryContext]) -> State:
             material=await _material(context, state, earlier),
             report=ReviewReport,
             open_bench=_reading(context, agent, commit, environment),
-            check=check,
+            check=quoting(context.repository, commit),
             base=commit,
         )
     report = ReviewReport.model_validate(result.report) if result.outcome == "finished" else ReviewReport()
@@ -154,6 +150,16 @@ def _reading(context: FactoryContext, agent: AgentDefinition, commit: str, envir
             yield Bench(sandbox=sandbox, environment=environment)
 
     return open_bench
+
+
+def quoting(repository: Repository, commit: str) -> Check:
+    """A check of reviews: what each finding quotes stands in the file that it names, as it is at this commit."""
+
+    async def check(report: Value) -> None:
+        for finding in ReviewReport.model_validate(report).findings:
+            await _line_of(repository, commit, finding)
+
+    return check
 
 
 async def _line_of(repository: Repository, commit: str, finding: ReviewFinding) -> int:

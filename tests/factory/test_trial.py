@@ -230,6 +230,43 @@ def test_a_service_is_tried_with_an_environment_and_what_was_not_expected_is_tol
     assert shown.getvalue().startswith("Tried")
 
 
+LONG = "Say what is missing among the tests. " * 9
+
+
+def test_a_reviewer_is_given_a_contract_and_quotes_what_stands_there(macrohard: Macrohard, tmp_path: Path) -> None:
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given/test_sums.py").write_text(PRODUCT["test_sums.py"])
+    (tmp_path / "contract.json").write_text('{"specification": {"title": "Sums of everything"}}')
+    finding: dict[str, JsonValue] = {
+        "title": "Nothing is tested", "file": "test_sums.py", "line": 3, "code": "def test_two(self): pass",
+        "detail": "Whatever is wrong, it passes.", "category": "misleading", "severity": 2,
+    }  # fmt: skip
+    rounds: list[list[tuple[str, JsonValue]]] = [
+        [("finish", {"findings": [finding]})],
+        [("finish", {"findings": [{**finding, "code": "def test_one(self): pass"}]})],
+    ]
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(await request.text())
+        return web.Response(text=_streamed(rounds[len(asked) - 1]), content_type="text/event-stream")
+
+    async def tried() -> Ended:
+        async with on_loopback(answer) as address:
+            environment = {"MACROHARD_BASE_URL": f"{address}/v1", "MACROHARD_PRICES": PRICES}
+            command = ("agents", "try", "test-reviewer", LONG, "--folder", "given", "--model", "scripted")
+            given = ("--material", "contract.json")
+            return await asyncio.to_thread(macrohard, *command, *given, environment=environment, timeout_seconds=120)
+
+    ended = asyncio.run(tried())
+    assert ended.code == 0, ended.told
+    opening = json.loads(asked[0])["messages"][1]["content"]
+    assert "Sums of everything" in opening
+    assert opening.count(LONG.strip()) == 1
+    assert "test_sums.py does not hold 'def test_two(self): pass'; in line 3 stands 'def test_one(self)" in asked[1]
+    assert ended.result["result"]["report"]["findings"][0]["code"] == "def test_one(self): pass"
+
+
 def test_what_nobody_can_play_is_said_before_anything_begins(macrohard: Macrohard) -> None:
     refused = macrohard("agents", "try", "game-coder", "A game of snakes.", "--model", "builtin")
     assert refused.code == 2
