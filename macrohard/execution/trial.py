@@ -37,7 +37,7 @@ from macrohard.domain import (
 from macrohard.errors import LimitExceeded, RequestError, SandboxUnavailable, ToolError, Unavailable
 from macrohard.events import Event, RunEnded, RunStarted
 from macrohard.execution.carry_out import Surroundings, Transcripts
-from macrohard.factory.reports import ReviewReport, TeamPlan, TesterReport, WorkReport
+from macrohard.factory.reports import NextVersion, ReviewReport, TeamPlan, TesterReport, WorkReport
 from macrohard.factory.review import quoting
 from macrohard.factory.sessions import Sessions
 from macrohard.llm.budget import Budget
@@ -61,9 +61,12 @@ HANDS_IN: Final[Mapping[str, tuple[Phase, type[Value]]]] = {
     "planner": ("plan", TeamPlan),
     "scenario-writer": ("scenarios", ScenarioSet),
     "product-tester": ("use", TesterReport),
+    "product-manager": ("triage", NextVersion),
     **dict.fromkeys(USUAL_PERSONAS, ("use", UserReport)),
 }
 """Where it is another document than what was done and what is open."""
+READ_THE_REQUIREMENT: Final = frozenset({"analyst", "reader", "change-analyst", "designer"})
+"""In runs these are given it as material; to all others it is their task."""
 TRIED = "one agent was tried on its own; nothing was verified"
 
 
@@ -302,8 +305,7 @@ def _material(
     environment: Mapping[str, str],
 ) -> JsonObject:
     if persona is None:
-        # To all others their task says it.
-        wanted: JsonObject = {"requirement": assignment} if agent.name in HANDS_IN else {}
+        wanted: JsonObject = {"requirement": assignment} if agent.name in READ_THE_REQUIREMENT else {}
         return {**wanted, **({"environment": dict(environment)} if environment else {})}
     return {
         "persona": {"name": persona.name, "description": persona.description, "behaviour": persona.behaviour},

@@ -267,6 +267,32 @@ def test_a_reviewer_is_given_a_contract_and_quotes_what_stands_there(macrohard: 
     assert ended.result["result"]["report"]["findings"][0]["code"] == "def test_one(self): pass"
 
 
+def test_a_product_manager_hands_in_what_is_next_what_is_declined_and_what_is_asked(macrohard: Macrohard) -> None:
+    report: dict[str, JsonValue] = {
+        "next": [{"sentence": "Notes can be found by a word.", "gain": "Everybody, daily; small."}],
+        "declined": ["Colours for notes: nobody who needs them."],
+        "questions": ["How long are notes kept? For ever."],
+    }
+    coders: JsonValue = {"summary": "Done."}
+    rounds: list[list[tuple[str, JsonValue]]] = [[("finish", coders)], [("finish", report)]]
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(await request.text())
+        return web.Response(text=_streamed(rounds[len(asked) - 1]), content_type="text/event-stream")
+
+    async def tried() -> Ended:
+        async with on_loopback(answer) as address:
+            environment = {"MACROHARD_BASE_URL": f"{address}/v1", "MACROHARD_PRICES": PRICES}
+            command = ("agents", "try", "product-manager", "What is next?", "--model", "scripted")
+            return await asyncio.to_thread(macrohard, *command, environment=environment, timeout_seconds=120)
+
+    ended = asyncio.run(tried())
+    assert ended.code == 0, ended.told
+    assert "summary: Extra inputs are not permitted" in asked[1]
+    assert ended.result["result"]["report"] == report
+
+
 def test_what_nobody_can_play_is_said_before_anything_begins(macrohard: Macrohard) -> None:
     refused = macrohard("agents", "try", "game-coder", "A game of snakes.", "--model", "builtin")
     assert refused.code == 2
