@@ -11,6 +11,7 @@ from macrohard.domain import (
     Design,
     Fetched,
     Finding,
+    Looks,
     Phase,
     Plan,
     RunOutcome,
@@ -324,6 +325,14 @@ class Filmed(Value):
     film: DemoFilm
 
 
+class Pictured(Value):
+    """The product of one commit was seen in light and in dark colours, and looked different."""
+
+    type: Literal["pictured"] = "pictured"
+    iteration: int
+    looks: Looks
+
+
 class IterationEnded(Value):
     """Triage decided about an iteration's commit."""
 
@@ -371,7 +380,7 @@ Event = Annotated[
     | Specified | Staffed | Designed | Planned | ApprovalAwaited | Ruled | FeedbackTaken | FeedbackAnswered
     | ScenariosWritten
     | SessionStarted | ModelCalled | ModelTroubled | ToolUsed | PackagesFetched | SessionEnded | Reported
-    | CandidatesCompared | Integrated | Verified | ClaimsChecked | Used | Doubted | Found
+    | CandidatesCompared | Integrated | Verified | ClaimsChecked | Used | Doubted | Pictured | Found
     | IterationEnded | Filmed | SandboxAwaited | Progress,
     Field(discriminator="type"),
 ]  # fmt: skip

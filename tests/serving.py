@@ -1,18 +1,19 @@
 """Servers on loopback: answers by a function, by a cassette, and by programs of their own."""
 
 import asyncio
+import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from aiohttp import web
 
 from macrohard.llm.recording.cassette import Recorded, read_cassette
+from tests.starting import started
 
 CASSETTES = Path(__file__).parent / "cassettes"
 START_SECONDS = 30.0
@@ -42,24 +43,26 @@ def program(module: str, *arguments: str, root: Path, input: str = "") -> Iterat
     """Run `python -m module PORT arguments` in `root` until the context is left; gives the port once it listens."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
-    command = [sys.executable, "-m", module, str(port), *arguments]
-    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, text=True) as server:
-        assert server.stdin is not None
-        server.stdin.write(input)
-        server.stdin.close()
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except ConnectionRefusedError:
-                assert server.poll() is None, f"{module} ended with {server.returncode}"
-                assert time.monotonic() < deadline, f"{module} does not listen"
-                time.sleep(0.05)
+    with TemporaryDirectory() as folder:
+        given, told = Path(folder) / "given", Path(folder) / "told"
+        given.write_text(input)
+        server = started(
+            module, str(port), *arguments, cwd=root, environment=os.environ, given=given, out=told, told=told
+        )
         try:
+            deadline = time.monotonic() + START_SECONDS
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                    break
+                except ConnectionRefusedError:
+                    assert server.exitcode is None, f"{module} ended with {server.exitcode}: {told.read_text()}"
+                    assert time.monotonic() < deadline, f"{module} does not listen"
+                    time.sleep(0.05)
             yield port
         finally:
             server.terminate()
+            server.join()
 
 
 @dataclass

@@ -90,7 +90,10 @@ async def visited(
         specified, designed = await context.keep(specification), await context.keep(Design(summary=""))
 
         async def visit(persona: str) -> tuple[Finding, ...]:
-            given = VisitInput(iteration=1, commit=commit, visitor=persona, specification=specified, design=designed)
+            given = VisitInput(
+                iteration=1, commit=commit, visitor=persona, specification=specified, design=designed,
+                pictured=False, tested=None, problems=None, gained=[],
+            )  # fmt: skip
             left = await use(given, cast(Any, SimpleNamespace(context=context)))
             return (await context.load(Findings, left["findings"][0])).findings
 

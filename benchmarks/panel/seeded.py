@@ -146,7 +146,7 @@ PRODUCTS = (
                 kind="overlap allowed",
                 old='        and one["start"] < data["end"]\n',
                 new='        and one["start"] == data["end"]\n',
-                told=r"overlap|same time|taken",
+                told=r"overlap|(?:same|that) time|taken",
             ),
             Bug(
                 kind="impossible value accepted",

@@ -31,6 +31,9 @@ class Answer(Value):
 class Visit(Protocol):
     """A running product that one agent uses; see `macrohard.product`."""
 
+    whole: str
+    """What the last act showed in part only; empty: nothing was left out."""
+
     async def look(self) -> str:
         """What is there now."""
 

@@ -18,7 +18,7 @@ def briefing(assignment: Assignment) -> str:
     """The first message to an agent: its task in words, then all that it is given as a block of JSON.
 
     What is null or empty is left out, because an agent reads its absence the same way, and most of what is handed
-    over between agents is optional.
+    over between agents is optional. A long task stands in the block only.
     """
     given: JsonObject = {
         "agent": assignment.agent,
@@ -31,7 +31,9 @@ def briefing(assignment: Assignment) -> str:
     # No files to be owned means that everything may be written, and an empty list that nothing may.
     if assignment.files is not None:
         told = {**told, "files": list(assignment.files)}
-    return f"Your assignment: {assignment.task}\n\n```json\n{_written(told, 0)}\n```"
+    is_short = len(assignment.task) <= _WIDTH and "\n" not in assignment.task
+    task = assignment.task if is_short else "the `task` of this block."
+    return f"Your assignment: {task}\n\n```json\n{_written(told, 0)}\n```"
 
 
 def _without_nothing(given: JsonObject) -> JsonObject:

@@ -53,8 +53,9 @@ class AgentDefinition(Value):
     """What it can read when it needs it; in its file "all", or a list of names."""
     assignable: bool = False
     """Whether the planner and the manager may give tasks to it."""
-    reviews: bool = False
-    """Whether the planner may have it read what was built; it has tools that change nothing."""
+    reviews: bool | Literal["tests"] = False
+    """Whether the planner may have it read what was built; it has tools that change nothing. "tests": tests as well, so
+    that it is asked again when only these have changed."""
     knows: Literal["contract", "look"] = "contract"
     """What it is told beside its task: specification, design and what colleagues said; or what the product is called,
     what it is for and how it looks, for those who draw and write no code."""

@@ -33,8 +33,8 @@ NEAR_TURNS, NEAR_SHARE = 5, 0.85
 WEAKER: tuple[ModelRole, ...] = ("fast", "judge")
 """Roles whose sessions the role `strong` takes over once when they are stuck; those who look need models that see."""
 
-PICTURES_SHOWN = "With its outline, `look` shows you a picture of the window."
-NO_PICTURES = "The model behind you takes no pictures: `look` gives you the outline only."
+PICTURES_SHOWN = "With its outline, `{}` shows you a picture of the window."
+NO_PICTURES = "The model behind you takes no pictures: `{}` gives you the outline only."
 
 OpenBench = Callable[[str | None], AbstractAsyncContextManager[Bench]]
 """Sets a bench up, in the state that was saved as a commit if one is given."""
@@ -102,8 +102,13 @@ class Session:
 
     @property
     def _sees(self) -> bool:
-        looks = self._role == "vision" or "look_at_page" in self._names
-        return looks and self._model.sees(self._role)
+        return self._looks_by(self._role) is not None and self._model.sees(self._role)
+
+    def _looks_by(self, role: ModelRole) -> str | None:
+        """The tool whose pictures are shown to who has this role; None: none is."""
+        if "look_at_page" in self._names:
+            return "look_at_page"
+        return "look" if role == "vision" and "look" in self._names else None
 
     async def run(self, open_bench: OpenBench) -> SessionResult:
         """Work until the agent finishes or a limit ends it; every ending is a result.
@@ -172,11 +177,9 @@ class Session:
                     if (finished := await self._carry_out(conversation.pending, bench)) is not None:
                         return finished
                     continue
-                if (note := await self._next_note()) is not None:
-                    await self._record(advice.from_person(note))
-                    continue
+                note = await self._next_note()
                 self._end_at_limit()
-                if (entry := self._advice()) is not None:
+                if (entry := advice.from_person(note) if note else self._advice()) is not None:
                     await self._record(entry)
                 else:
                     await self._ask(bench)
@@ -466,8 +469,8 @@ class Session:
 
     def _opening(self) -> JsonObject:
         content = briefing(self._assignment)
-        if self._agent.model == "vision" and "look" in self._agent.tools:
-            content += f"\n\n{PICTURES_SHOWN if self._sees else NO_PICTURES}"
+        if (tool := self._looks_by(self._agent.model)) is not None:
+            content += f"\n\n{(PICTURES_SHOWN if self._sees else NO_PICTURES).format(tool)}"
         return {"role": "user", "content": content}
 
     def _finish_schema(self) -> JsonObject:

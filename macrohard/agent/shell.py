@@ -1,6 +1,7 @@
 """A shell that keeps its folder and variables from call to call, and processes that run on beside it."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -117,6 +118,29 @@ class Shell:
         lines = [f"(the first {skipped:,} bytes of it are left out)"] if skipped > 0 else []
         return "\n".join([f"{name} is {state}" if state == "running" else f"{name} {state}",
                           *lines, text.rstrip() or "(no new output)"])  # fmt: skip
+
+    async def wait(self, name: str, *, timeout_seconds: float) -> str:
+        """Wait until a process has written something that was not read yet, or has ended, and give the same.
+
+        After the time it is given as it is.
+
+        Raises:
+            ToolError: there is no such process.
+        """
+        job = self._job(name)
+        script = f'until [ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -gt {job.read_bytes} ]; do sleep 0.2; done'
+        grown = asyncio.create_task(
+            self._sandbox.run(("bash", "-c", script, "bash", str(job.log)), timeout_seconds=timeout_seconds)
+        )
+        try:
+            await asyncio.wait({grown, job.end}, return_when=asyncio.FIRST_COMPLETED)
+            # Lines come in numbers, and many a first one before the end.
+            await asyncio.wait({job.end}, timeout=SETTLING_SECONDS)
+        finally:
+            grown.cancel()
+            with suppress(asyncio.CancelledError):
+                await grown
+        return await self.output(name)
 
     async def stop(self, name: str) -> str:
         """Kill a process with everything it started, and give what it wrote last.

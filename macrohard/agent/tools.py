@@ -20,6 +20,9 @@ from macrohard.errors import ToolError
 from macrohard.sandbox import OUTPUT_LIMIT_BYTES
 
 READ_LIMIT_BYTES = 2 << 20
+SHELL_SECONDS_AT_MOST = 600
+ENTRIES_SHOWN = 500
+"""Of a folder."""
 QUESTIONS_AT_MOST = 5
 """To colleagues, in one session."""
 QUESTION_CHARACTERS = 60_000
@@ -37,12 +40,17 @@ async def shell(
         ),
     ],
     timeout_seconds: Annotated[
-        int, Field(ge=1, le=600, description="After this everything it started is killed.")
-    ] = 60,
+        int,
+        Field(
+            ge=1,
+            le=SHELL_SECONDS_AT_MOST,
+            description="After this everything it started is killed; 120 if you do not say, 600 at most.",
+        ),
+    ] = 120,
 ) -> str:
     """Run a command in the sandbox and see what it writes, errors in their place, and its exit code.
 
-    For what runs on, use `background`.
+    For what runs on, or takes longer than 600 s, use `background`.
     """
     result = await bench.shell.run(command, timeout_seconds=timeout_seconds)
     written = readable(as_left_on_screen(result.stdout)).rstrip()
@@ -51,9 +59,10 @@ async def shell(
         kept = OUTPUT_LIMIT_BYTES >> 20
         parts.append(f"({result.dropped_bytes} bytes of output were dropped: {kept} MiB is kept)")
     if result.timed_out:
+        longer = f"Give a longer timeout_seconds, {SHELL_SECONDS_AT_MOST} at most; what takes longer goes"
+        instead = longer if timeout_seconds < SHELL_SECONDS_AT_MOST else "Longer than that nothing runs here: it goes"
         parts.append(
-            f"(killed after {timeout_seconds} s; folder and variables are as before it. "
-            "Give a longer timeout_seconds, or `background` for what runs on)"
+            f"(killed after {timeout_seconds} s; folder and variables are as before it. {instead} into `background`)"
         )
     if result.limit_hit:
         parts.append(f"({result.limit_hit})")
@@ -67,19 +76,25 @@ async def shell(
 
 async def background(
     bench: Bench,
-    action: Literal["start", "list", "output", "stop"],
+    action: Literal["start", "list", "output", "wait", "stop"],
     command: Annotated[
         str, Field(description="To start: run by bash where the shell stands, with its variables.")
     ] = "",
-    process: Annotated[str, Field(description="For output and stop: p1, as start named it.")] = "",
+    process: Annotated[str, Field(description="For output, wait and stop: p1, as start named it.")] = "",
+    timeout_seconds: Annotated[int, Field(ge=1, le=600, description="Of wait.")] = 120,
 ) -> str:
-    """Servers and other processes that run on between calls: start one, read its new output, stop it."""
+    """Servers and other processes that run on between calls: start one, read its new output, stop it.
+
+    `wait` gives the output as soon as there is some that you have not seen, or the process ends.
+    """
     if action == "start":
         if not command.strip():
             raise ToolError("start needs a command")
         return await bench.shell.start(command)
     if action == "list":
         return bench.shell.listed()
+    if action == "wait":
+        return await bench.shell.wait(process, timeout_seconds=timeout_seconds)
     return await (bench.shell.output(process) if action == "output" else bench.shell.stop(process))
 
 
@@ -90,8 +105,11 @@ async def read(
     last_line: Annotated[int | None, Field(ge=1)] = None,
     numbers: Annotated[bool, Field(description="Put its number before each line.")] = False,
 ) -> str:
-    """Read a text file, or some lines of it, after a line that says how long it is."""
-    text = await _text(bench, path)
+    """Read a text file, or some lines of it, after a line that says how long it is; of a folder, what is in it."""
+    try:
+        text = await _text(bench, path)
+    except _IsFolder:
+        return await _listing(bench, path)
     # By line feeds only, as editors, compilers and `edit` count them.
     lines = re.findall(r"[^\n]*\n|[^\n]+", text)
     shown = lines[first_line - 1 : last_line]
@@ -194,7 +212,10 @@ async def look_at_page(
         int, Field(ge=320, le=2560, description="Of the window in pixels; another is a new visit.")
     ] = WIDTH,
 ) -> Answer:
-    """See a page of the running product in a browser: outline, console errors, failed requests, picture."""
+    """See a page of the running product in a browser: outline, console errors, failed requests.
+
+    With a picture of the window if the model behind you takes pictures; your assignment says which.
+    """
     text = await bench.trial.look(path, steps, width=width)
     taken = await bench.trial.picture() if bench.takes_pictures else None
     if taken is None:
@@ -262,6 +283,21 @@ async def skill(
     return bench.skills[name].text(file)
 
 
+class _IsFolder(ToolError):
+    """There is a folder where a file was asked for."""
+
+
+async def _listing(bench: Bench, path: str) -> str:
+    """What a folder holds, folders with a slash behind their names."""
+    listed = await bench.sandbox.run(("ls", "-1Ap", "--", path), timeout_seconds=30, directory=bench.root)
+    if listed.exit_code != 0:
+        raise ToolError(listed.stderr.strip() or f"the folder {path} cannot be listed")
+    names = [name for name in listed.stdout.splitlines() if name != ".git/"]
+    shown = names[:ENTRIES_SHOWN]
+    more = [f"… {len(names) - len(shown):,} more"] if len(names) > len(shown) else []
+    return "\n".join([f"({path}: a folder with {len(names):,} entries)", *shown, *more])
+
+
 def _refuse_notes(*texts: str) -> None:
     if any(is_left_out(text) for text in texts):
         raise ToolError("that is the note which stands for a text in an old call, not the text itself; write it whole")
@@ -276,7 +312,7 @@ async def _text(bench: Bench, path: str) -> str:
     except FileNotFoundError as error:
         raise ToolError(f"no such file: {path}") from error
     except IsADirectoryError as error:
-        raise ToolError(f"a folder: {path}; list it with shell") from error
+        raise _IsFolder(f"a folder: {path}; `read` lists it") from error
     except UnicodeDecodeError as error:
         raise ToolError(f"not a text file: {path}") from error
 

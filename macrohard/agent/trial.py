@@ -12,7 +12,7 @@ from macrohard.agent.watch import TESTS_PASSED
 from macrohard.domain import Value
 from macrohard.errors import ToolError
 from macrohard.product import PORT, Manifest, Service, read_manifest
-from macrohard.product.browser import Noticed, PageView, StepFailed, Visit
+from macrohard.product.browser import Noticed, PageView, StepFailed, StepMalformed, Visit
 from macrohard.product.manifest import FILE
 from macrohard.product.outline import outline_of
 from macrohard.sandbox import Sandbox
@@ -38,6 +38,12 @@ _FIRST_DETAIL = re.compile(
 )
 
 
+_NAMED = {"PYTEST_ADDOPTS": "-o verbosity_test_cases=1"}
+"""Has pytest name each test when it begins: of a run that is killed, the last line names the one that it hung in."""
+TOTALS_SHOWN = 6
+"""Of several runners behind each other; node says passed and failed in two lines."""
+
+
 class PageStep(Value):
     """One thing done on the page before it is looked at."""
 
@@ -49,7 +55,7 @@ class PageStep(Value):
     value: str = Field(
         default="",
         description="The text to fill in, the option to choose, or the key to press (ArrowRight*7: seven times); for "
-        "hold the milliseconds, for wait the seconds, for colours dark or light.",
+        "hold the milliseconds (5000 at most), for wait the seconds (10 at most), for colours dark or light.",
     )
 
 
@@ -81,6 +87,8 @@ class Trial:
         self._sandbox, self._root, self._open_window = sandbox, root, window
         self._service: Service | None = None
         self._visit: Visit | None = None
+        self._address = "/"
+        """Of the page that was looked at last."""
 
     async def run_tests(self, arguments: str) -> TestAnswer:
         """Run the test command of `product.toml`; a running product is stopped for it, and then started again.
@@ -95,15 +103,15 @@ class Trial:
             f"{command} {arguments}".strip(),
             timeout_seconds=TEST_SECONDS,
             directory=self._root,
-            environment={**self._environment, "PORT": str(PORT)},
+            environment={**self._environment, **_NAMED, "PORT": str(PORT)},
         )
         output = readable(as_left_on_screen(f"{result.stdout}\n{result.stderr}")).strip()
         ending = f"exit code {result.exit_code}"
         if result.timed_out:
-            ending = f"killed after {TEST_SECONDS} s"
+            ending = killed(output)
         if result.limit_hit:
             ending = result.limit_hit
-        totals = [line.strip("= ") for line in _TOTALS.findall(output)][-2:]
+        totals = totals_of(output)
         told = "; ".join([*totals, ending])
         lines = [f"{TESTS_PASSED}{told}" if result.exit_code == 0 else f"failed: {told}"]
         if ran:
@@ -171,7 +179,7 @@ class Trial:
             raise ToolError(f"nothing listens on 127.0.0.1:{PORT}: start_product first.{log}")
         if self._visit is None or self._visit.width != width:
             self._visit = await self._open_window(width, HEIGHT)
-            path = path or "/"
+            path = path or self._address
         visit = self._visit
         failed: list[str] = []
         doing = f"opening {path}"
@@ -181,9 +189,10 @@ class Trial:
             for number, step in enumerate(steps, 1):
                 doing = f"step {number}, {step.action} {step.target}".rstrip()
                 await visit.act(step.action, target=step.target, value=step.value)
-        except StepFailed as error:
+        except (StepFailed, StepMalformed) as error:
             failed.append(f"{doing}, did not work, and nothing was done after it: {error}")
         view = await visit.look()
+        self._address = view.address
         log = self._service.log() if self._service is not None and self._service.ended else ""
         ended = [f"The product ended by itself; its log: {log}"] if log else []
         return "\n".join([*failed, *ended, outline_of(view).text, *_noticed(visit.take_noticed(), view)])
@@ -210,6 +219,17 @@ class Trial:
             return False
         await stream.close()
         return True
+
+
+def totals_of(output: str) -> list[str]:
+    """The lines in which runners say how many tests passed and failed, of each runner."""
+    return [line.strip("= ")[:NOTICED_CHARACTERS] for line in _TOTALS.findall(output)][-TOTALS_SHOWN:]
+
+
+def killed(output: str) -> str:
+    """What is told of tests whose time was up: the last line names the test that was running, where the runner does."""
+    last = next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "nothing")
+    return f"killed after {TEST_SECONDS} s; the last thing it wrote: {last[:NOTICED_CHARACTERS]}"
 
 
 def _failures(output: str) -> list[str]:

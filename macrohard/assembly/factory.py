@@ -29,6 +29,7 @@ from macrohard.domain import (
     Wish,
 )
 from macrohard.domain.approval import Ruling
+from macrohard.domain.overview import TRIAL
 from macrohard.errors import Conflict, NotFound, RequestError
 from macrohard.events import Event, Progress, RunEnded, SandboxAwaited, waiting_in_words
 from macrohard.llm.limits.limiter import Limiters
@@ -48,7 +49,6 @@ FILM_IMAGE = "media"
 REPORT, FILM = "report.html", "demo.mp4"
 PULL_REQUEST, PATCH = "pull-request.md", "changes.patch"
 """Beside what was made of a person's repository."""
-TRIAL = "trial_of"
 """The option of a run that is no build, but one agent's trial."""
 
 
@@ -177,27 +177,34 @@ class Factory(Intake):
         model: str,
         usd: float,
         folder: Path | None,
+        material: Path | None,
         out: Path | None,
         persona: str | None,
+        environment: Mapping[str, str],
         project: Path | None,
         observe: Callable[[Event], None],
     ) -> Trial:
         """Have one agent work on an assignment in a sandbox that holds the files of `folder`; costs are booked.
 
+        A product in that folder is started and tested with `environment`. The JSON object in `material` is what the
+        agent is given beside the assignment.
+
         Raises:
-            RequestError: there is no such agent or persona, it needs files that are not given, or nobody plays it.
+            RequestError: there is no such agent or persona, it needs files that are not given, a file is not what it
+                should be, or nobody plays it.
             LimitExceeded: `usd` is used up.
             Unavailable: model or sandbox.
         """
         from macrohard.execution import Surroundings
         from macrohard.execution.endpoints import open_endpoints
-        from macrohard.execution.trial import cast, files_of, try_agent
+        from macrohard.execution.trial import cast, files_of, material_of, try_agent
 
         found = catalogue(self._settings, project=project)
         targets = await self.installation.targets(model)
         builtin = any(target.endpoint.base_url is None for target in chain(*targets.values()))
         agent, behaving = cast(found, name, persona=persona, has_files=folder is not None, builtin=builtin)
         given = await asyncio.to_thread(files_of, folder) if folder is not None else {}
+        told = await asyncio.to_thread(material_of, material) if material is not None else {}
         image = self._settings.sandboxes.products or await self._product_image(model)
         options: JsonObject = {TRIAL: name, "product_image": image}
         run_id = await self.store.create_run(f"Trial of {name}: {assignment}", options=options, model=model)
@@ -226,6 +233,8 @@ class Factory(Intake):
                 persona=behaving,
                 assignment=assignment,
                 given=given,
+                material=told,
+                environment=environment,
                 out=out,
                 observe=observe,
             )

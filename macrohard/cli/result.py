@@ -114,7 +114,7 @@ def _film(overview: RunOverview) -> JsonObject | None:
 def print_result(overview: RunOverview, console: Console) -> None:
     """What came out, first of all what does not hold."""
     summary = overview.summary
-    words, style = _VERDICT_ON_RUN[summary.status]
+    words, style = ("Tried", "bold") if _is_tried(summary) else _VERDICT_ON_RUN[summary.status]
     title = f": {one_line(summary.title)}" if summary.title else ""
     console.print(Text.assemble((words, style), (title, "bold")))
     if overview.problem:
@@ -220,7 +220,7 @@ def print_details(overview: RunOverview, console: Console) -> None:
         console.print(Text("\nReviews", "bold"))
         for reading in reviews.readings:
             said = reading.ended or counted(reading.found, "finding")
-            console.print(Text(f"  {reading.reviewer}, iteration {reviews.iteration}: {said}"))
+            console.print(Text(f"  {reading.reviewer}, iteration {reading.iteration}: {said}"))
         for finding in reviews.findings:
             console.print(Text(f"  · {one_line(f'{finding.file}:{finding.line}: {finding.title}', 300)}"))
     for before, iteration in zip((None, *overview.iterations), overview.iterations, strict=False):
@@ -281,7 +281,7 @@ def print_runs(runs: tuple[RunSummary, ...], console: Console) -> None:
         table.add_row(
             run.id,
             f"{run.created_at:%Y-%m-%d %H:%M}",
-            Text(run.status, _VERDICT_ON_RUN[run.status][1]),
+            Text("tried", "bold") if _is_tried(run) else Text(run.status, _VERDICT_ON_RUN[run.status][1]),
             Text(one_line(run.model, 24)),
             duration(run.seconds),
             dollars(run.cost_usd),
@@ -292,6 +292,11 @@ def print_runs(runs: tuple[RunSummary, ...], console: Console) -> None:
 
 def _superseded(each: Superseded) -> str:
     return f"{each.criterion.id}: {each.criterion.text} Because: {each.reason}"
+
+
+def _is_tried(run: RunSummary) -> bool:
+    """Whether one agent was tried and handed in its report; there is nothing to deliver."""
+    return bool(run.trial_of) and run.status == "partial"
 
 
 def _after(run: RunSummary) -> str:

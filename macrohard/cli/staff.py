@@ -81,11 +81,25 @@ def try_one(
         Path | None,
         typer.Option(help="What its sandbox holds at first; it is only read. Else it is empty.", metavar="DIR"),
     ] = None,
+    material: Annotated[
+        Path | None,
+        typer.Option(
+            help='A JSON file with what it is given beside the assignment, e.g. {"specification": …, "design": …}.',
+            metavar="FILE",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where to put what it left: a new or empty folder.", metavar="DIR")
     ] = None,
     persona: Annotated[
         str | None, typer.Option("--as", help="How a simulated user behaves.", metavar="PERSONA")
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Start the folder's product with this environment variable, and tell the agent; may be repeated.",
+            metavar="NAME=VALUE",
+        ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="Instead of the configured one.", metavar="MODEL")] = None,
     budget: Annotated[float, typer.Option(help="In US dollars, at most.", min=0.01, metavar="USD")] = 2.0,
@@ -103,11 +117,13 @@ def try_one(
     from macrohard.assembly import open_factory
     from macrohard.cli.choice import chosen_model
     from macrohard.cli.drive import output, until_interrupted
+    from macrohard.cli.opening import environment_of
     from macrohard.errors import RequestError
     from macrohard.settings import load_settings
 
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RequestError(f"--out {str(out)!r} exists and is not an empty folder; name another one")
+    environment = environment_of(env or [])
     settings = load_settings(sandbox=sandbox)
 
     async def tried() -> "Trial":
@@ -118,8 +134,10 @@ def try_one(
                 model=chosen,
                 usd=budget,
                 folder=folder and folder.absolute(),
+                material=material and material.absolute(),
                 out=out and out.absolute(),
                 persona=persona,
+                environment=environment,
                 project=_project(repo),
                 observe=_tell_step,
             )
@@ -197,10 +215,35 @@ def print_trial(trial: "Trial", console: "Console") -> None:
         console.print(Text(printable(yaml.safe_dump(result.report, sort_keys=False, allow_unicode=True, width=100))))
     else:
         console.print(Text(f"It ended without a report: {result.outcome}: {printable(result.problem)}\n", "yellow"))
+    for line in _stumbled(trial):
+        console.print(Text(printable(line)))
     if trial.out:
         console.print(Text(f"What it left: {trial.out}"))
     took = f"{counted(result.model_calls, 'model call')}, {dollars(result.cost_usd)}, {duration(result.seconds)}"
     console.print(Text(f"{took}; nothing was verified. Kept as run {trial.run}: macrohard show {trial.run}", "dim"))
+
+
+def _stumbled(trial: "Trial") -> list[str]:
+    """What a simulated user rated as odd or wrong on the way, and what our code noted beside."""
+    from macrohard.cli.terminal import one_line
+    from macrohard.domain import UserReport
+    from macrohard.factory.panel import rated
+    from macrohard.product import UserVisit
+
+    result = trial.result
+    if not result.record:
+        return []
+    visit = UserVisit.read_record(result.record)
+    is_report = result.outcome == "finished" and "goal_reached" in result.report
+    steps = rated(visit.steps, UserReport.model_validate(result.report) if is_report else None)
+    lines = [
+        f"  step {step.number}, surprise {step.surprise}: {one_line(step.action, 80)}: "
+        + one_line(f"{step.remark} ({step.result})" if step.remark else step.result, 300)
+        for step in steps
+        if step.surprise
+    ]
+    lines += [f"  noted: {one_line(finding.title, 200)}" for finding in visit.findings]
+    return ["What was not as expected (1 slightly off, 2 wrong, 3 shocked)", *lines, ""] if lines else []
 
 
 def _tell_step(event: "Event") -> None:
@@ -210,6 +253,7 @@ def _tell_step(event: "Event") -> None:
     from macrohard.events import ModelTroubled, Progress, RunStarted, ToolUsed
 
     lines: tuple[str, ...] = ()
+    width = 160
     if isinstance(event, ToolUsed):
         lines = (f"{'✓' if event.ok else '✗'} {event.tool}: {event.summary}",)
     elif isinstance(event, Progress):
@@ -217,9 +261,10 @@ def _tell_step(event: "Event") -> None:
     elif isinstance(event, ModelTroubled):
         lines = (f"! {event.endpoint}: {event.problem}",)
     elif isinstance(event, RunStarted):
-        lines = event.notices
+        # Their ends say what to do.
+        lines, width = event.notices, 600
     for line in lines:
-        print(one_line(line, 160), file=sys.stderr, flush=True)
+        print(one_line(line, width), file=sys.stderr, flush=True)
 
 
 def _print_table(console: "Console", headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

@@ -49,7 +49,7 @@ from macrohard.domain.specification import (
     Question,
     Specification,
 )
-from macrohard.domain.usage import Checked, DemoFilm, Unclear, UserReport, UserSession, UserStep
+from macrohard.domain.usage import Checked, DemoFilm, Looks, Unclear, UserReport, UserSession, UserStep
 from macrohard.domain.value import JsonObject, Value
 from macrohard.domain.verdict import CheckKind, Finding, Severity, Verdict, VerdictStatus
 
@@ -87,6 +87,7 @@ __all__ = [
     "IterationSummary",
     "JsonObject",
     "Look",
+    "Looks",
     "PackageFile",
     "Phase",
     "PhaseTime",

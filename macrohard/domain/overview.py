@@ -1,6 +1,7 @@
 """A run as people review it: computed from events and rows, read by report, command line and dashboard."""
 
 from datetime import datetime
+from typing import Final
 
 from macrohard.domain.approval import Awaited
 from macrohard.domain.budget import BudgetState, Costs, Forecast
@@ -16,9 +17,12 @@ from macrohard.domain.run import Assumed, CriterionStatus, Phase, RunStatus, Ses
 from macrohard.domain.scenario import Scenario
 from macrohard.domain.specification import Criterion, Question, Specification
 from macrohard.domain.team import Team
-from macrohard.domain.usage import Checked, DemoFilm, UserSession
+from macrohard.domain.usage import Checked, DemoFilm, Looks, UserSession
 from macrohard.domain.value import Value
 from macrohard.domain.verdict import Contradiction, Finding, Verdict
+
+TRIAL: Final = "trial_of"
+"""Where a run's options name the one agent that is tried, and nothing is built."""
 
 
 class RunSummary(Value):
@@ -43,6 +47,8 @@ class RunSummary(Value):
     """The run and iteration that it goes on from, as RUN@N; empty: none."""
     improves: str = ""
     """The run whose product it changes; empty: none."""
+    trial_of: str = ""
+    """The agent that was tried on its own; empty: it is no trial."""
 
 
 class SessionSummary(Value):
@@ -172,6 +178,8 @@ class RunOverview(Value):
     """What the product tester said of each criterion at the released commit; an opinion, beside the verdicts."""
     awaited: Awaited | None = None
     """The ruling that it waits for; None: it waits for none."""
+    looks: Looks | None = None
+    """Of the released commit; None: it has no pages, looks the same in dark colours, or nobody saw it in both."""
     film: DemoFilm | None = None
     """Of the released commit; None: there was nothing to film, or no film was wanted."""
 

@@ -26,7 +26,7 @@ class Plan(Value):
 
     @model_validator(mode="after")
     def _is_a_plan(self) -> "Plan":
-        by_id = {task.id: task for task in self.tasks}
+        by_id = self._by_id
         if len(by_id) != len(self.tasks):
             raise ValueError("two tasks have the same id")
         for task in self.tasks:
@@ -39,6 +39,14 @@ class Plan(Value):
                 if not ordered and (shared := shared_files(one, other)):
                     raise ValueError(f"{one.id} and {other.id} both own {', '.join(shared)} and could run at once")
         return self
+
+    def before(self, task_id: str) -> frozenset[str]:
+        """The ids of all tasks that have to be done before this one."""
+        return frozenset(self._all_before(next(task for task in self.tasks if task.id == task_id), self._by_id, ()))
+
+    @property
+    def _by_id(self) -> dict[str, Task]:
+        return {task.id: task for task in self.tasks}
 
     @staticmethod
     def _all_before(task: Task, by_id: dict[str, Task], path: tuple[str, ...]) -> set[str]:

@@ -21,7 +21,8 @@ class UserStep(Value):
     result: str
     """What changed on the page, the answer or the screen; or the problem."""
     surprise: int | None
-    """0 as expected · 1 slightly off · 2 wrong · 3 shocked; None: nobody said. What broke is 3, whatever is said."""
+    """0 as expected · 1 slightly off · 2 wrong · 3 shocked; None: nobody said, and the visit did not come to its end.
+    What broke is 3, whatever is said."""
     remark: str = ""
     page: str
     frame: str | None
@@ -56,6 +57,15 @@ class DemoFilm(Value):
     """All that were taken in these visits: none is left out."""
     problem: str = ""
     """Why it could not be made."""
+
+
+class Looks(Value):
+    """The first page of one commit's product, in light and in dark colours."""
+
+    commit: str
+    light: str
+    """Artifact digest of a JPEG, like `dark`."""
+    dark: str
 
 
 class Unclear(Value):

@@ -82,11 +82,13 @@ async def carry_out(
     observe: Callable[[Event], None],
     recorded: ChatModel | None = None,
     wished: Callable[[], Wish | None] = lambda: None,
+    visitors: tuple[str, ...] = (),
 ) -> None:
     """Go on with the run until it ends or pauses; `place` names the folder for a product of this title.
 
     `wished` says, of a call that is cancelled, what a person asked for; None: its process has to end.
-    `recorded`: answers in the place of the endpoints, and nothing is booked for what it says.
+    `recorded`: answers in the place of the endpoints, and nothing is booked for what it says. `visitors`: the personas
+    that were heard of then.
     However it stops, the run can be taken up again: its state is in the store, the repository and the checkpoints.
 
     Raises:
@@ -163,6 +165,7 @@ async def carry_out(
                 ask=ask,
                 iterations=iterations,
                 seed=str(options.get("replay_of", run_id)),
+                visitors=visitors,
                 catalogue=surroundings.catalogue,
                 model=recorded
                 or Gateway(

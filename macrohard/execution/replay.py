@@ -68,7 +68,16 @@ class Replays:
         model = RecordedModel(cassette, replaying)
         replay_id = await self.begin(run_id, original)
         media = _what_was_ordered(cassette)
-        await self._to_the_end(replay_id, original, model, replaying, media=media, sandboxes=sandboxes, observe=observe)
+        await self._to_the_end(
+            replay_id,
+            original,
+            model,
+            replaying,
+            media=media,
+            visitors=visitors_of(cassette, self.catalogue),
+            sandboxes=sandboxes,
+            observe=observe,
+        )
         departures = [*replaying.departures, *await self._departures_of_results(original, replay_id)]
         departures += [
             Departure(session=session, call=None, what=f"{count} recorded answers that nobody asked for")
@@ -116,6 +125,7 @@ class Replays:
         replaying: Replaying,
         *,
         media: MediaPlan | None,
+        visitors: tuple[str, ...],
         sandboxes: PooledProvider,
         observe: Callable[[Event], None],
     ) -> None:
@@ -146,6 +156,7 @@ class Replays:
                 place=lambda title: self.home / "runs" / replay_id / "product",
                 observe=observe,
                 recorded=model,
+                visitors=visitors,
             )
             return await self.store.overview(replay_id)
 
@@ -228,6 +239,13 @@ def _checked(original: str, cassette: Cassette, reading: Reading) -> Replayed:
         taken_as_equal={},
         torn=cassette.torn,
     )
+
+
+def visitors_of(cassette: Cassette, catalogue: Catalogue) -> tuple[str, ...]:
+    """The personas that were heard of, because a later version may draw others."""
+    parts = [session.split("/") for session in cassette.that_counted()]
+    names = [part[2] for part in parts if len(part) == 3 and part[1] == "use"]
+    return tuple(dict.fromkeys(name for name in names if name in catalogue.personas))
 
 
 def _what_was_ordered(cassette: Cassette) -> MediaPlan | None:

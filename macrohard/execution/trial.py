@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import stat
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, NamedTuple
+
+import orjson
 
 from macrohard.agent import (
     ALL_FILES,
@@ -24,27 +27,32 @@ from macrohard.domain import (
     Design,
     JsonObject,
     Phase,
+    ProductKind,
     ScenarioSet,
     SessionResult,
     Specification,
     UserReport,
     Value,
 )
-from macrohard.errors import LimitExceeded, RequestError, Unavailable
+from macrohard.errors import LimitExceeded, RequestError, SandboxUnavailable, ToolError, Unavailable
 from macrohard.events import Event, RunEnded, RunStarted
 from macrohard.execution.carry_out import Surroundings, Transcripts
-from macrohard.factory.reports import ReviewReport, TeamPlan, TesterReport, WorkReport
+from macrohard.factory.reports import NextVersion, ReviewReport, TeamPlan, TesterReport, WorkReport
+from macrohard.factory.review import quoting
 from macrohard.factory.sessions import Sessions
 from macrohard.llm.budget import Budget
 from macrohard.llm.gateway import Gateway, Persistence
 from macrohard.llm.media import FolderOrders, MediaPlan
 from macrohard.llm.media.studio import Studio
 from macrohard.product import DrawingTable, Easel, View, open_visit
+from macrohard.product.manifest import FILE as MANIFEST
+from macrohard.product.manifest import read_manifest
 from macrohard.sandbox import SandboxProvider
 from macrohard.workspace import Repository
 
 FILES_AT_MOST: Final = 2_000
 BYTES_AT_MOST: Final = 16 << 20
+MODE_SECONDS: Final = 60.0
 USUAL_PERSONAS: Final = {"simulated-user": "wrong-input-first", "simulated-developer": "first-steps"}
 """Simulated users, and whom they play if nobody says."""
 HANDS_IN: Final[Mapping[str, tuple[Phase, type[Value]]]] = {
@@ -53,14 +61,24 @@ HANDS_IN: Final[Mapping[str, tuple[Phase, type[Value]]]] = {
     "planner": ("plan", TeamPlan),
     "scenario-writer": ("scenarios", ScenarioSet),
     "product-tester": ("use", TesterReport),
+    "product-manager": ("triage", NextVersion),
     **dict.fromkeys(USUAL_PERSONAS, ("use", UserReport)),
 }
 """Where it is another document than what was done and what is open."""
+READ_THE_REQUIREMENT: Final = frozenset({"analyst", "reader", "change-analyst", "designer"})
+"""In runs these are given it as material; to all others it is their task."""
 TRIED = "one agent was tried on its own; nothing was verified"
 
 
 PLAYED: Final = frozenset({"analyst", *(name for name in HANDS_IN if HANDS_IN[name][0] == "use")})
 """By the built-in model, without a specification and a design of its own."""
+
+
+class GivenFile(NamedTuple):
+    """A file of a person's folder."""
+
+    content: bytes
+    executable: bool
 
 
 def cast(
@@ -98,11 +116,16 @@ async def try_agent(
     agent: AgentDefinition,
     persona: Persona | None,
     assignment: str,
-    given: Mapping[PurePosixPath, bytes],
+    given: Mapping[PurePosixPath, GivenFile],
+    material: JsonObject,
+    environment: Mapping[str, str],
     out: Path | None,
     observe: Callable[[Event], None],
 ) -> tuple[SessionResult, bool]:
     """Have the agent work on the assignment, with the given files in its sandbox; what it costs is the run's.
+
+    `material` is what the agent is given beside its task, e.g. specification and design.
+    A product among the files is started and tested with `environment`; the agent has the tools for its kind.
 
     With `out`, a new or empty folder, what it left there is put into it, and True comes back; without files, nothing.
 
@@ -132,6 +155,8 @@ async def try_agent(
         stack.push_async_callback(studio.close)
         usual: tuple[Phase, type[Value]] = ("review", ReviewReport) if agent.reviews else ("implement", WorkReport)
         phase, report = HANDS_IN.get(agent.name, usual)
+        kind = _kind_of(given)
+        agent = agent.working_on(kind) if kind else agent
         base = await _taken_in(sandboxes, repository, given)
         gateway = Gateway(
             surroundings.endpoints,
@@ -152,7 +177,9 @@ async def try_agent(
             emit=emit,
         )
         id = sessions.session_id(1, phase, agent.name)
-        bench = _bench(agent, persona, surroundings, sandboxes, repository, studio, base=base, id=id)
+        bench = _bench(
+            agent, persona, surroundings, sandboxes, repository, studio, base=base, id=id, environment=environment
+        )
         problem, commit, placed = "it was interrupted", base, False
         try:
             result = await sessions.session(
@@ -161,9 +188,10 @@ async def try_agent(
                 phase=phase,
                 name=agent.name,
                 task=assignment,
-                material=_material(assignment, persona),
+                material={**_material(agent, assignment, persona, kind, environment), **material},
                 report=report,
                 open_bench=bench,
+                check=quoting(repository, base) if agent.reviews else None,
                 files=ALL_FILES if agent.sandbox else None,
                 base=base,
                 persona=persona.name if persona else None,
@@ -186,7 +214,24 @@ async def try_agent(
         return result, placed
 
 
-def files_of(folder: Path) -> dict[PurePosixPath, bytes]:
+def material_of(file: Path) -> JsonObject:
+    """What a person's file gives an agent beside its task.
+
+    Raises:
+        RequestError: there is no such file, or it holds no JSON object.
+    """
+    try:
+        material = orjson.loads(file.read_bytes())
+    except OSError as error:
+        raise RequestError(f"--material {str(file)!r}: {error.strerror}") from error
+    except orjson.JSONDecodeError as error:
+        raise RequestError(f"--material {str(file)!r} is no JSON: {error}") from error
+    if not isinstance(material, dict):
+        raise RequestError(f'--material {str(file)!r} is not an object such as {{"specification": …, "design": …}}')
+    return material
+
+
+def files_of(folder: Path) -> dict[PurePosixPath, GivenFile]:
     """The files of a person's folder by their paths in it, without what git keeps for itself.
 
     Raises:
@@ -194,7 +239,7 @@ def files_of(folder: Path) -> dict[PurePosixPath, bytes]:
     """
     if not folder.is_dir():
         raise RequestError(f"--folder {str(folder)!r} is not a folder")
-    found: dict[PurePosixPath, bytes] = {}
+    found: dict[PurePosixPath, GivenFile] = {}
     size = 0
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name != ".git")
@@ -208,11 +253,14 @@ def files_of(folder: Path) -> dict[PurePosixPath, bytes]:
                     f"--folder {str(folder)!r} holds more than {FILES_AT_MOST:,} files or {BYTES_AT_MOST >> 20} MiB; "
                     "copy what the agent needs into a smaller one"
                 )
-            found[PurePosixPath(path.relative_to(folder).as_posix())] = path.read_bytes()
+            given = GivenFile(path.read_bytes(), bool(path.stat().st_mode & stat.S_IXUSR))
+            found[PurePosixPath(path.relative_to(folder).as_posix())] = given
     return found
 
 
-async def _taken_in(sandboxes: SandboxProvider, repository: Repository, given: Mapping[PurePosixPath, bytes]) -> str:
+async def _taken_in(
+    sandboxes: SandboxProvider, repository: Repository, given: Mapping[PurePosixPath, GivenFile]
+) -> str:
     """The commit that holds the given files."""
     initial = await repository.initial_commit()
     if not given:
@@ -228,16 +276,45 @@ async def _taken_in(sandboxes: SandboxProvider, repository: Repository, given: M
         message="What was given",
         files=ALL_FILES,
     ) as (sandbox, workshop):
-        await sandbox.write({PRODUCT_ROOT / path: content for path, content in given.items()})
+        await sandbox.write({PRODUCT_ROOT / path: file.content for path, file in given.items()})
+        paths = "".join(f"{path}\0" for path, file in given.items() if file.executable).encode()
+        allowed = await sandbox.run(
+            ("xargs", "-0r", "chmod", "+x", "--"), timeout_seconds=MODE_SECONDS, directory=PRODUCT_ROOT, input=paths
+        )
+        if allowed.exit_code != 0:
+            raise SandboxUnavailable(f"the given files could not be made executable: {allowed.stderr.strip()}")
         return await workshop.save() or initial
 
 
-def _material(assignment: str, persona: Persona | None) -> JsonObject:
+def _kind_of(given: Mapping[PurePosixPath, GivenFile]) -> ProductKind | None:
+    """The kind of product that the files are; None: they are none, or it is for the agent to make them one."""
+    manifest = given.get(PurePosixPath(MANIFEST))
+    if manifest is None:
+        return None
+    try:
+        return read_manifest(manifest.content).kind
+    except ToolError:
+        return None
+
+
+def _material(
+    agent: AgentDefinition,
+    assignment: str,
+    persona: Persona | None,
+    kind: ProductKind | None,
+    environment: Mapping[str, str],
+) -> JsonObject:
     if persona is None:
-        return {"requirement": assignment, "answers": {}}
+        wanted: JsonObject = {"requirement": assignment} if agent.name in READ_THE_REQUIREMENT else {}
+        return {**wanted, **({"environment": dict(environment)} if environment else {})}
     return {
         "persona": {"name": persona.name, "description": persona.description, "behaviour": persona.behaviour},
-        "product": {"title": "the product", "summary": assignment, "address": "/"},
+        "product": {
+            "title": "the product",
+            "summary": assignment,
+            **({"address": "/"} if kind in (None, "web") else {"kind": kind}),
+            "environment": dict(environment),
+        },
         "stories": [assignment],
     }
 
@@ -252,6 +329,7 @@ def _bench(
     *,
     base: str,
     id: str,
+    environment: Mapping[str, str],
 ) -> OpenBench:
     @asynccontextmanager
     async def open_bench(saved: str | None) -> AsyncIterator[Bench]:
@@ -265,6 +343,7 @@ def _bench(
                 view=persona.view if persona else View(),
                 keyboard_only=persona.keyboard_only if persona else False,
                 patience=persona.patience if persona else None,
+                design=Design(summary="", environment=dict(environment)),
             ) as visit:
                 yield Bench(visit=visit)
         elif agent.sandbox is None:
@@ -286,6 +365,6 @@ def _bench(
                 DrawingTable(sandboxes) as table,
             ):
                 easel = Easel(studio, table, session_id=id)
-                yield Bench(sandbox=sandbox, workspace=workshop, easel=easel, files=ALL_FILES)
+                yield Bench(sandbox=sandbox, workspace=workshop, easel=easel, files=ALL_FILES, environment=environment)
 
     return open_bench

@@ -11,7 +11,8 @@ from macrohard.domain import Design, JsonObject, ProductKind, Scenario, Scenario
 from macrohard.domain.review import ContractFlaw, Disputed, Objection
 from macrohard.errors import AgentGaveUp, ToolError
 from macrohard.factory.context import FactoryContext
-from macrohard.factory.steps import described, portions, report_for, tokens_of
+from macrohard.factory.contract import agreed
+from macrohard.factory.steps import described, portions, report_for, tokens_of, told
 
 WRITER, REVIEWER, DESIGNER = "scenario-writer", "scenario-reviewer", "designer"
 OPENING_TOKENS: Final = 8_000
@@ -65,7 +66,7 @@ def contract_of(context: FactoryContext, specification: Specification, design: D
     about = context.ground.about if context.ground is not None else {}
     known: JsonObject = {name: about[name] for name in ("places", "cautions") if about.get(name)}
     return {
-        "specification": specification.model_dump(mode="json"),
+        "specification": agreed(specification),
         "design": design.model_dump(mode="json"),
         **({"repository": known} if known else {}),
     }
@@ -201,7 +202,7 @@ async def _review_portion(talk: _Talk, scenarios: Sequence[Scenario], *, name: s
             **talk.contract,
             **talk.files,
             "steps": described(scenarios),
-            "scenarios": [scenario.as_told for scenario in scenarios],
+            "scenarios": [told(scenario) for scenario in scenarios],
         },
         check=check,
     )

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from macrohard.domain import Verdict
@@ -98,15 +99,21 @@ async def run_tests(
 def compared(before: TestResults, now: TestResults, *, superseded: Sequence[str] = ()) -> Verdict:
     """The verdict on a commit's own tests, where some may have failed before anybody touched the product.
 
-    It passes if every test that passed before passes now, and none fails that did not fail before. Where a person's
-    change took the place of criteria, a test may be gone: which ones is said.
+    It passes if every test that passed before passes now, and none fails that did not fail before. The cases of one
+    test function may be called otherwise, for their names hold texts and places that a change rightly alters: such a
+    function lost cases only if fewer new ones pass than old ones are gone. Where a person's change took the place of
+    criteria, a test may be gone: which ones is said.
 
     Args:
         superseded: the ids of those criteria.
     """
-    lost = [name for name in before.passed if name not in set(now.passed)]
-    gone = [name for name in lost if name not in set(now.failed)] if superseded and now.passed else []
-    lost = [name for name in lost if name not in gone]
+    failing = [name for name in before.passed if name in set(now.failed)]
+    renamed, gone = _renamed_and_gone(before, now)
+    lost = [*failing, *gone]
+    if superseded and now.passed:
+        lost = failing
+    else:
+        gone = []
     broken = [name for name in now.failed if name not in {*before.failed, *lost}]
     old = [name for name in now.failed if name in set(before.failed)]
     told = bool(before.passed or before.failed)
@@ -130,9 +137,35 @@ def compared(before: TestResults, now: TestResults, *, superseded: Sequence[str]
             f"; of the {len(before.passed)} that passed before, {len(gone)} {are} gone, while "
             f"{', '.join(superseded)} {'does' if len(superseded) == 1 else 'do'} not hold any more: {_named(gone)}"
         )
+    if renamed:
+        cases = "1 case is" if len(renamed) == 1 else f"{len(renamed)} cases are"
+        summary += f"; {cases} named otherwise now: {_named(renamed)}"
     if old:
         summary += f"; {len(old)} failed before as well: {_named(old)}"
     return _verdict(before, now, "passed", summary)
+
+
+def _renamed_and_gone(before: TestResults, now: TestResults) -> tuple[list[str], list[str]]:
+    """Of what passed before and is not there under its name: what other passing cases of its function stand for."""
+    known = {*before.passed, *before.failed}
+    fresh = Counter(function_of(name) for name in now.passed if name not in known and function_of(name) != name)
+    renamed, gone = [], []
+    for name in before.passed:
+        if name in {*now.passed, *now.failed}:
+            continue
+        function = function_of(name)
+        if function != name and fresh[function]:
+            fresh[function] -= 1
+            renamed.append(name)
+        else:
+            gone.append(name)
+    return renamed, gone
+
+
+def function_of(test: str) -> str:
+    """The name of a test without what tells pytest's cases of it apart."""
+    file, separator, place = test.partition("::")
+    return f"{file}{separator}{place.partition('[')[0]}"
 
 
 def _verdict(before: TestResults, now: TestResults, status: str, summary: str) -> Verdict:

@@ -61,6 +61,8 @@ class FactoryContext(Sessions):
     """(commit, title) → where the product was put."""
     probes_tests: bool = True
     """Whether lines are broken on purpose to see if the product's own tests notice."""
+    visitors: tuple[str, ...] = ()
+    """Of a run that is replayed: the personas that were heard of when it was recorded."""
     contract: Contract | None = None
     """One agent alone makes the product, graded by this; None: a team does."""
     provenance: Provenance | None = None

@@ -1,9 +1,11 @@
 """Going on with a delivered product: what was agreed stays agreed, numbered and checked; only the change is new."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from typing import Final, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from macrohard.domain import (
     Criterion,
@@ -20,6 +22,7 @@ from macrohard.domain import (
 )
 from macrohard.domain.ground import Earlier
 from macrohard.domain.review import Mended
+from macrohard.domain.scenario import PutFile
 from macrohard.domain.specification import Superseded
 from macrohard.errors import ToolError
 from macrohard.factory.context import FactoryContext
@@ -217,6 +220,7 @@ async def collected(
     standing = tuple(each for each in earlier.scenarios if each.criterion in known)
     if not standing:
         return Collected((), ScenarioSet(scenarios=new), ())
+    given = shared_files(standing)
     report = await context.document(
         upkeep_for(specification.kind),
         agent=KEEPER,
@@ -229,11 +233,12 @@ async def collected(
             "new_criteria": [criterion.id for criterion in of_the_change(specification, earlier).criteria],
             "design": design.model_dump(mode="json"),
             "earlier_design": earlier.design.model_dump(mode="json"),
-            "scenarios": [scenario.as_told for scenario in standing],
+            "files": _told_once(given),
+            "scenarios": [_without(given.get(scenario.id, ()), scenario).as_told for scenario in standing],
         },
-        check=lambda report: _check_upkeep(_read(report), standing, check),
+        check=lambda report: _check_upkeep(_read(report, given), standing, check),
     )
-    upkeep = _read(report)
+    upkeep = _read(report, given)
     mended = {each.scenario.id: each for each in upkeep.mended}
     return Collected(
         tuple(each for each in standing if each.id not in mended),
@@ -294,9 +299,37 @@ def _check_nothing_is_gone(now: Design, before: Design, *, may: bool) -> None:
         )
 
 
-def _read(report: Upkeep) -> Upkeep:
-    """With scenarios that can be compared with others, whatever kind they were handed in for."""
-    return Upkeep.model_validate(report.model_dump())
+def shared_files(scenarios: Sequence[Scenario]) -> dict[str, tuple[PutFile, ...]]:
+    """By scenario: the files that it puts down before all else and that others put down as well."""
+    begin = {each.id: tuple(takewhile(lambda step: isinstance(step, PutFile), each.steps)) for each in scenarios}
+    times = Counter(step for steps in begin.values() for step in set(steps))
+    found = {id: tuple(takewhile(lambda step: times[step] > 1, steps)) for id, steps in begin.items()}
+    return {id: tuple(step for step in steps if isinstance(step, PutFile)) for id, steps in found.items() if steps}
+
+
+def _told_once(given: Mapping[str, tuple[PutFile, ...]]) -> list[JsonValue]:
+    """Each file with the scenarios that begin with it."""
+    files = dict.fromkeys(step for steps in given.values() for step in steps)
+    return [
+        {"path": file.path, "content": file.content, "scenarios": [id for id, steps in given.items() if file in steps]}
+        for file in files
+    ]
+
+
+def _without(files: tuple[PutFile, ...], scenario: Scenario) -> Scenario:
+    return scenario.model_copy(update={"steps": scenario.steps[len(files) :]})
+
+
+def _read(report: Upkeep, given: Mapping[str, tuple[PutFile, ...]]) -> Upkeep:
+    """With the files of each scenario, and comparable with others, whatever kind of product it was handed in for."""
+    upkeep = Upkeep.model_validate(report.model_dump())
+    mended = []
+    for each in upkeep.mended:
+        scenario = each.scenario
+        files = tuple(file for file in given.get(scenario.id, ()) if file not in scenario.steps)
+        whole = scenario.model_copy(update={"steps": (*files, *scenario.steps)})
+        mended.append(each.model_copy(update={"scenario": whole}))
+    return Upkeep(mended=tuple(mended))
 
 
 def _check_upkeep(report: Upkeep, standing: Sequence[Scenario], check: Callable[[Sequence[Scenario]], None]) -> None:

@@ -12,6 +12,7 @@ from macrohard.domain.decisions import DecisionLog, Settled
 from macrohard.domain.team import Team
 from macrohard.errors import ToolError
 from macrohard.events import Designed, Planned, ScenariosWritten, Specified, Staffed
+from macrohard.factory import contract
 from macrohard.factory.acceptance import contract_of, reviewed
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.improving import ANALYST as CHANGE_ANALYST
@@ -56,15 +57,17 @@ async def analyse(state: State, runtime: Runtime[FactoryContext]) -> State:
 
 
 def _panel(context: FactoryContext, specification: Specification) -> tuple[str, ...]:
-    """The simulated users of a run, drawn for its product."""
+    """The simulated users of a run, drawn for its product; of one that is replayed, those that were heard of."""
     told = [criterion.text for criterion in specification.criteria]
-    return drawn_panel(
+    drawn = drawn_panel(
         context.catalogue.personas,
         kind=specification.kind,
         seed=context.seed,
         size=panel_size(specification),
         wanted="\n".join([specification.title, specification.summary, *specification.stories, *told]),
     )
+    # A run that stopped in the middle may have been heard of some only.
+    return drawn if set(context.visitors) <= set(drawn) else context.visitors
 
 
 async def _read(context: FactoryContext) -> Reading:
@@ -84,11 +87,13 @@ async def _read(context: FactoryContext) -> Reading:
 
 def _team(context: FactoryContext, reading: Reading) -> Team:
     """As large as what is to be made needs; of a product that exists that is the change."""
-    specification, design = reading.specification, reading.design
-    if context.earlier is not None and design is not None:
-        specification = of_the_change(specification, context.earlier)
-        design = design_of_the_change(design, context.earlier)
-    return team_for(specification, design, personas=_panel(context, specification))
+    specification, design, earlier = reading.specification, reading.design, context.earlier
+    if earlier is None or design is None:
+        return team_for(specification, design, personas=_panel(context, specification))
+    told = not set(specification.stories) <= set(earlier.specification.stories)
+    specification, change = of_the_change(specification, earlier), design_of_the_change(design, earlier)
+    # What people do anew leads through the whole product, however little of it is different.
+    return team_for(specification, change, personas=_panel(context, specification), used=design if told else change)
 
 
 async def _read_alone(context: FactoryContext) -> Reading:
@@ -187,7 +192,7 @@ async def plan(state: State, runtime: Runtime[FactoryContext]) -> State:
             name=_session_name(context, "planner"),
             task=f"Plan the work on {specification.title}.",
             material={
-                "specification": specification.model_dump(mode="json"),
+                "specification": contract.agreed(specification),
                 "design": agreed.model_dump(mode="json"),
                 "agents": dict(assignable),
                 "reviewers": dict(reviewers),

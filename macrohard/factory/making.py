@@ -13,9 +13,10 @@ from macrohard.domain.decisions import DecisionLog, Settled
 from macrohard.events import Integrated, Progress, Reported
 from macrohard.factory.candidates import Attempt, Fork, best_of_two, session_branch
 from macrohard.factory.context import FactoryContext
-from macrohard.factory.contract import for_builders
+from macrohard.factory.contract import agreed
 from macrohard.factory.integration import AUTHOR, Queue, integrate_branches
 from macrohard.factory.phases import phase
+from macrohard.factory.planning import reports_before
 from macrohard.factory.problems import Dropped, Problems
 from macrohard.factory.reports import WorkReport
 from macrohard.factory.state import Branch, Return, State, TaskInput, again
@@ -64,15 +65,16 @@ def _task_input(state: State, task_id: str) -> TaskInput:
 async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State:
     """Carry out one task on its own files."""
     context, iteration = runtime.context, state["iteration"]
-    task = next(task for task in (await context.load(Plan, state["plan"])).tasks if task.id == state["task"])
+    plan = await context.load(Plan, state["plan"])
+    task = next(task for task in plan.tasks if task.id == state["task"])
     specification = await context.load(Specification, state["specification"])
     design = await context.load(Design, state["design"])
     problems = await context.load(Problems, state["problems"]) if state["problems"] else Problems()
     material: JsonObject = {
-        "specification": for_builders(specification),
+        "specification": agreed(specification),
         "design": design.model_dump(mode="json"),
         "problems": [problem.model_dump(mode="json") for problem in problems.problems],
-        "colleagues": list(state["notes"]),
+        "colleagues": reports_before(plan, task.id, state["notes"]),
         "decisions": list((await _log(context, state["decisions"])).lines),
         **await context.libraries(),
     }
@@ -83,6 +85,7 @@ async def implement(state: TaskInput, runtime: Runtime[FactoryContext]) -> State
     returned = state["returned"]
     if returned is not None:
         # Another session, which goes on where everybody's work and its own are merged.
+        material["colleagues"] = list(state["notes"])
         name, base, material["returned"] = again(task.id), returned["base"], returned["problem"]
 
     async def attempt(made: Attempt) -> SessionResult:

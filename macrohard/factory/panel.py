@@ -18,6 +18,23 @@ _BY_RULE = frozenset({"misleading", "dead end"})
 """Kinds of findings that are weighed by who stumbled, and how often; the others bring their weight with them."""
 
 
+def rated(steps: Sequence[UserStep], report: UserReport | None) -> tuple[UserStep, ...]:
+    """The steps of a visit that came to its end: unrated was as expected, and the report rates the last one.
+
+    Of a visit that was cut off (no report) nobody knows what else would have been said, so that its steps stay unrated.
+    What broke stays shocking.
+    """
+    if not steps or report is None:
+        return tuple(steps)
+    *before, last = steps
+    known = [each for each in (report.last_surprise, last.surprise) if each is not None]
+    said = {"surprise": max(known, default=None), "remark": report.last_remark or last.remark}
+    return (
+        *(step if step.surprise is not None else step.model_copy(update={"surprise": 0}) for step in before),
+        last.model_copy(update=said),
+    )
+
+
 def stumbles(visitor: str, commit: str, steps: Sequence[UserStep], report: UserReport | None) -> tuple[Finding, ...]:
     """A finding for each step that was wrong, or odd with a remark, and one for each wish.
 

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Final
 
+from pydantic import JsonValue
+
 from macrohard.domain import JsonObject, Plan, Specification, Task
 from macrohard.domain.team import Team
 from macrohard.errors import ToolError
 from macrohard.factory.context import FactoryContext
-from macrohard.factory.contract import for_builders
+from macrohard.factory.contract import agreed
 from macrohard.factory.problems import Problem, Problems, are_weak_tests
 from macrohard.factory.reports import SizedTask, TriageReport
 from macrohard.factory.state import State
@@ -64,6 +66,15 @@ def _in_a_row(first: Task, second: Task, tasks: Sequence[Task]) -> bool:
     return waits_for == [first.id] and waiting == [second.id]
 
 
+def reports_before(plan: Plan, task_id: str, notes: Sequence[str]) -> list[JsonValue]:
+    """What was reported of the tasks that this one builds on; each note begins with its task's id.
+
+    Of the others nobody needs a report: what they settled for all stands in the decision log.
+    """
+    before = plan.before(task_id)
+    return [note for note in notes if note.partition(" ")[0].rstrip(",") in before]
+
+
 def somebody_else(agent: str) -> str:
     """Who repairs what this agent could not."""
     return REPAIRS if agent == REBUILDS else REBUILDS
@@ -85,7 +96,7 @@ async def next_plan(
 
 
 def _by_rule(problems: tuple[Problem, ...], tried: frozenset[str]) -> TriageReport:
-    lines = [f"- {problem.title}: {problem.detail}" for problem in problems]
+    lines = ["Repair what `problems` says, the weightiest first:", *(f"- {problem.title}" for problem in problems)]
     task = Task(
         id="T-1",
         title=f"Repair {len(problems)} problem{'s' if len(problems) != 1 else ''}",
@@ -134,7 +145,7 @@ async def _by_the_manager(
         phase="triage",
         task=f"Plan what iteration {iteration + 1} repairs.",
         material={
-            "specification": for_builders(specification),
+            "specification": agreed(specification),
             "problems": [problem.model_dump(mode="json") for problem in problems],
             "files": list(await context.repository.files(base)),
             "colleagues": list(state.get("notes", [])),

@@ -95,6 +95,25 @@ class TesterReport(Value):
     findings: tuple[TesterFinding, ...] = ()
 
 
+class Wanted(Value):
+    """One thing for the next version."""
+
+    sentence: str = Field(min_length=1)
+    """As it could be put to the factory."""
+    gain: str = Field(min_length=1)
+    """Who gains, how often, and roughly for how much work."""
+
+
+class NextVersion(Value):
+    """What the next version brings, weightiest first, what is declined, and what only the person can say."""
+
+    next: tuple[Wanted, ...] = Field(default=(), max_length=3)
+    declined: tuple[str, ...] = ()
+    """Each group of wishes, with the reason."""
+    questions: tuple[str, ...] = ()
+    """Each with its default."""
+
+
 class Dismissal(Value):
     """A finding that is not acted on, and why."""
 

@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from macrohard.agent import AgentDefinition, Bench, OpenBench, open_workshop
+from macrohard.agent import AgentDefinition, Bench, Check, OpenBench, open_workshop
 from macrohard.domain import Design, Finding, JsonObject, Specification, Value, Verdict
 from macrohard.domain.decisions import DecisionLog
 from macrohard.domain.team import Team
 from macrohard.errors import ToolError
-from macrohard.events import Found
+from macrohard.events import Found, Progress
 from macrohard.factory.context import FactoryContext
+from macrohard.factory.contract import PATCH_BYTES, agreed, criteria_served, matters, touched
 from macrohard.factory.phases import phase
 from macrohard.factory.problems import Findings
 from macrohard.factory.reports import ReviewFinding, ReviewReport
@@ -53,16 +54,20 @@ def reviews_of(state: State, team: Team, verdicts: Sequence[Verdict]) -> list[Se
 async def review(state: ReviewInput, runtime: Runtime[FactoryContext]) -> State:
     """One reviewer reads one commit; after the first time, what has changed, and what it found before.
 
-    A session that ends without a report leaves no findings; how it ended is in the run's record.
+    Where nothing changed that it looks at, what it found stands, and it is not asked. A session that ends without a
+    report leaves no findings; how it ended is in the run's record.
     """
     context, commit = runtime.context, state["commit"]
     agent = context.catalogue.agent(state["reviewer"])
     earlier = await context.load(Review, state["earlier"]) if state["earlier"] else None
+    if earlier is not None:
+        changed = await context.repository.changed_files(earlier.commit, commit)
+        if not any(matters(path, tests=agent.reviews == "tests") for path in changed):
+            await context.emit(Progress(text=f"{agent.name}: nothing changed that it looks at"))
+            for finding in earlier.findings:
+                await context.emit(Found(iteration=state["iteration"], finding=finding))
+            return {"findings": [await context.keep(Findings(findings=earlier.findings))]}
     environment = (await context.load(Design, state["design"])).environment
-
-    async def check(report: Value) -> None:
-        for finding in ReviewReport.model_validate(report).findings:
-            await _line_of(context.repository, commit, finding)
 
     async with context.slots, phase(context.emit, "review", state["iteration"]):
         result = await context.session(
@@ -74,7 +79,7 @@ async def review(state: ReviewInput, runtime: Runtime[FactoryContext]) -> State:
             material=await _material(context, state, earlier),
             report=ReviewReport,
             open_bench=_reading(context, agent, commit, environment),
-            check=check,
+            check=quoting(context.repository, commit),
             base=commit,
         )
     report = ReviewReport.model_validate(result.report) if result.outcome == "finished" else ReviewReport()
@@ -98,19 +103,32 @@ async def _material(context: FactoryContext, state: ReviewInput, earlier: Review
     specification = await context.load(Specification, state["specification"])
     design = await context.load(Design, state["design"])
     log = await context.load(DecisionLog, state["decisions"]) if state["decisions"] else DecisionLog()
-    material: JsonObject = {
-        "specification": specification.model_dump(mode="json"),
-        "design": design.model_dump(mode="json"),
-        "decisions": list(log.lines),
-        "files": list(await context.repository.files(state["commit"])),
+    decisions: JsonObject = {"decisions": list(log.lines)}
+    repository, commit = context.repository, state["commit"]
+    if earlier is None:
+        return {
+            "specification": agreed(specification),
+            "design": design.model_dump(mode="json"),
+            **decisions,
+            "files": list(await repository.files(commit)),
+            **(
+                {"changed": list(await repository.changed_files(ground.commit, commit))}
+                if (ground := context.ground)
+                else {}
+            ),
+        }
+    patch = await repository.diff(earlier.commit, commit, limit_bytes=PATCH_BYTES)
+    found: list[JsonObject] = [
+        finding.model_dump(mode="json", include={"title", "file", "line", "detail"}) for finding in earlier.findings
+    ]
+    served = await criteria_served(repository, before=earlier.commit, commit=commit)
+    return {
+        **touched(specification, design, told=f"{patch}\n{found}", criteria=served),
+        **decisions,
+        "changed": list(await repository.changed_files(earlier.commit, commit)),
+        "diff": patch,
+        "earlier": list(found),
     }
-    before = earlier.commit if earlier else context.ground.commit if context.ground else None
-    if before is not None:
-        material["changed"] = list(await context.repository.changed_files(before, state["commit"]))
-    if earlier is not None:
-        told = ("title", "file", "line", "detail")
-        material["earlier"] = [finding.model_dump(mode="json", include=set(told)) for finding in earlier.findings]
-    return material
 
 
 def _reading(context: FactoryContext, agent: AgentDefinition, commit: str, environment: Mapping[str, str]) -> OpenBench:
@@ -134,6 +152,16 @@ def _reading(context: FactoryContext, agent: AgentDefinition, commit: str, envir
     return open_bench
 
 
+def quoting(repository: Repository, commit: str) -> Check:
+    """A check of reviews: what each finding quotes stands in the file that it names, as it is at this commit."""
+
+    async def check(report: Value) -> None:
+        for finding in ReviewReport.model_validate(report).findings:
+            await _line_of(repository, commit, finding)
+
+    return check
+
+
 async def _line_of(repository: Repository, commit: str, finding: ReviewFinding) -> int:
     """Where what the finding quotes stands, nearest to the line that it names.
 
@@ -141,7 +169,7 @@ async def _line_of(repository: Repository, commit: str, finding: ReviewFinding) 
         ToolError: nowhere in that file, or there is no such file; the reviewer reads why.
     """
     if finding.file not in await repository.files(commit):
-        raise ToolError(f"{finding.title!r}: there is no file {finding.file!r}; material.files has them")
+        raise ToolError(f"{finding.title!r}: there is no file {finding.file!r}; search shows what there is")
     content = await repository.read(commit, finding.file, limit_bytes=_FILE_BYTES)
     quoted = next((line.strip() for line in finding.code.splitlines() if line.strip()), "")
     lines = [line.strip() for line in content.decode(errors="replace").splitlines()]

@@ -70,6 +70,8 @@ class State(TypedDict, total=False):
     """What `findings` were then."""
     reviews: Annotated[dict[str, str], operator.or_]
     """By reviewer: the digest of its last review, of whatever iteration."""
+    tested: str
+    """What the product tester said last, of whatever iteration; missing until it has handed something in."""
     visits: Annotated[list[str], operator.add]
     """One digest for each visit of a simulated user, of all iterations: the film shows those to the released commit."""
     good: str | None
@@ -129,6 +131,14 @@ class VisitInput(TypedDict):
     commit: str
     visitor: str
     """A persona's name, or the product tester's."""
+    pictured: bool
+    """Whether it is this visitor after whom the product is pictured in light and dark; one of each commit's is."""
+    tested: str | None
+    """What the product tester said last."""
+    problems: str | None
+    """What this iteration was to repair."""
+    gained: list[str]
+    """What the commit passes that the last one did not: criteria and gates."""
 
 
 class ReviewInput(TypedDict):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import Field, create_model
+from pydantic import Field, JsonValue, create_model
 from pydantic.fields import FieldInfo
 
 from macrohard.domain import JsonObject, ProductKind, Scenario, ServiceStep, TerminalStep, Value
@@ -46,6 +46,27 @@ def described(scenarios: Sequence[Scenario]) -> JsonObject:
     return {each.model_fields["do"].default: _words(each) for each in sorted(kinds, key=lambda each: each.__name__)}
 
 
+def told(scenario: Scenario) -> JsonObject:
+    """A scenario as its reviewer reads it: a line for each step, e.g. "click role=`button` name=`Save`".
+
+    A step that holds objects or lists, or a text with a backtick, stays an object.
+    """
+    return {**scenario.as_told, "steps": [_line(step.as_told) for step in scenario.steps]}
+
+
+def _line(step: JsonObject) -> JsonValue:
+    said = {name: _plain(value) for name, value in step.items() if name != "do"}
+    if None in said.values():
+        return step
+    return " ".join([str(step["do"]), *(f"{name}={value}" for name, value in said.items())])
+
+
+def _plain(value: JsonValue) -> str | None:
+    if isinstance(value, str):
+        return None if "`" in value else f"`{value}`"
+    return None if isinstance(value, dict | list) else json.dumps(value)
+
+
 def portions(scenarios: Sequence[Scenario], *, tokens: int) -> tuple[tuple[Scenario, ...], ...]:
     """The scenarios in as few parts as hold `tokens` each, where all of one criterion are in one part."""
     by_criterion: dict[str, list[Scenario]] = {}
@@ -54,7 +75,7 @@ def portions(scenarios: Sequence[Scenario], *, tokens: int) -> tuple[tuple[Scena
     parts: list[list[Scenario]] = []
     left = 0
     for together in by_criterion.values():
-        size = sum(tokens_of(scenario.as_told) for scenario in together)
+        size = sum(tokens_of(told(scenario)) for scenario in together)
         if not parts or size > left:
             parts.append([])
             left = tokens

@@ -33,17 +33,25 @@ def panel_size(specification: Specification) -> int:
     return min(PANEL_SIZE, PANEL_FEWEST + len(specification.criteria) // CRITERIA_FOR_ONE_MORE)
 
 
-def team_for(specification: Specification, design: Design | None, *, personas: Sequence[str]) -> Team:
-    """The team for a product; `design` is there only if the reader made one."""
-    kind, criteria = specification.kind, len(specification.criteria)
-    surface = len(design.screens) + len(design.routes) + len(design.commands) if design else 0
+def team_for(
+    specification: Specification, design: Design | None, *, personas: Sequence[str], used: Design | None = None
+) -> Team:
+    """The team for a product or a change; `design` is there only if the reader made one.
+
+    `used` is what somebody would find a way through, if that is more than what is made.
+    """
+    kind, criteria, surface = specification.kind, len(specification.criteria), _surface(design)
     what = f"kind {kind}, {criteria} criteria (small is up to {SMALL_CRITERIA[kind]})"
     if design is not None and is_small(specification) and surface <= SMALL_SURFACE:
         return Team(
             size="small",
             reason=f"{what}, {surface} screens, routes and commands (small is up to {SMALL_SURFACE})",
-            visitors=tuple(personas[:1]) if kind == "web" or surface >= WORTH_A_VISIT else (),
+            visitors=tuple(personas[:1]) if kind == "web" or _surface(used or design) >= WORTH_A_VISIT else (),
         )
     visitors = (*personas, TESTER) if kind in TESTED else tuple(personas)
     reason = what if design is None else f"{what}, {surface} screens, routes and commands"
     return Team(size="full", reason=reason, visitors=visitors)
+
+
+def _surface(design: Design | None) -> int:
+    return len(design.screens) + len(design.routes) + len(design.commands) if design else 0

@@ -191,7 +191,8 @@ async def invite(state: State, runtime: Runtime[FactoryContext]) -> list[Send] |
     one that is thrown away, whatever they would find.
     """
     context = runtime.context
-    if state.get("noticed_at") == state["base"] or not (await balance(context, state)).kept:
+    there = await balance(context, state)
+    if state.get("noticed_at") == state["base"] or not there.kept:
         return "triage"
     verdicts = (await context.load(Verdicts, state["verdicts"])).verdicts
     team = await context.load(Team, state["team"])
@@ -205,6 +206,10 @@ async def invite(state: State, runtime: Runtime[FactoryContext]) -> list[Send] |
                 design=state["design"],
                 commit=state["base"],
                 visitor=visitor,
+                pictured=visitor == team.visitors[-1],
+                tested=state.get("tested"),
+                problems=state.get("problems"),
+                gained=list(there.gained),
             ),
         )
         for visitor in (team.visitors if starts else ())

@@ -16,8 +16,8 @@ from macrohard.sandbox.contract import WORKSPACE, Process, Sandbox, SandboxProvi
 
 ORIGIN = f"http://127.0.0.1:{PORT}"
 READY_SECONDS = 60.0
-REPLY_SECONDS = 20.0
-"""The program itself gives up after 15 seconds; this is for the case that it hangs."""
+REPLY_SECONDS = 50.0
+"""The program itself gives up after 15 seconds, on a busy machine after 45; this is for the case that it hangs."""
 PICTURE_PIXELS = 1024
 """The longer side of what a model looks at: text of usual size is still read, and it costs few tokens."""
 _PROGRAM = WORKSPACE / "driver"
@@ -27,6 +27,11 @@ _NOTED_AT_MOST = 100
 
 class StepFailed(ToolError):
     """The page does not do or show what was asked; the text says what is there instead."""
+
+    def __init__(self, said: str, *, late: bool = False) -> None:
+        """`late`: its time was up, and nothing else says that more of it would not have helped."""
+        super().__init__(said)
+        self.late = late
 
 
 class StepMalformed(ToolError):
@@ -116,6 +121,8 @@ class PageView(Value):
     """What the browser says over a field that it does not accept."""
     overflow: int
     """By how many CSS pixels the page is wider than the window."""
+    described: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """By label: the descriptions of the fields with it, in their order; empty where one has none."""
     blank: tuple[str, ...] = ()
     """Labels of the fields that hold blanks only."""
     measured: tuple[Measured, ...] = ()
@@ -196,8 +203,9 @@ class _Program:
 class Visit:
     """A fresh browser context: no cookies, no storage, one window."""
 
-    def __init__(self, browser: "Browser", number: int, *, width: int, height: int) -> None:
+    def __init__(self, browser: "Browser", number: int, *, width: int, height: int, patience: float) -> None:
         self._browser = browser
+        self._patience = patience
         self.number = number
         self.width = width
         self.height = height
@@ -212,7 +220,7 @@ class Visit:
             StepMalformed: no page could do it.
             SandboxUnavailable: the sandbox was lost.
         """
-        await self._ask({"do": "step", "step": step.model_dump(mode="json")})
+        await self._ask({"do": "step", "step": step.model_dump(mode="json"), "patience": self._patience})
 
     async def act(self, action: str, *, target: str = "", value: str = "") -> None:
         """Do one action of a person; raises as `step` does.
@@ -255,7 +263,7 @@ class Visit:
         if "noticed" in reply:
             self.noticed = self.noticed.and_then(Noticed.model_validate(reply["noticed"]))
         if "failed" in reply:
-            raise StepFailed(reply["failed"])
+            raise StepFailed(reply["failed"], late=reply.get("late", False))
         if "malformed" in reply:
             raise StepMalformed(reply["malformed"])
         return reply["ok"]
@@ -280,8 +288,11 @@ class Browser:
         touch: bool = False,
         slow: bool = False,
         pictures: bool = True,
+        patience: float = 1.0,
     ) -> AsyncIterator[Visit]:
         """A fresh visit, closed with the context; for the words see `View`.
+
+        In each `step` a page may take `patience` times as long as usual, three times at most.
 
         Raises:
             SandboxUnavailable: the browser does not start, or its sandbox was lost.
@@ -298,7 +309,7 @@ class Browser:
             except BrowserBroke as error:
                 raise SandboxUnavailable("the browser breaks whenever it is started") from error
         try:
-            yield Visit(self, number, width=width, height=height)
+            yield Visit(self, number, width=width, height=height, patience=patience)
         finally:
             # A browser that broke has no visits any more.
             with suppress(BrowserBroke):

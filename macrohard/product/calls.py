@@ -72,13 +72,15 @@ class Calls(Scene):
             self._note_form(request, answer, element)
             await self._note_slowness(client, seconds, asked, element)
         self._last = (asked, answer.status, answer.body) if answer is not None else (asked, problem)
+        shown, whole = self._shown(request, answer, asked) if answer is not None else ("There is no answer.", "")
         result = f"{answer.status} {answer.text[:RESULT_CHARACTERS]}" if answer is not None else problem
         return Deed(
             told=told,
             before=before,
             after=Sight(text="", state=self._last),
             result="; ".join([*(title.partition("\n")[0] for title in broke), result]),
-            shown=self._shown(request, answer, asked) if answer is not None else "There is no answer.",
+            shown=shown,
+            whole=whole,
             target=request.path,
             element=element,
             problem=problem,
@@ -127,8 +129,8 @@ class Calls(Scene):
             detail = f"{asked} took {seconds:.1f} s, and just afterwards the health path {usual:.2f} s."
             self.note("dead end", 2, title, detail, page="/", element=element)
 
-    def _shown(self, request: Request, answer: Answer, asked: str) -> str:
-        """Status, headers and body; of what was asked before, only how its body differs."""
+    def _shown(self, request: Request, answer: Answer, asked: str) -> tuple[str, str]:
+        """Status, headers and body; of what was asked before, only how its body differs. And the body, if it is cut."""
         head = [f"{answer.status}"]
         head += [f"{name}: {value}" for name, value in answer.headers.items() if name.casefold() not in _DULL_HEADERS]
         lines = _lines(answer)
@@ -136,14 +138,15 @@ class Calls(Scene):
         earlier, self._earlier[key] = self._earlier.get(key), (str(answer.status), lines)
         if earlier is not None and request.method in ("GET", "HEAD") and earlier[0] == str(answer.status):
             if earlier[1] == lines:
-                return "\n".join([*head, "", "(the same body as the last time this was asked)"])
+                return "\n".join([*head, "", "(the same body as the last time this was asked)"]), ""
             changes = list(unified_diff(earlier[1], lines, lineterm="", n=1))[2:]
             if len(changes) < len(lines):
-                return "\n".join([*head, "", "The body differs from the last time this was asked:", *changes])
+                return "\n".join([*head, "", "The body differs from the last time this was asked:", *changes]), ""
         body = "\n".join(lines) or "(no body)"
         if len(body) > SHOWN_CHARACTERS:
-            body = f"{body[:SHOWN_CHARACTERS]}\n… {len(body) - SHOWN_CHARACTERS:,} more characters"
-        return "\n".join([*head, "", body])
+            cut = f"{body[:SHOWN_CHARACTERS]}\n… {len(body) - SHOWN_CHARACTERS:,} more characters"
+            return "\n".join([*head, "", cut]), body
+        return "\n".join([*head, "", body]), ""
 
 
 def _request(action: str, target: str, value: str) -> Request:

@@ -13,12 +13,15 @@ from macrohard.domain.standing import gates_of
 from macrohard.errors import ToolError
 from macrohard.product.browser import Browser, open_browser
 from macrohard.product.scenarios import ScenarioResult, run_scenario
-from macrohard.product.service import NotReached, Service, checkout, readable
+from macrohard.product.service import Load, NotReached, Service, checkout, readable
 from macrohard.sandbox.contract import SandboxProvider, SandboxSpec
 
 _TAIL_CHARACTERS = 1500
 _UNREACHED_AT_MOST = 3
 """After so many scenarios that could not be tried twice, the machine is in no state in which a second try helps."""
+
+_LATE_AT_MOST = 5
+"""After so many scenarios for which the time was up it is the product that is slow."""
 
 OnVerdict = Callable[[Verdict], Awaitable[None]]
 
@@ -57,6 +60,8 @@ class _Verdicts:
         self._clocks: dict[str, float] = {}
         self._stumbles: dict[str, str] = {}
         self._unreached = 0
+        self.late: list[tuple[Scenario, float]] = []
+        """What is tried again at the end, alone, and with how many times the usual patience."""
 
     def __contains__(self, check: str) -> bool:
         return check in self._known
@@ -74,6 +79,18 @@ class _Verdicts:
             self._stumbles[check] = why
         else:
             self._unreached += 1
+        return again
+
+    def deserve_more_time(self, scenario: Scenario, result: ScenarioResult, load: Load) -> bool:
+        """Whether a scenario that failed only because time was up on a busy machine is tried once more: alone."""
+        if load.slowness == 1 or len(self.late) == _LATE_AT_MOST:
+            return False
+        why = (
+            f"time was up while {load.told}, so that pages had {load.slowness:.1f} times as long now, and nothing "
+            f"else was going on; {result.summary}"
+        )
+        if again := self.deserves_another_try(scenario.id, why):
+            self.late.append((scenario, load.slowness))
         return again
 
     def _with_stumble(self, check: str, summary: str) -> str:
@@ -172,8 +189,10 @@ async def verify(
     with `environment`, and commands are called with it. What a product gets wrong is a verdict; after a failed
     manifest, install or start, everything that needs it is "not run". A check that did not come to trying the product,
     because it could not be put in place or was not up in time, is tried once more in another sandbox; a scenario for
-    which that fails, too, is "not run", for nothing is known. `already` holds
-    verdicts on this commit that need not be repeated, by `Verdict.check`.
+    which that fails, too, is "not run", for nothing is known. A scenario that failed only because a page's time was up,
+    while the machine had more to do than it has processors, is tried once more at the end, alone and with as much more
+    time as the machine was slow; that try counts. `already` holds verdicts on this commit that need not be repeated, by
+    `Verdict.check`.
 
     Returns:
         All verdicts, the old ones included: the gates of this kind, then the scenarios in the order given.
@@ -209,6 +228,8 @@ async def _check_in_two_pods(
     finally:
         second.cancel()
         await asyncio.gather(second, return_exceptions=True)
+    if verdicts.late:
+        await _last_pod(provider, bundle, verdicts)
 
 
 async def _first_pod(provider: SandboxProvider, bundle: bytes, verdicts: _Verdicts, waiting: deque[Scenario]) -> None:
@@ -233,6 +254,15 @@ async def _second_pod(provider: SandboxProvider, bundle: bytes, verdicts: _Verdi
             done = await _tests(pod.service, verdicts)
             if done and (pod.browser is not None or pod.service.manifest.kind != "web"):
                 done = await _run_waiting(pod, verdicts, waiting, again)
+
+
+async def _last_pod(provider: SandboxProvider, bundle: bytes, verdicts: _Verdicts) -> None:
+    """Try alone, and with more time, what had too little of it."""
+    coming = [scenario for scenario, _ in verdicts.late]
+    async with _pod(provider, bundle, verdicts, tells=False, coming=coming, browser=True) as pod:
+        for scenario, patience in verdicts.late:
+            result = await run_scenario(pod.browser, pod.service, scenario, patience=patience)
+            await verdicts.scenario(scenario, result)
 
 
 async def _starts(service: Service, verdicts: _Verdicts) -> bool:
@@ -341,5 +371,7 @@ async def _run_waiting(pod: _Pod, verdicts: _Verdicts, waiting: deque[Scenario],
         if result.unreached and verdicts.deserves_another_try(scenario.id, result.unreached):
             again.append(scenario)
             return False
+        if result.late and verdicts.deserve_more_time(scenario, result, await pod.service.load()):
+            continue
         await verdicts.scenario(scenario, result)
     return True

@@ -39,6 +39,7 @@ _LANDMARKS = frozenset({
 })  # fmt: skip
 _ANNOUNCED = frozenset({"status", "alert", "log"})
 _FIELDS = frozenset({"textbox", "searchbox", "spinbutton", "combobox"})
+_DESCRIBED = _FIELDS | {"listbox", "checkbox", "radio", "switch", "slider"}
 _CELLS = frozenset({"cell", "gridcell", "rowheader"})
 _RUNNING = frozenset({"paragraph", "definition", "caption", "listitem", "code", "blockquote", "strong"})
 _FOCUSED = re.compile(r" \(focused\)|, focused(?=[,)])|(?<=\()focused, ")
@@ -127,7 +128,6 @@ def outline_of(view: PageView) -> Outline:
             # The page's body, which has the focus where nothing else has.
             node.states.pop("active", None)
     root = _Node("generic", children=nodes)
-    required = frozenset(view.required)
     lines = [f"page {_quoted(view.title)} at {view.address}"]
     if view.status is not None and view.status >= 400:
         lines.append(f"the server answered {view.status}")
@@ -137,7 +137,7 @@ def outline_of(view: PageView) -> Outline:
         lines.append(f"the page is {view.overflow} pixels wider than the window")
     lines += [_measured(one) for one in view.measured]
     labels = {node.name for node in root.walk() if node.role in _OPERATED}
-    lines += _Writer(required, labels, frozenset(view.blank)).block(root, "")
+    lines += _Writer(view, labels).block(root, "")
     names = {node.reference: _role_and_name(node) for node in root.walk() if node.reference and node.name}
     focused = next((node.reference for node in root.walk() if "active" in node.states), "")
     return Outline(
@@ -253,10 +253,10 @@ def _measured(one: Measured) -> str:
 class _Writer:
     """Writes nodes as lines."""
 
-    def __init__(self, required: frozenset[str], labels: set[str], blank: frozenset[str]) -> None:
-        self._required = required
+    def __init__(self, view: PageView, labels: set[str]) -> None:
+        self._required, self._blank = frozenset(view.required), frozenset(view.blank)
+        self._described = {label: iter(texts) for label, texts in view.described}
         self._labels = labels
-        self._blank = blank
 
     def block(self, node: _Node, indent: str) -> list[str]:
         """The lines of a node's content."""
@@ -281,7 +281,7 @@ class _Writer:
         if node.role in _ANNOUNCED:
             operated = [line for child in node.children for line in self.lines(child, indent + "  ") if "[" in line]
             words = node.words() or node.name
-            return [f"{indent}{_announced(node)}: · {_cut(words)}", *operated] if words else operated
+            return [f"{indent}{_announced(node)}{_focus(node)}: · {_cut(words)}", *operated] if words else operated
         if node.role in ("table", "grid", "treegrid"):
             return self._table(node, indent)
         if node.role in ("list", "tree"):
@@ -298,11 +298,11 @@ class _Writer:
             head = f"{indent}{_role_and_name(node)}{_focus(node)}"
             return [head, *inner_lines] if node.name or node.role != "form" or inner_lines else []
         if node.role == "img":
-            return [f"{indent}image {_quoted(node.name)}"] if node.name else []
+            return [f"{indent}image {_quoted(node.name)}{_focus(node)}"] if node.name else []
         announces = any(inner.role in _ANNOUNCED for inner in node.walk())
         if node.role in _RUNNING and not announces:
             inline = self._inline(node)
-            return [f"{indent}{inline}{_focus(node)}"] if inline else []
+            return [f"{indent}{inline}"] if inline else []
         if "active" in node.states:
             # Somebody who moves by keys comes to parts that scroll, whatever their role.
             return [f"{indent}part of the page{_focus(node)}", *self.block(node, indent)]
@@ -319,12 +319,12 @@ class _Writer:
             if _squeezed(node.name) != _squeezed(node.words()):
                 return f"{node.role} {_quoted(node.name)}"
         if node.role in ("list", "table"):
-            return " ".join(self._inline(child) for child in node.children)
+            return " ".join(self._inline(child) for child in node.children) + _focus(node)
         parts = [f"· {_cut(node.text)}"] if node.text else []
         if not parts and not node.children and node.name:
             parts = [f"· {_cut(node.name)}"]
         parts += [inline for child in node.children if (inline := self._inline(child))]
-        return " ".join(parts)
+        return " ".join(parts) + (_focus(node) if parts else "")
 
     def _clickable(self, node: _Node) -> bool:
         """Something without a role that only the shape of the pointer, or a name, shows to be a control."""
@@ -334,7 +334,8 @@ class _Writer:
 
     def _control(self, node: _Node) -> str:
         role = "clickable" if node.role == "generic" else node.role
-        name = node.name or node.words()
+        # What stands in a field is no name for it.
+        name = node.name or ("" if node.role in _FIELDS else node.words())
         states = [key if value in ("", "true") else f"{key}: {value}" for key, value in self._states(node)]
         text = f"[{node.reference}] " if node.reference else ""
         text += f"{role} {_quoted(name)}" + (f" ({', '.join(states)})" if states else "")
@@ -346,6 +347,8 @@ class _Writer:
             text += f" = {_quoted(node.text)}" + (" (blanks only)" if name in self._blank and not node.text else "")
         elif node.text and node.text != name:
             text += f" = {_quoted(node.text)}"
+        if node.role in _DESCRIBED and (description := next(self._described.get(name, iter(())), "")):
+            text += f" · described by {_quoted(description)}"
         return text
 
     def _states(self, node: _Node) -> Iterator[tuple[str, str]]:
@@ -378,15 +381,16 @@ class _Writer:
             for count, line in boards.folded(role, [_square(cell) for cell in cells]):
                 told += [line] if line else [self._inline(cell) or "–" for cell in cells[:count]]
                 cells = cells[count:]
-        return " | ".join(told)
+        return " | ".join(told) + _focus(row)
 
     def _list(self, node: _Node, indent: str) -> list[str]:
+        head = [f"{indent}{_role_and_name(node)}{_focus(node)}"] if "active" in node.states else []
         items = [line for child in node.children for line in self.lines(child, indent)]
         cut = len(node.children) - ROWS_SHOWN
         if cut <= 0:
-            return items
+            return [*head, *items]
         items = [line for child in node.children[:ROWS_SHOWN] for line in self.lines(child, indent)]
-        return [*items, f"{indent}… {cut} more items"]
+        return [*head, *items, f"{indent}… {cut} more items"]
 
 
 def _focus(node: _Node) -> str:

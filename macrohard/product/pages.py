@@ -1,6 +1,8 @@
 """A product's pages as a visitor meets them: outlines, acts on elements, and what breaks, overlaps or says nothing."""
 
 import re
+from typing import Literal
+from urllib.parse import unquote
 
 from macrohard.domain import Severity
 from macrohard.errors import ToolError
@@ -58,11 +60,13 @@ class Pages(Scene):
         noticed = self._visit.take_noticed()
         broke = await self._note(noticed, after=told)
         self._outline = after
+        sent_to = f"asked for {value or target} and were sent to {after.address}"
+        redirected = (sent_to,) if not problem and action == "open" and _leads_elsewhere(value or target, after) else ()
         return Deed(
             told=told,
             before=_sight(before),
             after=_sight(after),
-            result="; ".join([*broke, problem or change_in_words(before, after)]),
+            result="; ".join([*broke, *redirected, problem or change_in_words(before, after)]),
             shown=difference(before, after),
             target=named,
             place=before.place_of(target),
@@ -70,6 +74,7 @@ class Pages(Scene):
             problem=problem,
             broke=broke,
             remarks=(
+                *(f"You {one}." for one in redirected),
                 *(f"A dialog appeared and was accepted: {dialog}" for dialog in noticed.dialogs),
                 *(f"A file was downloaded: {file[:_DOWNLOAD_CHARACTERS]}" for file in noticed.downloads),
             ),
@@ -89,6 +94,14 @@ class Pages(Scene):
     async def picture(self) -> tuple[bytes, int, int] | None:
         try:
             return await self._visit.picture()
+        except StepFailed:
+            return None
+
+    async def in_colours(self, scheme: Literal["light", "dark"]) -> bytes | None:
+        try:
+            await self._visit.act("colours", value=scheme)
+            await self._visit.act("open", value="/")
+            return await self._visit.screenshot()
         except StepFailed:
             return None
 
@@ -166,6 +179,11 @@ class Pages(Scene):
 
 def _sight(outline: Outline) -> Sight:
     return Sight(text=outline.text, state=outline.bare, address=outline.address)
+
+
+def _leads_elsewhere(asked: str, page: Outline) -> bool:
+    """Whether the address that was opened is not the one that the page came from."""
+    return unquote(asked.partition("#")[0]) != unquote(page.address)
 
 
 def _stirred(action: str, named: str, before: Outline, after: Outline, noticed: Noticed) -> bool | None:

@@ -71,11 +71,17 @@ class ScenarioResult(Value):
     unreached: str = ""
     """Why the product could not be brought to where the scenario begins, through no word of its own: not run, and
     worth another try in another sandbox."""
+    late: bool = False
+    """It failed only because a page had not done what it should when its time was up, and patience was as usual."""
     exchanges: Exchanges = Exchanges()
 
 
-async def run_scenario(browser: Browser | None, service: Service, scenario: Scenario) -> ScenarioResult:
+async def run_scenario(
+    browser: Browser | None, service: Service, scenario: Scenario, *, patience: float = 1.0
+) -> ScenarioResult:
     """Run the scenario; whatever the product does is a result.
+
+    A page has `patience` times as long as usual for each step, three times at most.
 
     Besides its steps, it fails when the product answers anything with a status of 500 or above, when a page's
     script has an uncaught error, and when the product does not start. It is "not run" when it asserts nothing,
@@ -102,11 +108,11 @@ async def run_scenario(browser: Browser | None, service: Service, scenario: Scen
     if not scenario.asserts:
         return result("not run", "the scenario checks nothing", told(scenario.steps, None))
     try:
-        attempt = await _attempt(browser, service, scenario)
+        attempt = await _attempt(browser, service, scenario, patience)
     except BrowserBroke:
         # Once may be the machine's fault; twice is the page's.
         try:
-            attempt = await _attempt(browser, service, scenario)
+            attempt = await _attempt(browser, service, scenario, patience)
         except BrowserBroke as error:
             await service.require_sandbox()
             return result("failed", f"{scenario.title}: {error}", f"{error}, twice")
@@ -120,7 +126,8 @@ async def run_scenario(browser: Browser | None, service: Service, scenario: Scen
         return tried.model_copy(update={"unreached": attempt.problem})
     if attempt.status == "not run":
         return result("not run", "the scenario cannot be understood", detail, attempt)
-    return result("failed", f"{scenario.title}: {attempt.problem}", detail, attempt)
+    failed = result("failed", f"{scenario.title}: {attempt.problem}", detail, attempt)
+    return failed.model_copy(update={"late": attempt.late and patience == 1})
 
 
 @dataclass(frozen=True)
@@ -132,10 +139,11 @@ class _Attempt:
     problem: str = ""
     screenshot: bytes | None = None
     unreached: bool = False
+    late: bool = False
     exchanges: Exchanges = field(default_factory=Exchanges)
 
 
-async def _attempt(browser: Browser | None, service: Service, scenario: Scenario) -> _Attempt:
+async def _attempt(browser: Browser | None, service: Service, scenario: Scenario, patience: float) -> _Attempt:
     try:
         await _begin(service, scenario)
         now = await service.now()
@@ -155,12 +163,18 @@ async def _attempt(browser: Browser | None, service: Service, scenario: Scenario
             if browser is None:
                 problem = f"a product of kind {service.manifest.kind} has no pages"
                 return _Attempt("not run", scenario.steps, problem=problem)
-            async with browser.visit() as visit:
+            async with browser.visit(patience=patience) as visit:
                 problem, status = await course.go_on(visit)
                 if status != "passed" or course.ended:
                     window = await _screenshot(visit)
                     return _Attempt(
-                        status, course.steps, course.number, problem, window, exchanges=course.programs.exchanges
+                        status,
+                        course.steps,
+                        course.number,
+                        problem,
+                        window,
+                        late=course.late,
+                        exchanges=course.programs.exchanges,
                     )
     finally:
         await course.programs.close()
@@ -186,6 +200,8 @@ class _Course:
         """Filled as far as they were tried."""
         self.number = 0
         """Of the last step that was tried."""
+        self.late = False
+        """It ended because time was up, and for no other reason."""
 
     @property
     def needs_browser(self) -> bool:
@@ -230,7 +246,9 @@ class _Course:
             except StepMalformed as error:
                 return str(error), "not run"
             except ToolError as error:
-                return _with_breakdowns(str(error), visit, self._service), "failed"
+                problem = _with_breakdowns(str(error), visit, self._service)
+                self.late = isinstance(error, StepFailed) and error.late and problem == str(error)
+                return problem, "failed"
             if visit is not None and visit.noticed.breakdowns:
                 return _with_breakdowns("", visit, self._service), "failed"
         return "", "passed"

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Literal
 
 from macrohard.domain import Finding, Severity, Value
 from macrohard.product.service import Service
@@ -54,6 +55,8 @@ class Deed:
     """What changed, in short, or why it did not work; the same when the same happens."""
     shown: str
     """What changed, for the visitor."""
+    whole: str = ""
+    """What was shown in part only; empty: nothing was left out."""
     target: str = ""
     """For an `Act`, with its place."""
     place: int = 0
@@ -129,6 +132,10 @@ class Scene(ABC):
 
     async def picture(self) -> tuple[bytes, int, int] | None:
         """A JPEG for the visitor's eyes with width and height in pixels; None where there is none."""
+        return None
+
+    async def in_colours(self, scheme: Literal["light", "dark"]) -> bytes | None:
+        """A JPEG of the first page for somebody who has set these colours; None where there is none."""
         return None
 
     async def close(self) -> None:

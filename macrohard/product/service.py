@@ -16,6 +16,8 @@ from macrohard.sandbox.contract import WORKSPACE, CommandResult, Process, Sandbo
 
 PORT = 8000
 ROOT = WORKSPACE / "product"
+SLOWEST = 3.0
+"""So many times as long as usual is waited at most."""
 START_SECONDS = 60.0
 """How long a product may take from its start command until it is healthy: generous, because machines may be busy."""
 INSTALL_SECONDS = 300.0
@@ -38,6 +40,24 @@ _COUNTS = (
 )
 _UNREADABLE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 """Colours and other control characters, of which databases refuse some."""
+
+
+class Load(Value):
+    """How much the machine of a sandbox has to do."""
+
+    load: float
+    """Programs that were at work, or waiting to be, on average over the last minute."""
+    processors: int
+
+    @property
+    def slowness(self) -> float:
+        """How many times as long everything takes as with a processor for each program; 1 to `SLOWEST`."""
+        return min(max(1.0, self.load / self.processors), SLOWEST)
+
+    @property
+    def told(self) -> str:
+        """For a sentence."""
+        return f"the machine's load was {self.load:g} on {self.processors} processor{'s' * (self.processors > 1)}"
 
 
 class NotReached(ToolError):
@@ -279,14 +299,14 @@ class Service:
             await asyncio.sleep(_POLL_SECONDS)
         raise NotReached(
             f"not healthy {START_SECONDS:g} seconds after the start: {said}. It must listen on 127.0.0.1:$PORT "
-            f"and answer {self.manifest.service.health}. Its process was alive all the time, and {await self._load()}. "
-            f"It wrote: {_tail(self.log())}"
+            f"and answer {self.manifest.service.health}. Its process was alive all the time, and "
+            f"{(await self.load()).told}. It wrote: {_tail(self.log())}"
         )
 
-    async def _load(self) -> str:
-        """How busy the machine is, so that who reads of a late start can tell whose fault it is."""
+    async def load(self) -> "Load":
+        """How busy the machine is, so that who reads of something late can tell whose fault it is."""
         processors, load = (await self._command("nproc; cut -d' ' -f1 /proc/loadavg")).split()
-        return f"the machine's load was {load} on {processors} processor{'' if processors == '1' else 's'}"
+        return Load(load=float(load), processors=int(processors))
 
     async def _status(self) -> int | None:
         """The status of the health path; None while the answer is not HTTP."""

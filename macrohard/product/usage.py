@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from macrohard.domain import Artifacts, Design, Finding, JsonObject, Picture, UserStep, Value
+from macrohard.domain import Artifacts, Design, Finding, JsonObject, Looks, Picture, UserStep, Value
 from macrohard.errors import ToolError
 from macrohard.product.browser import View
 from macrohard.product.ground import open_ground
@@ -39,6 +39,8 @@ class UserVisit:
         self.commit = commit
         self.stuck = ""
         """Why going on makes no sense; empty while it does."""
+        self.whole = ""
+        """What the last act showed in part only; empty: nothing was left out."""
         self._scene = scene
         self._artifacts = artifacts
         self._begin = time.monotonic()
@@ -89,6 +91,20 @@ class UserVisit:
         digest = await self._artifacts.put(content, media_type="image/jpeg")
         return Picture(artifact=digest, media_type="image/jpeg", width=width, height=height)
 
+    async def looks(self) -> Looks | None:
+        """The first page in light and in dark colours, as the visit has left it; None if they are the same.
+
+        No act of the visitor can follow.
+
+        Raises:
+            SandboxUnavailable: the sandbox was lost.
+        """
+        light, dark = await self._scene.in_colours("light"), await self._scene.in_colours("dark")
+        if light is None or dark is None or light == dark:
+            return None
+        kept = [await self._artifacts.put(picture, media_type="image/jpeg") for picture in (light, dark)]
+        return Looks(commit=self.commit, light=kept[0], dark=kept[1])
+
     async def act(
         self,
         *,
@@ -116,6 +132,7 @@ class UserVisit:
         if not self._looked:
             await self.look()
         deed = await self._scene.act(action, target, value)
+        self.whole = deed.whole
         noted = self._scene.take_noted()
         frame = await self._frame()
         number = len(self._steps) + 1

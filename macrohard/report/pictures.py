@@ -108,6 +108,8 @@ def _shown(all_of_it: Exchanges) -> Exchanges:
 
 def _by_importance(overview: RunOverview) -> Iterable[str]:
     verdicts = [verdict for state in overview.criteria for verdict in state.verdicts]
+    if overview.looks is not None:
+        yield from (overview.looks.light, overview.looks.dark)
     kept = [iteration for iteration in overview.iterations if iteration.kept]
     verdicts += [verdict for verdict in kept[-1].verdicts if verdict.criterion is None] if kept else []
     for wanted in (("failed", "not run"), ("passed",)):

@@ -17,6 +17,7 @@ from macrohard.domain import (
     Finding,
     Forecast,
     IterationSummary,
+    Looks,
     PackageFile,
     Phase,
     PhaseTime,
@@ -53,6 +54,7 @@ from macrohard.events import (
     IterationEnded,
     PackagesFetched,
     PhaseEnded,
+    Pictured,
     Planned,
     Reported,
     ReturnedHome,
@@ -119,6 +121,7 @@ class Fold:
         self._phases: dict[Phase, dict[tuple[int, float], tuple[float, float]]] = {}
         self._disputed: tuple[Disputed, ...] = ()
         self._unclear: dict[str, tuple[Unclear, ...]] = {}
+        self._looks: dict[str, Looks] = {}
         self._checklists: dict[str, tuple[Checked, ...]] = {}
         self._unreviewed = ""
         self._mended: tuple[Mended, ...] = ()
@@ -179,6 +182,8 @@ class Fold:
             case Doubted():
                 self._unclear[event.commit] = event.unclear
                 self._checklists[event.commit] = event.checklist
+            case Pictured():
+                self._looks[event.looks.commit] = event.looks
             case Used():
                 iteration.visits[event.session.persona, event.session.commit] = event.session
             case PackagesFetched() if event.phase == "verify":
@@ -322,6 +327,7 @@ class Fold:
             packages=self._packages(),
             sandbox_wait_seconds=sum(self._waits.values()),
             checklist=self._checklists.get(self.product or "", ()),
+            looks=self._looks.get(self.product or ""),
             film=self.film,
             provenance=provenance,
             ground=self.ground,

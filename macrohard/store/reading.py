@@ -3,6 +3,7 @@
 from pydantic import TypeAdapter
 
 from macrohard.domain import RunSummary, SessionSummary
+from macrohard.domain.overview import TRIAL
 from macrohard.domain.provenance import FORKED_FROM, FROM, Provenance
 from macrohard.events import Event
 from macrohard.store.lease import is_held
@@ -37,6 +38,7 @@ def summary_of(run: RunRow, lease: LeaseRow | None, spent_ticks: int | None) -> 
             "iterations": run.iterations,
             "cost_usd": to_usd(run.cost_ticks if spent_ticks is None else spent_ticks),
             "forked_from": str(run.options.get(FORKED_FROM, "")),
+            "trial_of": run.options.get(TRIAL, ""),
             "improves": origin.place if (origin := provenance_of(run)) and origin.kind == "run" else "",
         }
     )

@@ -1,10 +1,12 @@
 """Agents, personas and skills as files of several folders: what counts, what is refused, and what the refusal says."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from macrohard.agent import Catalogue, drawn_panel, load_catalogue
+from macrohard.agent.tools import TOOLS
 from macrohard.bundled import folder
 from macrohard.domain import ProductKind
 from macrohard.errors import DefinitionError, ToolError
@@ -132,6 +134,7 @@ def test_what_is_not_understood_is_refused_by_file_and_field(
 
 def test_what_comes_along_is_understood_and_safe() -> None:
     found = load_catalogue((folder("agents"),), images=frozenset({"base", "web", "browser", "media"}))
+    parts = {path.stem: path.read_text() for path in (folder("agents") / "parts").glob("*.md")}
     assert len(found.agents) >= 45
     assert len(found.personas) >= 12
     descriptions = [agent.description for agent in found.agents.values()]
@@ -140,6 +143,9 @@ def test_what_comes_along_is_understood_and_safe() -> None:
         if agent.name.endswith("reviewer"):
             assert set(agent.tools) <= {"read", "search"}, f"{agent.name} reads only"
             assert agent.reviews != (agent.name == "scenario-reviewer")
+        if "coding" in agent.parts:
+            told = set(re.findall(r"`(\w+)`", parts["coding"])) & set(TOOLS)
+            assert told <= set(agent.tools), f"{agent.name} is told of tools that it has"
         if agent.assignable:
             assert agent.sandbox, f"tasks for {agent.name} are done on files"
     panel = drawn_panel(found.personas, kind="web", seed="r-1")

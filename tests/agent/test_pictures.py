@@ -102,7 +102,7 @@ async def test_who_has_eyes_sees_the_page_and_the_transcript_names_it(
     result = await carry_out(visit, resumed, transcripts=transcripts, artifacts=artifacts, agent=user("vision"))
     assert result.outcome == "finished"
     first, second, third = model.requests
-    assert str(first[1]["content"]).endswith(PICTURES_SHOWN)
+    assert str(first[1]["content"]).endswith(PICTURES_SHOWN.format("look"))
     assert [len(images(request)) for request in (first, second, third)] == [0, 1, 2]
     prefix = "data:image/jpeg;base64,"
     assert images(second)[0].startswith(prefix)
@@ -135,7 +135,7 @@ async def test_others_get_the_outline_and_are_told_so_once(
     model.vision = vision
     await carry_out(visit, model, artifacts=artifacts, agent=user(role))
     assert images(model.requests[-1]) == []
-    assert json.dumps(model.requests[-1]).count(NO_PICTURES) == said
+    assert json.dumps(model.requests[-1]).count(NO_PICTURES.format("look")) == said
 
 
 async def test_a_picture_that_is_gone_is_said_to_be(visit: OpenBench) -> None:

@@ -70,9 +70,12 @@ async def test_an_edit_names_exactly_one_place(bench: OpenBench) -> None:
             ("edit", {"path": "app/a.py", "old": "three", "new": "3"}),
             ("edit", {"path": "app/a.py", "old": "two", "new": "2"}),
         ),
-        calls(("read", {"path": "app/a.py", "first_line": 2})),
+        calls(("read", {"path": "."}), ("read", {"path": "app/a.py", "first_line": 2})),
         FINISH,
     )
+    assert str(model.requests[3][-2]["content"]).startswith("(.: a folder with ")
+    assert "\napp/" in str(model.requests[3][-2]["content"])
+    assert ".git/" not in str(model.requests[3][-2]["content"])
     answers = [str(message["content"]) for message in model.requests[2][-3:]]
     assert "stands 2 times" in answers[0]
     assert "does not stand" in answers[1]
@@ -87,6 +90,7 @@ async def test_a_command_that_hangs_is_a_result_that_the_agent_reads(bench: Open
     answer = str(model.requests[1][-1]["content"])
     assert "begun" in answer
     assert "killed after 1 s" in answer
+    assert "Give a longer timeout_seconds, 600 at most; what takes longer goes into `background`)" in answer
 
 
 @pytest.mark.parametrize(

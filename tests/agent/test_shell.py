@@ -1,5 +1,6 @@
 """A shell that stays where it is, and processes that run on beside it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -61,6 +62,20 @@ async def test_a_server_survives_calls_and_its_output_is_read_piece_by_piece(she
     assert await shell.output("p1") == "p1 is running\n(no new output)"
     assert (await shell.stop("p1")).startswith("p1 ended with exit code 137")
     assert (await says(shell, "curl -s 127.0.0.1:8123")).exit_code == 7
+
+
+async def test_a_process_is_waited_for_until_it_says_something_or_ends(shell: Shell) -> None:
+    await shell.start("until [ -e go ]; do sleep 0.1; done; echo first; until [ -e on ]; do sleep 0.1; done; exit 3")
+    assert await shell.wait("p1", timeout_seconds=0.5) == "p1 is running\n(no new output)"
+    waiting = asyncio.create_task(shell.wait("p1", timeout_seconds=60))
+    await says(shell, "touch go")
+    assert await waiting == "p1 is running\nfirst"
+    waiting = asyncio.create_task(shell.wait("p1", timeout_seconds=60))
+    await says(shell, "touch on")
+    assert await waiting == "p1 ended with exit code 3\n(no new output)"
+    assert await shell.wait("p1", timeout_seconds=60) == "p1 ended with exit code 3\n(no new output)"
+    gone = await says(shell, "while ps -ef | grep -q '[s]tat -c'; do sleep 0.1; done")
+    assert gone.exit_code == 0, "nobody waits in the sandbox any more"
 
 
 @pytest.mark.parametrize(

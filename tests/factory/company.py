@@ -164,6 +164,8 @@ def _reviewer(conversation: Conversation) -> Turn:
         return Turn(calls=(Call(name="read", arguments={"path": "words"}),))
     if MENDED in conversation.results("read")[-1]:
         assert conversation.material["changed"] == ["words"]
+        assert f"-{SILENT}\n+{MENDED}" in str(conversation.material["diff"])
+        assert "files" not in conversation.material
         (earlier,) = _list(conversation.material["earlier"])
         assert _object(earlier)["line"] == 4
         return _finish({"findings": []})

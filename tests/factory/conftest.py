@@ -3,14 +3,16 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+
+from macrohard.sandbox import SandboxProvider
+from tests.starting import ended, started
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,22 @@ class Ended:
 
 Macrohard = Callable[..., Ended]
 Killed = Callable[..., str]
+
+PLANTS = "A list of plants: name (required)."
+"""Made by a whole team, with a browser."""
+TOOL = "A command-line tool that keeps a list of plants: name (required)."
+"""Made by one coder, and three who read: what costs least."""
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A run that several tests look at; a test that would change something takes a copy of the home."""
+
+    home: Path
+    run: str
+    shown: Any
+    """As `macrohard build --json` says it."""
+
 
 _OF_A_PERSON = ("MACROHARD_", "XAI_", "OPENAI_")
 
@@ -45,23 +63,28 @@ def surroundings(root: Path, home: Path) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="session")
+def plants(sandboxes: SandboxProvider, tmp_path_factory: pytest.TempPathFactory, repository_root: Path) -> Delivered:
+    """A list of plants, built undisturbed by the built-in model."""
+    folder = tmp_path_factory.mktemp("plants")
+    arguments = ("build", PLANTS, "--yes", "--iterations", "2", "--out", str(folder / "product"), "--json")
+    said = ended("macrohard", *arguments, cwd=folder, environment=surroundings(repository_root, folder / "home"))
+    assert said.code == 0, said.told[-3000:]
+    shown = json.loads(said.out.splitlines()[-1])
+    return Delivered(home=folder / "home", run=shown["run"], shown=shown)
+
+
 @pytest.fixture
 def macrohard(tmp_path: Path, repository_root: Path) -> Macrohard:
     """Run `macrohard` with `--json`; environment variables can be added."""
 
     def run(*arguments: str, environment: Mapping[str, str] | None = None, timeout_seconds: float = 400) -> Ended:
-        ended = subprocess.run(
-            [sys.executable, "-m", "macrohard", *arguments, "--json"],
-            cwd=tmp_path,
-            env={**surroundings(repository_root, tmp_path / "home"), **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout_seconds,
-            check=False,
+        given = {**surroundings(repository_root, tmp_path / "home"), **(environment or {})}
+        said = ended(
+            "macrohard", *arguments, "--json", cwd=tmp_path, environment=given, timeout_seconds=timeout_seconds
         )
-        lines = ended.stdout.strip().splitlines()
-        return Ended(code=ended.returncode, told=ended.stderr, result=json.loads(lines[-1]) if lines else None)
+        lines = said.out.strip().splitlines()
+        return Ended(code=said.code, told=said.told, result=json.loads(lines[-1]) if lines else None)
 
     return run
 
@@ -71,25 +94,24 @@ def killed(tmp_path: Path, repository_root: Path) -> Killed:
     """Run `macrohard`, and kill it with -9 as soon as a line that it tells holds `at`; gives what it told."""
 
     def run(*arguments: str, at: str, environment: Mapping[str, str]) -> str:
-        with subprocess.Popen(
-            [sys.executable, "-m", "macrohard", *arguments],
-            cwd=tmp_path,
-            env={**surroundings(repository_root, tmp_path / "home"), **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stderr is not None
+        with TemporaryDirectory() as folder:
+            telling = Path(folder) / "told"
+            os.mkfifo(telling)
+            given = {**surroundings(repository_root, tmp_path / "home"), **environment}
+            process = started(
+                "macrohard", *arguments, cwd=tmp_path, environment=given, out=Path(os.devnull), told=telling
+            )
             told = []
-            for line in process.stderr:
-                told.append(line)
-                if at in line:
-                    break
-            else:
-                raise AssertionError(f"it never told {at!r}: {''.join(told)[-3000:]}")
-            process.kill()
-        assert process.returncode == -signal.SIGKILL
+            with telling.open() as lines:
+                for line in lines:
+                    told.append(line)
+                    if at in line:
+                        break
+                else:
+                    raise AssertionError(f"it never told {at!r}: {''.join(told)[-3000:]}")
+                process.kill()
+                process.join()
+        assert process.exitcode == -signal.SIGKILL
         return "".join(told)
 
     return run

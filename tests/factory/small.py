@@ -155,6 +155,8 @@ def turn(conversation: Conversation, *, model: str) -> Turn:
                 criterion.text in str(conversation.material["specification"]) for criterion in SPECIFICATION.criteria
             )
             assert "see_exit" not in str(conversation.material)
+            if conversation.agent == "test-author":
+                assert "counting.py:" in str(conversation.material["problems"]), "the lines that nobody noticed"
             said = {"careful": "", "lax": "", "hopeless": "the person said", "patient": GO_ON}[model]
             return _coder(conversation, told=said in str(conversation.material), lax=model == "lax")
         case _:

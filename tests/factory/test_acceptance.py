@@ -18,7 +18,7 @@ from macrohard.errors import ToolError
 from macrohard.factory.acceptance import Reviewed, reviewed
 from macrohard.factory.context import FactoryContext
 from macrohard.factory.improving import Upkeep, upkeep_for
-from macrohard.factory.steps import described, report_for
+from macrohard.factory.steps import described, report_for, told
 from macrohard.llm import Reply
 from macrohard.llm.builtin.conversation import Conversation
 from macrohard.llm.builtin.staff import CAREFUL, turn
@@ -206,11 +206,12 @@ def test_the_built_in_model_plays_both() -> None:
         return call.arguments
 
     idle = Scenario.model_validate({"id": "S-4", "criterion": "AC-1", "title": "Nothing", "steps": [{"do": "reload"}]})
-    given: list[JsonValue] = [each.model_dump(mode="json") for each in (*WRITTEN.scenarios, idle)]
-    told = asked("scenario-reviewer", {"specification": SPECIFICATION.model_dump(mode="json"), "scenarios": given})
-    assert told["accepted"] == ["S-1", "S-2", "S-3"]
-    assert [each["flaw"] for each in cast(list[Any], told["objections"])] == ["cannot fail"]
-    answered = asked("scenario-writer", {"objections": [{"scenario": given[3], "reason": "No step asserts anything."}]})
+    given: list[JsonValue] = [told(each) for each in (*WRITTEN.scenarios, idle)]
+    said = asked("scenario-reviewer", {"specification": SPECIFICATION.model_dump(mode="json"), "scenarios": given})
+    assert said["accepted"] == ["S-1", "S-2", "S-3"]
+    assert [each["flaw"] for each in cast(list[Any], said["objections"])] == ["cannot fail"]
+    objection: JsonObject = {"scenario": idle.model_dump(mode="json"), "reason": "No step asserts anything."}
+    answered = asked("scenario-writer", {"objections": [objection]})
     assert answered == {"scenarios": [], "withdrawn": ["S-4"]}
 
 
@@ -333,6 +334,25 @@ def test_a_keeper_is_shown_the_steps_of_its_kind_of_product() -> None:
     called, whole = (len(str(parameters_of(upkeep_for(kind)))) for kind in ("cli", "web"))
     assert called < 0.6 * whole
     assert whole == len(str(parameters_of(Upkeep)))
+
+
+def test_a_reviewer_reads_steps_as_lines() -> None:
+    steps = [
+        {"do": "click", "role": "button", "name": "Save", "row": "Oat Milk"},
+        {"do": "see", "text": ""},
+        {"do": "run", "command": "./words", "input": "one\ntwo"},
+        {"do": "see_exit", "code": None},
+        {"do": "see", "text": "`ls`"},
+        {"do": "request", "path": "/", "json_body": {}},
+    ]
+    written = Scenario.model_validate({"id": "S-1", "criterion": "AC-1", "title": "", "steps": steps})
+    assert told(written)["steps"] == [
+        "click role=`button` name=`Save` row=`Oat Milk`",
+        "see text=``",
+        "run command=`./words` input=`one\ntwo`",
+        "see_exit code=null",
+        *steps[4:],
+    ]
 
 
 @pytest.mark.parametrize(

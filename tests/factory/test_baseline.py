@@ -3,7 +3,7 @@
 import pytest
 
 from macrohard.domain.ground import TestResults
-from macrohard.factory.baseline import compared, results_in
+from macrohard.factory.baseline import compared, function_of, results_in
 
 PYTEST = """\
 =========================== short test summary info ============================
@@ -68,3 +68,64 @@ def test_a_commit_keeps_what_passed(before: TestResults, now: TestResults, statu
     verdict = compared(before, now)
     assert verdict.status == status
     assert said in verdict.summary
+
+
+CASES = "t.py::test_f[a] t.py::test_f[b] t.py::test_g"
+
+
+@pytest.mark.parametrize(
+    ("now", "status", "said"),
+    [
+        pytest.param(
+            results("t.py::test_f[a] t.py::test_f[B] t.py::test_f[c] t.py::test_g"),
+            "passed",
+            "all 3 that passed before still do; 1 case is named otherwise now: t.py::test_f[b]",
+            id="another text and one more",
+        ),
+        pytest.param(
+            results("t.py::test_f[B] t.py::test_g"), "failed", "1 that passed before do not pass now", id="one fewer"
+        ),
+        pytest.param(
+            results("t.py::test_f[A] t.py::test_g", "t.py::test_f[B]", code=1),
+            "failed",
+            "new or untouched tests fail: t.py::test_f[B]",
+            id="another text that fails",
+        ),
+        pytest.param(
+            results("t.py::test_f[a] t.py::test_f[c] t.py::test_f[d] t.py::test_g", "t.py::test_f[b]", code=1),
+            "failed",
+            "do not pass now: t.py::test_f[b]",
+            id="more pass and one fails",
+        ),
+        pytest.param(
+            results("t.py::test_f[a] t.py::test_f[b] t.py::test_f[c] t.py::test_h"),
+            "failed",
+            "do not pass now: t.py::test_g",
+            id="a function is gone and another one has more cases",
+        ),
+        pytest.param(
+            results("t.py::test_f t.py::test_g"), "failed", "2 that passed before", id="one test for all cases"
+        ),
+    ],
+)
+def test_cases_of_one_test_may_be_named_otherwise(now: TestResults, status: str, said: str) -> None:
+    verdict = compared(results(CASES), now)
+    assert verdict.status == status
+    assert said in verdict.summary
+
+
+def test_a_case_that_failed_before_stands_for_no_other() -> None:
+    before = results("t.py::test_f[a] t.py::test_f[b]", "t.py::test_f[c]", code=1)
+    assert compared(before, results("t.py::test_f[a] t.py::test_f[c]")).status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("test", "function"),
+    [
+        ("tests/[id]/t.py::test_f[a-b[0]]", "tests/[id]/t.py::test_f"),
+        ("t.py::TestF::test_g", "t.py::TestF::test_g"),
+        ("src/a.test.ts > adds [1]", "src/a.test.ts > adds [1]"),
+    ],
+)
+def test_brackets_tell_pytests_cases_apart(test: str, function: str) -> None:
+    assert function_of(test) == function

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -61,9 +62,9 @@ async def test_after_a_failed_repair_the_better_of_two_is_chosen_and_a_kill_at_a
     async with open_factory(load_settings(home=home), sandbox="auto") as factory:
         run_id = await factory.submit(REQUIREMENT, model="patient", caps=Caps(usd=1.0), iterations=4, ask=False)
     for trigger in [*TRIGGERS, ""]:
-        ended = carried_out(home, run_id, tmp_path / "words", trigger, repository_root)
-        assert ended.returncode == (-signal.SIGKILL if trigger else 0), f"{trigger}: {ended.stderr[-3000:]}"
-    told = json.loads(ended.stdout)
+        ended = carried_out(home, run_id, tmp_path / "words", trigger, repository_root, os.environ)
+        assert ended.code == (-signal.SIGKILL if trigger else 0), f"{trigger}: {ended.told[-3000:]}"
+    told = json.loads(ended.out)
     assert told["status"] == "delivered"
     # Four sessions of three calls, and six of those who read; each kill may have cut off two.
     assert 18 <= told["model_calls"] <= 18 + 2 * len(TRIGGERS)

@@ -4,7 +4,6 @@ import asyncio
 import json
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from macrohard.settings import load_settings
 from tests.factory.company import CALLS, REVIEWERS
 from tests.factory.conftest import surroundings
 from tests.serving import program
+from tests.starting import ended
 
 KILLS = (
     # With the culprit found; with the merge kept, and nobody told; while reviewers read.
@@ -59,12 +59,10 @@ def test_a_team_that_is_killed_in_its_queue_and_reviews_loses_nothing_and_merges
     home, product = tmp_path / "home", tmp_path / "product"
     run_id = asyncio.run(submitted(home))
     for kill in (*KILLS, ""):
-        ended = subprocess.run(
-            [sys.executable, "-m", "tests.factory.dying", str(home), run_id, str(product), kill],
-            cwd=repository_root, env=company, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
-        assert ended.returncode == (-signal.SIGKILL if kill else 0), f"{kill}: {ended.stderr[-3000:]}"
-    told = json.loads(ended.stdout)
+        arguments = (str(home), run_id, str(product), kill)
+        said = ended("tests.factory.dying", *arguments, cwd=repository_root, environment=company)
+        assert said.code == (-signal.SIGKILL if kill else 0), f"{kill}: {said.told[-3000:]}"
+    told = json.loads(said.out)
     assert told["status"] == "delivered"
     overview = asyncio.run(looked_up(home, run_id))
     asked = told["model_calls"] - sum(each.model_calls for each in overview.sessions if each.phase == "use")
@@ -91,10 +89,8 @@ def test_a_team_that_is_killed_in_its_queue_and_reviews_loses_nothing_and_merges
     )
     assert last.findings == ()
     read = reviews_of(overview)
-    assert (read.iteration, {each.reviewer for each in read.readings}) == (3, set(REVIEWERS))
+    assert {(each.reviewer, each.iteration) for each in read.readings} == {(name, 3) for name in REVIEWERS}
     report = (product / "report.html").read_text()
     assert "What reviewers read" in report
-    shown = subprocess.run(
-        [sys.executable, "-m", "macrohard", "show", run_id], env=company, capture_output=True, text=True, check=True
-    ).stdout
+    shown = ended("macrohard", "show", run_id, cwd=tmp_path, environment=company).out
     assert f"{REVIEWERS[0]}, iteration 3: 0 findings" in shown

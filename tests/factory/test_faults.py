@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -17,9 +16,10 @@ from macrohard.events import Event, ModelCalled, ModelTroubled
 from macrohard.settings import load_settings
 from macrohard.store import Store
 from macrohard.store.money import to_ticks
+from tests.factory.conftest import PLANTS, TOOL
 from tests.faults import INPUT_TICKS, MISCOUNTED, OUTPUT_TICKS, FaultyEndpoint, serving
+from tests.starting import ended
 
-REQUIREMENT = "A list of plants: name (required)."
 TRIES = 4
 """So often a run is taken up while its endpoint fails; then it is well."""
 SETTINGS = """
@@ -55,6 +55,7 @@ output = {output}
 class Build:
     """One run, carried out by processes of its own."""
 
+    requirement: str
     home: Path
     endpoint: FaultyEndpoint
     root: Path
@@ -69,7 +70,7 @@ class Build:
             settings = load_settings(home=self.home)
         async with open_factory(settings, sandbox="auto") as factory:
             self.run_id = await factory.submit(
-                REQUIREMENT, model="m@faulty", caps=Caps(usd=50.0), iterations=2, ask=False
+                self.requirement, model="m@faulty", caps=Caps(usd=50.0), iterations=2, ask=False
             )
 
     async def go_on(self, *, killed_at: str = "") -> int:
@@ -79,18 +80,10 @@ class Build:
             "PYTHONPATH": str(self.root),
             "MACROHARD_SETTINGS": str(self.home / "settings.toml"),
         }
-        process = await asyncio.create_subprocess_exec(
-            *[sys.executable, "-m", "tests.factory.dying", str(self.home), self.run_id, str(self.home / "product")],
-            killed_at,
-            env=environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        async with asyncio.timeout(400):
-            _, said = await process.communicate()
-        assert process.returncode is not None
-        assert process.returncode in (0, -signal.SIGKILL), said.decode()[-3000:]
-        return process.returncode
+        arguments = (str(self.home), self.run_id, str(self.home / "product"), killed_at)
+        said = await asyncio.to_thread(ended, "tests.factory.dying", *arguments, cwd=self.root, environment=environment)
+        assert said.code in (0, -signal.SIGKILL), said.told[-3000:]
+        return said.code
 
     async def overview(self) -> RunOverview:
         async with open_factory(load_settings(home=self.home), sandbox="auto") as factory:
@@ -130,9 +123,10 @@ async def test_builds_at_every_rate_of_faults_are_delivered_with_exact_books(
 ) -> None:
     async with AsyncExitStack() as stack:
         builds = {}
-        for rate in (0.05, 0.2, 0.4):
+        # A whole team's calls fail at the usual rate of bad days; a tool is made with fewer, by one coder.
+        for rate, requirement in ((0.05, TOOL), (0.2, PLANTS), (0.4, TOOL)):
             endpoint = await stack.enter_async_context(serving(FaultyEndpoint(rate=rate, seed=7, storm_requests=4)))
-            builds[rate] = Build(tmp_path / f"at-{rate}", endpoint, repository_root)
+            builds[rate] = Build(requirement, tmp_path / f"at-{rate}", endpoint, repository_root)
             await builds[rate].submit()
         killed = {0.2: "tool used:write:2"}
         pauses = await asyncio.gather(

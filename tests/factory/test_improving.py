@@ -12,15 +12,16 @@ import pytest
 from pydantic import JsonValue
 
 from macrohard.assembly import open_factory
-from macrohard.domain import Caps, Command, Criterion, Design, JsonObject, ScenarioSet, Specification
+from macrohard.domain import Caps, Command, Criterion, Design, JsonObject, Scenario, ScenarioSet, Specification, Step
 from macrohard.domain.decisions import DecisionLog
 from macrohard.domain.ground import Earlier
 from macrohard.domain.provenance import Provenance
+from macrohard.domain.scenario import PutFile, Run, SeeExit
 from macrohard.domain.team import Team
 from macrohard.errors import RequestError
 from macrohard.events import RunEnded
 from macrohard.execution.earlier import delivered
-from macrohard.factory.improving import Amendment, Upkeep, amended
+from macrohard.factory.improving import Amendment, Upkeep, amended, collected
 from macrohard.factory.intake import analyse, design, plan
 from macrohard.llm import Reply
 from macrohard.llm.builtin.acceptance import written
@@ -173,13 +174,14 @@ def changed(requirement: str, change: str) -> tuple[Specification, Design, Amend
     return Specification.model_validate(agreed), Design.model_validate(design), Amendment.model_validate(report)
 
 
-def changes(count: int, *reviewers: str) -> Reply:
+def changes(count: int, *reviewers: str, stories: tuple[str, ...] = ()) -> Reply:
     """The change-analyst's report on so many new criteria, with whom it wants to read the change."""
-    design = Design(summary="", commands=tuple(Command(usage=f"./words {n}", purpose="") for n in range(count + 1)))
+    design = Design(summary="", commands=commands(count + 1))
     ids = [f"AC-{number}" for number in range(2, count + 2)]
     task: JsonObject = {"id": "T-1", "title": "Change it", "agent": "cli-coder", "instructions": "", "files": ["./"]}
     report: JsonObject = {
-        "decision": "build", "title": "Words", "design": design.model_dump(mode="json"),
+        "decision": "build", "title": "Words", "stories": list(stories),
+        "design": design.model_dump(mode="json"),
         "criteria": [{"id": each, "text": "Something new.", "priority": "MUST"} for each in ids],
         "plan": {"tasks": [{**task, "criteria": list[JsonValue](ids)}], "reviewers": list(reviewers)},
     }  # fmt: skip
@@ -197,11 +199,66 @@ async def test_a_change_is_read_by_whom_its_analyst_names_if_it_is_large(
     repository_root: Path, criteria: int, size: str, readers: tuple[str, ...]
 ) -> None:
     model = ScriptedModel(changes(criteria, "barber"), changes(criteria, "security-reviewer"))
+    runtime = changing(repository_root, model)
+    read = await analyse(cast(Any, {}), runtime)
+    planned = await plan(cast(Any, {**read, **await design(cast(Any, read), runtime)}), runtime)
+    team = await runtime.context.load(Team, planned["team"])
+    assert (team.size, team.reviewers) == (size, readers)
+    assert "there are no barber to choose from" in str(model.requests[1][-1]["content"])
+
+
+@pytest.mark.parametrize(
+    ("stories", "existing", "visited"),
+    [
+        pytest.param(("I count lines.",), 3, True, id="something that people do anew"),
+        pytest.param(("I count words.",), 3, False, id="what they did before"),
+        pytest.param(("I count lines.",), 1, False, id="a product that scenarios know in full"),
+    ],
+)
+async def test_a_small_change_is_tried_where_people_do_something_anew(
+    repository_root: Path, stories: tuple[str, ...], existing: int, visited: bool
+) -> None:
+    runtime = changing(repository_root, ScriptedModel(changes(max(existing - 1, 1), stories=stories)), existing)
+    team = await runtime.context.load(Team, (await analyse(cast(Any, {}), runtime))["team"])
+    assert (team.size, len(team.visitors)) == ("small", int(visited))
+
+
+async def test_the_keeper_is_told_files_once_and_hands_scenarios_in_without_them(repository_root: Path) -> None:
+    letters = PutFile(path="letters.txt", content="a b c")
+    own = PutFile(path="own.txt", content="only here")
+    run, good = Run(command="./words letters.txt"), SeeExit()
+    steps: tuple[tuple[Step, ...], ...] = ((letters, run, good), (letters, own, run, good), (letters, run, letters))
+    scenarios = tuple(
+        Scenario(id=f"S-{n}", criterion="AC-1", title="It counts", steps=each) for n, each in enumerate(steps, 1)
+    )
+    mended = {**scenarios[1].model_dump(mode="json"), "steps": [own.as_told, {"do": "run", "command": "./words -l"}]}
+    kept = {**scenarios[2].model_dump(mode="json"), "steps": [each.as_told for each in (letters, run)]}
+    report: JsonObject = {"mended": [{"scenario": each, "reason": "“-l”"} for each in (mended, kept)]}
+    model = ScriptedModel(calls(("finish", report)))
+    context = changing(repository_root, model).context
+    earlier = context.earlier.model_copy(update={"scenarios": scenarios})
+    found = await collected(
+        context, earlier, earlier.specification, earlier.design, ScenarioSet(scenarios=()), check=lambda scenarios: None
+    )
+    told = str(model.requests[0][1]["content"])
+    assert (told.count("a b c"), told.count("only here")) == (2, 1), "what is not first stays where it is"
+    assert [each.id for each in found.untouched] == ["S-1"]
+    assert [each.steps for each in found.fresh.scenarios] == [
+        (letters, own, Run(command="./words -l")), (letters, run),
+    ]  # fmt: skip
+
+
+def commands(count: int) -> tuple[Command, ...]:
+    return tuple(Command(usage=f"./words {number}", purpose="") for number in range(count))
+
+
+def changing(repository_root: Path, model: ScriptedModel, existing: int = 1) -> Any:
+    """The surroundings of a run that changes a tool with so many commands."""
     counts = Criterion(id="AC-1", text="It counts.", priority="MUST")
-    before = Specification(decision="build", title="Words", kind="cli", criteria=(counts,))
+    before = Specification(decision="build", title="Words", kind="cli", criteria=(counts,), stories=("I count words.",))
     earlier = Earlier(
         run="r-0", requirements=("Count words.",), specification=before, tasks=(), decisions=DecisionLog(),
-        design=Design(summary="", commands=(Command(usage="./words 0", purpose=""),)), scenarios=(), met=("AC-1",),
+        design=Design(summary="", commands=commands(existing)), scenarios=(), met=("AC-1",),
     )  # fmt: skip
 
     async def initial_commit() -> str:
@@ -212,16 +269,12 @@ async def test_a_change_is_read_by_whom_its_analyst_names_if_it_is_large(
         requirement="Count more.",
         answers={},
         seed="r",
+        visitors=(),
         earlier=earlier,
         sandboxes=cast(Any, SimpleNamespace(installs=False, product_image="base")),
         repository=cast(Any, SimpleNamespace(initial_commit=initial_commit)),
     )
-    runtime = cast(Any, SimpleNamespace(context=context))
-    read = await analyse(cast(Any, {}), runtime)
-    planned = await plan(cast(Any, {**read, **await design(cast(Any, read), runtime)}), runtime)
-    team = await context.load(Team, planned["team"])
-    assert (team.size, team.reviewers) == (size, readers)
-    assert "there are no barber to choose from" in str(model.requests[1][-1]["content"])
+    return SimpleNamespace(context=context)
 
 
 def test_the_built_in_model_adds_to_what_it_made() -> None:

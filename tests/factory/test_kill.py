@@ -1,11 +1,9 @@
 """kill -9 at any moment loses nothing: one run, killed in every phase and in the middle of sessions, is delivered."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,8 +11,8 @@ import pytest
 from macrohard.assembly import open_factory
 from macrohard.domain import PHASES, Caps, RunOverview
 from macrohard.settings import load_settings
-
-REQUIREMENT = "A list of plants: name (required)."
+from tests.factory.conftest import PLANTS, Delivered, surroundings
+from tests.starting import Said, ended
 
 TRIGGERS = [
     "phase started:analyse:1",
@@ -39,15 +37,18 @@ NOT_HERE = {"understand", "review"}
 """Phases of existing products, and of plans with reviewers; see test_company."""
 
 
-def carried_out(home: Path, run_id: str, out: Path, trigger: str, root: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.factory.dying", str(home), run_id, str(out), trigger]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=300, check=False)
+def carried_out(
+    home: Path, run_id: str, out: Path, trigger: str, root: Path, environment: Mapping[str, str] | None = None
+) -> Said:
+    arguments = (str(home), run_id, str(out), trigger)
+    return ended(
+        "tests.factory.dying", *arguments, cwd=root, environment={**surroundings(root, home), **(environment or {})}
+    )
 
 
 async def submitted(home: Path) -> str:
     async with open_factory(load_settings(home=home), sandbox="auto") as factory:
-        return await factory.submit(REQUIREMENT, model="builtin", caps=Caps(usd=1.0), iterations=2, ask=False)
+        return await factory.submit(PLANTS, model="builtin", caps=Caps(usd=1.0), iterations=2, ask=False)
 
 
 def calls_of(overview: RunOverview) -> dict[str, int]:
@@ -57,34 +58,28 @@ def calls_of(overview: RunOverview) -> dict[str, int]:
 
 @pytest.mark.usefixtures("sandboxes")
 async def test_a_run_that_is_killed_in_every_phase_is_delivered_and_repeats_no_finished_session(
-    tmp_path: Path, repository_root: Path
+    tmp_path: Path, repository_root: Path, plants: Delivered
 ) -> None:
     phases = set(PHASES) - NOT_HERE
     assert {trigger.split(":")[1] for trigger in TRIGGERS} >= phases
-    undisturbed = await submitted(tmp_path / "calm")
-    calm = carried_out(tmp_path / "calm", undisturbed, tmp_path / "calm-product", "", repository_root)
-    assert calm.returncode == 0, calm.stderr
-    told = json.loads(calm.stdout)
-    assert told["status"] == "delivered"
-
     home = tmp_path / "home"
     run_id = await submitted(home)
     reached = []
     for trigger in TRIGGERS:
-        ended = carried_out(home, run_id, tmp_path / "product", trigger, repository_root)
-        if ended.returncode == -signal.SIGKILL:
+        said = carried_out(home, run_id, tmp_path / "product", trigger, repository_root)
+        if said.code == -signal.SIGKILL:
             reached.append(trigger)
         else:
-            assert ended.returncode == 0, f"{trigger}: {ended.stderr[-3000:]}"
+            assert said.code == 0, f"{trigger}: {said.told[-3000:]}"
     assert {trigger.split(":")[1] for trigger in reached if trigger.startswith("phase started")} == phases
     final = carried_out(home, run_id, tmp_path / "product", "", repository_root)
-    assert final.returncode == 0, final.stderr
-    result = json.loads(final.stdout)
+    assert final.code == 0, final.told
+    result = json.loads(final.out)
     assert result["status"] == "delivered"
     async with open_factory(load_settings(home=home), sandbox="auto") as factory:
         overview = await factory.overview(run_id)
-    async with open_factory(load_settings(home=tmp_path / "calm"), sandbox="auto") as factory:
-        before = calls_of(await factory.overview(undisturbed))
+    async with open_factory(load_settings(home=plants.home), sandbox="auto") as factory:
+        before = calls_of(await factory.overview(plants.run))
     # Who visits is drawn for each run, so that some visitors are not the same.
     now = calls_of(overview)
     both = before.keys() & now.keys()

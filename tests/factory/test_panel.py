@@ -3,7 +3,7 @@
 import pytest
 
 from macrohard.domain import Finding, UserReport, UserStep
-from macrohard.factory.panel import clustered, stumbles
+from macrohard.factory.panel import clustered, rated, stumbles
 
 COMMIT = "c" * 40
 
@@ -98,3 +98,11 @@ def test_what_a_scanner_found_keeps_its_weight() -> None:
     )
     (one,) = clustered([axe] * 5, panel=5)
     assert (one.severity, one.seen_by) == (2, ("axe",))
+
+
+def test_what_was_not_rated_was_as_expected_if_the_visit_came_to_its_end() -> None:
+    steps = [step(1, None), step(2, 2, "Milk is gone"), step(3, None)]
+    report = UserReport(goal_reached=True, summary="Added milk.", last_surprise=1, last_remark="odd")
+    assert [(each.surprise, each.remark) for each in rated(steps, report)] == [(0, ""), (2, "Milk is gone"), (1, "odd")]
+    assert [each.surprise for each in rated(steps, None)] == [None, 2, None]
+    assert rated(steps, report.model_copy(update={"last_surprise": None}))[-1].surprise is None

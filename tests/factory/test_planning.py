@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from macrohard.factory.planning import divided_in_vain
+from macrohard.domain import Plan
+from macrohard.factory.planning import divided_in_vain, reports_before
 from macrohard.factory.reports import TeamPlan
 
 
@@ -58,3 +59,10 @@ def test_a_planner_is_told_which_tasks_should_be_one(tasks: list[dict[str, Any]]
     told = divided_in_vain(plan.tasks)
     assert said in told
     assert bool(said) == bool(told)
+
+
+def test_a_coder_hears_of_the_tasks_that_its_own_builds_on() -> None:
+    tasks = [task(1, "backend-coder"), task(2, "frontend-coder", 1), task(3, "media-artist"), task(4, "test-author", 2)]
+    plan = Plan.model_validate({"tasks": [{name: each[name] for name in each if name != "lines"} for each in tasks]})
+    notes = ["T-1, Store: done.", "T-3, Draw: done.", "T-2 broke the product when it was merged: no tests"]
+    assert [reports_before(plan, f"T-{number}", notes) for number in (1, 2, 4)] == [[], notes[:1], [notes[0], notes[2]]]

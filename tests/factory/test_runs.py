@@ -1,9 +1,7 @@
 """Whole runs through the command line, with real sandboxes and browsers; the model is the built-in one."""
 
-import os
 import shutil
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from hashlib import sha256
@@ -14,12 +12,12 @@ import pytest
 
 from macrohard.agent import load_catalogue
 from macrohard.store.money import to_ticks
-from tests.factory.conftest import Macrohard
+from tests import starting
+from tests.factory.conftest import TOOL, Macrohard, surroundings
 from tests.serving import program
 
 pytestmark = pytest.mark.usefixtures("sandboxes")
 
-PLANTS = "A list of plants: name (required)."
 TASKS = "todo app. due dates. priorities. done/undone. filter."
 
 
@@ -70,12 +68,7 @@ def test_a_terse_requirement_becomes_a_verified_product(
     assert film["steps"] == sum(len(user["steps"]) for user in users)
     assert result["film"]["path"] == str(product / "demo.mp4")
     exported = tmp_path / "exported"
-    environment = {**os.environ, "PYTHONPATH": str(repository_root), "MACROHARD_HOME": str(tmp_path / "home")}
-    subprocess.run(
-        [sys.executable, "-m", "macrohard", "export", result["run"], "--out", str(exported)],
-        env=environment,
-        check=True,
-    )
+    assert export(repository_root, tmp_path, result["run"], exported) == 0
     for folder in (product, exported):
         assert sha256((folder / "demo.mp4").read_bytes()).hexdigest() == film["artifact"] == result["film"]["artifact"]
     assert "<video controls" in report
@@ -113,15 +106,16 @@ def test_careless_work_is_found_by_checks_and_users_and_repaired(
     git(repository, "gc", "--quiet", "--prune=now")
     for iteration in overview["iterations"]:
         went_back = tmp_path / f"iteration-{iteration['number']}"
-        assert export(repository_root, tmp_path, ended.result["run"], iteration["number"], went_back) == 0
+        number = ("--iteration", str(iteration["number"]))
+        assert export(repository_root, tmp_path, ended.result["run"], went_back, *number) == 0
         assert git(went_back, "rev-parse", "HEAD") == iteration["commit"]
         assert (went_back / "product.toml").is_file()
 
 
-def export(repository_root: Path, tmp_path: Path, run: str, iteration: int, out: Path) -> int:
-    environment = {**os.environ, "PYTHONPATH": str(repository_root), "MACROHARD_HOME": str(tmp_path / "home")}
-    command = [sys.executable, "-m", "macrohard", "export", run, "--iteration", str(iteration), "--out", str(out)]
-    return subprocess.run(command, env=environment, check=False).returncode
+def export(repository_root: Path, tmp_path: Path, run: str, out: Path, *options: str) -> int:
+    environment = surroundings(repository_root, tmp_path / "home")
+    arguments = ("export", run, "--out", str(out), *options)
+    return starting.ended("macrohard", *arguments, cwd=tmp_path, environment=environment).code
 
 
 @pytest.mark.parametrize(
@@ -167,6 +161,8 @@ def priced_model(repository_root: Path, tmp_path: Path) -> Iterator[dict[str, st
         settings.write_text(
             f'base_url = "http://127.0.0.1:{port}/v1"\nmodel = "priced"\nmax_output_tokens = 20_000\n'
             "[prices.priced]\ninput = 1.0\ncached_input = 1.0\noutput = 0.1\n"
+            # It looks up in the conversation what it has written.
+            "[roles]\nstrong = { context_tokens = 200_000 }\n"
         )
         yield {"MACROHARD_SETTINGS": str(settings)}
 
@@ -175,7 +171,7 @@ def test_at_the_cap_a_run_pauses_and_goes_on_with_more(
     macrohard: Macrohard, tmp_path: Path, priced_model: dict[str, str]
 ) -> None:
     out = ("--out", str(tmp_path / "tasks"))
-    paused = macrohard("build", PLANTS, "--yes", "--budget", "0.05", *out, environment=priced_model)
+    paused = macrohard("build", TOOL, "--yes", "--budget", "0.05", *out, environment=priced_model)
     assert paused.code == 5, paused.told[-2000:]
     question = spent_as_the_ledger_says(macrohard, paused.result["run"])["problem"]
     assert "the budget is reached: $0.0" in question

@@ -6,6 +6,7 @@ import pytest
 
 from macrohard.domain import Scenario, Verdict
 from macrohard.product import verify
+from macrohard.product.service import Load, Service
 from macrohard.sandbox import SandboxProvider
 from tests.product.conftest import Commit, MakeCommit, MemoryArtifacts
 
@@ -167,3 +168,32 @@ async def test_a_scenario_that_can_never_begin_is_not_run(provider: SandboxProvi
         "Seals: could not be tried: the product's folder could not be put back: exit code 1 after "
     )
     assert "Permission denied" in artifacts.kept[verdicts[4].evidence[0]][1].decode()
+
+
+LATE = "400)</script>", "5000); setInterval(() => fetch('/health'), 300)</script>"
+"""Shown after five seconds, and the page is not quiet before."""
+
+
+async def test_what_is_late_on_a_busy_machine_is_tried_alone_with_more_time(
+    provider: SandboxProvider, make_commit: MakeCommit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def measured(service: Service) -> Load:
+        return Load(load=6, processors=2)
+
+    monkeypatch.setattr(Service, "load", measured)
+    steps = [{"do": "open", "path": "/late"}, {"do": "see", "text": "Here at last"}]
+    scenario = {"id": "S-1", "criterion": "AC-1", "title": "Shows", "steps": steps}
+    commit = make_commit("hostile", {"app.py": {LATE[0]: LATE[1]}})
+    verdicts, _, _ = await check(provider, commit, [Scenario.model_validate(scenario)])
+    assert verdicts[-1].status == "passed", verdicts[-1].summary
+    assert (
+        "Shows: holds (on a second try, in another sandbox; the first came to nothing: time was up while the machine's "
+        "load was 6 on 2 processors, so that pages had 3.0 times as long now, and nothing else was going on; Shows: "
+    ) in verdicts[-1].summary
+
+
+@pytest.mark.parametrize(("load", "slowness"), [(0.2, 1), (2, 1), (5, 2.5), (40, 3)])
+def test_more_time_is_given_only_where_more_is_to_be_done_than_there_are_processors(
+    load: float, slowness: float
+) -> None:
+    assert Load(load=load, processors=2).slowness == slowness

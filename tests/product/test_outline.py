@@ -123,6 +123,10 @@ WITHOUT_CONTROLS = """- main [ref=e2]:
   - generic [ref=e6]:
     - paragraph [ref=e7]: Scroll me
     - table "Open" [ref=e8]
+  - alert [ref=e9]: Title must not be empty
+  - img "Sales" [ref=e10]
+  - list [ref=e11]:
+    - listitem [ref=e12]: One
 """
 
 
@@ -135,6 +139,9 @@ WITHOUT_CONTROLS = """- main [ref=e2]:
         pytest.param('region "Board"', 'region "Board" (focused)', id="a region"),
         pytest.param("generic", "part of the page (focused)", id="a part that scrolls"),
         pytest.param('table "Open"', 'table "Open" (focused) with 0 rows', id="a table"),
+        pytest.param("alert", "alert (focused): · Title must not be empty", id="an alert"),
+        pytest.param('img "Sales"', 'image "Sales" (focused)', id="a picture"),
+        pytest.param("list", "list (focused)", id="a list"),
     ],
 )
 def test_the_focus_is_told_wherever_it_is(element: str, line: str) -> None:

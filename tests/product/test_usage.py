@@ -1,5 +1,6 @@
 """Simulated users: what they see, what they may do, what is written down, and what comes to light beside it."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -7,8 +8,10 @@ import pytest
 
 from macrohard.errors import ToolError
 from macrohard.product import UserVisit, View, open_visit, reproduce
+from macrohard.product.browser import StepFailed
+from macrohard.product.outline import outline_of
 from macrohard.sandbox import SandboxProvider
-from tests.product.conftest import Commit, MakeCommit, MemoryArtifacts, Pod, user_visit
+from tests.product.conftest import Commit, MakeCommit, MemoryArtifacts, OpenPod, Pod, user_visit
 
 
 def size_of(jpeg: bytes) -> tuple[int, int]:
@@ -76,6 +79,19 @@ async def test_a_user_adds_something_and_the_log_tells_how(provider: SandboxProv
     assert record.findings == ()
 
 
+async def test_how_a_product_looks_in_dark_colours_is_pictured_if_it_differs(
+    make_commit: MakeCommit, open_pod: OpenPod
+) -> None:
+    dark = "<style>@media (prefers-color-scheme: dark) {{ body {{ background: black }} }}</style><h1>Tasks</h1>"
+    async with open_pod(make_commit("tasks", {"app.py": {"<h1>Tasks</h1>": dark}})) as pod:
+        await pod.service.start(wiped=True)
+        async with user_visit(pod) as visit:
+            await act(visit, "open", value="/tasks/new")
+            looks = await visit.looks()
+    assert looks is not None
+    assert looks.light != looks.dark
+
+
 async def test_without_a_mouse_nothing_is_clicked(tasks: Pod) -> None:
     await tasks.service.restart(wiped=True)
     async with user_visit(tasks, keyboard_only=True) as visit:
@@ -93,6 +109,7 @@ async def test_without_a_mouse_nothing_is_clicked(tasks: Pod) -> None:
         await act(visit, "press", value="Tab")
         date = await act(visit, "type", value="2026-12-01")
         saved = await act(visit, "press", value="Enter")
+        assert await visit.looks() is None, "dark colours change nothing"
     assert 'link "Tasks" (focused)' in first
     assert 'link "Add task" (focused)' in second
     assert 'page "Add task"' in form
@@ -140,6 +157,53 @@ async def test_nonsense_is_refused_and_not_logged(hostile: Pod, action: str, tar
         with pytest.raises(ToolError):
             await act(visit, action, target, value)
         assert UserVisit.read_record(visit.record()).steps == ()
+
+
+async def test_what_is_only_slow_works(hostile: Pod) -> None:
+    async with hostile.browser.visit() as visit:
+        await visit.act("open", value="/busy")
+        outline = outline_of(await visit.look())
+        references = {called: reference for reference, called in outline.names.items()}
+        await visit.act("click", target=references['button "Work"'])
+        await asyncio.sleep(0.4)
+        await visit.act("fill", target=references['textbox "Name"'], value="patience")
+        assert 'textbox "Name" (focused) = "patience"' in outline_of(await visit.look()).text
+    async with user_visit(hostile) as user:
+        await act(user, "open", value="/busy")
+        said = await act(user, "click", 'link "Slow"')
+    assert "It did not work" not in said
+    assert 'heading 1 "Slow"' in said
+
+
+async def test_a_page_that_hangs_took_too_long_and_lost_nothing(hostile: Pod) -> None:
+    async with hostile.browser.visit() as visit:
+        await visit.act("open", value="/hang")
+        await visit.look()
+        with pytest.raises(StepFailed, match='it took too long: the button "Freeze" did not react'):
+            await visit.act("click", target='button "Freeze"')
+        with pytest.raises(StepFailed, match="it took too long: the page said nothing of e3 within"):
+            await visit.act("click", target="e3")
+
+
+async def test_who_is_sent_elsewhere_is_told(hostile: Pod) -> None:
+    async with user_visit(hostile) as visit:
+        straight = await act(visit, "open", value="/odd#name")
+        sent = await act(visit, "open", value="/moved")
+        steps = UserVisit.read_record(visit.record()).steps
+    assert "were sent" not in straight
+    assert sent.splitlines()[1:] == [
+        "You asked for /moved and were sent to /odd.", "The page was loaded again and shows the same.",
+    ]  # fmt: skip
+    assert steps[-1].result == "asked for /moved and were sent to /odd; nothing changed"
+
+
+async def test_fields_are_told_with_what_describes_them(hostile: Pod) -> None:
+    async with user_visit(hostile) as visit:
+        said = await act(visit, "open", value="/described")
+    fields = [line.partition("] ")[2] for line in said.splitlines() if "textbox" in line]
+    assert fields == [
+        'textbox "Code" (invalid) = "" · described by "Four letters. Code is missing."', 'textbox "Code" = ""',
+    ]  # fmt: skip
 
 
 async def test_an_answer_of_500_is_a_crash_that_can_be_repeated(

@@ -1,6 +1,6 @@
 """What a report tells of the panel."""
 
-from macrohard.domain import Checked, Design, Finding, ProductKind, RunOverview, Screen
+from macrohard.domain import Checked, Design, Finding, Looks, ProductKind, RunOverview, Screen
 from macrohard.report import render
 from macrohard.report.panel import in_short, panel_of
 from tests.report.sample import Cupboard
@@ -82,6 +82,17 @@ async def test_what_led_to_something_is_shown_step_by_step() -> None:
     assert ["After step 2" in told, "After step 3" in told, "After step 4" in told] == [False, True, True]
 
 
+async def test_a_product_that_looks_different_in_dark_colours_is_shown_in_both() -> None:
+    run = sample_overview({}).model_copy(update={"looks": Looks(commit="9c" * 20, light="day", dark="night")})
+    pictures = {name: b"\x89PNG\r\n\x1a\n" + bytes(16) + name.encode() for name in ("day", "night")}
+    told = await render(run, Cupboard(pictures))
+    assert told.count("<figcaption>The first page in ") == 2
+    assert told.index("The first page in light colours, after a visit") < told.index(
+        "The first page in dark colours, a"
+    )
+    assert "The first page in" not in await render(run, Cupboard({"day": pictures["day"]})), "one alone shows nothing"
+
+
 async def test_the_testers_checklist_is_told_as_its_words() -> None:
     checked = (
         Checked(criterion="AC-1", verdict="PASS", evidence="step 2: “Milk” is listed"),
@@ -103,3 +114,15 @@ def test_what_nobody_tried_is_listed() -> None:
     assert [text for text in told if text.startswith("No simulated user came")] == [
         "No simulated user came to the screen “/tasks/{id}/history” (/tasks/{id}/history)"
     ]
+
+
+async def test_the_file_of_a_reviewers_finding_is_named_once() -> None:
+    found = Finding(
+        id="security-reviewer-1", commit="c", found_by="security-reviewer", category="security", severity=3,
+        title="Anybody may delete", detail="app/deeds.py:12: delete(row)\nNobody is asked who it is.",
+        file="app/deeds.py", line=12,
+    )  # fmt: skip
+    for detail in (found.detail, "Nobody is asked who it is."):
+        run = with_findings(sample_overview({}), found.model_copy(update={"detail": detail}))
+        told = await render(run, Cupboard())
+        assert told.count("app/deeds.py") == told.count("Anybody may delete") > 0

@@ -12,6 +12,7 @@ from macrohard.domain import (
     Criterion,
     CriterionStatus,
     Finding,
+    Looks,
     Plan,
     RunOverview,
     Scenario,
@@ -36,6 +37,7 @@ from macrohard.events import (
     ModelTroubled,
     PhaseEnded,
     PhaseStarted,
+    Pictured,
     Planned,
     Reported,
     RunEnded,
@@ -186,6 +188,8 @@ async def test_what_is_met_may_be_checked_only_in_part(store: Store, run_id: str
                 unclear=(unclear, Unclear(criterion="AC-4", why="not met anyway")),
                 checklist=(Checked(criterion="AC-1", verdict="PASS", evidence="step 2: listed"),),
             ),
+            Pictured(iteration=1, looks=Looks(commit=FIRST, light="l", dark="d")),
+            Pictured(iteration=1, looks=Looks(commit=SECOND, light="of another", dark="commit")),
             ended(1, FIRST, kept=True),
         ),
     )  # fmt: skip
@@ -194,6 +198,7 @@ async def test_what_is_met_may_be_checked_only_in_part(store: Store, run_id: str
         ("how it looks",), (), ("the product tester could not tell: no way to hold",), ()
     ]  # fmt: skip
     assert [(each.verdict, each.evidence) for each in overview.checklist] == [("PASS", "step 2: listed")]
+    assert overview.looks == Looks(commit=FIRST, light="l", dark="d")
 
 
 async def test_the_evidence_shown_is_that_of_the_product(store: Store, run_id: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from macrohard.domain import Criterion, Design, JsonObject, Look, Plan, Scenario, ScenarioSet, Specification, Task
+from macrohard.domain.scenario import ASSERTIONS
 from macrohard.llm.builtin import tool, webapi
 from macrohard.llm.builtin.acceptance import scenarios, written
 from macrohard.llm.builtin.blueprint import Blueprint, Claim, Reading
@@ -148,18 +149,24 @@ def scenario_reviewer(conversation: Conversation) -> Turn:
     accepted: list[JsonValue] = []
     objections: list[JsonValue] = []
     for given in _list(conversation.material.get("scenarios")):
-        scenario = Scenario.model_validate(given)
-        if not scenario.asserts:
+        scenario = _object(given)
+        kinds = {_kind(step) for step in _list(scenario.get("steps"))}
+        if not kinds & ASSERTIONS:
             objections.append(_objection(scenario, "cannot fail", "No step asserts anything."))
-        elif scenario.criterion not in criteria:
-            objections.append(_objection(scenario, "not its criterion", f"There is no {scenario.criterion}."))
+        elif scenario["criterion"] not in criteria:
+            objections.append(_objection(scenario, "not its criterion", f"There is no {scenario['criterion']}."))
         else:
-            accepted.append(scenario.id)
+            accepted.append(scenario["id"])
     return _finish({"accepted": accepted, "objections": objections})
 
 
-def _objection(scenario: Scenario, flaw: str, reason: str) -> JsonObject:
-    return {"scenario": scenario.id, "flaw": flaw, "reason": reason}
+def _kind(step: JsonValue) -> str:
+    """What a step does, however it is told: as a line, or as an object."""
+    return step.partition(" ")[0] if isinstance(step, str) else str(_object(step).get("do"))
+
+
+def _objection(scenario: JsonObject, flaw: str, reason: str) -> JsonObject:
+    return {"scenario": scenario["id"], "flaw": flaw, "reason": reason}
 
 
 def _scenario(objection: JsonValue) -> Scenario:

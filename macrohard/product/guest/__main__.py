@@ -18,8 +18,16 @@ from macrohard.product.guest.drawing import draw
 from macrohard.product.guest.steps import STEPS
 from macrohard.product.guest.visit import LOAD_SECONDS, Failed, Malformed, Visit, first_line
 
+PATIENCE_AT_MOST = 3.0
+"""So many times as long pages may take on a machine that has more to do than it can."""
 REQUEST_SECONDS = LOAD_SECONDS + 7
+"""For people's acts and for steps that have no more patience than usual."""
 LINE_BYTES = 4 << 20
+
+
+def slowness() -> float:
+    """How many times as long everything takes now as on a machine with a processor for each program that is at work."""
+    return min(max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)), PATIENCE_AT_MOST)
 
 
 class Program:
@@ -31,17 +39,21 @@ class Program:
         self._visits: dict[int, Visit] = {}
 
     async def reply(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Do what the request says; never later than `REQUEST_SECONDS`."""
+        """Do what the request says; a page has as much time as patience allows.
+
+        Steps bring theirs along, so that what they say depends on nothing else. People see that a machine is busy.
+        """
         reply: dict[str, Any] = {"id": request["id"]}
         visit = self._visits.get(request.get("visit", 0))
+        patience: float = request["patience"] if request["do"] == "step" else slowness()
         try:
-            reply["ok"] = await asyncio.wait_for(self._do(request, visit), REQUEST_SECONDS)
+            reply["ok"] = await asyncio.wait_for(self._do(request, visit, patience), REQUEST_SECONDS * patience)
         except Failed as failed:
-            reply["failed"] = str(failed)
+            reply["failed"], reply["late"] = str(failed), failed.late
         except Malformed as malformed:
             reply["malformed"] = str(malformed)
         except TimeoutError:
-            reply["failed"] = "the page did not react any more"
+            reply["failed"], reply["late"] = "the page did not react any more", True
         except Error as error:
             closed = visit.closed_by if visit else ""
             reply["failed"] = f"the page was closed {closed}" if closed else first_line(error)
@@ -49,7 +61,7 @@ class Program:
             reply["noticed"] = visit.tell()
         return reply
 
-    async def _do(self, request: Mapping[str, Any], visit: Visit | None) -> Any:
+    async def _do(self, request: Mapping[str, Any], visit: Visit | None, patience: float) -> Any:
         what = request["do"]
         if what == "begin":
             return await self._begin(request)
@@ -62,6 +74,7 @@ class Program:
             return await visit.end()
         async with visit.turn:
             visit.begin_step()
+            visit.be_patient(patience)
             match what:
                 case "step":
                     return await STEPS[request["step"]["do"]](visit, request["step"])

@@ -2,9 +2,10 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from playwright.async_api import Error
+from playwright.async_api import Error, Locator
 
 from macrohard.product.guest import operating
 from macrohard.product.guest.operating import DATE_KINDS, KINDS_SCRIPT, Found
@@ -21,17 +22,41 @@ _FILENAME = re.compile(r"^[\w.-]+\.[a-z]{1,5}$")
 async def _target(visit: Visit, target: str) -> tuple[Found, str]:
     if _REFERENCE.match(target):
         locator = visit.page.locator(f"aria-ref={target}")
-        try:
-            # Not `evaluate_all`: it finds no references with a frame's number, as every page but the first has.
-            there = await locator.evaluate(f"(element) => ({KINDS_SCRIPT})([element])", timeout=REFERENCE_MILLISECONDS)
-        except Error as error:
-            raise Failed(f"{target} is not on the page any more; look again") from error
-        return Found(locator, there[0]["kind"]), target
+        end = time.monotonic() + visit.answer_seconds
+        while True:
+            try:
+                # Not `evaluate_all`: it finds no references with a frame's number, as every page but the first has.
+                there = await locator.evaluate(
+                    f"(element) => ({KINDS_SCRIPT})([element])", timeout=REFERENCE_MILLISECONDS
+                )
+            except Error as error:
+                if not await _is_there(visit, locator, target):
+                    raise Failed(f"{target} is not on the page any more; look again") from error
+                if time.monotonic() > end:
+                    raise _too_long(visit, target) from error
+                continue
+            return Found(locator, there[0]["kind"]), target
     if not (parts := _ROLE_AND_NAME.match(target)):
         raise Malformed(
             f'{target!r} names no element: give a reference such as e12, or a role and a name: button "Save"'
         )
     return await operating.find(visit, parts[1], parts[2], None), f"the {target}"
+
+
+async def _is_there(visit: Visit, locator: Locator, target: str) -> bool:
+    """Whether a reference names something, which a page that is busy does not say in time."""
+    try:
+        return await asyncio.wait_for(locator.count(), visit.answer_seconds) > 0
+    except TimeoutError as error:
+        raise _too_long(visit, target) from error
+    except Error:
+        # The page is being replaced; what comes next will say.
+        return True
+
+
+def _too_long(visit: Visit, target: str) -> Failed:
+    waited = f"the page said nothing of {target} within {visit.answer_seconds:g} seconds"
+    return Failed(f"it took too long: {waited}", late=True)
 
 
 async def _click(visit: Visit, target: str, value: str) -> None:

@@ -3,6 +3,7 @@
 A program of its own, because files that somebody else made can be broken, or endless, in any way.
 """
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -75,3 +76,8 @@ def main(path: Path) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+
+
+def axe_source() -> str:
+    """The text of axe-core, which the image brings."""
+    return Path(os.environ["MACROHARD_AXE"]).read_text()

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 from playwright.async_api import Error, FilePayload, Locator, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from macrohard.product.guest.visit import ANSWER_SECONDS, Failed, Malformed, Visit, first_line
+from macrohard.product.guest.visit import Failed, Malformed, Visit, first_line
 
 FIELD_ROLES = ("textbox", "searchbox", "combobox", "listbox", "spinbutton", "checkbox", "switch", "radio", "slider")
 BOX_ROLES = ("checkbox", "switch", "radio")
@@ -25,6 +25,8 @@ KINDS_SCRIPT = """(elements) => elements.map((element) => ({
   link: element.tagName === "A" ? element.href : "",
 }))"""
 _REPEATED = re.compile(r"^(.+)\*([1-9][0-9]?)$")
+_DONE = re.compile(r"^ *-? *[a-z ]+ action done$", re.M)
+"""As Playwright logs it."""
 Button = Literal["left", "right"]
 MARKED_ROW = "[data-macrohard-row]"
 """What `macrohard.markRow` found last."""
@@ -204,7 +206,7 @@ async def find_file_field(visit: Visit, name: str) -> Found:
 # --- doing ---------------------------------------------------------------------------------------------------
 
 
-def explain(error: Error, what: str) -> str:
+def explained(visit: Visit, error: Error, what: str) -> Failed:
     """Why something could not be operated, in words for people."""
     text = str(error)
     for sign, meaning in (
@@ -223,20 +225,27 @@ def explain(error: Error, what: str) -> str:
         ("is not an <input>", "cannot be operated in this way"),
     ):
         if sign in text:
-            return f"{what} {meaning}"
+            return Failed(f"{what} {meaning}")
     if isinstance(error, PlaywrightTimeout):
-        return f"{what} did not react within {ANSWER_SECONDS:g} seconds"
-    return f"{what}: {first_line(error)}"
+        return Failed(f"it took too long: {what} did not react within {visit.answer_seconds:g} seconds", late=True)
+    return Failed(f"{what}: {first_line(error)}")
 
 
 async def operate(visit: Visit, what: str, action: Callable[[], Awaitable[object]]) -> None:
+    loads = visit.window.loads
     try:
         await action()
     except Error as error:
         if visit.closed_by:
             raise Failed(f"the page was closed {visit.closed_by}") from error
-        raise Failed(explain(error, what)) from error
+        if not (isinstance(error, PlaywrightTimeout) and _was_done(error, visit, loads)):
+            raise explained(visit, error, what) from error
     await visit.settle()
+
+
+def _was_done(error: PlaywrightTimeout, visit: Visit, loads: int) -> bool:
+    """Whether only what followed took long: the action has its line in the log, or leads to another page."""
+    return bool(_DONE.search(str(error))) or visit.window.loading or visit.window.loads > loads
 
 
 async def click(
@@ -246,7 +255,7 @@ async def click(
     if hold_ms and button == "left" and visit.is_narrow:
         await operate(visit, what, lambda: _touch(visit, locator, hold_ms))
         return
-    timeout = ANSWER_SECONDS * 1000 + hold_ms
+    timeout = visit.answer_seconds * 1000 + hold_ms
     await operate(
         visit,
         what,
@@ -323,7 +332,7 @@ async def press(visit: Visit, key: str) -> None:
             raise Malformed(
                 f"{key!r} is not a key; keys are named Enter, Tab, Escape, ArrowDown, Control+A …"
             ) from error
-        raise Failed(explain(error, f"pressing {key}")) from error
+        raise explained(visit, error, f"pressing {key}") from error
     await visit.settle()
 
 

@@ -110,6 +110,17 @@ globalThis.macrohard ??= (() => {
     ...(field.getAttribute("aria-labelledby") ?? "").split(/\s+/).map((id) => textOf(document.getElementById(id))),
   ].filter(Boolean);
 
+  const FIELDS = "input:not([type=hidden]), select, textarea, [role=textbox], [role=combobox], [role=spinbutton]";
+
+  // A message of an error belongs to a field only while the field is wrong.
+  function descriptionOf(field) {
+    const wrong = (field.getAttribute("aria-invalid") ?? "false") !== "false";
+    const ids = `${field.getAttribute("aria-describedby") ?? ""} ${wrong ? field.getAttribute("aria-errormessage") ?? "" : ""}`;
+    const texts = ids.split(/\s+/).filter(Boolean).map((id) => squeeze(document.getElementById(id)?.textContent ?? ""));
+    const own = squeeze(field.getAttribute("aria-description") ?? "");
+    return [...new Set([...texts, own])].filter(Boolean).join(" ");
+  }
+
   const nameOf = (element) =>
     (labelsOf(element)[0] || textOf(element) || element.value || element.placeholder || element.alt || "").slice(0, 60);
 
@@ -228,6 +239,15 @@ globalThis.macrohard ??= (() => {
     },
 
     required: () => [...document.querySelectorAll(":required, [aria-required=true]")].flatMap(labelsOf),
+
+    // Of the fields of each label, in their order, where one of them has a description: its text, or nothing.
+    described: () => {
+      const found = {};
+      for (const field of document.querySelectorAll(FIELDS))
+        if (visible(field) || field.labels?.length && visible(field.labels[0]))
+          for (const label of new Set(labelsOf(field))) (found[label] ??= []).push(descriptionOf(field));
+      return Object.entries(found).filter(([, texts]) => texts.some(Boolean));
+    },
 
     blank: () =>
       [...document.querySelectorAll("input, textarea")]

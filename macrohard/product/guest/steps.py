@@ -29,7 +29,7 @@ from macrohard.product.guest.operating import (
     upload,
     with_role,
 )
-from macrohard.product.guest.visit import ANSWER_SECONDS, POLL_SECONDS, Failed, Visit
+from macrohard.product.guest.visit import POLL_SECONDS, Failed, Visit
 
 
 async def _open(visit: Visit, step: Mapping[str, Any]) -> None:
@@ -220,11 +220,11 @@ async def _download(visit: Visit, step: Mapping[str, Any]) -> None:
         visit.files.get_nowait()
     what = f'the {step["role"]} "{step["name"]}"'
     await click(visit, await find(visit, step["role"], step["name"], None), what)
-    end = time.monotonic() + ANSWER_SECONDS
+    end = time.monotonic() + visit.answer_seconds
     while visit.files.empty():
         # What has begun to come is waited for: on a busy machine a document takes its time to be read.
         if time.monotonic() > end and not visit.saving:
-            raise Failed(f"{what} downloads no file; it leads to {await place(visit)}")
+            raise Failed(f"{what} downloads no file; it leads to {await place(visit)}", late=True)
         await asyncio.sleep(POLL_SECONDS)
     filename, text = visit.files.get_nowait()
     if missing := [wanted for wanted in step["texts"] if wanted not in text]:

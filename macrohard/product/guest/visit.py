@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import contextlib
-import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
@@ -24,7 +23,7 @@ from playwright.async_api import (
     Route,
 )
 
-from macrohard.product.guest.files import text_of
+from macrohard.product.guest.files import axe_source, text_of
 
 ANSWER_SECONDS = 3.0
 """How long a page may take to show or accept something."""
@@ -54,6 +53,11 @@ _NOT_AWAITED = frozenset({"eventsource", "websocket", "media", "image", "ping", 
 
 class Failed(Exception):
     """The page does not do or show what was asked; the text says what is there instead."""
+
+    def __init__(self, said: str, *, late: bool = False) -> None:
+        """`late`: the time was up, and nothing else says that more of it would not have helped."""
+        super().__init__(said)
+        self.late = late
 
 
 class Malformed(Exception):
@@ -180,6 +184,7 @@ class Visit:
         self._windows: list[Window] = []
         self._dialogs = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self.be_patient(1.0)
 
     @classmethod
     async def begin(
@@ -202,8 +207,6 @@ class Visit:
             accept_downloads=True,
             service_workers="allow",
         )
-        context.set_default_timeout(ANSWER_SECONDS * 1000)
-        context.set_default_navigation_timeout(LOAD_SECONDS * 1000)
         await context.add_init_script(ONLINE_SCRIPT)
         if not pictures:
             await context.route("**/*", _without_pictures)
@@ -240,6 +243,12 @@ class Visit:
             return url
         return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
+    def be_patient(self, patience: float) -> None:
+        """From now on pages may take so many times as long as usual."""
+        self.answer_seconds, self.load_seconds = ANSWER_SECONDS * patience, LOAD_SECONDS * patience
+        self._context.set_default_timeout(self.answer_seconds * 1000)
+        self._context.set_default_navigation_timeout(self.load_seconds * 1000)
+
     @property
     def is_narrow(self) -> bool:
         """Whether the window is a phone's."""
@@ -256,7 +265,7 @@ class Visit:
         async def bounded() -> None:
             # Whatever fails here fails again, and is told, at the next step.
             with contextlib.suppress(Error, TimeoutError):
-                await asyncio.wait_for(work, LOAD_SECONDS)
+                await asyncio.wait_for(work, self.load_seconds)
 
         task = asyncio.create_task(bounded())
         self._tasks.add(task)
@@ -354,12 +363,12 @@ class Visit:
 
     async def settle(self) -> None:
         """Return when what the last action started has been answered, at the latest after the time a page may take."""
-        end = time.monotonic() + LOAD_SECONDS
+        end = time.monotonic() + self.load_seconds
         while time.monotonic() < end:
             window = self.window
             window.changed.clear()
             try:
-                await asyncio.wait_for(window.turn(), ANSWER_SECONDS)
+                await asyncio.wait_for(window.turn(), self.answer_seconds)
             except (Error, TimeoutError):
                 await asyncio.sleep(POLL_SECONDS)
                 continue
@@ -367,7 +376,7 @@ class Visit:
                 raise Failed(f"the page {self.address} loads again and again")
             if window.quiet:
                 return
-            if not window.loading and time.monotonic() > end - LOAD_SECONDS + ANSWER_SECONDS:
+            if not window.loading and time.monotonic() > end - self.load_seconds + self.answer_seconds:
                 return
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(window.changed.wait(), 0.2)
@@ -388,9 +397,11 @@ class Visit:
                 return
             now, window = time.monotonic(), self.window
             silent = window.quiet and now - max(begin, window.last_traffic) > QUIET_SECONDS
-            if silent or now - begin > ANSWER_SECONDS:
+            if silent or now - begin > self.answer_seconds:
                 restless = window.loads > LOADS_AT_MOST
-                raise Failed(f"{said}; the page loads again and again" if restless else said)
+                raise Failed(
+                    f"{said}; the page loads again and again" if restless else said, late=not silent and not restless
+                )
             await asyncio.sleep(POLL_SECONDS)
 
     async def ask(self, expression: str) -> Any:
@@ -420,7 +431,7 @@ class Visit:
             if "ERR_CONNECTION_REFUSED" in reason or "ERR_EMPTY_RESPONSE" in reason or "ERR_CONNECTION_RESET" in reason:
                 raise Failed(f"the product does not answer at {what}") from error
             if "Timeout" in reason:
-                raise Failed(f"{what} had not loaded after {LOAD_SECONDS:g} seconds") from error
+                raise Failed(f"{what} had not loaded after {self.load_seconds:g} seconds", late=True) from error
             if "Download is starting" not in reason and "ERR_ABORTED" not in reason:
                 raise Failed(f"{what} could not be opened: {reason}") from error
         await self.settle()
@@ -430,13 +441,15 @@ class Visit:
     async def look(self) -> dict[str, Any]:
         """The page as assistive technology tells it; references hold until the next look."""
         await self.ask("macrohard.drawn().then(() => null)")
-        page = self.page
+        snapshot = await self.page.aria_snapshot(mode="ai")
+        cut = snapshot[:SNAPSHOT_CHARACTERS].rpartition("\n")[0]
         return {
             "address": self.address,
-            "title": (await page.title())[:TEXT_AT_MOST],
+            "title": (await self.page.title())[:TEXT_AT_MOST],
             "status": self.status,
-            "snapshot": _whole_lines(await page.aria_snapshot(mode="ai")),
+            "snapshot": snapshot if len(snapshot) <= SNAPSHOT_CHARACTERS else cut,
             "required": await self.ask("macrohard.required()"),
+            "described": await self.ask("macrohard.described()"),
             "bubble": await self.ask("macrohard.bubble()"),
             "overflow": await self.ask("macrohard.overflow()"),
             "blank": await self.ask("macrohard.blank()"),
@@ -445,7 +458,9 @@ class Visit:
         }
 
     async def screenshot(self) -> dict[str, Any]:
-        picture = await self.page.screenshot(type="jpeg", quality=60, caret="initial", timeout=ANSWER_SECONDS * 1000)
+        picture = await self.page.screenshot(
+            type="jpeg", quality=60, caret="initial", timeout=self.answer_seconds * 1000
+        )
         return {"jpeg": base64.b64encode(picture).decode()}
 
     async def picture(self, long_side: int) -> dict[str, Any]:
@@ -456,7 +471,7 @@ class Visit:
         scale = min(1, long_side / max(width, height))
         clip = {"x": view["pageX"], "y": view["pageY"], "width": width, "height": height, "scale": scale}
         taking = session.send("Page.captureScreenshot", {"format": "jpeg", "quality": 60, "clip": clip})
-        taken = await asyncio.wait_for(taking, ANSWER_SECONDS)
+        taken = await asyncio.wait_for(taking, self.answer_seconds)
         return {"jpeg": taken["data"], "width": round(width * scale), "height": round(height * scale)}
 
     async def axe(self) -> dict[str, Any]:
@@ -480,15 +495,6 @@ class Visit:
         return asdict(noticed)
 
 
-def _whole_lines(snapshot: str) -> str:
-    return snapshot if len(snapshot) <= SNAPSHOT_CHARACTERS else snapshot[:SNAPSHOT_CHARACTERS].rpartition("\n")[0]
-
-
 def first_line(error: Exception) -> str:
     """What Playwright says, without its log of the call."""
     return str(error).split("\n", maxsplit=1)[0]
-
-
-def axe_source() -> str:
-    """The text of axe-core, which the image brings."""
-    return Path(os.environ["MACROHARD_AXE"]).read_text()

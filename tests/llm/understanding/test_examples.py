@@ -56,3 +56,36 @@ def test_the_blueprint_holds_together(requirement: str) -> None:
 
 def test_what_cannot_be_expressed_is_not_covered() -> None:
     assert len(kinds("contacts: name, phone, e-mail. Send an SMS on birthdays.", "not covered")) == 1
+
+
+@pytest.mark.parametrize(
+    ("requirement", "title", "record", "named_by"),
+    [
+        ("A list of plants: name, price", "Plants", "Plant", "name"),
+        ("List of members: name, e-mail", "Members", "Member", "name"),
+        ("An inventory of tools: name, location", "Tools", "Tool", "name"),
+        ("A collection of recipes: title, ingredients", "Recipes", "Recipe", "title"),
+        ("A log of bike rides: date, distance", "Bike rides", "Bike ride", "date"),
+        ("A to-do list with due dates and tags.", "To-do list", "Task", "title"),
+        ("An app for a to-do list with tags.", "To-do list", "Task", "title"),
+        ("A simple to do list.", "Simple to-do list", "Task", "title"),
+        ("I need a task list with priority and tags.", "Task list", "Task", "title"),
+        ("A task has a due date and tags.", "Tasks", "Task", "title"),
+        ("Tasks with description and due date.", "Tasks", "Task", "description"),
+    ],
+)
+def test_titles_read_well_and_records_are_called_by_what_names_them(
+    requirement: str, title: str, record: str, named_by: str
+) -> None:
+    reading = read(requirement)
+    assert reading.blueprint is not None
+    (one,) = reading.blueprint.records
+    assert (reading.title, one.label, one.title_field) == (title, record, named_by)
+
+
+def test_what_is_required_is_told_with_the_article_that_it_has() -> None:
+    blueprint = read("A list of guests: name, allergies (required), address (required).").blueprint
+    assert blueprint is not None
+    told = " ".join(claim.text for claim in blueprint.claims)
+    assert "A guest without allergies is refused" in told
+    assert "A guest without an address is refused" in told

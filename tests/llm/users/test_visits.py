@@ -83,7 +83,7 @@ async def test_a_right_product_surprises_nobody(sandboxes: SandboxProvider, blue
     assert report.get("findings", []) == []
     assert report.get("goal_reached", True) is True
     assert all(step.intention and step.expectation for step in record.steps)
-    assert len(record.steps) <= {TESTER: 52, "keyboard-only": 36}.get(visitor, 25)
+    assert len(record.steps) <= {TESTER: 52}.get(visitor, 36)
 
 
 def wrong(blueprint: Blueprint, kind: str) -> dict[str, str]:

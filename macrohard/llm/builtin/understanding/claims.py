@@ -178,12 +178,10 @@ class _Claims:
         if value.automatic:
             return
         if value.required:
-            verb = "choosing" if value.type in ("choice", "reference") else "entering"
-            del verb
             self.add(
                 "required",
                 (
-                    f"{article(low).capitalize()} without {article(lower_label(value.label))} is refused with "
+                    f"{article(low).capitalize()} without {with_article([lower_label(value.label)])} is refused with "
                     f"“{value.label} is required.”."
                 ),
                 said("required", DEFAULT),

@@ -144,7 +144,8 @@ def _usual_fields(draft: Draft, record: RecordDraft, domain: Domain | None) -> N
         one.type == "text" and not one.value.choices and not _ABOUT.fullmatch(one.label.lower())
         for one in record.fields
     )
-    has_name = has_name or (domain is None and any(one.type == "text" for one in record.fields))
+    texts = [one for one in record.fields if one.type == "text" and not _MARKS.fullmatch(one.label.lower())]
+    has_name = has_name or (domain is None and bool(texts))
     dated_log = (
         domain is not None
         and domain.fields[0].type in ("date", "date-time")
@@ -207,8 +208,10 @@ _ABOUT = re.compile(
     r"person|breed|species|colou?r|type|brand|owner|holder|room|genre|place|publisher|responsible person|"
     r"assignee|unit|size|barcode|shelf|department|"
     r"city|street|zip|postcode|country|phone|recipient|from|lent to|friend|winery|grape|manufacturer|model|"
-    r"class|customer|client)"
+    r"class|customer|client|tags?|keywords?)"
 )
+_MARKS = re.compile(r"tags?|keywords?")
+"""What nothing is called by, whatever it is."""
 
 """Texts that tell something about a thing and are not what it is called."""
 

@@ -5,7 +5,7 @@ import re
 from macrohard.llm.builtin.understanding.domains import domain_of
 from macrohard.llm.builtin.understanding.fields import field_list, looks_like_fields, split_list
 from macrohard.llm.builtin.understanding.nouns import kind_of
-from macrohard.llm.builtin.understanding.subjects import APP, DETERMINERS, DOING, NOUN
+from macrohard.llm.builtin.understanding.subjects import APP, CONTAINER, DETERMINERS, DOING, NOUN
 from macrohard.llm.builtin.understanding.text import Passage
 from macrohard.llm.builtin.understanding.words import is_plural, singular
 
@@ -51,7 +51,8 @@ def balanced(text: str) -> bool:
 
 
 def without_verb(phrase: str) -> str:
-    """ "store tasks" → tasks."""
+    """ "store tasks" → tasks, "list of plants" → plants."""
+    phrase = re.sub(rf"(?i)^{CONTAINER} of {DETERMINERS}(?=\w)", "", phrase)
     match = re.match(
         (
             r"(?i)(?:(?:to|can|must|should|i|we|want|need)\s+)*(?:store|register|manage|track|enter|keep|add|"

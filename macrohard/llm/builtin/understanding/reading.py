@@ -228,7 +228,7 @@ def _built(
 
 def _title(draft: Draft, found: list[Passage]) -> str:
     """What the person calls the app, if they do: "Visitor log", "Address book"."""
-    opening = found[0].text.strip(" .:!") if found else ""
+    opening = _BEFORE.sub("", _spelt(found[0].text.strip(" .:!"))) if found else ""
     if (
         2 <= len(opening.split()) <= 5
         and found[0].text.count(",") == 0
@@ -250,9 +250,9 @@ def _title(draft: Draft, found: list[Passage]) -> str:
             (
                 rf"(?i)\b((?:(?!(?:a|an|the|my|our|for|of|to|need|want|simple|small|build|make|create|me|us|please|"
                 rf"app|with|and|just|like|little|keep|new|good|nice|easy|some|have|in|on|is|by|it|that|this|all|"
-                rf"which|from|should|there|each|every)\b)[a-z][\w'-]*[ ]){{1,2}}{kinds})\b"
+                rf"which|from|should|there|each|every)(?![\w'-]))[a-z][\w'-]*[ ]){{1,2}}{kinds})\b"
             ),
-            one.text,
+            _spelt(one.text),
         )
         if match and len(match[1]) <= 40:
             text = re.sub(r"(?i)^(?:i|we|hi|so|list|show|print|see) ", "", match[1])
@@ -264,6 +264,14 @@ def _title(draft: Draft, found: list[Passage]) -> str:
         return f"{draft.main.label} list" if draft.main.plural == draft.main.label else draft.main.plural
     first, *others = draft.records[:3]
     return listed([first.plural, *(lower_label(one.plural) for one in others)])
+
+
+_BEFORE = re.compile(r"(?i)^(?:an?|the|my|our) ")
+
+
+def _spelt(text: str) -> str:
+    """With what is one word in a title as one word."""
+    return re.sub(r"(?i)\b(to) (do)(?= (?:list|app|tracker|planner|manager)s?\b)", r"\1-\2", text)
 
 
 def _abilities(draft: Draft) -> str:

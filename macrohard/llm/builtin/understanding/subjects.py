@@ -34,7 +34,7 @@ STOP = (
     r"these|those|there|here|just|really|very|max|min|do|does|don't|belongs?|gets?|how|us|me|him|them|gives?|"
     r"gave|makes?|goes|go|comes?|stays?|once|twice|daily|weekly|monthly|yearly|regularly)"
 )
-WORD = rf"(?!{STOP}\b)[A-Za-z][\w'-]*"
+WORD = rf"(?!{STOP}(?!-)\b)[A-Za-z][\w'-]*"
 NOUN = rf"(?P<np>{WORD}(?:\s+{WORD}){{0,3}})"
 DOING = (
     r"(?:track|keep(?:ing)? track of|keep(?:ing)? (?:a |an )?(?:record|list|log|overview|register|eye|tabs|"
@@ -64,6 +64,10 @@ _PEOPLE = (
     r"(?:members|volunteers|employees|staff|users?|people|colleagues|customers|clients|guests|students|team "
     r"members)"
 )
+CONTAINER = (
+    r"(?:list|log|register|database|catalog(?:ue)?|collection|directory|overview|record|diary|inventory|archive|"
+    r"table|tracker)"
+)
 _SUBJECTS: tuple[tuple[str, bool], ...] = (  # pattern, and whether an unknown singular noun may be the subject
     ((
         rf"(?i)^(?:app(?:lication)?|product|title|project|name of the app|system|software|program|"
@@ -74,8 +78,7 @@ _SUBJECTS: tuple[tuple[str, bool], ...] = (  # pattern, and whether an unknown s
         rf"will)\b.{{0,30}}?\b{DOING}\s+(?:of\s+)?{DETERMINERS}{NOUN}"
     ), True),
     ((
-        rf"(?i)\b(?:list|log|register|database|catalog(?:ue)?|collection|directory|overview|record|diary|inventory|"
-        rf"archive|table|tracker) (?:of|with) {DETERMINERS}{NOUN}"
+        rf"(?i)\b{CONTAINER} (?:of|with) {DETERMINERS}{NOUN}"
     ), True),
     ((
         rf"(?i)(?:^|\b(?:a|an|my|our|the|need|want|make|build|create|simple|me|some|little|small|"
@@ -103,7 +106,7 @@ _NO_SUBJECT = re.compile(
     r"excel|paper|spreadsheet|computer|phone|details|same|before|yesterday|better|nicer|important|requirement|"
     r"requirements|project(?= description)|description|features?|work|here|there|let me|need|want|as an?|given|"
     r"when|then|if|my|our|the|table|"
-    rf"clear|able|everyone|grip|idea(?= for)|title|notes?(?= to)|{_PLACES})$|.*\b(?:is|are|should|must|can|"
+    rf"clear|able|everyone|grip|idea(?= for)|title|notes?(?= to)|{_PLACES})$|.*(?<!-)\b(?:is|are|should|must|can|"
     rf"will|would|want|need|like|has|have|do|does|be)\b.*"
 )
 _COMMON = frozenset(
@@ -125,6 +128,10 @@ def subject_of(text: str) -> str | None:
         for match in re.finditer(pattern, text):
             phrase = re.sub(rf"(?i)^{DETERMINERS}", "", match["np"].strip() + " ").strip(" -'")
             full = phrase.lower()
+            if pattern in (_SUBJECTS[2][0], _SUBJECTS[7][0]) and _is_a_kind_of_list(
+                text[: match.start()], match[0].split()[0]
+            ):
+                continue
             phrase = re.sub(rf"(?i)(?:[ -]{APP})+$", "", phrase)
             if domain_of(full) and full != phrase.lower() and domain_of(singular(phrase.lower())) is None:
                 return full
@@ -163,6 +170,12 @@ def subject_of(text: str) -> str | None:
     if nearby and (unknown is None or len(text) < 80):
         return nearby[0]
     return unknown
+
+
+def _is_a_kind_of_list(before: str, container: str) -> bool:
+    """Whether a list is one of something known, such as a to-do list: what it is "with" is in its entries."""
+    words = before.split()[-2:]
+    return any(domain_of(" ".join([*words[n:], container]).lower()) is not None for n in range(len(words)))
 
 
 def _names_things(words: list[str], *, may_be_unknown: bool, of_what: bool) -> bool:

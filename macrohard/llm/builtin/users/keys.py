@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from macrohard.llm.builtin.conversation import Call
 from macrohard.llm.builtin.users.page import Control, Page
 from macrohard.llm.builtin.users.person import Complaint, Person
+from macrohard.llm.builtin.users.trials import offered_buttons, press_judge, reload
 from macrohard.llm.builtin.users.values import plausible, real_options
 from macrohard.llm.builtin.users.ways import (
     Entry,
@@ -67,6 +68,25 @@ def find_by_keyboard(person: Person, entry: Entry) -> Generator[Call, str, None]
         judge=lambda page: None if times_listed(page, entry) else (2, f"“{entry.title}” was not found"),
     )  # fmt: skip
     person.done.append("found it again with the search field")
+
+
+def use_by_keyboard(person: Person, entry: Entry) -> Generator[Call, str, None]:
+    """Reload, then press what is offered for it, and see that this is stored."""
+    if not person.page.rows:
+        return
+    yield from reload(person)
+    offered = [one for one in offered_buttons(person.page, entry) if one.row is not None]
+    if not offered:
+        return
+    button = offered[0]
+    if not (yield from _tab_to(person, _is(button.name, "button"), f"Get to “{button.name}”")):
+        person.notice(2, f"I pressed Tab again and again and never reached the button “{button.name}”")
+        return
+    judge = press_judge(person, button)
+    expectation = f"It is done with “{entry.title}”, and with nothing else"
+    yield from person.act(f"Use “{button.name}”", expectation, "press", value="Enter", judge=judge)
+    person.done.append(f"used “{button.name}”")
+    yield from reload(person)
 
 
 def _reach_form(person: Person) -> Reaching:

@@ -4,6 +4,8 @@ import json
 import re
 from dataclasses import dataclass, field, replace
 
+_ASKING = re.compile(r"(show|filter|apply|search|find|go|update|refresh)\b", re.I)
+"""How a button is called that sends what is to be shown, and stores nothing."""
 FIELD_ROLES = frozenset({"textbox", "searchbox", "combobox", "listbox", "checkbox", "radio", "switch", "spinbutton"})
 TEXT_ROLES = frozenset({"textbox", "searchbox", "spinbutton"})
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
@@ -17,7 +19,10 @@ _LANDMARK = re.compile(
     r"(banner|navigation|main|search|complementary|contentinfo|region|form|dialog|alertdialog|group|radiogroup|"
     rf"tablist|menu|menubar|toolbar|article|figure)(?: ({_QUOTED}))?"
 )
-_ANNOUNCED = re.compile(rf"(status|alert|log)(?: {_QUOTED})?: · (.*)")
+_ANNOUNCED = re.compile(rf"(status|alert|log)(?: {_QUOTED})?(?: \(focused\))?: · (.*)")
+_FOCUSED = re.compile(r" \(focused\)|, focused(?=[,)])|(?<=\()focused, ")
+_DESCRIBED = re.compile(rf" · described by {_QUOTED}")
+"""What stands on the page besides, and would be told twice."""
 _REFERENCE = re.compile(r"\[(?:f\d+)?e\d+\] ")
 
 
@@ -67,6 +72,12 @@ class Page:
     controls: tuple[Control, ...] = ()
     rows: tuple[str, ...] = ()
     """The data rows of the first table, as text."""
+    columns: tuple[str, ...] = ()
+    """What its columns are called; none where it has no head."""
+    table: str = ""
+    """What it is called."""
+    is_whole: bool = True
+    """Whether all its rows are told, and there is no other table."""
     text: str = ""
     """All words, without references and roles of lines; texts only."""
 
@@ -76,6 +87,11 @@ class Page:
         return next((name for level, name in self.headings if level == 1), self.title)
 
     @property
+    def content(self) -> tuple[str, ...]:
+        """The lines without references and without what has the focus, to see whether anything changed."""
+        return tuple(_FOCUSED.sub("", _REFERENCE.sub("", line)) for line in self.lines)
+
+    @property
     def focused(self) -> Control | None:
         """What has the focus."""
         return next((one for one in self.controls if "focused" in one.states), None)
@@ -83,7 +99,28 @@ class Page:
     @property
     def fields(self) -> tuple[Control, ...]:
         """Fields of forms, without those for searching and filtering."""
-        return tuple(one for one in self.controls if one.is_field and not one.landmark.startswith("search"))
+        return tuple(one for one in self.controls if one.is_field and not self.asks(one))
+
+    @property
+    def filters(self) -> tuple[Control, ...]:
+        """Lists to choose from that only say what is to be shown."""
+        return tuple(one for one in self.controls if one.role == "combobox" and self.asks(one))
+
+    @property
+    def cells(self) -> tuple[tuple[str, ...], ...]:
+        """Of the data rows."""
+        return tuple(tuple(cell.strip() for cell in row.split(" | ")) for row in self.rows)
+
+    def asks(self, control: Control) -> bool:
+        """Whether it stands in a search, or before a button that only shows."""
+        if control.landmark.startswith("search"):
+            return True
+        return (button := self.sender(control)) is not None and _ASKING.match(button.name.strip()) is not None
+
+    def sender(self, control: Control) -> Control | None:
+        """The first button after it."""
+        there = self.controls.index(control) if control in self.controls else len(self.controls)
+        return next((one for one in self.controls[there:] if one.role == "button" and one.row is None), None)
 
     @property
     def is_form(self) -> bool:
@@ -99,7 +136,7 @@ class Page:
         return self.find(control.role, control.name)
 
     def notes(self, control: Control) -> str:
-        """What stands right below a field: its hint, and what is wrong with it."""
+        """What stands right behind or below a field: its hint, and what is wrong with it."""
         found: list[str] = []
         labels = {f"{one.name} {mark}".strip() for one in self.controls for mark in ("", "(required)", "*")}
         inside = False
@@ -107,6 +144,8 @@ class Page:
             text = line.strip()
             if f"[{control.ref}] " in line:
                 inside = True
+                behind = _CONTROL.split(line.partition(f"[{control.ref}] ")[2], maxsplit=1)[0]
+                found += [part.strip() for part in behind.split(" · ")[1:] if part.strip() not in labels]
             elif inside and (_CONTROL.search(text) or _HEADING.match(text) or text.removeprefix("· ") in labels):
                 break
             elif inside and text.startswith("· "):
@@ -174,9 +213,20 @@ def _changed(page: Page, changes: list[str]) -> Page:
             if text.startswith(("the server", "the browser", "the page", "measured: ")):
                 lines.insert(1, text)
             else:
-                lines.insert(place, indent + text)
+                lines.insert(place, (_indent_of_row(lines[:place]) if " | " in text else indent) + text)
             place += 1
     return _Reader(lines).page()
+
+
+def _indent_of_row(above: list[str]) -> str:
+    """Where a row stands that comes below these lines; a difference does not tell."""
+    for line in reversed(above):
+        indent = line[: len(line) - len(line.lstrip())]
+        if " | " in line:
+            return indent
+        if _TABLE.fullmatch(line.strip()):
+            return indent + "  "
+    return ""
 
 
 @dataclass
@@ -186,6 +236,9 @@ class _Reader:
     table_indent: int | None = None
     next_row: int = 0
     tables: int = 0
+    columns: tuple[str, ...] = ()
+    table: str = ""
+    hidden: int = 0
 
     def page(self) -> Page:
         found = Page(lines=tuple(self.lines))
@@ -233,6 +286,9 @@ class _Reader:
             said=(*alerts, *said),
             alerts=tuple(alerts),
             rows=tuple(rows),
+            columns=self.columns,
+            table=self.table,
+            is_whole=self.tables == 1 and not self.hidden,
             text="\n".join(texts),
         )
 
@@ -251,6 +307,8 @@ class _Reader:
             self.table_indent, self.tables = indent, self.tables + 1
             # On a small screen there may be no head.
             self.next_row = int(matched[2]) - hidden - shown
+            self.hidden += hidden
+            self.table = self.table or (_text(matched[1]) if matched[1] else "")
             return None
         if self.table_indent is None or indent <= self.table_indent:
             self.table_indent = None
@@ -258,6 +316,8 @@ class _Reader:
         if stripped.startswith("…"):
             return None
         self.next_row += 1
+        if self.next_row <= 0 and self.tables == 1:
+            self.columns = tuple(cell.strip() for cell in _words(stripped).split(" | "))
         return self.next_row - 1 if self.next_row > 0 else None
 
     def _inside(self, number: int, indent: int) -> tuple[int, int]:
@@ -293,6 +353,7 @@ def _text(quoted: str) -> str:
 
 def _words(line: str) -> str:
     """The page's own words in a line: names, values and texts."""
+    line = _DESCRIBED.sub("", line)
     line = _HEADING.sub(lambda matched: f"· {_text(matched[2])}", line)
     line = _CONTROL.sub(lambda matched: _text(matched[3]) + (f" {_text(matched[5])}" if matched[5] else ""), line)
     return line.replace("· ", "")

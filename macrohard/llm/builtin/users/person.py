@@ -1,5 +1,6 @@
 """A person in front of a page: sees, expects, acts, is surprised, and says so."""
 
+import re
 from collections.abc import Callable, Generator
 from typing import TypeAlias
 
@@ -7,12 +8,16 @@ from macrohard.domain import JsonObject
 from macrohard.llm.builtin.conversation import Call
 from macrohard.llm.builtin.users import page as seen
 from macrohard.llm.builtin.users.page import Control, Page
+from macrohard.llm.builtin.users.reading import disagreements
 
 Doing: TypeAlias = Generator[Call, str, None]
 """Something a person does: yields calls, is sent their answers."""
 Complaint: TypeAlias = tuple[int, str] | None
 """How surprising it is (1 to 3), and what was there instead."""
 Judge: TypeAlias = Callable[[Page], Complaint]
+
+
+_PARTICULARS = re.compile(r"“[^”]*”|\b[A-Z]\w*|[\d.:-]+")
 
 
 class Enough(Exception):
@@ -33,8 +38,12 @@ class Person:
         """Whether having to scroll sideways is a nuisance."""
         self.problem = ""
         """Why the last action did not work; empty if it did."""
+        self.heard = ""
+        """The last answer, word for word."""
         self.learned: dict[str, str] = {}
         """Label → what the product said about what belongs there."""
+        self.forms: dict[str, str] = {}
+        """Label → whether dates, times or text were taken there."""
         self.done: list[str] = []
         """What was achieved, in words."""
         self.trouble: list[str] = []
@@ -42,6 +51,7 @@ class Person:
         self._surprise = 0
         self._remark = ""
         self._wide: set[str] = set()
+        self._minded: set[str] = set()
 
     def look(self) -> Doing:
         """Take the page in from top to bottom."""
@@ -81,6 +91,7 @@ class Person:
                 answer = yield self._call(intention, expectation, action, there, value)
         deed = _deed(action, target, value)
         self._surprise, self._remark = 0, ""
+        self.heard = answer
         self.problem, broke = seen.told(answer)
         self.page = seen.follow(self.page, answer)
         if broke:
@@ -99,6 +110,17 @@ class Person:
             self._complain(2, deed, expectation, f"a page {self.page.overflow} pixels wider than my screen")
         elif judge is not None and (complaint := judge(self.page)):
             self._complain(complaint[0], deed, expectation, complaint[1])
+        elif said := self._disagreement():
+            self._complain(2, deed, expectation, said)
+
+    def _disagreement(self) -> str:
+        """What on the page cannot be right; each kind is said once, on one page."""
+        for said in disagreements(self.page, self.goal):
+            kind = f"{self.page.head}: {_PARTICULARS.sub('', said)}"
+            if kind not in self._minded:
+                self._minded.add(kind)
+                return said
+        return ""
 
     def _call(self, intention: str, expectation: str, action: str, target: Control | str, value: str) -> Call:
         name = self._named(target) if isinstance(target, Control) else target
@@ -108,9 +130,9 @@ class Person:
             "action": action,
             "target": name,
             "value": value,
-            "surprise": self._surprise,
-            "remark": self._remark,
         }
+        if self._surprise:
+            arguments |= {"surprise": self._surprise, "remark": self._remark}
         return Call(name="act", arguments=arguments)
 
     def _same(self, control: Control) -> Control | None:
@@ -122,12 +144,17 @@ class Person:
         alike = [one for one in self.page.controls if (one.role, one.name) == (control.role, control.name)]
         return control.called if len(alike) == 1 and control.name and '"' not in control.name else control.ref
 
+    @property
+    def is_surprised(self) -> bool:
+        """Whether something is still to be said about the last action."""
+        return bool(self._surprise)
+
     def notice(self, surprise: int, remark: str) -> None:
-        """Say something about the last action that only became clear afterwards."""
-        if surprise > self._surprise:
-            self._surprise, self._remark = surprise, remark
-            if surprise > 1:
-                self.trouble.append(remark)
+        """Say something about the last action that only became clear afterwards, besides what is to be said anyway."""
+        self._surprise = max(self._surprise, surprise)
+        self._remark = f"{self._remark} And: {remark}"[:900] if self._remark else remark
+        if surprise > 1:
+            self.trouble.append(remark)
 
     def last_word(self) -> Doing:
         """Say what is still unsaid: a remark is told with the action after it."""

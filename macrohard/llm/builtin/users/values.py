@@ -18,6 +18,14 @@ _IBAN = ("DE89370400440532013000", "GB82WEST12345698765432", "FR1420041010050500
 _PERSON = (
     "name|person|author|customer|client|contact|member|pupil|student|teacher|host|visitor|owner|guest|employee|assignee"
 )
+MEASURED = re.compile(
+    r"\b(price|cost|amount|quantity|age|seats|capacity|portions?|servings|people|persons|guests|pages|copies|minutes|"
+    r"hours|grams?|kilograms?|kg|km|kilomet\w+|weight|distance|year)\b",
+    re.I,
+)
+"""What is counted or measured, so that neither words nor less than nothing can be meant."""
+BEGIN = re.compile(r"(from|start|starts|begin|begins|check.?in|departure|pick.?up|opens)\b", re.I)
+END = re.compile(r"(to|until|till|end|ends|check.?out|return|drop.?off|closes)\b", re.I)
 _CARDS = ("4539578763621486", "79927398713", "4111111111111111")
 
 
@@ -56,6 +64,12 @@ def kind_of(label: str) -> str:
     if re.fullmatch(r"\d{2}:\d{2}", value):
         return "time"
     return "number" if re.fullmatch(r"\d+(\.\d+)?", value) and len(value) < 8 else "text"
+
+
+def form_of(value: str) -> str:
+    """ "date", "date-time", "time" or "text", as a field takes it."""
+    forms = {"date-time": r"\d{4}-\d\d-\d\dT\d\d:\d\d", "date": r"\d{4}-\d\d-\d\d", "time": r"\d\d:\d\d"}
+    return next((form for form, pattern in forms.items() if re.fullmatch(pattern, value)), "text")
 
 
 def from_hint(label: str, hint: str, number: int) -> str | None:

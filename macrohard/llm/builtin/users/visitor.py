@@ -8,6 +8,7 @@ from macrohard.llm.builtin.users import developer
 from macrohard.llm.builtin.users.habits import HABITS, PATIENCE, USUAL_PATIENCE, curious
 from macrohard.llm.builtin.users.person import Enough, Person
 from macrohard.llm.builtin.users.tester import inspect
+from macrohard.llm.builtin.users.trials import be_careful
 
 TESTER = "product-tester"
 DEVELOPER = "simulated-developer"
@@ -45,11 +46,13 @@ def _use(conversation: Conversation) -> Visit:
     goal = " ".join(map(str, stories)) if isinstance(stories, list) else ""
     person = Person(patience=PATIENCE.get(persona, USUAL_PATIENCE), goal=goal)
     reached = False
-    visiting = HABITS.get(persona, curious)(person)
     try:
-        reached = yield from visiting
+        entry = yield from HABITS.get(persona, curious)(person)
+        reached = entry is not None
+        if entry is not None:
+            yield from be_careful(person, entry, persona)
     except Enough:
-        reached = bool(person.done) and not person.trouble
+        reached = reached or (bool(person.done) and not person.trouble)
     try:
         yield from person.last_word()
     except Enough:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from macrohard.llm.builtin.users.page import FIELD_ROLES, TEXT_ROLES, Control, Page, folded
 from macrohard.llm.builtin.users.person import Complaint, Doing, Judge, Person
-from macrohard.llm.builtin.users.values import kind_of, plausible, real_options, seen_as
+from macrohard.llm.builtin.users.values import BEGIN, END, form_of, kind_of, plausible, real_options, seen_as
 
 _ADDING = re.compile(r"(add|new|create|register|enter|book|log|check in)\b|\+", re.I)
 _SAVING = re.compile(r"(save|add|create|submit|register|ok|done|send|book|store|update)\b", re.I)
@@ -35,6 +35,16 @@ class Entry:
     number: int = 0
     """The how-many-eth the person adds."""
     saved: bool = False
+    used: bool = False
+    """Something was done with it since it was entered."""
+
+    def lacking(self, page: Page) -> list[tuple[str, str]]:
+        """Field and value of what was entered and is not shown."""
+        return [
+            (name, value)
+            for name, value in self.typed.items()
+            if value.strip() and not any(page.shows(way[:200]) for way in seen_as(value))
+        ]
 
 
 def wanted(person: Person, name: str) -> int:
@@ -107,7 +117,7 @@ def go_to_form(person: Person) -> Doing:
                 place,
             )
             continue
-        if adding is None:
+        if adding is None or (person.page.is_form and adding == save_button(person.page)):
             return
         yield from person.act("Add something", "A form to fill in", "click", adding, judge=_form_expected)
         return
@@ -146,11 +156,25 @@ def chooses_from_nothing(page: Page) -> bool:
 
 
 def fill_in(
-    person: Person, entry: Entry, number: int, *, at_most: int, only_required: bool = False, lists: bool = False
+    person: Person,
+    entry: Entry,
+    number: int,
+    *,
+    at_most: int,
+    only_required: bool = False,
+    lists: bool = False,
+    anew: bool = False,
 ) -> Doing:
-    """Fill the form in with plausible values, what is required first; with `lists`, choose where a choice stands."""
+    """Fill the form in with plausible values, what is required first.
+
+    With `lists`, choose where a choice stands; with `anew`, replace what was typed before.
+    """
     fields = [one for one in person.page.fields if one.role in FIELD_ROLES and one.role != "searchbox"]
-    open_ = [one for one in fields if not _is_answered(one) or (lists and len(real_options(one)) > 1)]
+    open_ = [
+        one
+        for one in fields
+        if not _is_answered(one) or (anew and one.role == "textbox") or (lists and len(real_options(one)) > 1)
+    ]
     needed = [one for one in open_ if "required" in one.states]
     others = [one for one in open_ if "required" not in one.states]
     others = [] if only_required and needed else others
@@ -181,12 +205,14 @@ def enter(person: Person, entry: Entry, control: Control, number: int, *, hint: 
             entry.chosen.add(value)
         return
     hint = hint or " ".join((person.learned.get(control.name, ""), person.page.notes(there))).strip()
-    for value in _candidates(there, number, hint, entry.kind):
+    form = _form_for(person, entry, control)
+    for value in sorted(_candidates(there, number, hint, entry.kind), key=lambda one: form not in {"", form_of(one)}):
         yield from person.act(
             f"Fill in {control.name}", f"“{value}” stands in {control.name}", "fill", there, value, may_fail=True
         )
         if not person.problem:
             entry.typed[control.name] = value
+            person.forms[control.name] = form_of(value)
             if hint:
                 person.learned[control.name] = hint
             return
@@ -195,18 +221,26 @@ def enter(person: Person, entry: Entry, control: Control, number: int, *, hint: 
             return
 
 
+def _form_for(person: Person, entry: Entry, control: Control) -> str:
+    """Whether dates, times or text belong there, as far as one has learned; an end is like its beginning."""
+    if (known := person.forms.get(control.name)) is not None or not END.match(control.name):
+        return known or ""
+    return next((person.forms[name] for name in entry.typed if BEGIN.match(name) and name in person.forms), "")
+
+
 def _candidates(control: Control, number: int, hint: str, about: str) -> list[str]:
     """What to try: fields for dates and numbers look like any other until something else is typed."""
     value = plausible(control, number, hint=hint, about=about)
     day = plausible(Control(ref="", role="textbox", name="date"), number)
+    time = f"{(10 if END.match(control.name) else 9) + number:02d}:30"
     others = {
-        "date": [f"{value}T{9 + number:02d}:30"],
-        "date-time": [value.split("T")[0], f"{9 + number:02d}:30"],
+        "date": [f"{value}T{time}"],
+        "date-time": [value.split("T")[0], time],
         "time": [f"{day}T{value}", day],
-        "number": [day, f"{9 + number:02d}:30"],
+        "number": [day, time],
     }.get(
         kind_of(control.name) if not hint else "text",
-        [day, f"{9 + number:02d}:30", f"{day}T{9 + number:02d}:30", str(3 + number)],
+        [day, time, f"{day}T{time}", str(3 + number)],
     )
     return [value, *others][:4]
 
@@ -218,6 +252,8 @@ def save(person: Person, entry: Entry, *, double: bool = False, may_be_refused: 
         if button is None:
             person.notice(2, f"I filled in “{person.page.head}” and found no button to save it")
             return
+        entry.title = title_of(entry)
+        before_saving = person.page
         yield from person.act(
             f"Save the {entry.kind}" if not attempt else f"Save the corrected {entry.kind}",
             "A confirmation, and what I entered on the next page",
@@ -225,8 +261,7 @@ def save(person: Person, entry: Entry, *, double: bool = False, may_be_refused: 
             button,
             judge=_saved_judge(person.page, entry),
         )
-        entry.title = title_of(entry)
-        if not is_refusal(person.page):
+        if not is_refusal(person.page) or _is_added(person.page, before_saving, entry):
             entry.saved = not person.problem and person.page.status < 400
             return
         if attempt == 2 or not may_be_refused:
@@ -242,7 +277,8 @@ def _saved_judge(before: Page, entry: Entry) -> Judge:
 
 
 def _after_saving(page: Page, before: Page, entry: Entry) -> Complaint:
-    if page.bubble:
+    # Where form and list are one page, the second click of two finds the form empty.
+    if page.bubble or _is_added(page, before, entry):
         return None
     if is_refusal(page):
         lost = [
@@ -253,9 +289,13 @@ def _after_saving(page: Page, before: Page, entry: Entry) -> Complaint:
             return 2, f"it was refused and what I had entered in {lost[0]} is gone"
         pointed = [one for one in page.fields if "invalid" in one.states] or page.alerts
         return None if pointed else (2, "the form again, without a word about what is wrong")
-    if page.address == before.address and page.lines == before.lines:
+    if page.address == before.address and page.content == before.content:
         return 2, "nothing happened"
     return None
+
+
+def _is_added(page: Page, before: Page, entry: Entry) -> bool:
+    return times_listed(page, entry) > times_listed(before, entry)
 
 
 def _kept(control: Control, value: str) -> bool:
@@ -325,26 +365,17 @@ def listed(page: Page, entry: Entry) -> bool:
 
 
 def _not_listed(page: Page, entry: Entry) -> Complaint:
-    return None if not entry.title or listed(page, entry) else (3, f"no “{entry.title}” in the list")
+    return None if not entry.title or not entry.saved or listed(page, entry) else (3, f"no “{entry.title}” in the list")
 
 
 def _not_shown(page: Page, entry: Entry) -> Complaint:
-    gone = missing(page, entry)
+    gone = [f"{name} “{value}”" for name, value in entry.lacking(page)]
     return (2, f"it does not show what I entered: {', '.join(gone[:3])}") if gone else None
 
 
 def times_listed(page: Page, entry: Entry) -> int:
     """In how many rows it stands."""
     return sum(any(folded(way) in folded(row) for way in seen_as(entry.title)) for row in page.rows)
-
-
-def missing(page: Page, entry: Entry) -> list[str]:
-    """What was entered and is not shown."""
-    return [
-        f"{name} “{value}”"
-        for name, value in entry.typed.items()
-        if value.strip() and not any(page.shows(way[:200]) for way in seen_as(value))
-    ]
 
 
 def open_entry(person: Person, entry: Entry) -> Doing:
@@ -367,4 +398,6 @@ def search(person: Person, words: str, *, intention: str, expectation: str, judg
     if box is None:
         return
     yield from person.act(intention, "The words stand in the search field", "fill", box, words)
+    if person.problem:
+        return
     yield from person.act(intention, expectation, "press", value="Enter", judge=judge)

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from macrohard.llm.builtin.conversation import Call
 from macrohard.llm.builtin.users.page import Control, Page
 from macrohard.llm.builtin.users.person import Complaint, Person
-from macrohard.llm.builtin.users.values import real_options
+from macrohard.llm.builtin.users.values import MEASURED, real_options
 from macrohard.llm.builtin.users.ways import (
     Entry,
     enter,
@@ -22,8 +22,7 @@ from macrohard.llm.builtin.users.ways import (
 )
 
 ODD = 'O\'Neil & <b>Söhne</b> "100 %" 🎉'
-_ENDLESS = "abcdefghi " * 100
-_SURELY_NUMBERS = re.compile(r"\b(price|cost|quantity|age|year|seats)\b", re.I)
+_ENDLESS = "abcdef żółć ñandú 🎉 " * 50
 
 
 Adding = Generator[Call, str, Entry]
@@ -43,13 +42,26 @@ def save_empty(person: Person, kind: str) -> Generator[Call, str, None]:
     required = [one for one in person.page.fields if "required" in one.states and not one.value]
     expectation = "A message beside each field that is needed" if required else "A message, or a saved record"
 
+    before = person.page
+
     def judge(page: Page) -> Complaint:
         if not is_refusal(page):
-            return (2, f"the {kind} was accepted without {required[0].name}") if required else None
+            return (
+                _let_through(page, before, f"the {kind} was accepted without {required[0].name}") if required else None
+            )
         return None if page.alerts or _messages(page) else (2, "the form again, without a word about what is wrong")
 
     yield from person.act(f"Save an empty {kind}", expectation, "click", button, judge=judge)
     yield from _back_to_form(person)
+
+
+def _let_through(page: Page, before: Page, accepted: str) -> Complaint:
+    """What was not refused was accepted, or lost without a word."""
+    if page.content == before.content:
+        return 2, "nothing happened, without a word about what is wrong"
+    if not page.is_form and not page.rows and not page.said:
+        return 2, f"“{page.head}” without a word about what is wrong, and nothing is stored"
+    return 2, accepted
 
 
 def blanks_only(person: Person, kind: str) -> Generator[Call, str, None]:
@@ -83,7 +95,7 @@ def nonsense(person: Person, kind: str) -> Generator[Call, str, None]:
         typed[texts[0].name] = _ENDLESS
     for field in texts[1:]:
         is_mail = re.search(r"e-?mail", field.name, re.I) is not None
-        if len(wrong) < 2 and (is_mail or _SURELY_NUMBERS.search(field.name)):
+        if len(wrong) < 2 and (is_mail or MEASURED.search(field.name)):
             nonsense = "no mail" if is_mail else "-many"
             yield from person.act(
                 f"Type nonsense into {field.name}",
@@ -99,10 +111,12 @@ def nonsense(person: Person, kind: str) -> Generator[Call, str, None]:
     button = save_button(person.page)
     if button is None or not typed:
         return
+    before = person.page
 
     def judge(page: Page) -> Complaint:
         if not is_refusal(page):
-            return (2, f"“{typed[wrong[0].name]}” was accepted as {wrong[0].name}") if wrong else None
+            accepted = f"“{typed[wrong[0].name]}” was accepted as {wrong[0].name}" if wrong else ""
+            return _let_through(page, before, accepted) if wrong else None
         for name, value in typed.items():
             there = next((one for one in page.fields if one.name == name), None)
             if there is not None and there.value[:40] != value[:40].strip() and there.value[:40] != value[:40]:
@@ -152,7 +166,7 @@ def odd_but_right(person: Person, kind: str) -> Adding:
         person.done.append(f"Added the {kind} “{entry.title}” after many wrong tries")
         if not listed(person.page, entry):
             yield from go_to_list(person, entry)
-            if not listed(person.page, entry):
+            if not listed(person.page, entry) and not person.is_surprised:
                 person.notice(2, f"I saved “{entry.title}” and it is shown as something else, or not at all")
     return entry
 

@@ -15,6 +15,11 @@ PAGES = {
     "/confirm": "<h1>Confirm</h1><p id=said>?</p>"
     "<button onclick=\"said.textContent = confirm('Sure?') ? 'confirmed' : 'kept'\">Delete</button>",
     "/hang": '<h1>Hang</h1><button onclick="for (;;);">Freeze</button>',
+    "/busy": '<h1>Busy</h1><button onclick="setTimeout(() => {const end = Date.now() + 1800; '
+    'while (Date.now() < end);}, 300)">Work</button><label>Name <input></label><a href="/slow">Slow</a>',
+    "/described": '<h1>Described</h1><label>Code <input aria-describedby="a" aria-invalid="true" aria-errormessage="b">'
+    '</label><p id="a">Four letters.</p><p id="b">Code is missing.</p>'
+    '<label>Code <input aria-errormessage="b"></label>',
     "/popup": '<h1>Popup</h1><a href="/" target="_blank">New window</a>',
     "/error": '<h1>Error</h1><button onclick="missing()">Break</button>',
     "/odd": '<h1>Odd</h1><form method="post"><label>Name <input name="name"></label><button>Save</button></form>',
@@ -29,6 +34,7 @@ PAGES = {
     '<label>Day <input type="date"></label><label>Amount <input type="number"></label>'
     "<label>Must <input required></label>",
     "/stream": '<h1>Stream</h1><script>new EventSource("/events")</script>',
+    "/slow": "<h1>Slow</h1>",
     "/required": '<h1>Required</h1><form><label>Name <input name="name" required></label><button>Save</button></form>',
     "/focus": "<h1>Focus</h1><form></form><script>onload = () => setTimeout(() => "
     "document.forms[0].innerHTML = '<label>Name <input autofocus></label>')</script>",
@@ -59,6 +65,13 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", "/redirects")
             self.end_headers()
             return
+        if self.path == "/moved":
+            self.send_response(302)
+            self.send_header("Location", "/odd")
+            self.end_headers()
+            return
+        if self.path == "/slow":
+            time.sleep(3.5)
         if self.path == "/away":
             self.send_response(302)
             self.send_header("Location", "http://192.0.2.1/")
