@@ -68,7 +68,7 @@ class Factory(Intake):
     def __init__(self, settings: Settings, store: Store, *, sandbox: SandboxChoice, stack: AsyncExitStack) -> None:
         super().__init__(settings, store)
         self._limiters = Limiters()
-        self._rooms = Rooms(settings, sandbox=sandbox, stack=stack)
+        self.rooms = Rooms(settings, sandbox=sandbox, stack=stack)
 
     @property
     def artifacts(self) -> Artifacts:
@@ -112,7 +112,7 @@ class Factory(Intake):
             ask = False  # Nobody answered in time.
 
         async def film_image() -> None:
-            await self._rooms.build(FILM_IMAGE, tell=lambda text: observe(Progress(text=text)))
+            await self.rooms.build(FILM_IMAGE, tell=lambda text: observe(Progress(text=text)))
 
         def place(title: str) -> Path:
             return out or _free_folder(Path.cwd() / "products", title, run_id)
@@ -120,7 +120,7 @@ class Factory(Intake):
         record_to = traffic_path(self._settings.home, run_id) if options.get("record") else None
         media = self._settings.media_plan(overview.summary.model)
         async with (
-            self._rooms.open(lambda text: observe(Progress(text=text)), product_image=_image_of(options)) as pool,
+            self.rooms.open(lambda text: observe(Progress(text=text)), product_image=_image_of(options)) as pool,
             open_endpoints(targets, record_to=record_to, media=media) as endpoints,
         ):
             surroundings = Surroundings(
@@ -166,7 +166,7 @@ class Factory(Intake):
         found = await self._catalogue_with(repository, original.provenance, room=room)
         replays = replace(self.replays(), catalogue=found)
         image = _image_of(await self.store.options(run_id))
-        async with self._rooms.open(lambda text: observe(Progress(text=text)), product_image=image) as pool:
+        async with self.rooms.open(lambda text: observe(Progress(text=text)), product_image=image) as pool:
             return await replays.carry_out(run_id, sandboxes=pool, on_departure=on_departure, observe=observe)
 
     async def try_agent(
@@ -211,7 +211,7 @@ class Factory(Intake):
         await self.store.budget(run_id).open(Caps(usd=usd))
         media = self._settings.media_plan(model)
         async with (
-            self._rooms.open(lambda text: observe(Progress(text=text)), product_image=image) as pool,
+            self.rooms.open(lambda text: observe(Progress(text=text)), product_image=image) as pool,
             open_endpoints(targets, record_to=None, media=media) as endpoints,
         ):
             surroundings = Surroundings(
@@ -382,7 +382,7 @@ class Factory(Intake):
                 tell(waiting_in_words(event))
 
         async with (
-            self._rooms.open(tell, product_image=image) as pool,
+            self.rooms.open(tell, product_image=image) as pool,
             pool.share(f"preview of {overview.summary.id}", tell=wait, ahead=False, product_image=image) as sandboxes,
             preview(
                 sandboxes, bundle=bundle, commit=commit, port=port, design=overview.design, environment=environment

@@ -25,6 +25,16 @@ class Rooms:
         self._listeners: list[Callable[[str], None]] = []
         """Who is told what happens to sandboxes; those whose own it is are told otherwise."""
 
+    @property
+    def taken(self) -> int:
+        """Sandboxes that are in use here."""
+        return 0 if self._pool is None else self._pool.places.taken
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for one."""
+        return 0 if self._pool is None else self._pool.places.waiting
+
     async def build(self, image: str, *, tell: Callable[[str], None]) -> None:
         """Make an image that is needed now and then only; nothing happens if it is there.
 

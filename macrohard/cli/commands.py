@@ -22,6 +22,8 @@ from macrohard.cli.options import (
     RequireTierOption,
     RunArgument,
     SandboxOption,
+    ServerOption,
+    TokenOption,
     WaitOption,
     YesOption,
     print_json,
@@ -131,6 +133,8 @@ def build(
     ] = None,
     wait: WaitOption = None,
     record: RecordOption = True,
+    server: ServerOption = None,
+    token: TokenOption = None,
     json: JsonOption = False,
 ) -> None:
     """Build, test, try out and deliver a product."""
@@ -146,6 +150,20 @@ def build(
         budget_usd=budget, max_tokens=max_tokens, max_calls=max_calls, max_time=max_time, max_sessions=max_sessions,
         max_fan_out=max_fan_out, max_depth=max_depth, iterations=iterations, sandbox=sandbox, auto_resume=wait,
     )  # fmt: skip
+    if server is not None:
+        from macrohard.cli import remote
+
+        if run is not None or repo is not None or solo is not None:
+            raise RequestError("--run, --repo and --solo work here only: leave --server out, and MACROHARD_SERVER")
+        assert requirement is not None
+        given_caps = limits.added(
+            usd=budget, tokens=max_tokens, calls=max_calls, time=max_time, sessions=max_sessions,
+            fan_out=max_fan_out, depth=max_depth,
+        )  # fmt: skip
+        caps = given_caps if given_caps != Caps() else None
+        with remote.client(server, token) as service:
+            code = remote.build(service, requirement, wish, model=model, caps=caps, iterations=iterations)
+        raise typer.Exit(code)
     if run is not None and repo is not None:
         raise RequestError("--run goes on with what the run began from: leave --repo out")
     if repo is None and (include_changes or not branch):
@@ -197,6 +215,8 @@ def resume(
     sandbox: SandboxOption = None,
     require_tier: RequireTierOption = None,
     wait: WaitOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
     json: JsonOption = False,
 ) -> None:
     """Go on with a run that was paused, interrupted or killed."""
@@ -223,6 +243,11 @@ def resume(
         raise typer.Exit(drive.resume_due(settings, wish))
     if run is None:
         raise RequestError("name the run, or take --due; `macrohard runs` lists them")
+    if server is not None:
+        from macrohard.cli import remote
+
+        with remote.client(server, token) as service:
+            raise typer.Exit(remote.resume(service, run, wish, add=add, answers=answers))
     raise typer.Exit(drive.resume(settings, run, wish, requirement=None, add=add, answers=answers))
 
 
@@ -231,6 +256,8 @@ def runs(
     limit: Annotated[
         int, typer.Option(help="How many at most, the latest first.", min=1, max=10_000, metavar="N")
     ] = 20,
+    server: ServerOption = None,
+    token: TokenOption = None,
     json: JsonOption = False,
 ) -> None:
     """List the runs."""
@@ -245,7 +272,13 @@ def runs(
         async with open_factory(settings, sandbox=settings.sandbox) as factory:
             return await factory.runs(limit)
 
-    found = asyncio.run(listed(_settings()))
+    if server is not None:
+        from macrohard.cli.remote import client
+
+        with client(server, token) as service:
+            found = tuple(service.runs(limit=limit))
+    else:
+        found = asyncio.run(listed(_settings()))
     if json:
         print_json([run.model_dump(mode="json") for run in found])
         return
@@ -253,7 +286,7 @@ def runs(
 
 
 @app.command()
-def show(run: RunArgument, json: JsonOption = False) -> None:
+def show(run: RunArgument, server: ServerOption = None, token: TokenOption = None, json: JsonOption = False) -> None:
     """Show what a run has done and what does not hold."""
     import asyncio
 
@@ -269,14 +302,21 @@ def show(run: RunArgument, json: JsonOption = False) -> None:
             overview = await factory.overview(run)
             return overview, factory.recording(overview.summary.id)
 
-    overview, recording = asyncio.run(looked_up(_settings()))
+    if server is not None:
+        from macrohard.cli.remote import client
+
+        with client(server, token) as service:
+            overview, recording = service.run(run), None
+    else:
+        overview, recording = asyncio.run(looked_up(_settings()))
     if json:
         kept = None if recording is None else str(recording)
         print_json({**as_json(overview), "recording": kept, "overview": overview.model_dump(mode="json")})
         return
     print_details(overview, output())
     print_costs(overview, output())
-    print_recording(overview.summary.id, recording, output())
+    if server is None:
+        print_recording(overview.summary.id, recording, output())
 
 
 @app.command(name="open")
@@ -330,6 +370,8 @@ def export(
     run: RunArgument,
     out: RequiredOutOption,
     iteration: IterationOption = None,
+    server: ServerOption = None,
+    token: TokenOption = None,
 ) -> None:
     """Put a run's product and report into a folder."""
     import asyncio
@@ -339,6 +381,13 @@ def export(
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RequestError(f"--out {str(out)!r} exists and is not an empty folder; name another one")
+
+    if server is not None:
+        from macrohard.cli import remote
+
+        with remote.client(server, token) as service:
+            print(remote.export(service, run, out.absolute(), iteration=iteration))
+        return
 
     async def exported(settings: "Settings") -> Path:
         async with open_factory(settings, sandbox=settings.sandbox) as factory:

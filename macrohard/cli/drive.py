@@ -236,7 +236,7 @@ def _conduct(
         # Asked outside the event loop, so that Ctrl-C at the prompt is an ordinary one.
         if wish.prompt and (questions := _open_questions(overview, answered)):
             answered |= {question.id for question in questions}
-            answers = _answers(run_id, questions)
+            answers = asked_for(run_id, questions)
         elif wish.wait and wake_at is not None:
             try:
                 until_interrupted(wait_until(wake_at, run_id))
@@ -246,7 +246,7 @@ def _conduct(
                 raise
         else:
             tell(overview, as_object=wish.json)
-            return _exit_code(overview.summary.status)
+            return exit_code(overview.summary.status)
 
         async def prepare(factory: "Factory", run_id: str = run_id, answers: Mapping[str, str] = answers) -> str:
             if answers:
@@ -254,7 +254,8 @@ def _conduct(
             return run_id
 
 
-def _exit_code(status: RunStatus) -> int:
+def exit_code(status: RunStatus) -> int:
+    """What the command exits with."""
     match status:
         case "waiting" | "running":
             return 1  # Carried out, and still not at an end: ours.
@@ -333,7 +334,8 @@ def _open_questions(overview: RunOverview, answered: frozenset[str]) -> tuple[Qu
     return tuple(question for question in overview.open_questions if question.id not in answered)
 
 
-def _answers(run_id: str, questions: tuple[Question, ...]) -> dict[str, str]:
+def asked_for(run_id: str, questions: tuple[Question, ...]) -> dict[str, str]:
+    """What the person at the terminal says to questions."""
     import typer
 
     typer.echo("Before it goes on (Enter takes what stands in brackets):", err=True)

@@ -40,6 +40,15 @@ RecordOption = Annotated[
     ),
 ]
 EndpointArgument = Annotated[str, typer.Argument(help="The endpoint's name, e.g. xai.", metavar="ENDPOINT")]
+ServerOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="MACROHARD_SERVER",
+        help="Ask the service at this address instead of working here; its token is MACROHARD_TOKEN.",
+        metavar="URL",
+    ),
+]
+TokenOption = Annotated[str | None, typer.Option(envvar="MACROHARD_TOKEN", hidden=True)]
 RunArgument = Annotated[str, typer.Argument(help="A run's id, or its beginning.", metavar="RUN")]
 IterationOption = Annotated[
     int | None,

@@ -6,14 +6,15 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from macrohard import __version__
 from macrohard.assembly import Factory, Worker
-from macrohard.server import api, cloning, pages, problems
+from macrohard.server import api, cloning, pages, problems, watching
 from macrohard.server.access import Access
+from macrohard.server.contract import describe, operation_id
 from macrohard.server.courier import Courier
 from macrohard.server.feed import Feed
 from macrohard.server.gate import Gate
@@ -63,11 +64,16 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
+        generate_unique_id_function=operation_id,
     )
     app.state.service = service
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # how FastAPI wants it
     app.include_router(api.router, prefix="/api/v1")
+    app.include_router(watching.router)
     app.include_router(cloning.router, include_in_schema=False)
-    app.include_router(people_api.router, prefix="/api/v1", responses=problems.RESPONSES)
+    app.include_router(
+        people_api.router, prefix="/api/v1", responses=problems.RESPONSES, dependencies=[Depends(api.TOKEN)]
+    )
     app.include_router(people_pages.router, include_in_schema=False)
     app.include_router(pages.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -1,12 +1,15 @@
 """REST, version 1."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
+from fastapi.security import HTTPBearer
 
 from macrohard.server.api import events, evidence, installation, product, runs, sessions, steering, webhooks
 from macrohard.server.problems import RESPONSES
 
-router = APIRouter(responses=RESPONSES)
+TOKEN = HTTPBearer(auto_error=False, description="The token that `macrohard serve token` prints.")
+
+router = APIRouter(responses=RESPONSES, dependencies=[Depends(TOKEN)])
 for part in (runs, steering, events, evidence, product, sessions, installation, webhooks):
     router.include_router(part.router)
 
-__all__ = ["router"]
+__all__ = ["TOKEN", "router"]

@@ -1,13 +1,18 @@
 """What this installation has and can do: agents, models, doctor."""
 
+from collections.abc import Iterable
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
+from macrohard.agent import Persona, Skill
 from macrohard.assembly import catalogue
 from macrohard.domain import Diagnosis, JsonObject, Value
 from macrohard.errors import NotFound
+from macrohard.llm.chat import ModelRole
+from macrohard.llm.price import ModelPrice
+from macrohard.llm.target import Effort
 from macrohard.server.access import Administrating, Asking
 from macrohard.server.service import Serving
 from macrohard.store.usage import UsageOfDay
@@ -24,6 +29,35 @@ class AgentLine(Value):
     """The role whose model it works with."""
     tools: tuple[str, ...]
     hash: str
+
+
+class Named(Value):
+    """A simulated user, or a skill."""
+
+    name: str
+    description: str
+
+
+class RoleModel(Value):
+    """A model as it is asked for a role."""
+
+    model: str
+    endpoint: str
+    price: ModelPrice
+    context_tokens: int
+    context_is_assumed: bool
+    """Nobody says how much it reads at once."""
+    effort: Effort | None
+    known_by: Literal["assumed", "known", "probed"]
+    """Whether what it understands was tried, stands in its documentation, or is what every server understands."""
+    vision: bool
+
+
+class Role(Value):
+    """What calls are made for, and who is asked; the next one while those before are not well."""
+
+    role: ModelRole
+    models: tuple[RoleModel, ...]
 
 
 @router.get("/agents")
@@ -45,6 +79,49 @@ async def agent(name: str, service: Serving, principal: Asking) -> JsonObject:
     if found is None:
         raise NotFound(f"there is no agent {name!r}; GET /api/v1/agents lists them")
     return found.model_dump(mode="json")
+
+
+@router.get("/personas")
+async def personas(service: Serving, principal: Asking) -> tuple[Named, ...]:
+    """Every simulated user that products can be given to."""
+    return _named(catalogue(service.settings).personas.values())
+
+
+@router.get("/skills")
+async def skills(service: Serving, principal: Asking) -> tuple[Named, ...]:
+    """Every text that agents can read up on."""
+    return _named(catalogue(service.settings).skills.values())
+
+
+def _named(found: Iterable[Persona | Skill]) -> tuple[Named, ...]:
+    return tuple(
+        Named(name=each.name, description=each.description) for each in sorted(found, key=lambda each: each.name)
+    )
+
+
+@router.get("/models")
+async def models(service: Serving, principal: Asking) -> tuple[Role, ...]:
+    """For each role the models that are asked, the first one first; keys are not among it."""
+    targets = await service.factory.installation.targets(service.settings.model)
+    return tuple(
+        Role(
+            role=role,
+            models=tuple(
+                RoleModel(
+                    model=each.model,
+                    endpoint=each.endpoint.name,
+                    price=each.price,
+                    context_tokens=each.context_tokens,
+                    context_is_assumed=each.context_is_assumed,
+                    effort=each.effort,
+                    known_by=each.capabilities.source,
+                    vision=each.capabilities.vision,
+                )
+                for each in given
+            ),
+        )
+        for role, given in targets.items()
+    )
 
 
 @router.get("/usage")

@@ -34,6 +34,12 @@ class MatrixRow(Value):
     state: CriterionState
     cells: tuple[Cell, ...]
 
+    @property
+    def stands(self) -> str:
+        """How it stands, in words: what was never checked is not held against the product."""
+        is_open = self.state.status == "unmet" and not any(cell.of for cell in self.cells)
+        return "to be shown" if is_open else self.state.status
+
 
 class Evidence(Value):
     """One artifact as a page shows it."""

@@ -22,7 +22,7 @@ from macrohard.server.service import Service, Serving
 
 router = APIRouter(prefix="/runs/{run}")
 
-ENTRIES = 60
+ENTRIES = 40
 """Of a transcript on one page."""
 LINES_AT_ONCE = 120
 """Changed lines that are shown with an iteration; other files are read when they are opened."""

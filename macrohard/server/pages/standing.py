@@ -1,6 +1,7 @@
 """Where a run stands for somebody who has a second: what it does, what it is blocked on, what they are to do."""
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from macrohard.domain import ADD_OPTIONS, PHASES, IterationSummary, Phase, RunOverview, SessionSummary, Value
@@ -70,6 +71,8 @@ class Timeline(Value):
     """Sessions of earlier iterations that are not shown."""
 
 
+PAUSE_SECONDS, PAUSE_SHOWN = 600.0, 60.0
+"""So long without anybody at work is taken for a pause, which is drawn as short as this."""
 BARS = 120
 """More of them are not read at a glance: the list of sessions has them all."""
 
@@ -83,8 +86,10 @@ def standing(overview: RunOverview) -> Standing:
             since = min((each.started_at for each in at_work), default=None)
             stage = next((stage.name for stage in reversed(stages(overview)) if stage.state == "now"), "")
             who = f"{len(at_work)} agents are at work" if len(at_work) > 1 else "One agent is at work"
-            doing = who if at_work else "Our own checks are at work" if overview.iterations else "It is being prepared"
-            return Standing(on="nothing", headline=doing, detail=stage, at_work=at_work, since=since)
+            if not at_work:
+                doing = "Our own checks are at work" if overview.iterations else "It is being prepared"
+                return Standing(on="nothing", headline=doing, detail=f"After: {stage}" if stage else "")
+            return Standing(on="nothing", headline=who, detail=stage, at_work=at_work, since=since)
         case "waiting":
             return Standing(
                 on="worker" if run.queued else "person",
@@ -142,13 +147,7 @@ def timeline(overview: RunOverview) -> Timeline:
     sessions = overview.sessions[-BARS:]
     if not sessions:
         return Timeline(lanes=(), marks=(), left_out=0)
-    now = datetime.now(UTC)
-    first = min(each.started_at for each in sessions)
-    spans = {}
-    for each in sessions:
-        begun = (each.started_at - first).total_seconds()
-        at_work = each.outcome is None and overview.summary.status == "running"
-        spans[each.id] = (begun, max((now - each.started_at).total_seconds() if at_work else each.seconds, 0.0))
+    spans = _spans(sessions, is_running=overview.summary.status == "running")
     whole = max(begun + lasted for begun, lasted in spans.values()) or 1.0
     summaries = {each.number: each for each in overview.iterations}
     lanes = []
@@ -168,3 +167,18 @@ def timeline(overview: RunOverview) -> Timeline:
         marks=tuple((25.0 * part, whole * part / 4) for part in range(5)),
         left_out=len(overview.sessions) - len(sessions),
     )
+
+
+def _spans(sessions: Sequence[SessionSummary], *, is_running: bool) -> dict[str, tuple[float, float]]:
+    """When each began, and how long it lasted, in seconds; without the pauses."""
+    now, until, paused = datetime.now(UTC), datetime.min.replace(tzinfo=UTC), 0.0
+    first = min(each.started_at for each in sessions)
+    spans = {}
+    for each in sorted(sessions, key=lambda session: session.started_at):
+        idle = (each.started_at - max(until, first)).total_seconds()
+        if idle > PAUSE_SECONDS:
+            paused += idle - PAUSE_SHOWN
+        lasted = (now - each.started_at).total_seconds() if each.outcome is None and is_running else each.seconds
+        spans[each.id] = ((each.started_at - first).total_seconds() - paused, max(lasted, 0.0))
+        until = max(until, each.started_at + timedelta(seconds=lasted))
+    return spans

@@ -10,7 +10,7 @@ from macrohard.server.api.sessions import TranscriptEntry
 
 FOLDED_LINES = 14
 """Longer texts are folded."""
-MOST_CHARACTERS = 20_000
+MOST_CHARACTERS = 4_000
 """Of one text; REST gives all of it."""
 
 

@@ -1,0 +1,61 @@
+"""What machines that watch the service ask for: whether it lives, and its figures for Prometheus."""
+
+from collections.abc import Iterable
+from typing import get_args
+
+from fastapi import APIRouter
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+from starlette.responses import PlainTextResponse, Response
+
+from macrohard.domain import RunStatus
+from macrohard.server.access import Asking
+from macrohard.server.problems import RESPONSES
+from macrohard.server.service import Serving
+from macrohard.store.usage import Totals
+
+router = APIRouter(tags=["watching"], responses={status: RESPONSES[status] for status in (400, 401, 413, 503)})
+
+
+@router.get("/healthz", response_class=PlainTextResponse)
+async def health(service: Serving) -> Response:
+    """ "ok" as long as the service and its database answer; nobody needs to say who asks."""
+    await service.factory.store.touched(since=None)
+    return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(service: Serving, principal: Asking) -> Response:
+    """Figures in Prometheus' text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    rooms = service.factory.rooms
+    registry.register(_Figures(await service.factory.store.usage.totals(), taken=rooms.taken, waiting=rooms.waiting))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Figures(Collector):
+    """The figures of one moment."""
+
+    def __init__(self, totals: Totals, *, taken: int, waiting: int) -> None:
+        self._totals, self._taken, self._waiting = totals, taken, waiting
+
+    def collect(self) -> Iterable[Metric]:
+        runs = GaugeMetricFamily("macrohard_runs", "Runs, by the status that was recorded last.", labels=["status"])
+        for status in get_args(RunStatus):
+            runs.add_metric([status], self._totals.runs.get(status, 0))
+        yield runs
+        yield GaugeMetricFamily("macrohard_queued_runs", "Runs that wait for a worker.", value=self._totals.queued)
+        yield GaugeMetricFamily("macrohard_sandboxes", "Sandboxes that this process has open.", value=self._taken)
+        yield GaugeMetricFamily("macrohard_sandboxes_waiting", "Who waits here for a sandbox.", value=self._waiting)
+        labels = ["endpoint", "model"]
+        calls = CounterMetricFamily("macrohard_model_calls", "Calls of models.", labels=labels)
+        tokens = CounterMetricFamily("macrohard_tokens", "Tokens of all calls.", labels=[*labels, "direction"])
+        dollars = CounterMetricFamily("macrohard_dollars", "What calls cost, in US dollars.", labels=labels)
+        for endpoint, model, called, read, said, usd in self._totals.usage:
+            calls.add_metric([endpoint, model], called)
+            tokens.add_metric([endpoint, model, "input"], read)
+            tokens.add_metric([endpoint, model, "output"], said)
+            dollars.add_metric([endpoint, model], usd)
+        yield from (calls, tokens, dollars)
