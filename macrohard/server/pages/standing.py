@@ -88,7 +88,7 @@ def standing(overview: RunOverview) -> Standing:
             who = f"{len(at_work)} agents are at work" if len(at_work) > 1 else "One agent is at work"
             if not at_work:
                 doing = "Our own checks are at work" if overview.iterations else "It is being prepared"
-                return Standing(on="nothing", headline=doing, detail=f"After: {stage}" if stage else "")
+                return Standing(on="nothing", headline=doing, detail=f"It has come to: {stage}" if stage else "")
             return Standing(on="nothing", headline=who, detail=stage, at_work=at_work, since=since)
         case "waiting":
             return Standing(
