@@ -51,10 +51,10 @@ class Feedback(Value):
 class Remark(Value):
     """What a person says, as they send it."""
 
-    text: str = Field(min_length=1, max_length=10_000)
-    about: About = "run"
+    text: str = Field(min_length=1, max_length=10_000, examples=["The date is hard to read here"])
+    about: About = Field(default="run", examples=["line"])
     iteration: int | None = Field(default=None, ge=1)
     criterion: str = Field(default="", max_length=40)
     finding: str = Field(default="", max_length=200)
-    file: str = Field(default="", max_length=1000)
-    line: int = Field(default=0, ge=0)
+    file: str = Field(default="", max_length=1000, examples=["app/static/style.css"])
+    line: int = Field(default=0, ge=0, examples=[12])

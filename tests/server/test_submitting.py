@@ -151,3 +151,23 @@ def test_what_is_to_be_improved_must_have_been_delivered(service: Served) -> Non
     answer = submitted(service, improves=run)
     assert (answer.status_code, "has delivered nothing yet" in answer.json()["detail"]) == (422, True)
     assert submitted(service, improves="r-none").status_code == 404
+
+
+def test_what_no_database_keeps_gets_an_answer_and_is_no_mistake_of_ours(service: Served) -> None:
+    run = submitted(service).json()["id"]
+    for query in ("text=%00", "model=%00", "text=%25_%5C"):
+        assert service.ask("GET", f"/api/v1/runs?{query}").json()["runs"] == []
+    for path in ("%00", f"{run}%00", f"{run}/sessions/%00", f"{run}/sessions/a%00/transcript", "%F0%9F%92%A9", "a%2Fb"):
+        assert service.ask("GET", f"/api/v1/runs/{path}").status_code == 404
+    assert service.ask("GET", "/api/v1/runs?before=%00").status_code == 404
+    for since in ("0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00", "2026-11-22T12:00:00"):
+        assert service.ask("GET", f"/api/v1/runs?since={since}").status_code == 422
+    for path in (f"{run}/events?after=", f"{run}/sessions/a/transcript?after="):
+        assert service.ask("GET", f"/api/v1/runs/{path}{10**30}").status_code == 422
+    raw = b'{"text": "Gr\\ud800een", "about": "run"}'
+    headers = {"Content-Type": "application/json"}
+    assert service.ask("POST", f"/api/v1/runs/{run}/feedback", data=raw, headers=headers).status_code == 422
+    said = service.ask("POST", f"/api/v1/runs/{run}/feedback", json={"text": "a\0b"})
+    assert said.status_code == 201
+    answered = service.ask("POST", f"/api/v1/runs/{run}/answers", json={"answers": {"Q\0": "\0"}})
+    assert answered.status_code == 409

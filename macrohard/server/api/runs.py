@@ -2,10 +2,11 @@
 
 import asyncio
 import hashlib
+from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from macrohard.domain import Caps, RunOverview, RunStatus, RunSummary, Value, Wish
 from macrohard.domain.approval import Point
@@ -51,12 +52,14 @@ class Submission(Value):
 
     requirement: str = Field(min_length=1, max_length=LIMIT_BYTES, examples=["A to-do list with due dates and tags"])
     """In plain words."""
-    attachments: tuple[Attachment, ...] = Field(default=(), max_length=ATTACHMENTS)
+    attachments: tuple[Attachment, ...] = Field(
+        default=(), max_length=ATTACHMENTS, examples=[[{"name": "prices.csv", "text": "article;price\nchair;49\n"}]]
+    )
     """Text files that belong to it; 200 kB in all with the requirement."""
     improves: str | None = Field(default=None, max_length=100, examples=["r-20261122-3gtk"])
     """A delivered run whose product this is to change; null: it is made from nothing."""
     model: str | None = Field(default=None, max_length=200, examples=["grok-4"])
-    caps: Limits | None = None
+    caps: Limits | None = Field(default=None, examples=[{"usd": 5}])
     """What it may take at most; see `GET /runs/{run}/budget`."""
     iterations: int | None = Field(default=None, ge=1, le=50)
     approvals: dict[Point, Patience | None] = Field(default_factory=dict, examples=[{"plan": 3600}])
@@ -70,7 +73,7 @@ class Submission(Value):
 class Fork(Value):
     """Where a run is to go another way, and what is to be different; what is left out is as in the original."""
 
-    iteration: int = Field(ge=1)
+    iteration: int = Field(ge=1, examples=[2])
     """It goes on from what stood at the end of this one, before it was judged."""
     guidance: str = Field(default="", max_length=10_000, examples=["Keep it on one page"])
     """What the next iteration is to see to."""
@@ -154,6 +157,16 @@ async def _begun_once(submission: Submission, service: Service, *, sender: str, 
     return summary
 
 
+def _within_reach(moment: datetime) -> datetime:
+    """Refuse what is another year, or none, in UTC."""
+    if not MINYEAR < moment.year < MAXYEAR:
+        raise ValueError("no run was made then")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_within_reach)]
+
+
 @router.get("")
 async def list_runs(
     service: Serving,
@@ -163,7 +176,7 @@ async def list_runs(
     status: Annotated[RunStatus | None, Query()] = None,
     text: Annotated[str, Query(description="Looked for in id, title and requirement.", max_length=200)] = "",
     model: Annotated[str, Query(max_length=200)] = "",
-    since: Annotated[AwareDatetime | None, Query(description="Those made then or later.")] = None,
+    since: Annotated[Moment | None, Query(description="Those made then or later.")] = None,
 ) -> RunPage:
     """List runs, the latest first."""
     found = await service.factory.store.runs(

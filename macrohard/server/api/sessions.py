@@ -57,7 +57,7 @@ async def transcript(
     session: SessionName,
     service: Serving,
     principal: Asking,
-    after: Annotated[int, Query(ge=-1)] = -1,
+    after: Annotated[int, Query(ge=-1, le=2**53)] = -1,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
 ) -> Transcript:
     """What was said in a session, tool calls and their answers included."""

@@ -25,9 +25,9 @@ class Answers(Value):
 class RulingGiven(Value):
     """A person's yes or no where the run waits for one."""
 
-    point: Point
-    approved: bool
-    comment: str = Field(default="", max_length=10_000)
+    point: Point = Field(examples=["plan"])
+    approved: bool = Field(examples=[True])
+    comment: str = Field(default="", max_length=10_000, examples=[""])
     """What is to be different; needed for a no."""
     specification: Specification | None = None
     """With criteria as they are to be; left out: as they were shown."""

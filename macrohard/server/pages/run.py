@@ -174,7 +174,7 @@ async def session(
     session: str,
     service: Serving,
     principal: Asking,
-    after: Annotated[int, Query(ge=-1)] = -1,
+    after: Annotated[int, Query(ge=-1, le=2**53)] = -1,
 ) -> Response:
     """What was said in one session."""
     overview = await service.factory.overview(run)
