@@ -6,7 +6,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from macrohard.domain import Artifacts, Value, Verdict
 from macrohard.domain.environment import NONE
@@ -195,7 +195,12 @@ class _Bench:
         )
 
     async def tests_fail(self, *, timeout_seconds: float, environment: Mapping[str, str] | None = None) -> bool:
-        """Run the product's own tests; that they do not end in time is a failure, too."""
+        """Whether the product's own tests fail; that they do not end in time is a failure, too."""
+        return await self._tested(timeout_seconds=timeout_seconds, environment=environment) != "passed"
+
+    async def _tested(
+        self, *, timeout_seconds: float, environment: Mapping[str, str] | None = None
+    ) -> Literal["passed", "failed", "late"]:
         self._runs += 1
         run = await self._sandbox.run(
             self._service.manifest.commands.test,
@@ -212,10 +217,15 @@ class _Bench:
             },
         )
         await self._sandbox.kill_all()
-        return run.exit_code != 0 or run.timed_out or run.limit_hit is not None
+        if run.timed_out:
+            return "late"
+        return "passed" if run.exit_code == 0 and run.limit_hit is None else "failed"
 
     async def with_mutant(self, mutant: Mutant, *, timeout_seconds: float) -> bool | None:
-        """Whether the tests notice it; None: it is no program any more, which says nothing about tests."""
+        """Whether the tests notice it.
+
+        None: it is no program any more, or tests are late on this machine without it, too; neither says anything.
+        """
         text = self._sources[mutant.path].text
         broken = f"{text[: mutant.start]}{mutant.after}{text[mutant.end :]}".encode()
         if (check := _parses(mutant.path, text)) is not None:
@@ -225,9 +235,12 @@ class _Bench:
         path = self._service.root / mutant.path
         await self._sandbox.write({path: broken})
         try:
-            return await self.tests_fail(timeout_seconds=timeout_seconds)
+            tested = await self._tested(timeout_seconds=timeout_seconds)
         finally:
             await self._sandbox.write({path: text.encode()})
+        if tested == "late" and await self.tests_fail(timeout_seconds=timeout_seconds):
+            return None
+        return tested != "passed"
 
 
 async def verify_test_quality(
