@@ -22,6 +22,7 @@ from macrohard.server.people import api as people_api
 from macrohard.server.people import pages as people_pages
 from macrohard.server.people.recording import Recorder
 from macrohard.server.people.throttle import Throttle
+from macrohard.server.previews import Previews
 from macrohard.server.service import Service
 from macrohard.settings import Settings
 
@@ -40,6 +41,7 @@ def create_app(
         settings=settings,
         access=access,
         feed=Feed(factory.store),
+        previews=Previews(factory),
         worker=worker,
         throttle=Throttle() if access.team else None,
         recorder=Recorder(factory.store.audit) if access.team else None,
@@ -47,7 +49,7 @@ def create_app(
 
     @asynccontextmanager
     async def living(app: FastAPI) -> AsyncIterator[None]:
-        async with service.feed, Courier(factory.store, inside=settings.webhooks_inside):
+        async with service.feed, service.previews, Courier(factory.store, inside=settings.webhooks_inside):
             working = None if worker is None else asyncio.create_task(worker.work())
             try:
                 yield

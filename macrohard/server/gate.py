@@ -30,7 +30,7 @@ CONTENT_POLICY = "; ".join(
         "font-src 'self'",
         "connect-src 'self'",
         "form-action 'self'",
-        "frame-src 'self' http://127.0.0.1:* http://localhost:*",
+        "frame-src 'self' http://127.0.0.1:* http://localhost:* http://*.localhost:*",
         "frame-ancestors 'none'",
         "base-uri 'none'",
     )

@@ -10,6 +10,7 @@ from macrohard.server.access import Access
 from macrohard.server.feed import Feed
 from macrohard.server.people.recording import Recorder
 from macrohard.server.people.throttle import Throttle
+from macrohard.server.previews import Previews
 from macrohard.settings import Settings
 
 
@@ -21,6 +22,7 @@ class Service:
     settings: Settings
     access: Access
     feed: Feed
+    previews: Previews
     worker: Worker | None
     """The one in this process; None: others carry runs out."""
     throttle: Throttle | None

@@ -32,6 +32,8 @@
 
   // Diffs: the form for remarks comes to the line whose number is clicked.
   const home = new WeakMap();
+  // What comes in meanwhile is not to take a diff, or the form, away from under who reads and writes.
+  const hold = (part) => part.closest("#changes")?.setAttribute("hx-morph-skip", "");
   const remark = (link) => {
     const lines = link.closest(".lines");
     const form = lines?.querySelector(".remark-form");
@@ -46,6 +48,7 @@
     while (after.nextElementSibling?.classList.contains("talk")) after = after.nextElementSibling;
     after.after(row);
     cell.append(form);
+    hold(lines);
     form.elements.line.value = link.textContent.trim();
     form.querySelector("[data-close]").hidden = false;
     form.elements.text.focus();
@@ -104,6 +107,7 @@
     else if (target.matches("[data-play]")) play(!playing);
     else if (target.matches(".remark-form [data-close]")) close(target.closest("form"));
     else if (target.matches(".code td > a") && remark(target)) event.preventDefault();
+    else if (target.closest("details.diff > summary")) hold(target);
   });
   document.addEventListener("submit", (event) => {
     const form = event.target;
