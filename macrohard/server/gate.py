@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from macrohard.errors import StoreUnavailable
 from macrohard.server.access import Access, Principal
+from macrohard.server.people.leaving import Leaving
 from macrohard.server.people.recording import Recorder
 from macrohard.server.people.throttle import Throttle
 from macrohard.server.problems import RETRY_SECONDS, as_json, problem_of
@@ -77,7 +78,14 @@ class Gate:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        await self._app(scope, _bounded(receive), send)
+        receive = _bounded(receive)
+        asking: Principal | None = request.state.principal
+        if asking is None or not self._access.team:
+            await self._app(scope, receive, send)
+            return
+        leaving = Leaving(self._access, request, asking, receive, send)
+        await self._app(scope, leaving.receive, leaving.send)
+        await leaving.end()
 
     async def _refusal(self, request: Request) -> Response | None:
         host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""

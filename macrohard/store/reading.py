@@ -1,6 +1,9 @@
 """Rows as the values that others work with."""
 
+from typing import Any
+
 from pydantic import TypeAdapter
+from sqlalchemy import Row
 
 from macrohard.domain import RunSummary, SessionSummary
 from macrohard.domain.overview import TRIAL
@@ -14,7 +17,7 @@ from macrohard.store.tables import EventRow, LeaseRow, RunRow, SessionRow
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
 
-def recorded_of(row: EventRow) -> Recorded:
+def recorded_of(row: EventRow | Row[Any]) -> Recorded:
     """An event as it was recorded."""
     return Recorded(row.number, row.at, row.worked_seconds, _EVENT.validate_python(row.body))
 

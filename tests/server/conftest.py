@@ -1,6 +1,7 @@
 """Services as a person starts them: `macrohard serve` and `macrohard worker`, each a process of its own."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 _OF_A_PERSON = ("MACROHARD_", "XAI_", "OPENAI_")
 
 
@@ -82,7 +83,7 @@ class Installation:
         ).stdout
 
     def _start(self, *arguments: str) -> Running:
-        log = self.home.parent / f"log-{len(self.started)}"
+        log = self.home.parent / f"log-{secrets.token_hex(4)}"
         with log.open("w") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "macrohard", *arguments],

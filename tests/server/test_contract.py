@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 from tests.server.served import Served, served
 from tests.server.test_products import made
 
-EXAMPLES = 3
+EXAMPLES = 2
 """For each operation, asked rightly and wrongly."""
 SAID_IN_WORDS = [positive_data_acceptance, negative_data_rejection]
 """What no schema can say, such as that a text is to be plain; and a query may have more than is known."""

@@ -80,7 +80,7 @@ def cloned(address: str, to: Path, *options: str) -> subprocess.CompletedProcess
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("protocol", ["0", "1", "2"])
+@pytest.mark.parametrize("protocol", ["0", "2"])
 def test_a_product_is_cloned_with_its_history_and_nothing_else(service: Served, tmp_path: Path, protocol: str) -> None:
     run, (first, second, session) = service.within(made(service.factory))
     host = service.base_url.removeprefix("http://")

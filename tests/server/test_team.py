@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,22 @@ def test_who_changed_their_password_is_out_everywhere(team: Team) -> None:
     cookie = dict(again.cookies)
     assert again.post(f"{base}/logout", allow_redirects=False).status_code == 303
     assert requests.get(f"{base}/api/v1/me", cookies=cookie, timeout=30).status_code == 401
+
+
+def test_a_stream_ends_when_its_user_may_no_longer_look(team: Team) -> None:
+    base = team.service.base_url
+    browser = team.log_in("reviewer")
+    with (
+        browser.get(f"{base}/changes", stream=True, timeout=60) as stream,
+        team.browser("operator").get(f"{base}/changes", stream=True, timeout=60) as other,
+    ):
+        lines, others = stream.iter_lines(), other.iter_lines()
+        assert (next(lines), next(others)) == (b"event: changed", b"event: changed")
+        browser.post(f"{base}/logout")
+        # Else it would go on with a word every 15 seconds.
+        assert sum(1 for line in islice(lines, 20) if line.startswith(b":")) < 4
+        assert next(lines, None) is None
+        assert next(line for line in others if line.startswith(b":"))
 
 
 FOREIGN = {

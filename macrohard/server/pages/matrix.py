@@ -1,5 +1,6 @@
 """What shows that criteria hold: every check of every iteration, and the evidence as a person can read it."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal
 
@@ -77,13 +78,16 @@ class VerdictChange(Value):
 
 def matrix(overview: RunOverview) -> tuple[MatrixRow, ...]:
     """One row for each criterion, one cell for each iteration."""
+    said: dict[tuple[int, str], list[Verdict]] = defaultdict(list)
+    for each in overview.iterations:
+        for verdict in each.verdicts:
+            said[each.number, verdict.check].append(verdict)
     return tuple(
         MatrixRow(
             state=state,
             cells=tuple(
                 _cell(
-                    each.number,
-                    [verdict for verdict in each.verdicts if verdict.check in {one.id for one in state.scenarios}],
+                    each.number, [verdict for one in state.scenarios for verdict in said.get((each.number, one.id), ())]
                 )
                 for each in overview.iterations
             ),
