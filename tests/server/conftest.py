@@ -58,10 +58,11 @@ class Installation:
     environment: dict[str, str]
     started: list[Running] = field(default_factory=list)
 
-    def serve(self, *arguments: str) -> Running:
-        """Start a service and wait until it answers."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+    def serve(self, *arguments: str, port: int = 0) -> Running:
+        """Start a service and wait until it answers; 0: on a port that is free."""
+        if port == 0:
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                port = free.getsockname()[1]
         running = self._start("serve", "--port", str(port), *arguments)
         running.base_url = f"http://127.0.0.1:{port}"
         self._wait(running, lambda: requests.get(f"{running.base_url}/static/app.css", timeout=1).status_code == 200)
