@@ -26,9 +26,8 @@ async def test_a_remark_gets_an_iteration_and_an_answer_and_a_fork_goes_another_
         assert [iteration.number for iteration in overview.iterations] == [1, 2]
         (task,) = overview.iterations[1].tasks
         assert "Call them flowers in the help." in task.instructions
-        assert "README.md:1" in task.instructions
         assert overview.specification is not None
-        assert any("Call them flowers" in each for each in overview.specification.assumptions)
+        assert any("README.md:1: Call them flowers" in each for each in overview.specification.assumptions)
         (answered,) = await factory.store.remarks.of(run)
         assert (answered.id, answered.answered_in) == (given.id, 2)
         assert answered.answer.startswith("Nothing was changed for it in iteration 2"), "the built-in model cannot"
