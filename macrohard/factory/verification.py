@@ -191,8 +191,10 @@ async def invite(state: State, runtime: Runtime[FactoryContext]) -> list[Send] |
     one that is thrown away, whatever they would find.
     """
     context = runtime.context
+    if state.get("noticed_at") == state["base"]:
+        return "triage"
     there = await balance(context, state)
-    if state.get("noticed_at") == state["base"] or not there.kept:
+    if not there.kept:
         return "triage"
     verdicts = (await context.load(Verdicts, state["verdicts"])).verdicts
     team = await context.load(Team, state["team"])

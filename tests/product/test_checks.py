@@ -1,11 +1,12 @@
 """Verdicts on commits: told as soon as they are known, and never from anything but a fresh clone."""
 
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 
 from macrohard.domain import Scenario, Verdict
-from macrohard.product import verify
+from macrohard.product import service, verify
 from macrohard.product.service import Load, Service
 from macrohard.sandbox import SandboxProvider
 from tests.product.conftest import Commit, MakeCommit, MemoryArtifacts
@@ -139,19 +140,20 @@ async def test_a_broken_product_is_told_what_is_broken(
 def typed(command: str) -> list[Scenario]:
     steps = [{"do": "run", "command": command}, {"do": "see_exit", "code": 0}]
     return [
-        Scenario.model_validate({"id": f"S-{number}", "criterion": "AC-1", "title": "Seals", "steps": steps})
+        Scenario.model_validate({"id": f"S-{number}", "criterion": "AC-1", "title": "Spoils", "steps": steps})
         for number in (1, 2, 3)
     ]
 
 
-SEAL = "mkdir sealed && touch sealed/x && chmod 555 sealed"
+SPOIL = "rm -rf /workspace/remembered"
+"""What the product's folder would be put back from."""
 
 
 async def test_a_scenario_that_cannot_begin_is_tried_in_another_sandbox(
     provider: SandboxProvider, make_commit: MakeCommit
 ) -> None:
     # Of two pods one is given a second scenario in a folder that cannot be put back as it was.
-    verdicts, _, _ = await check(provider, make_commit("tasks"), typed(SEAL))
+    verdicts, _, _ = await check(provider, make_commit("tasks"), typed(SPOIL))
     assert [verdict.status for verdict in verdicts] == ["passed"] * 7
     assert any(
         "holds (on a second try, in another sandbox; the first came to nothing: the product's folder" in each.summary
@@ -159,15 +161,23 @@ async def test_a_scenario_that_cannot_begin_is_tried_in_another_sandbox(
     )
 
 
-async def test_a_scenario_that_can_never_begin_is_not_run(provider: SandboxProvider, make_commit: MakeCommit) -> None:
+async def test_a_scenario_that_can_never_begin_is_not_run(
+    provider: SandboxProvider, make_commit: MakeCommit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No product is known that brings this about in every sandbox: the command that puts its folder back is broken.
+    removing = service._removing
+
+    def broken(path: PurePosixPath) -> str:
+        return removing(path) if path.name == "data" else f"ls {path}/remembered"
+
+    monkeypatch.setattr(service, "_removing", broken)
     # Everything else of the product works, so that nothing is known against it.
-    commit = make_commit("tasks", {"product.toml": {"python3 --version": SEAL}})
-    verdicts, _, artifacts = await check(provider, commit, typed("true")[:1])
+    verdicts, _, artifacts = await check(provider, make_commit("tasks"), typed("true")[:1])
     assert [verdict.status for verdict in verdicts] == ["passed"] * 4 + ["not run"]
     assert verdicts[4].summary.startswith(
-        "Seals: could not be tried: the product's folder could not be put back: exit code 1 after "
+        "Spoils: could not be tried: the product's folder could not be put back: exit code 2 after "
     )
-    assert "Permission denied" in artifacts.kept[verdicts[4].evidence[0]][1].decode()
+    assert "remembered" in artifacts.kept[verdicts[4].evidence[0]][1].decode()
 
 
 LATE = "400)</script>", "5000); setInterval(() => fetch('/health'), 300)</script>"
