@@ -350,7 +350,7 @@ def test_people_log_in_make_a_token_and_log_out(team: Team) -> None:
         page.get_by_label("Name").fill("admin")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
-        assert page.url == f"{base}/account"
+        page.wait_for_url(f"{base}/account")
         page.get_by_label("What it is for").fill("<b>nightly</b>")
         page.get_by_label("What it may do").select_option("viewer")
         page.get_by_role("button", name="Make it").click()
