@@ -78,7 +78,7 @@ async def test_the_guest_cannot_be_reached(sandbox: Sandbox) -> None:
         "kill -9 1; kill -STOP 1; kill -9 $PPID; ls /proc/1/fd; cat /proc/1/environ /proc/1/mem; "
         "for fd in 0 1 2 3 4 5 6 7 8; do echo forged > /proc/1/fd/$fd; echo forged > /proc/$PPID/fd/$fd; done; exit 5"
     )
-    # In the instant in which it is started, a command can signal its own supervisor, which costs itself and nobody else.
+    # While it is started, a command can signal its own supervisor, which costs itself and nobody else.
     assert (await sandbox.run(attack, timeout_seconds=10)).exit_code in (5, 137)
     assert (await sandbox.run("echo fine", timeout_seconds=10)).stdout == "fine\n"
 
