@@ -52,6 +52,8 @@ class RunEnded(Value):
     product_path: str | None
     wake_at: datetime | None = None
     """Of a pause that a person need not end: from then on the run can be resumed as it is."""
+    interrupted: bool = False
+    """Whether only the process has to end: the next worker goes on with the run."""
 
 
 class PhaseStarted(Value):

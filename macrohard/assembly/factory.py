@@ -29,6 +29,7 @@ from macrohard.domain import (
     Wish,
 )
 from macrohard.domain.approval import Ruling
+from macrohard.domain.feedback import Remark
 from macrohard.domain.overview import TRIAL
 from macrohard.errors import Conflict, NotFound, RequestError
 from macrohard.events import Event, Progress, RunEnded, SandboxAwaited, waiting_in_words
@@ -295,6 +296,9 @@ class Factory(Intake):
             plan = Plan(tasks=overview.iterations[0].tasks)
             if problem := check_ruling(ruling, overview.specification, plan):
                 raise RequestError(problem)
+        if ruling.point == "release" and not ruling.approved:
+            # What is wrong with the product is what the next iteration is for.
+            await self.store.remarks.add(run_id, Remark(text=ruling.comment), by=ruling.by)
         await self.store.rule(run_id, ruling, number=overview.awaited.number)
 
     async def delete(self, run_id: str) -> None:

@@ -68,7 +68,7 @@ class Intake:
         if answer_seconds is not None:
             options["answer_seconds"] = answer_seconds
         if approvals:
-            options["approvals"] = {point: seconds for point, seconds in approvals.items()}  # noqa: C416 (keys are str)
+            options["approvals"] = {str(point): seconds for point, seconds in approvals.items()}
         async with self._begun_from(existing) as (repository, provenance):
             if provenance is not None:
                 options[FROM] = provenance.model_dump(mode="json")

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from macrohard.assembly.factory import Factory
 from macrohard.domain import RunOutcome, RunOverview, Wish
+from macrohard.domain.run import ended_by
 from macrohard.errors import (
     DefinitionError,
     LeaseLost,
@@ -94,20 +95,12 @@ class Worker:
 
     async def _take(self, run_id: str) -> None:
         """Carry one run out; whatever happens to it, the others go on."""
-        queue = self._factory.store.queue
         try:
-            if wish := (await queue.wishes([run_id])).get(run_id):
-                await self._end_as_wished(run_id, wish)
-            else:
-                finished = await self._carried_out(run_id)
-                if finished is not None:
-                    log.info("run %s: %s", run_id, finished.summary.status)
-                if finished is not None and finished.summary.wake_at is None:
-                    await queue.take_out(run_id)
+            if not await self._ended_as_wished(run_id) and (finished := await self._carried_out(run_id)) is not None:
+                log.info("run %s: %s", run_id, finished.summary.status)
         except asyncio.CancelledError:
-            if run_id in self._wishes:
-                await asyncio.shield(queue.take_out(run_id))
-            # Else the process ends, and the run is left in the queue for the next one.
+            # Where it was stopped before it had begun; the process may also have to end, and then nothing is wished.
+            await asyncio.shield(self._ended_as_wished(run_id))
         except (LeaseLost, RunHeld, StoreUnavailable) as error:
             # Somebody else has it, or will: it is in the queue still.
             log.warning("run %s: %s", run_id, error)
@@ -132,13 +125,13 @@ class Worker:
             await self._end(run_id, "paused", f"{error} Go on with: macrohard resume {run_id}")
         return None
 
-    async def _end_as_wished(self, run_id: str, wish: Wish) -> None:
-        if wish == "cancel":
-            await self._end(run_id, "cancelled", "a person cancelled it")
-        else:
-            await self._end(run_id, "paused", f"a person paused it. Go on with: macrohard resume {run_id}")
+    async def _ended_as_wished(self, run_id: str) -> bool:
+        """End it as a person wished, if that was not done yet; whether there was such a wish."""
+        wish = (await self._factory.store.queue.wishes([run_id])).get(run_id)
+        if wish is not None:
+            await self._end(run_id, *ended_by(wish, run_id))
+        return wish is not None
 
     async def _end(self, run_id: str, outcome: RunOutcome, problem: str) -> None:
         with suppress(NotFound):  # Deleted since it was looked for.
             await self._factory.close(run_id, outcome, problem)
-        await self._factory.store.queue.take_out(run_id)

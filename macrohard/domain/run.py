@@ -40,6 +40,17 @@ EXIT_CODES: dict[RunOutcome, int] = {
 """What the command line exits with; 2 is a usage error and never a run's outcome."""
 
 
+def ended_by(wish: Wish | None, run_id: str) -> tuple[RunOutcome, str]:
+    """How a run ends that is stopped from outside, and why; None: its process has to end."""
+    match wish:
+        case "cancel":
+            return "cancelled", "a person cancelled it"
+        case "pause":
+            return "paused", f"a person paused it. Go on with: macrohard resume {run_id}"
+        case None:
+            return "paused", f"interrupted. Go on with: macrohard resume {run_id}"
+
+
 class Assignment(Value):
     """What one session is to do; its id is the same whenever the run reaches the same point."""
 

@@ -13,6 +13,7 @@ from macrohard.domain import TIERS, JsonObject, RunOutcome, Tier, Wish, at_least
 from macrohard.domain.approval import Approvals, Ruling
 from macrohard.domain.ground import Earlier
 from macrohard.domain.provenance import Provenance
+from macrohard.domain.run import ended_by
 from macrohard.domain.team import DESIGNING, Contract
 from macrohard.errors import AgentGaveUp, LeaseLost, LimitExceeded, ModelUnavailable, Unavailable
 from macrohard.events import Event, ModelCalled, Planned, Progress, RunEnded, RunStarted
@@ -127,10 +128,20 @@ async def carry_out(
             return str(path)
 
         async def end(
-            outcome: RunOutcome, problem: str, commit: str | None = None, wake_at: datetime | None = None
+            outcome: RunOutcome,
+            problem: str,
+            commit: str | None = None,
+            *,
+            wake_at: datetime | None = None,
+            interrupted: bool = False,
         ) -> None:
             path = placed.get("path") or None
-            await emit(RunEnded(outcome=outcome, problem=problem, commit=commit, product_path=path, wake_at=wake_at))
+            await emit(
+                RunEnded(
+                    outcome=outcome, problem=problem, commit=commit, product_path=path, wake_at=wake_at,
+                    interrupted=interrupted,
+                )
+            )  # fmt: skip
 
         overview = await store.overview(run_id)
         summary, tier = overview.summary, surroundings.sandboxes.tier
@@ -207,7 +218,7 @@ async def carry_out(
             except AgentGaveUp as error:
                 await end("failed", f"{error} A stronger model, or a clearer requirement, may help.")
             except asyncio.CancelledError:
-                await asyncio.shield(end(*_stopped(wished(), run_id)))
+                await asyncio.shield(end(*ended_by(wished(), run_id), interrupted=wished() is None))
                 raise
             else:
                 placed.setdefault("path", state.get("product", ""))
@@ -266,16 +277,6 @@ def changes_wanted(rulings: Sequence[Ruling]) -> dict[str, str]:
     """What people want otherwise before anything is built; whoever reads the requirement again is told."""
     said = [ruling.comment for ruling in rulings if ruling.point == "plan" and not ruling.approved]
     return {f"What is to be different, {number}": comment for number, comment in enumerate(said, 1)}
-
-
-def _stopped(wish: Wish | None, run_id: str) -> tuple[RunOutcome, str]:
-    match wish:
-        case "cancel":
-            return "cancelled", "a person cancelled it"
-        case "pause":
-            return "paused", f"a person paused it. Go on with: macrohard resume {run_id}"
-        case None:
-            return "paused", f"interrupted. Go on with: macrohard resume {run_id}"
 
 
 def _parked(error: ModelUnavailable, run_id: str) -> str:

@@ -11,16 +11,20 @@ JUDGE = "triage"
 
 
 async def state_at(checkpoints: Path, run_id: str, iteration: int) -> State:
-    """What the graph remembered when the iteration was verified and used, and not yet judged.
+    """What the graph remembered when the iteration was verified and used, and not judged for the first time yet.
 
     Raises:
         Conflict: the run has not come that far.
     """
     config: Any = {"configurable": {"thread_id": run_id}}
+    found: State | None = None
     async with open_graph(checkpoints) as graph:
         async for snapshot in graph.aget_state_history(config):
             if snapshot.next == (JUDGE,) and snapshot.values.get("iteration") == iteration:
-                return cast(State, snapshot.values)
+                # The latest come first; an iteration is judged again when somebody declines its release.
+                found = cast(State, snapshot.values)
+    if found is not None:
+        return found
     raise Conflict(f"iteration {iteration} of run {run_id} was not judged yet; there is nothing to fork from")
 
 

@@ -28,6 +28,7 @@ async def copy_past(database: Database, original: str, fork: str, *, iteration: 
         for event in await session.scalars(told):
             body = event.body
             if (event.type, body.get("phase"), body.get("iteration")) == ("phase started", "triage", iteration):
+                judged_at = event.at
                 break
             events.append(event)
         else:
@@ -62,7 +63,8 @@ async def copy_past(database: Database, original: str, fork: str, *, iteration: 
                 ],
             )  # fmt: skip
         for kind, names in ((AnswerRow, ("question_id", "text", "at")), (RulingRow, ("point", "number", "at", "body"))):
-            kept = await session.scalars(select(kind).where(kind.run_id == original))
+            # What was said later is not in the fork's past.
+            kept = await session.scalars(select(kind).where(kind.run_id == original, kind.at <= judged_at))
             copies = [{"run_id": fork, **{name: getattr(row, name) for name in names}} for row in kept]
             await _insert(session, kind, copies)
 

@@ -153,6 +153,9 @@ async def _project(session: AsyncSession, run_id: str, batch: Sequence[_Entry], 
             case RunEnded():
                 run.status, run.problem, run.product_path = event.outcome, event.problem, event.product_path
                 run.wake_at = event.wake_at
+                if event.wake_at is None and not event.interrupted:
+                    # In this transaction, so that whoever has it go on because it ended is not undone by us.
+                    run.queued_at, run.wish = None, None
             case Specified():
                 original = run.options.get("replay_of")
                 replayed = f"replay of {original}: " if original else ""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import get_args
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, select
 
 from macrohard.domain import RunStatus, Wish
 from macrohard.errors import Conflict, NotFound
@@ -19,7 +19,8 @@ OVER: frozenset[RunStatus] = frozenset({"delivered", "partial", "refused", "canc
 class Queue:
     """Which runs workers are to carry out.
 
-    A run stays in the queue while it is carried out, so that one whose worker was killed is found there by the next.
+    A run stays in the queue while it is carried out, so that one whose worker was killed is found there by the next. It
+    leaves the queue in the transaction that records its end, or a pause that a person has to end.
     """
 
     def __init__(self, database: Database) -> None:
@@ -40,11 +41,6 @@ class Queue:
                 raise Conflict(f"run {run_id} is {row.status}; improve it, or fork it, instead of going on with it")
             row.wish, row.wake_at, row.updated_at = None, None, datetime.now(UTC)
             row.queued_at = row.queued_at or row.updated_at
-
-    async def take_out(self, run_id: str) -> None:
-        """No worker is to go on with the run; what was asked of it is done."""
-        async with self._database.write() as session:
-            await session.execute(update(RunRow).where(RunRow.id == run_id).values(queued_at=None, wish=None))
 
     async def free(self, *, besides: Collection[str], limit: int) -> tuple[str, ...]:
         """Runs that wait and that no live process has, the longest waiting first; parked ones from their hour on."""
