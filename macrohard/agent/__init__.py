@@ -2,7 +2,7 @@
 
 from macrohard.agent.bench import PRODUCT_ROOT, Bench, Visit
 from macrohard.agent.conversation import VISITING
-from macrohard.agent.definition import PRODUCT, PROJECT_FOLDER, AgentDefinition, Catalogue, Persona, load_catalogue
+from macrohard.agent.definition import PRODUCT, REPOSITORY_FOLDER, AgentDefinition, Catalogue, Persona, load_catalogue
 from macrohard.agent.guidance import guides_for
 from macrohard.agent.panel import SIMULATED_USERS, drawn_panel
 from macrohard.agent.session import Check, OpenBench, Session
@@ -14,7 +14,7 @@ __all__ = [
     "ALL_FILES",
     "PRODUCT",
     "PRODUCT_ROOT",
-    "PROJECT_FOLDER",
+    "REPOSITORY_FOLDER",
     "SIMULATED_USERS",
     "VISITING",
     "AgentDefinition",

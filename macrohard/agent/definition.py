@@ -16,7 +16,7 @@ from macrohard.errors import DefinitionError
 from macrohard.llm import ModelRole
 from macrohard.product import View
 
-PROJECT_FOLDER: Final = Path(".macrohard/agents")
+REPOSITORY_FOLDER: Final = Path(".macrohard/agents")
 """Where a repository has agents of its own."""
 NAME: Final = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 NEED_NO_SANDBOX: Final = VISITING | {"skill", "ask_colleague", "ask_person"}
@@ -133,10 +133,10 @@ PRODUCT: Final = "product"
 """The name of no image in particular: that of the run's products."""
 
 
-def load_catalogue(folders: Sequence[Path], *, images: frozenset[str], project: Path | None = None) -> Catalogue:
+def load_catalogue(folders: Sequence[Path], *, images: frozenset[str], repository: Path | None = None) -> Catalogue:
     """Read every agent, persona and skill of folders; what a later one names like an earlier one replaces it.
 
-    `images` are the names that `sandbox` may have. `project` is the last folder, and comes with somebody's repository:
+    `images` are the names that `sandbox` may have. `repository` is the last folder, and comes with somebody's code:
     its parts are for its own agents, it may add agents and replace those that tasks are given to, but never one that
     plans or judges, and nothing in it may lead out of it. A folder that is not there holds nothing.
 
@@ -151,19 +151,19 @@ def load_catalogue(folders: Sequence[Path], *, images: frozenset[str], project: 
         parts |= _parts(folder)
         skills |= load_skills(folder / "skills")
         personas |= _personas(folder)
-    if project is not None:
-        _refuse_links(project)
-        skills |= load_skills(project / "skills")
-        personas |= _personas(project)
+    if repository is not None:
+        _refuse_links(repository)
+        skills |= load_skills(repository / "skills")
+        personas |= _personas(repository)
     for folder in folders:
         agents |= _agents(folder, parts, skills, images)
-    if project is not None:
-        added = _agents(project, parts | _parts(project), skills, images)
+    if repository is not None:
+        added = _agents(repository, parts | _parts(repository), skills, images)
         for agent in added.values():
             if (there := agents.get(agent.name)) is not None and not there.assignable:
                 raise DefinitionError(
                     Path(agent.path),
-                    f"name: {agent.name} plans or judges, so a project cannot replace it; your own folder can",
+                    f"name: {agent.name} plans or judges, so a repository cannot replace it; your own folder can",
                 )
         agents |= added
     if not agents:
@@ -238,4 +238,4 @@ def _refuse_links(folder: Path) -> None:
     """Whoever wrote the repository could have this machine's files read through them."""
     for path in (folder, *sorted(folder.rglob("*"))):
         if path.is_symlink():
-            raise DefinitionError(path, "is a link, which the agents of a project may not have")
+            raise DefinitionError(path, "is a link, which the agents of a repository may not have")

@@ -182,7 +182,7 @@ class Factory(Intake):
         out: Path | None,
         persona: str | None,
         environment: Mapping[str, str],
-        project: Path | None,
+        repository: Path | None,
         observe: Callable[[Event], None],
     ) -> Trial:
         """Have one agent work on an assignment in a sandbox that holds the files of `folder`; costs are booked.
@@ -200,7 +200,7 @@ class Factory(Intake):
         from macrohard.execution.endpoints import open_endpoints
         from macrohard.execution.trial import cast, files_of, material_of, try_agent
 
-        found = catalogue(self._settings, project=project)
+        found = catalogue(self._settings, repository=repository)
         targets = await self.installation.targets(model)
         builtin = any(target.endpoint.base_url is None for target in chain(*targets.values()))
         agent, behaving = cast(found, name, persona=persona, has_files=folder is not None, builtin=builtin)

@@ -134,10 +134,10 @@ async def prune_sandboxes(settings: Settings, *, tell: Callable[[str], None]) ->
     )
 
 
-def catalogue(settings: Settings, *, project: Path | None = None) -> Catalogue:
-    """Every agent, persona and skill: those of this installation, then the person's own, then those of a `project`.
+def catalogue(settings: Settings, *, repository: Path | None = None) -> Catalogue:
+    """Every agent, persona and skill: those of this installation, then the person's own, then those of a `repository`.
 
-    `project` is the folder for agents in somebody's repository, see `macrohard.agent.load_catalogue`.
+    `repository` is the folder for agents in somebody's repository, see `macrohard.agent.load_catalogue`.
 
     Raises:
         DefinitionError: a file is not understood; names it and the field.
@@ -147,5 +147,5 @@ def catalogue(settings: Settings, *, project: Path | None = None) -> Catalogue:
     if "agents_folder" in settings.model_fields_set and not own.is_dir():
         raise RequestError(f"agents_folder: there is no folder {own}")
     images = frozenset(path.name for path in folder("sandboxes").iterdir() if path.is_dir())
-    there = project if project is not None and project.is_dir() else None
-    return load_catalogue((folder("agents"), own), images=images, project=there)
+    there = repository if repository is not None and repository.is_dir() else None
+    return load_catalogue((folder("agents"), own), images=images, repository=there)

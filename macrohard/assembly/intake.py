@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from macrohard.agent import PROJECT_FOLDER, Catalogue
+from macrohard.agent import REPOSITORY_FOLDER, Catalogue
 from macrohard.assembly.installation import Installation, catalogue
 from macrohard.domain import Caps, JsonObject, RunOverview
 from macrohard.domain.approval import Approvals
@@ -106,8 +106,8 @@ class Intake:
         """
         if provenance is None:
             return catalogue(self._settings)
-        await repository.lay_out(provenance.base, PROJECT_FOLDER, room / "project")
-        return catalogue(self._settings, project=room / "project" / PROJECT_FOLDER)
+        await repository.lay_out(provenance.base, REPOSITORY_FOLDER, room / "agents")
+        return catalogue(self._settings, repository=room / "agents" / REPOSITORY_FOLDER)
 
     async def _builtin_takes_part(self, model: str) -> bool:
         return any(

@@ -21,7 +21,7 @@ UNFINISHED = 3
 EXIT_CODES = """\
 Exit codes: 0 it handed in its report · 1 a failure of ours · 2 usage or input · 3 it ended without a report ·
 5 the budget is used up."""
-ProjectOption = Annotated[
+RepoOption = Annotated[
     Path | None,
     typer.Option(
         "--repo",
@@ -34,7 +34,7 @@ ProjectOption = Annotated[
 
 
 @app.command(name="list")
-def list_agents(repo: ProjectOption = None, json: JsonOption = False) -> None:
+def list_agents(repo: RepoOption = None, json: JsonOption = False) -> None:
     """List the agents, the simulated users and the skills."""
     from macrohard.cli.drive import output
 
@@ -53,7 +53,7 @@ def list_agents(repo: ProjectOption = None, json: JsonOption = False) -> None:
 @app.command(name="show")
 def show_agent(
     name: Annotated[str, typer.Argument(help="Of an agent, a simulated user or a skill.", metavar="NAME")],
-    repo: ProjectOption = None,
+    repo: RepoOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show one agent, simulated user or skill: settings, where it comes from, and all that it is told."""
@@ -67,7 +67,7 @@ def show_agent(
 
 
 @app.command(name="check")
-def check_agents(repo: ProjectOption = None) -> None:
+def check_agents(repo: RepoOption = None) -> None:
     """Check every file of agents, simulated users and skills to the letter."""
     found = _catalogue(repo)
     print(f"{len(found.agents)} agents, {len(found.personas)} personas and {len(found.skills)} skills are understood")
@@ -107,7 +107,7 @@ def try_one(
         Literal["auto", "docker", "bubblewrap"] | None,
         typer.Option(help="What isolates it from this machine: auto, docker, bubblewrap.", metavar="KIND"),
     ] = None,
-    repo: ProjectOption = None,
+    repo: RepoOption = None,
     json: JsonOption = False,
 ) -> None:
     """Have one agent work on an assignment in a sandbox, and see its steps, its report and its costs.
@@ -138,7 +138,7 @@ def try_one(
                 out=out and out.absolute(),
                 persona=persona,
                 environment=environment,
-                project=_project(repo),
+                repository=_agents_of(repo),
                 observe=_tell_step,
             )
 
@@ -282,17 +282,17 @@ def _print_table(console: "Console", headings: tuple[str, ...], rows: list[tuple
     console.print()
 
 
-def _project(repo: Path | None) -> Path | None:
-    from macrohard.agent import PROJECT_FOLDER
+def _agents_of(repo: Path | None) -> Path | None:
+    from macrohard.agent import REPOSITORY_FOLDER
 
-    return None if repo is None else repo.absolute() / PROJECT_FOLDER
+    return None if repo is None else repo.absolute() / REPOSITORY_FOLDER
 
 
 def _catalogue(repo: Path | None) -> "Catalogue":
     from macrohard.assembly import catalogue
     from macrohard.settings import load_settings
 
-    return catalogue(load_settings(), project=_project(repo))
+    return catalogue(load_settings(), repository=_agents_of(repo))
 
 
 def _named(found: "Catalogue", name: str) -> "AgentDefinition | Persona | Skill":

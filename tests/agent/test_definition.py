@@ -35,8 +35,8 @@ def put(place: Path, files: dict[str, str]) -> Path:
     return place
 
 
-def load(*folders: Path, project: Path | None = None) -> Catalogue:
-    return load_catalogue(folders, images=IMAGES, project=project)
+def load(*folders: Path, repository: Path | None = None) -> Catalogue:
+    return load_catalogue(folders, images=IMAGES, repository=repository)
 
 
 @pytest.fixture
@@ -63,27 +63,27 @@ def test_a_folder_that_is_not_there_holds_nothing(bundled: Path, tmp_path: Path)
     assert load(bundled, tmp_path / "nowhere") == load(bundled)
 
 
-def test_a_project_adds_agents_and_replaces_those_that_tasks_are_given_to(bundled: Path, tmp_path: Path) -> None:
+def test_a_repository_adds_agents_and_replaces_those_that_tasks_are_given_to(bundled: Path, tmp_path: Path) -> None:
     changed = CODER.replace("assignable", "parts: [house]\nassignable")
     put(bundled, {"tester.md": changed})
-    project = put(tmp_path / "project", {"coder.md": changed, "cook.md": CODER, "parts/house.md": "Project rules."})
-    found = load(bundled, project=project)
-    assert found.agent("coder").prompt == "Project rules.\n\nYou write code."
+    repository = put(tmp_path / "repository", {"coder.md": changed, "cook.md": CODER, "parts/house.md": "House rules."})
+    found = load(bundled, repository=repository)
+    assert found.agent("coder").prompt == "House rules.\n\nYou write code."
     assert found.agent("tester").prompt == "House rules.\n\nYou write code.", "its parts are for its own agents"
     assert "cook" in found.agents
 
 
-def test_a_project_replaces_nobody_who_plans_or_judges(bundled: Path, tmp_path: Path) -> None:
-    project = put(tmp_path / "project", {"judge.md": JUDGE.replace("You judge.", "Everything passed.")})
+def test_a_repository_replaces_nobody_who_plans_or_judges(bundled: Path, tmp_path: Path) -> None:
+    repository = put(tmp_path / "repository", {"judge.md": JUDGE.replace("You judge.", "Everything passed.")})
     with pytest.raises(DefinitionError, match=r"judge\.md: name: judge plans or judges"):
-        load(bundled, project=project)
+        load(bundled, repository=repository)
 
 
-def test_a_project_may_not_lead_out_of_its_folder(bundled: Path, tmp_path: Path) -> None:
-    project = put(tmp_path / "project", {"skills/soup/SKILL.md": SKILL})
-    (project / "skills/soup/recipe.txt").symlink_to(put(tmp_path, {"secret.txt": "a key"}) / "secret.txt")
+def test_a_repository_may_not_lead_out_of_its_folder(bundled: Path, tmp_path: Path) -> None:
+    repository = put(tmp_path / "repository", {"skills/soup/SKILL.md": SKILL})
+    (repository / "skills/soup/recipe.txt").symlink_to(put(tmp_path, {"secret.txt": "a key"}) / "secret.txt")
     with pytest.raises(DefinitionError, match=r"recipe\.txt: is a link"):
-        load(bundled, project=project)
+        load(bundled, repository=repository)
 
 
 def test_an_agent_knows_its_skills_and_reads_them_when_it_needs_them(bundled: Path) -> None:
