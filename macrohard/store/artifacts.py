@@ -5,9 +5,11 @@ import hashlib
 import os
 import re
 import secrets
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -62,11 +64,13 @@ class ArtifactStore:
 
     async def media_type(self, digest: str) -> str:
         """What kind of content it is; KeyError if there is none of that digest."""
+        return (await self.media_types([digest]))[digest]
+
+    async def media_types(self, digests: Collection[str]) -> dict[str, str]:
+        """What kind of content each is; without those that there are not."""
+        wanted = select(ArtifactRow.digest, ArtifactRow.media_type).where(ArtifactRow.digest.in_(digests))
         async with self._database.read() as session:
-            row = await session.get(ArtifactRow, digest)
-        if row is None:
-            raise KeyError(digest)
-        return row.media_type
+            return {row.digest: row.media_type for row in await session.execute(wanted)}
 
     def _path(self, digest: str) -> Path:
         if not re.fullmatch("[0-9a-f]{64}", digest):

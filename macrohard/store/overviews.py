@@ -2,21 +2,21 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
+from contextlib import AsyncExitStack
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from macrohard.domain import Costs, Forecast, RunOverview, SessionSummary
-from macrohard.errors import NotFound
 from macrohard.events import ModelCalled, ModelTroubled, Progress, ToolUsed
 from macrohard.store.budget import read_state
 from macrohard.store.costs import Curve, costs, phase_of
 from macrohard.store.database import Database
 from macrohard.store.money import to_ticks
 from macrohard.store.overview import Fold
-from macrohard.store.reading import provenance_of, recorded_of, session_of, summary_of
+from macrohard.store.reading import STANDING, provenance_of, recorded_of, session_of, summary_of
 from macrohard.store.tables import EventRow, LeaseRow, RunRow, SessionRow, SpendingRow
 
 KEPT = 64
@@ -37,24 +37,30 @@ class Overviews:
         self._database = database
         self._facts: OrderedDict[str, _Facts] = OrderedDict()
 
-    async def of(self, run_id: str) -> RunOverview:
-        """All of one run, as it stands in the database now.
+    async def of(self, run_ids: Collection[str]) -> dict[str, RunOverview]:
+        """All of each run, by its id, as they stand in the database now; without those that there are not."""
+        wanted = {run_id: self._facts_of(run_id) for run_id in run_ids}
+        async with AsyncExitStack() as stack:
+            # In one order, or two who look at the same runs wait for each other.
+            for _, facts in sorted(wanted.items()):
+                await stack.enter_async_context(facts.turn)
+            try:
+                async with self._database.read() as session:
+                    # At once, and held: what asks for them one by one finds them in the session.
+                    standing = (await session.execute(STANDING.where(RunRow.id.in_(wanted)))).all()
+                    return {run.id: await wanted[run.id].overview(session, run) for run, _, _ in standing}
+            except BaseException:
+                # Half of what is new may have been taken in.
+                for facts in wanted.values():
+                    facts.forget()
+                raise
 
-        Raises:
-            NotFound: there is no such run.
-        """
+    def _facts_of(self, run_id: str) -> "_Facts":
         facts = self._facts.setdefault(run_id, _Facts(run_id))
         self._facts.move_to_end(run_id)
         if len(self._facts) > KEPT:
             self._facts.popitem(last=False)
-        async with facts.turn:
-            try:
-                async with self._database.read() as session:
-                    return await facts.overview(session)
-            except BaseException:
-                # Half of what is new may have been taken in.
-                facts.forget()
-                raise
+        return facts
 
 
 class _Facts:
@@ -80,11 +86,8 @@ class _Facts:
         self._last: tuple[Hashable, RunOverview] | None = None
         """The last overview, and all that it came from besides events; None: something happened since."""
 
-    async def overview(self, session: AsyncSession) -> RunOverview:
+    async def overview(self, session: AsyncSession, run: RunRow) -> RunOverview:
         """All of the run as it stands in this transaction."""
-        run = await session.get(RunRow, self._run_id)
-        if run is None:
-            raise NotFound(f"there is no run {self._run_id!r}; `macrohard runs` lists them")
         if run.created_at != self._made_at:
             self.forget()  # It is another one than that which had this id before.
             self._made_at = run.created_at

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row
+from sqlalchemy import Row, select
 
 from macrohard.domain import RunSummary, SessionSummary
 from macrohard.domain.overview import TRIAL
@@ -12,7 +12,14 @@ from macrohard.events import Event
 from macrohard.store.lease import is_held
 from macrohard.store.money import to_usd
 from macrohard.store.overview import Recorded
-from macrohard.store.tables import EventRow, LeaseRow, RunRow, SessionRow
+from macrohard.store.tables import BudgetRow, EventRow, LeaseRow, RunRow, SessionRow
+
+STANDING = (
+    select(RunRow, LeaseRow, BudgetRow)
+    .outerjoin(LeaseRow, LeaseRow.run_id == RunRow.id)
+    .outerjoin(BudgetRow, BudgetRow.run_id == RunRow.id)
+)
+"""Runs, with the rows that say where they stand."""
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 

@@ -3,12 +3,13 @@
 import asyncio
 import secrets
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
@@ -30,7 +31,7 @@ from macrohard.store.overview import Recorded
 from macrohard.store.overviews import Overviews
 from macrohard.store.people import People
 from macrohard.store.queue import Queue
-from macrohard.store.reading import recorded_of, summary_of
+from macrohard.store.reading import STANDING, recorded_of, summary_of
 from macrohard.store.remarks import Remarks
 from macrohard.store.removal import check_nothing_builds_on, remove
 from macrohard.store.submissions import Submissions
@@ -41,6 +42,8 @@ from macrohard.store.webhooks import Webhooks
 
 _CLOCKS_APART = timedelta(seconds=10)
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+
+_Found = TypeVar("_Found")
 
 
 class Store:
@@ -155,11 +158,7 @@ class Store:
 
         `text` is looked for in id, title and requirement, without regard to case; `since`: made then or later.
         """
-        wanted = (
-            select(RunRow, LeaseRow, BudgetRow)
-            .outerjoin(LeaseRow, LeaseRow.run_id == RunRow.id)
-            .outerjoin(BudgetRow, BudgetRow.run_id == RunRow.id)
-        )
+        wanted = STANDING
         async with self._database.read() as session:
             if before is not None:
                 start = _known(await session.get(RunRow, before), before)
@@ -212,7 +211,12 @@ class Store:
         """
         async with self._database.read() as session:
             run_id = (await _found(session, run_id)).id
-        return await self._overviews.of(run_id)
+        return _known((await self._overviews.of([run_id])).get(run_id), run_id)
+
+    async def overviews(self, run_ids: Sequence[str]) -> tuple[RunOverview, ...]:
+        """All of each of these runs, as `overview` gives it, in this order; without those that there are not."""
+        found = await self._overviews.of(run_ids)
+        return tuple(found[run_id] for run_id in run_ids if run_id in found)
 
     async def events(
         self, run_id: str, *, after: int = 0, limit: int = 1000, types: Collection[str] = ()
@@ -323,7 +327,7 @@ async def _found(session: AsyncSession, beginning: str) -> RunRow:
     return _known(rows[0] if rows else None, beginning)
 
 
-def _known(row: RunRow | None, run_id: str) -> RunRow:
-    if row is None:
+def _known(found: _Found | None, run_id: str) -> _Found:
+    if found is None:
         raise NotFound(f"there is no run {run_id!r}; `macrohard runs` lists them")
-    return row
+    return found

@@ -18,6 +18,7 @@ async def test_what_is_put_can_be_got(store: Store) -> None:
         assert digest == hashlib.sha256(content).hexdigest()
         assert await artifacts.get(digest) == content
         assert await store.artifacts.media_type(digest) == "image/png"
+        assert await store.artifacts.media_types({digest, "0" * 64}) == {digest: "image/png"}
 
 
 async def test_the_same_bytes_are_kept_once(store: Store, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a run looks like follows from what was told, however often it was told."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -404,3 +405,15 @@ async def test_what_changes_without_an_event_is_seen_at_once(store: Store, run_i
     await store.delete(run_id, folder=tmp_path)
     with pytest.raises(NotFound):
         await store.overview(run_id)
+
+
+async def test_many_at_once_are_what_each_is_alone(store: Store, run_id: str) -> None:
+    other = await store.create_run("A shop.", options={}, model="builtin")
+    await store.budget(other).open(Caps(usd=3.0))
+    alone = [await tell(store, run_id, PASSED_AND_KEPT), await tell(store, other, LOST_AND_DROPPED)]
+    assert await store.overviews([]) == ()
+    assert list(await store.overviews([run_id, other, run_id])) == [*alone, alone[0]]
+    # Whoever asks for the same ones in another order does not wait for ever.
+    turned = await asyncio.gather(*(store.overviews(ids) for ids in ([run_id, other], [other, run_id]) * 5))
+    assert {frozenset(each.summary.id for each in found) for found in turned} == {frozenset({run_id, other})}
+    assert list(await store.overviews([run_id, "r-nowhere", other])) == alone

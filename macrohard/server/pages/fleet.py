@@ -49,7 +49,7 @@ async def fleet(request: Request, service: Serving, principal: Asking) -> Respon
     wanted: tuple[RunStatus, ...] = ("running", "paused", "waiting")
     found = await asyncio.gather(*(store.runs(limit=LISTED, status=status) for status in wanted))
     under_way = [run for runs in found for run in runs]
-    overviews = await asyncio.gather(*(service.factory.overview(run.id) for run in under_way[:LOOKED_INTO]))
+    overviews = await store.overviews([run.id for run in under_way[:LOOKED_INTO]])
     lines = [_line(overview) for overview in overviews]
     lines += [Line(run=run, standing=None) for run in under_way[LOOKED_INTO:]]
     groups = [

@@ -1,7 +1,7 @@
 """What shows that criteria hold: every check of every iteration, and the evidence as a person can read it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import ValidationError
@@ -107,6 +107,9 @@ def _cell(iteration: int, verdicts: Sequence[Verdict]) -> Cell:
 
 async def shown(overview: RunOverview, state: CriterionState, artifacts: ArtifactStore) -> tuple[Shown, ...]:
     """Every scenario of the criterion with all that was seen of it."""
+    ids = {scenario.id for scenario in state.scenarios}
+    verdicts = [verdict for each in overview.iterations for verdict in each.verdicts if verdict.check in ids]
+    kinds = await artifacts.media_types({digest for verdict in verdicts for digest in verdict.evidence})
     found = []
     for scenario in state.scenarios:
         tries = []
@@ -117,30 +120,33 @@ async def shown(overview: RunOverview, state: CriterionState, artifacts: Artifac
                     tries.append(
                         Tried(
                             iteration=iteration.number, kept=iteration.kept, verdict=verdict, exchanges=asked,
-                            evidence=await evidence_of(verdict.evidence, artifacts), left_out=left_out,
+                            evidence=await _evidence(verdict.evidence, kinds, artifacts), left_out=left_out,
                         )
                     )  # fmt: skip
         found.append(Shown(scenario=scenario, tries=tuple(tries)))
     return tuple(found)
 
 
-async def evidence_of(digests: Sequence[str], artifacts: ArtifactStore) -> tuple[Evidence, ...]:
+async def _evidence(digests: Sequence[str], kinds: Mapping[str, str], artifacts: ArtifactStore) -> tuple[Evidence, ...]:
     """Pictures as pictures, texts as their end; what is gone is said to be."""
     found = []
     for digest in digests:
-        try:
-            media = (await artifacts.media_type(digest)).partition(";")[0]
-            if media.startswith("image/"):
+        match kinds.get(digest, "gone").partition(";")[0].partition("/")[0]:
+            case "gone":
+                found.append(Evidence(digest=digest, kind="gone"))
+            case "image":
                 found.append(Evidence(digest=digest, kind="picture"))
-            elif media.startswith("video/"):
+            case "video":
                 found.append(Evidence(digest=digest, kind="film"))
-            elif media.startswith("text/"):
-                text = (await artifacts.get(digest)).decode(errors="replace")[-LOG_CHARACTERS:].strip()
-                found.append(Evidence(digest=digest, kind="text", text=text))
-            else:
+            case "text":
+                try:
+                    text = (await artifacts.get(digest)).decode(errors="replace")[-LOG_CHARACTERS:].strip()
+                except KeyError:
+                    found.append(Evidence(digest=digest, kind="gone"))
+                else:
+                    found.append(Evidence(digest=digest, kind="text", text=text))
+            case _:
                 found.append(Evidence(digest=digest, kind="file"))
-        except KeyError:
-            found.append(Evidence(digest=digest, kind="gone"))
     return tuple(found)
 
 

@@ -1,11 +1,14 @@
 """One run: what stands where, and a page for each question that one may have about it."""
 
+import sys
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from macrohard.domain import IterationSummary, RunOverview, UserSession, Value
+from macrohard.domain import IterationSummary, RunOverview, SessionSummary, UserSession, Value
 from macrohard.domain.usage import UserStep
 from macrohard.errors import NotFound
 from macrohard.report.burn import HEIGHT, WIDTH, burn, cost_tables
@@ -24,6 +27,8 @@ router = APIRouter(prefix="/runs/{run}")
 
 ENTRIES = 40
 """Of a transcript on one page."""
+SESSIONS = 300
+"""On one page, unless one iteration alone had more."""
 LINES_AT_ONCE = 120
 """Changed lines that are shown with an iteration; other files are read when they are opened."""
 PICTURES = 8
@@ -161,10 +166,17 @@ async def visit(request: Request, run: str, number: int, persona: str, service: 
 
 
 @router.get("/sessions")
-async def all_sessions(request: Request, run: str, service: Serving, principal: Asking) -> Response:
-    """Every agent's work."""
+async def all_sessions(
+    request: Request, run: str, service: Serving, principal: Asking, before: Annotated[int | None, Query(ge=1)] = None
+) -> Response:
+    """Every agent's work: the last iterations, or those before one, as many as one can look through."""
     overview = await service.factory.overview(run)
-    return page(request, "run/sessions.html.jinja", overview=overview, tab="sessions")
+    first = first_listed(overview.sessions, before)
+    return page(
+        request, "run/sessions.html.jinja", overview=overview, tab="sessions", before=before,
+        sessions=[each for each in overview.sessions if first <= each.iteration < (before or sys.maxsize)],
+        earlier=first if any(each.iteration < first for each in overview.sessions) else None,
+    )  # fmt: skip
 
 
 @router.get("/sessions/{session:path}")
@@ -201,6 +213,18 @@ async def product(request: Request, run: str, service: Serving, principal: Askin
     """What came of it, and how to have it."""
     overview = await service.factory.overview(run)
     return page(request, "run/product.html.jinja", overview=overview, tab="product", base_url=request.base_url)
+
+
+def first_listed(sessions: Sequence[SessionSummary], before: int | None) -> int:
+    """The earliest iteration of a page that ends before that one, or with the last; there is one, however long."""
+    counts = Counter(each.iteration for each in sessions if before is None or each.iteration < before)
+    listed, first = 0, max(counts, default=0)
+    for iteration in sorted(counts, reverse=True):
+        listed += counts[iteration]
+        if listed > SESSIONS:
+            break
+        first = iteration
+    return first
 
 
 def pairs(now: IterationSummary, before: IterationSummary | None) -> tuple[Pair, ...]:

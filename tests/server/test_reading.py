@@ -1,0 +1,38 @@
+"""What a page shows of what does not fit on one."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from macrohard.domain import SessionSummary
+from macrohard.server.pages.run import SESSIONS, first_listed
+
+
+def sessions(*counts: int) -> list[SessionSummary]:
+    """So many in each iteration."""
+    return [
+        SessionSummary(
+            id=f"r/{iteration}/implement/T-{number}", iteration=iteration, phase="implement", agent="coder",
+            persona=None, task="", criteria=(), outcome="finished", problem="", commit=None,
+            model_calls=1, input_tokens=1, output_tokens=1, cost_usd=0.0,
+            started_at=datetime(2026, 1, 1, tzinfo=UTC), seconds=1.0,
+        )
+        for iteration, count in enumerate(counts)
+        for number in range(count)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("counts", "before", "first"),
+    [
+        pytest.param((), None, 0, id="none"),
+        pytest.param((1, 5, 5), None, 0, id="all fit"),
+        pytest.param((1, SESSIONS - 1, 1), None, 1, id="as many as fit"),
+        pytest.param((1, SESSIONS, 1), None, 2, id="whole iterations only"),
+        pytest.param((1, 1, SESSIONS + 1), None, 2, id="one, however long"),
+        pytest.param((1, SESSIONS, 1), 2, 1, id="those before"),
+        pytest.param((1, SESSIONS, 1), 1, 0, id="the first"),
+    ],
+)
+def test_the_last_whole_iterations_are_listed(counts: tuple[int, ...], before: int | None, first: int) -> None:
+    assert first_listed(sessions(*counts), before) == first
