@@ -54,13 +54,13 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def served(home: Path, *, url: str | None = None, slots: int = 0) -> Iterator[Served]:
-    """The service with a worker for so many runs, until the context is left."""
+def served(home: Path, *, url: str | None = None, slots: int = 0, port: int = 0) -> Iterator[Served]:
+    """The service with a worker for so many runs, until the context is left; port 0: on one that is free."""
     ready: Future[tuple[uvicorn.Server, Served]] = Future()
 
     async def serve() -> None:
         settings = load_settings(home=home, database_url=url)
-        with socket.create_server(("127.0.0.1", 0)) as listening:
+        with socket.create_server(("127.0.0.1", port)) as listening:
             address = f"http://127.0.0.1:{listening.getsockname()[1]}"
             async with open_factory(settings, sandbox="auto") as factory:
                 worker = Worker(factory, slots=slots) if slots else None

@@ -330,3 +330,41 @@ async def test_what_is_typed_and_unfolded_stays_while_the_page_follows_the_run(
     await expect(page.locator("#feedback")).to_contain_text("Somebody else speaks")
     await expect(page.get_by_label("Say what should be different")).to_have_value("half a sen")
     await expect(page.locator("details.warned")).to_have_attribute("open", "")
+
+
+async def test_what_cannot_be_read_anew_stays_and_is_asked_for_again(
+    page: Page, service: Served, runs: dict[str, str]
+) -> None:
+    run = runs["under way"]
+    await page.goto(f"{service.base_url}/runs/{run}")
+    await page.route(f"**/runs/{run}", lambda route: route.fulfill(status=503, body="<h1>503</h1>"))
+    service.ask("POST", f"/api/v1/runs/{run}/feedback", json={"text": "Heard in the end"})
+    await expect(page.locator("#connection")).to_contain_text("trying again. As of ", timeout=30_000)
+    await expect(page.locator("#run h1")).to_be_visible()
+    await page.unroute_all()
+    await expect(page.locator("#feedback")).to_contain_text("Heard in the end", timeout=30_000)
+    await expect(page.locator("#connection")).to_have_text("")
+
+    await page.goto(f"{service.base_url}/new")
+    await page.get_by_label("In plain words").fill("A list of plants: name (required), price.")
+    await expect(page.locator("#reading")).to_contain_text("Price")
+    await page.route("**/new/reading", lambda route: route.fulfill(status=503, body="<h1>503</h1>"), times=1)
+    await page.get_by_label("In plain words").fill("A list of plants: name (required), colour.")
+    await expect(page.locator("#reading")).to_contain_text("Colour", timeout=30_000)
+    await expect(page.locator("#reading h1")).to_have_count(0)
+
+
+async def test_a_page_without_its_service_says_of_when_it_is_until_it_is_back(browser: Browser, tmp_path: Path) -> None:
+    context = await browser.new_context()
+    with served(tmp_path / "home") as service:
+        page = await context.new_page()
+        await page.goto(local_link(service.home, service.base_url))
+        await expect(page.get_by_role("heading", name="Nothing was asked for yet")).to_be_visible()
+        await expect(page.locator("#connection")).to_have_text("")
+    await expect(page.locator("#connection")).to_contain_text("Not connected; trying again. As of ", timeout=30_000)
+    await expect(page.get_by_role("heading", name="Nothing was asked for yet")).to_be_visible()
+    with served(tmp_path / "home", port=int(service.base_url.rpartition(":")[2])) as service:
+        await service.factory.store.create_run("Came meanwhile", options={}, model="builtin")
+        await expect(page.get_by_text("Came meanwhile")).to_be_visible(timeout=30_000)
+        await expect(page.locator("#connection")).to_have_text("")
+    await context.close()

@@ -117,6 +117,47 @@
     if (line?.value && back) back.value += `#${home.get(form)?.dataset.file ?? ""}-L${line.value}`;
   });
 
+  // What could not be read anew stays as it was, says of when it is, and is asked for again.
+  const strip = document.getElementById("connection");
+  const FINAL = {
+    401: "This browser is not let in any more.", 403: "This is not yours to see any more.", 404: "This is no longer there.",
+  };
+  const lost = new Map();
+  let asOf = new Date(), tries = 0, trying = 0, telling = 0;
+  const tell = () => {
+    for (const part of lost.keys()) if (!part.isConnected) lost.delete(part);
+    document.documentElement.classList.toggle("stale", lost.size > 0);
+    const at = asOf.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+    const words = lost.size ? `${[...lost.values()].at(-1)} As of ${at}.` : "";
+    if (strip.textContent !== words) strip.textContent = words;
+    if (!lost.size) tries = 0;
+  };
+  const lose = (part, status, seconds) => {
+    if (!lost.size) asOf = new Date();
+    lost.set(part, FINAL[status] ?? "Not connected; trying again.");
+    clearTimeout(telling);
+    // Leaving a page breaks its requests, too.
+    telling = setTimeout(tell, 1000);
+    if (FINAL[status]) return;
+    clearTimeout(trying);
+    trying = setTimeout(() => [...lost.keys()].forEach((each) => htmx.trigger(each, "again")),
+      1000 * (seconds || Math.min(2 ** ++tries, 15)));
+  };
+  const regain = (part) => {
+    if (lost.delete(part)) tell();
+  };
+  document.addEventListener("htmx:response:error", ({ detail: { ctx } }) =>
+    lose(ctx.sourceElement, ctx.response.status, Number(ctx.response.headers.get("Retry-After"))));
+  document.addEventListener("htmx:error", ({ detail: { ctx, error } }) => {
+    // What one types on aborts what was asked before.
+    if (ctx && !(error.name === "AbortError" && ctx.sourceElement.hasAttribute("hx-sync"))) lose(ctx.sourceElement);
+  });
+  document.addEventListener("htmx:sse:error", ({ target, detail }) => lose(target, detail.status));
+  document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => ctx.response.raw.ok && regain(ctx.sourceElement));
+  document.addEventListener("htmx:after:sse:connection", ({ target }) => regain(target));
+  addEventListener("offline", () => lose(document));
+  addEventListener("online", () => regain(document));
+
   let begun = "";
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
