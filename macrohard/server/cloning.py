@@ -20,7 +20,11 @@ async def _cloning(request: Request) -> Principal:
     principal: Principal | None = request.state.principal
     if principal is None:
         # What makes git send what stands in the address, or ask for it.
-        raise HTTPException(401, "the token is the password", headers={"WWW-Authenticate": 'Basic realm="Macrohard"'})
+        raise HTTPException(
+            401,
+            "say who you are: any name, and as the password an API token that is still good",
+            headers={"WWW-Authenticate": 'Basic realm="Macrohard"'},
+        )
     return principal
 
 

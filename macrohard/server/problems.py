@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457) for machines and as a page for people: what is wrong, what to do."""
+"""Errors as `application/problem+json` (RFC 9457) for machines, as a page for people, in a line for git."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from macrohard.domain import JsonObject, Value
 from macrohard.errors import Conflict, LimitExceeded, MacrohardError, NotFound, RequestError, Unavailable
@@ -85,6 +85,9 @@ def install(app: FastAPI, *, page: Page) -> None:
             response = await page(request, problem)
             response.headers.update(headers or {})
             return response
+        if request.url.path.startswith("/git/"):
+            # What git shows to who types the command; of JSON it would say the status only.
+            return PlainTextResponse(problem.detail, status_code=problem.status, headers=headers)
         return as_json(problem, headers)
 
     async def ours(request: Request, error: Exception) -> Response:

@@ -189,7 +189,7 @@ def addresses(runs: dict[str, str]) -> list[str]:
         "/sessions/1/implement/5", "/budget", "/product",
     )  # fmt: skip
     others = [f"/runs/{runs[name]}" for name in ("under way", "refused", "budget", "waiting")]
-    general = ["/", "/new", "/fleet", "/agents", "/agents/backend-coder", "/settings", "/nowhere"]
+    general = ["/", "/new", "/fleet", "/agents", "/agents/backend-coder", "/settings", "/webhooks", "/nowhere"]
     return [*general, *(over + part for part in parts), *others]
 
 

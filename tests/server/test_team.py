@@ -13,8 +13,12 @@ import pytest
 import requests
 from playwright.sync_api import Page, sync_playwright
 
+from macrohard.assembly import open_factory
 from macrohard.server.gate import MAX_BODY_BYTES
+from macrohard.settings import load_settings
 from tests.server.conftest import Installation, Running, installed
+from tests.server.test_pages import AXE
+from tests.server.test_products import made
 
 PASSWORD = "correct horse battery"
 ROLES = ("viewer", "reviewer", "operator", "admin")
@@ -376,6 +380,37 @@ def test_people_log_in_make_a_token_and_log_out(team: Team) -> None:
         browser.close()
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (375, "dark")], ids=["wide", "narrow and dark"])
+def test_the_pages_of_people_are_readable_for_everybody(team: Team, width: int, scheme: Any) -> None:
+    base, wrong = team.service.base_url, []
+    token = team.browser("admin").post(f"{base}/api/v1/tokens", json={"label": "for <b>", "role": "viewer"})
+    hook = {"url": "https://hooks.example/a/long/address/" + "a" * 80, "events": ["run.ended"]}
+    made = team.browser("admin").post(f"{base}/api/v1/webhooks", json=hook)
+    assert (token.status_code, made.status_code) == (201, 201), made.text
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        context = browser.new_context(
+            viewport={"width": width, "height": 780}, color_scheme=scheme, reduced_motion="reduce", bypass_csp=True
+        )
+        page = context.new_page()
+        for address in ("/login", "/account", "/users", "/audit", "/webhooks"):
+            answer = page.goto(base + address)
+            assert answer is not None
+            assert answer.status == 200
+            page.evaluate(AXE)
+            found = page.evaluate("axe.run({resultTypes: ['violations']})")
+            wrong += [(address, each["id"], each["nodes"][0]["html"]) for each in found["violations"]]
+            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                wrong.append((address, "wider than the window", ""))
+            if address == "/login":
+                context.add_cookies(
+                    [{"name": "macrohard", "value": team.browser("admin").cookies["macrohard"], "url": base}]
+                )
+        assert page.url == f"{base}/webhooks", "who is not let in sees the login only"
+        browser.close()
+    assert wrong == []
+
+
 def _add_and_remove(page: Page, base: str) -> None:
     page.get_by_role("link", name="Users").click()
     page.wait_for_url(f"{base}/users")
@@ -389,3 +424,46 @@ def _add_and_remove(page: Page, base: str) -> None:
     assert page.get_by_label("Role of fay").input_value() == "viewer"
     page.get_by_role("button", name="Remove fay").click()
     page.get_by_role("row", name="fay").wait_for(state="detached")
+
+
+async def test_a_team_clones_products_as_git_is_used(team: Team, tmp_path: Path) -> None:
+    async with open_factory(load_settings(home=team.installation.home), sandbox="auto") as factory:
+        run, (first, *_) = await made(factory)
+    token, host = team.token("viewer", role="viewer"), team.service.base_url.removeprefix("http://")
+    asking = tmp_path / "asking"
+    asking.write_text(f"#!/bin/sh\ncase $1 in User*) echo viewer;; *) echo {token};; esac\n")
+    asking.chmod(0o700)
+    plain = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "GIT_TERMINAL_PROMPT": "0"}
+
+    def git(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["git", *arguments], env={**plain, **environment}, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    def clone(to: str, *options: str, who: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        return git(*options, "clone", "--quiet", f"http://{who}{host}/git/{run}.git", to, **environment)
+
+    header = f"Authorization: Bearer {token}"
+    ways = {
+        "address": clone("address", who=f"viewer:{token}@"),
+        "header": clone("header", "-c", f"http.extraHeader={header}"),
+        "prompt": clone("prompt", GIT_ASKPASS=str(asking)),
+        "variables": clone(
+            "variables", GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="http.extraHeader", GIT_CONFIG_VALUE_0=header
+        ),
+    }
+    for way, done in ways.items():
+        assert (done.returncode, done.stderr) == (0, ""), way
+        assert git("-C", way, "rev-parse", "HEAD").stdout.strip() == first
+    for way in ways:
+        kept = token in (tmp_path / way / ".git" / "config").read_text(encoding="utf-8")
+        assert kept == (way == "address"), way
+    assert git("-C", "prompt", "pull", "--quiet", GIT_ASKPASS=str(asking)).returncode == 0
+    pushed = git("-C", "address", "push")
+    assert (pushed.returncode, "nothing can be pushed" in pushed.stderr) == (128, True), pushed.stderr
+    for wrong in ("mh_wrong", PASSWORD.replace(" ", "%20")):
+        refused = clone("refused", who=f"viewer:{wrong}@")
+        assert (refused.returncode, "an API token that is still good" in refused.stderr) == (128, True), refused.stderr
+    own = asked(team.service, "GET", "/api/v1/me", token=token).json()["token"]["id"]
+    assert asked(team.service, "DELETE", f"/api/v1/tokens/{own}", token=token).status_code == 204
+    assert git("-C", "address", "fetch").returncode == 128
