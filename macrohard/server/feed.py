@@ -22,6 +22,9 @@ QUIET_SECONDS = 15.0
 RETRY_SECONDS = 1.0
 """Between two looks of a stream when the database does not answer."""
 
+_Place = tuple[str, int, tuple[str, ...]]
+"""A run, the number of an event that is known, and types: behind that, what follows of these is the same for all."""
+
 
 class _Told(NamedTuple):
     until: int
@@ -36,8 +39,8 @@ class Feed:
         self._store = store
         self._followers: dict[str, set[asyncio.Event]] = {}
         """By run; those under "" want to know of every run."""
-        self._reading: dict[tuple[str, int, tuple[str, ...]], asyncio.Task[_Told | None]] = {}
-        """What is being read right now, by run, number and types."""
+        self._reading: dict[_Place, asyncio.Task[_Told | None]] = {}
+        """What is being read right now."""
         self._looking: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
 
@@ -69,14 +72,9 @@ class Feed:
             while not self._closed.is_set():
                 woken.clear()
                 try:
-                    while True:
-                        own, told = await self._told(run_id, after, types)
-                        if told is not None:
-                            after = told.until
-                            yield told.sent
-                        elif own:
-                            break
-                        # Else it was asked before we were woken, and may have missed what we were woken for.
+                    while not self._closed.is_set() and (told := await self._told(run_id, after, types)) is not None:
+                        after = told.until
+                        yield told.sent
                 except StoreUnavailable:
                     await asyncio.sleep(RETRY_SECONDS)
                     continue
@@ -85,26 +83,26 @@ class Feed:
                 except TimeoutError:
                     yield KEEPALIVE_COMMENT
 
-    async def _told(self, run_id: str, after: int, types: tuple[str, ...]) -> "tuple[bool, _Told | None]":
-        """What follows in the run, None: nothing yet; and whether it was read for us.
+    async def _told(self, run_id: str, after: int, types: tuple[str, ...]) -> "_Told | None":
+        """What follows in the run now, None: nothing yet.
 
         Streams that have come equally far and ask at the same time are given the same.
         """
         place = run_id, after, types
-        own = place not in self._reading
-        if own:
-            reading = self._reading[place] = asyncio.create_task(self._read(run_id, after, types))
+        if (begun := self._reading.get(place)) is not None and (told := await asyncio.shield(begun)) is not None:
+            return told
+        # What was begun before we asked may have missed what we were woken for; what is begun now has not.
+        if place not in self._reading:
+            self._reading[place] = asyncio.create_task(self._read(place))
+        return await asyncio.shield(self._reading[place])
 
-            def done(task: "asyncio.Task[_Told | None]") -> None:
-                del self._reading[place]
-                if not task.cancelled():
-                    task.exception()  # Who waits for it is told; it may be that nobody does any more.
-
-            reading.add_done_callback(done)
-        return own, await asyncio.shield(self._reading[place])
-
-    async def _read(self, run_id: str, after: int, types: tuple[str, ...]) -> "_Told | None":
-        batch = await self._store.events(run_id, after=after, limit=BATCH, types=types)
+    async def _read(self, place: "_Place") -> "_Told | None":
+        run_id, after, types = place
+        try:
+            batch = await self._store.events(run_id, after=after, limit=BATCH, types=types)
+        finally:
+            # Here, and not when the task is seen to have ended: nobody is to be given what was read before they asked.
+            del self._reading[place]
         if not batch:
             return None
         return _Told(batch[-1].number, b"".join(_sent(recorded) for recorded in batch))
