@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from macrohard.domain import SessionSummary
+from macrohard.server.pages.rendering import naturally
 from macrohard.server.pages.run import SESSIONS, first_listed
 
 
@@ -36,3 +37,9 @@ def sessions(*counts: int) -> list[SessionSummary]:
 )
 def test_the_last_whole_iterations_are_listed(counts: tuple[int, ...], before: int | None, first: int) -> None:
     assert first_listed(sessions(*counts), before) == first
+
+
+def test_numbers_in_names_are_in_the_order_that_people_count_in() -> None:
+    assert naturally(["AC-10", "tests", "AC-5", "install", "AC-5b", "²"]) == [
+        "AC-5", "AC-5b", "AC-10", "install", "tests", "²",
+    ]  # fmt: skip

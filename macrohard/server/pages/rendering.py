@@ -1,5 +1,7 @@
 """From values to HTML; every text in it is taken as hostile."""
 
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
@@ -18,6 +20,12 @@ from macrohard.server.problems import Problem
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 STATIC = Path(__file__).parent.parent / "static"
+
+
+SIGNS = {
+    "met": "✓", "unmet": "✕", "stale": "↻", "not checked": "?", "not covered": "–", "to be shown": "·",
+}  # fmt: skip
+"""How criteria stand, for those whom colours tell nothing."""
 
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
@@ -89,6 +97,15 @@ def slug(text: str) -> str:
     return text.replace(" ", "-")
 
 
+def naturally(texts: Iterable[str]) -> list[str]:
+    """In the order that people count in: AC-5 before AC-10."""
+
+    def key(text: str) -> list[str | int]:
+        return [int(part) if place % 2 else part for place, part in enumerate(re.split("([0-9]+)", text))]
+
+    return sorted(texts, key=key)
+
+
 def ago(at: datetime) -> str:
     """Such as "5 min ago"."""
     seconds = (datetime.now(UTC) - at).total_seconds()
@@ -107,9 +124,9 @@ def _environment() -> Environment:
     )  # fmt: skip
     environment.filters |= {
         "duration": duration, "dollars": dollars, "count": count, "ago": ago, "counted": counted, "moment": moment,
-        "slug": slug,
+        "slug": slug, "naturally": naturally,
     }  # fmt: skip
-    environment.globals |= {"asset": asset, "PHASES": PHASES}
+    environment.globals |= {"asset": asset, "PHASES": PHASES, "SIGNS": SIGNS}
     return environment
 
 

@@ -73,6 +73,8 @@ class Timeline(Value):
 
 PAUSE_SECONDS, PAUSE_SHOWN = 600.0, 60.0
 """So long without anybody at work is taken for a pause, which is drawn as short as this."""
+STEPS = (1, 2, 5, 10, 15, 60, 120, 300, 600, 900, 1800, *(3600 * 2**power for power in range(20)))
+"""Seconds between two marks of the scale."""
 BARS = 120
 """More of them are not read at a glance: the list of sessions has them all."""
 
@@ -164,9 +166,15 @@ def timeline(overview: RunOverview) -> Timeline:
         lanes.append(Lane(iteration=number, summary=summaries.get(number), bars=bars))
     return Timeline(
         lanes=tuple(lanes),
-        marks=tuple((25.0 * part, whole * part / 4) for part in range(5)),
+        marks=_marks(whole),
         left_out=len(overview.sessions) - len(sessions),
     )
+
+
+def _marks(whole: float) -> tuple[tuple[float, float], ...]:
+    """Round times, five at most."""
+    step = next(each for each in STEPS if whole < 5 * each)
+    return tuple((round(100 * step * part / whole, 2), float(step * part)) for part in range(5) if step * part <= whole)
 
 
 def _spans(sessions: Sequence[SessionSummary], *, is_running: bool) -> dict[str, tuple[float, float]]:
