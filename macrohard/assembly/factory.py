@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from macrohard.assembly.installation import catalogue
@@ -50,7 +51,6 @@ FILM_IMAGE = "media"
 REPORT, FILM = "report.html", "demo.mp4"
 PULL_REQUEST, PATCH = "pull-request.md", "changes.patch"
 """Beside what was made of a person's repository."""
-"""The option of a run that is no build, but one agent's trial."""
 
 
 class Trial(Value):
@@ -64,7 +64,7 @@ class Trial(Value):
 
 
 class Factory(Intake):
-    """What the command line, and later the service, asks for."""
+    """What the command line and the service ask for."""
 
     def __init__(self, settings: Settings, store: Store, *, sandbox: SandboxChoice, stack: AsyncExitStack) -> None:
         super().__init__(settings, store)
@@ -285,21 +285,35 @@ class Factory(Intake):
             Conflict: the run waits for no such ruling, or somebody was faster.
             RequestError: what was changed cannot be worked with; says why.
         """
-        from macrohard.factory.approval import check_ruling
-
         overview = await self.overview(run_id)
         if overview.awaited is None or overview.awaited.point != ruling.point:
             raise Conflict(f"run {run_id} is {overview.summary.status} and waits for no approval of a {ruling.point}")
         if not ruling.approved and not ruling.comment.strip():
             raise RequestError("say in the comment what is to be different")
-        if ruling.point == "plan" and overview.specification is not None and overview.iterations:
-            plan = Plan(tasks=overview.iterations[0].tasks)
-            if problem := check_ruling(ruling, overview.specification, plan):
-                raise RequestError(problem)
+        if ruling.specification is not None or ruling.plan is not None:
+            await self._check_changes(ruling, overview)
         if ruling.point == "release" and not ruling.approved:
             # What is wrong with the product is what the next iteration is for.
             await self.store.remarks.add(run_id, Remark(text=ruling.comment), by=ruling.by)
         await self.store.rule(run_id, ruling, number=overview.awaited.number)
+
+    async def _check_changes(self, ruling: Ruling, overview: RunOverview) -> None:
+        from macrohard.execution.earlier import earlier
+        from macrohard.factory.approval import check_ruling
+
+        if ruling.point != "plan" or not ruling.approved:
+            raise RequestError("specification and plan can be changed where a plan is approved, and nowhere else")
+        assert overview.specification is not None, "it is there when a plan waits"
+        repository = await self.repository(overview.summary.id)
+        with TemporaryDirectory(prefix="ruling-", dir=self._settings.home) as room:
+            found = await self._catalogue_with(repository, overview.provenance, room=Path(room))
+        check_ruling(
+            ruling,
+            overview.specification,
+            Plan(tasks=overview.iterations[0].tasks),
+            assignable=found.assignable,
+            earlier=await earlier(self.store, overview.provenance),
+        )
 
     async def delete(self, run_id: str) -> None:
         """Delete the run, its history and its folder; a product that was put elsewhere stays there.

@@ -11,8 +11,6 @@ from pydantic import JsonValue, TypeAdapter
 from macrohard.agent import Catalogue, Entry, Note
 from macrohard.domain import TIERS, JsonObject, RunOutcome, Tier, Wish, at_least
 from macrohard.domain.approval import Approvals, Ruling
-from macrohard.domain.ground import Earlier
-from macrohard.domain.provenance import Provenance
 from macrohard.domain.run import ended_by
 from macrohard.domain.team import DESIGNING, Contract
 from macrohard.errors import AgentGaveUp, LeaseLost, LimitExceeded, ModelUnavailable, Unavailable
@@ -202,7 +200,7 @@ async def carry_out(
                 contract=await _contract(store, options.get("solo")),
                 provenance=overview.provenance,
                 ground=overview.ground,
-                earlier=await _earlier(store, overview.provenance),
+                earlier=await earlier(store, overview.provenance),
             )
             try:
                 async with open_graph(folder / "checkpoints.db", fence=lease.check) as graph:
@@ -250,11 +248,6 @@ async def _contract(store: Store, run_id: JsonValue) -> Contract | None:
         design_usd=designed,
         scenarios=tuple(scenario for row in measure.criteria for scenario in row.scenarios),
     )
-
-
-async def _earlier(store: Store, provenance: Provenance | None) -> Earlier | None:
-    """What was agreed about the product that the run goes on with; a delivered run does not change any more."""
-    return await earlier(store, provenance.place) if provenance is not None and provenance.kind == "run" else None
 
 
 def _weakened(before: Sequence[Tier], now: Tier) -> tuple[str, ...]:

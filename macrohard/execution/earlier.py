@@ -6,6 +6,7 @@ from macrohard.agent import Entry
 from macrohard.domain import RunOverview
 from macrohard.domain.decisions import DecisionLog, Settled
 from macrohard.domain.ground import Earlier
+from macrohard.domain.provenance import Provenance
 from macrohard.domain.standing import passed_gates
 from macrohard.errors import RequestError
 from macrohard.factory.reports import WorkReport
@@ -72,13 +73,21 @@ async def _left_behind(overview: RunOverview) -> tuple[str, ...]:
     )
 
 
-async def earlier(store: Store, run_id: str) -> Earlier:
-    """What that run had agreed."""
+async def earlier(store: Store, provenance: Provenance | None) -> Earlier | None:
+    """What was agreed about the product that a run goes on with; None: it goes on with none of ours.
+
+    A delivered run does not change any more.
+    """
+    if provenance is None or provenance.kind != "run":
+        return None
+    return await _agreed(store, provenance.place)
+
+
+async def _agreed(store: Store, run_id: str) -> Earlier:
     overview = await store.overview(run_id)
     assert overview.specification is not None, "checked when the run was submitted"
     assert overview.design is not None, "checked when the run was submitted"
-    before = overview.provenance
-    above = await earlier(store, before.place) if before is not None else None
+    above = await earlier(store, overview.provenance)
     return Earlier(
         run=run_id,
         requirements=(*(above.requirements if above else ()), overview.summary.requirement),

@@ -1,13 +1,19 @@
 """Waiting for a person's yes, where the run was asked to: what is shown then can be changed before it is paid for."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from langgraph.runtime import Runtime
 
+from macrohard.agent import AgentDefinition
 from macrohard.domain import Plan, Specification
 from macrohard.domain.approval import Awaited, Point, Ruling
+from macrohard.domain.ground import Earlier
+from macrohard.errors import RequestError, ToolError
 from macrohard.events import ApprovalAwaited, Planned, Ruled, Specified
 from macrohard.factory.context import FactoryContext
+from macrohard.factory.improving import agreed_before, highest
+from macrohard.factory.intake import check_plan
 from macrohard.factory.state import State
 
 APPROVE = "approve"
@@ -82,17 +88,51 @@ def _asked(point: Point, until: datetime | None) -> str:
     return f"{what} Without a word it goes on at {until:%Y-%m-%d %H:%M} UTC." if until else what
 
 
-def check_ruling(ruling: Ruling, shown: Specification, planned: Plan) -> str:
-    """Why what a person changed cannot be worked with, in one sentence; empty: it can."""
+def check_ruling(
+    ruling: Ruling,
+    shown: Specification,
+    planned: Plan,
+    *,
+    assignable: Sequence[AgentDefinition],
+    earlier: Earlier | None,
+) -> None:
+    """See that what a person changed can be worked with; of a change of a product, `earlier` was agreed before.
+
+    Raises:
+        RequestError: it cannot; says why.
+    """
     specification, plan = ruling.specification or shown, ruling.plan or planned
-    known = [criterion.id for criterion in specification.criteria]
-    if known != [f"AC-{number}" for number in range(1, len(known) + 1)]:
-        return "criteria are numbered AC-1, AC-2, … without gaps; one that is not wanted any more is made not covered"
+    agreed = agreed_before(earlier)
+    if (problem := _renumbered(specification, shown)) or (problem := _rewritten(specification, shown, agreed)):
+        raise RequestError(problem)
+    if specification.kind != shown.kind:
+        raise RequestError(f"the design is one of kind {shown.kind}: decline it, and say that you want another kind")
     if not any(criterion.priority == "MUST" and criterion.covered for criterion in specification.criteria):
-        return "a product that is built has at least one MUST that is covered"
-    if strangers := sorted({each for task in plan.tasks for each in task.criteria} - set(known)):
-        return f"tasks serve {', '.join(strangers)}, which are no criteria"
-    served = {each for task in plan.tasks for each in task.criteria}
-    if missing := [each.id for each in specification.criteria if each.covered and each.id not in served]:
-        return f"no task serves {', '.join(missing)}; name them in the task that is to bring them about"
-    return ""
+        raise RequestError("criteria: a product that is built has at least one MUST that is covered")
+    try:
+        check_plan(plan, specification, frozenset(agent.name for agent in assignable), agreed=agreed)
+    except ToolError as error:
+        raise RequestError(f"the plan cannot be worked with: {error}") from error
+
+
+def _renumbered(specification: Specification, shown: Specification) -> str:
+    """What is wrong with the numbers of criteria: tasks, scenarios and remarks name them."""
+    before, ids = [each.id for each in shown.criteria], [each.id for each in specification.criteria]
+    first = highest(shown) + 1
+    if ids == [*before, *(f"AC-{number}" for number in range(first, first + len(ids) - len(before)))]:
+        return ""
+    return (
+        f"criteria keep their numbers and their order, and new ones are numbered on from AC-{first} without gaps; one "
+        "that is not wanted any more is made not covered"
+    )
+
+
+def _rewritten(specification: Specification, shown: Specification, agreed: frozenset[str]) -> str:
+    """What is wrong with criteria of the product that is changed: they are checked as they were."""
+    rewritten = [each.id for each in specification.criteria if each.id in agreed and each not in shown.criteria]
+    if not rewritten:
+        return ""
+    return (
+        f"{', '.join(rewritten)}: agreed before and checked as it was then; say what you want instead as a new "
+        "criterion, or decline the plan and say it there"
+    )

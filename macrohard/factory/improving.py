@@ -120,7 +120,7 @@ async def read_change(
         material={
             "requirement": context.requirement,
             "answers": dict(context.answers),
-            "next_criterion": f"AC-{_highest(before) + 1}",
+            "next_criterion": f"AC-{highest(before) + 1}",
             "earlier": {
                 "requirements": list(earlier.requirements),
                 "specification": before.model_dump(mode="json"),
@@ -258,14 +258,15 @@ def place_of_things(earlier: Earlier) -> JsonObject:
     }
 
 
-def _highest(specification: Specification) -> int:
+def highest(specification: Specification) -> int:
+    """The number of its last criterion, of those that do not hold any more, too; 0: it has none."""
     every = (*specification.criteria, *(each.criterion for each in specification.superseded))
     return max((int(criterion.id.removeprefix("AC-")) for criterion in every), default=0)
 
 
 def _check(report: Amendment, earlier: Earlier, check: Callable[[Specification, Design, TeamPlan], None]) -> None:
     before = earlier.specification
-    first, ids = _highest(before) + 1, [criterion.id for criterion in report.criteria]
+    first, ids = highest(before) + 1, [criterion.id for criterion in report.criteria]
     if ids != [f"AC-{number}" for number in range(first, first + len(ids))]:
         raise ToolError(f"criteria: only new ones, numbered on from AC-{first} without gaps")
     gone = [each.criterion for each in report.superseded]

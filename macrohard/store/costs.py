@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from macrohard.domain import CUT_OFF, FAILED, PHASES, SHARED, Costs, Share, Spent
 from macrohard.store.money import to_usd
 from macrohard.store.tables import SessionRow, SpendingRow
+from macrohard.store.usage import COUNTS
 
 STRETCHES = 40
 """Into so many equal parts at most a run's time at work is divided."""
-
-_COUNTS = ("calls", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost_ticks")
 
 
 class Curve:
@@ -103,24 +102,24 @@ def _shares(
     *,
     key: Callable[[Share], object],
 ) -> tuple[Share, ...]:
-    sums: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(_COUNTS, 0))
+    sums: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(COUNTS, 0))
     for row in rows:
         shared_by = names(row)
         for name in shared_by:
             sums[name]["calls"] += row.calls
-        for count in _COUNTS[1:]:
+        for count in COUNTS[1:]:
             # What does not divide goes to the first ones, tick by tick: nothing gets lost.
             each, rest = divmod(getattr(row, count), len(shared_by))
             for place, name in enumerate(shared_by):
                 sums[name][count] += each + (place < rest)
     shares = sorted((_share(name, counts) for name, counts in sums.items()), key=key)  # type: ignore[arg-type]  # keys of one sorting are alike
     if cut_off:
-        shares.append(_share(CUT_OFF, {**dict.fromkeys(_COUNTS, 0), "cost_ticks": cut_off}))
+        shares.append(_share(CUT_OFF, {**dict.fromkeys(COUNTS, 0), "cost_ticks": cut_off}))
     return tuple(shares)
 
 
 def _share(name: str, counts: Mapping[str, int]) -> Share:
-    numbers = {count: counts[count] for count in _COUNTS if count != "cost_ticks"}
+    numbers = {count: counts[count] for count in COUNTS if count != "cost_ticks"}
     return Share(name=name, cost_usd=to_usd(counts["cost_ticks"]), **numbers)
 
 
