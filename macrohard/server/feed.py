@@ -11,7 +11,7 @@ from typing import NamedTuple
 import orjson
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from macrohard.errors import StoreUnavailable
+from macrohard.errors import NotFound, StoreUnavailable
 from macrohard.store import Recorded, Store
 
 LOOK_SECONDS = 0.2
@@ -66,22 +66,36 @@ class Feed:
     async def stream(self, run_id: str, *, after: int, types: tuple[str, ...] = ()) -> AsyncIterator[bytes]:
         """The events of a run behind number `after`, those to come as they come, as server-sent events.
 
-        With `types`, only those of these types. Ends with the service; goes on when the database was away.
+        With `types`, only those of these types. Ends with the service, and soon after the run was deleted; goes on
+        when the database was away.
         """
         with self._following(run_id) as woken:
+            quiet_until = time.monotonic() + QUIET_SECONDS
             while not self._closed.is_set():
                 woken.clear()
                 try:
                     while not self._closed.is_set() and (told := await self._told(run_id, after, types)) is not None:
                         after = told.until
                         yield told.sent
+                        quiet_until = time.monotonic() + QUIET_SECONDS
+                    look_at = quiet_until
                 except StoreUnavailable:
-                    await asyncio.sleep(RETRY_SECONDS)
-                    continue
-                try:
-                    await asyncio.wait_for(woken.wait(), QUIET_SECONDS)
-                except TimeoutError:
+                    look_at = time.monotonic() + RETRY_SECONDS
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(woken.wait(), max(0.0, look_at - time.monotonic()))
+                if time.monotonic() >= quiet_until and not self._closed.is_set():
                     yield KEEPALIVE_COMMENT
+                    quiet_until = time.monotonic() + QUIET_SECONDS
+                    if await self._was_deleted(run_id):
+                        return
+
+    async def _was_deleted(self, run_id: str) -> bool:
+        with suppress(StoreUnavailable):
+            try:
+                await self._store.summary(run_id)
+            except NotFound:
+                return True
+        return False
 
     async def _told(self, run_id: str, after: int, types: tuple[str, ...]) -> "_Told | None":
         """What follows in the run now, None: nothing yet.

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.sse import KEEPALIVE_COMMENT
 
+from macrohard.errors import StoreUnavailable
 from macrohard.events import Progress
 from macrohard.server.feed import Feed
 from macrohard.store import Recorded, Store
@@ -98,3 +100,37 @@ async def test_however_many_streams_are_at_the_same_place_one_moment_costs_two_r
         feed.close()
         assert await asyncio.gather(*streams) == [b""] * STREAMS
     assert reads.count == 2, "one that may be too old for those who joined it, and one that is not"
+
+
+async def test_a_stream_says_that_it_is_there_also_while_the_database_is_away(
+    store: Store, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("macrohard.server.feed.QUIET_SECONDS", 0.0)
+    monkeypatch.setattr("macrohard.server.feed.RETRY_SECONDS", 0.0)
+    events = store.events
+
+    async def away(*_: object, **__: object) -> tuple[Recorded, ...]:
+        raise StoreUnavailable("it is away")
+
+    async with Feed(store) as feed:
+        stream = feed.stream(run, after=0)
+        monkeypatch.setattr(store, "events", away)
+        async with asyncio.timeout(60):
+            assert [await anext(stream) for _ in range(2)] == [KEEPALIVE_COMMENT] * 2
+            monkeypatch.setattr(store, "events", events)
+            await tell(store, run, "back")
+            async for said in stream:
+                if said != KEEPALIVE_COMMENT:
+                    break
+            assert b"back" in said
+
+
+async def test_a_stream_ends_when_its_run_was_deleted(
+    store: Store, run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("macrohard.server.feed.QUIET_SECONDS", 0.0)
+    async with Feed(store) as feed, asyncio.timeout(60):
+        stream = feed.stream(run, after=0)
+        assert await anext(stream) == KEEPALIVE_COMMENT
+        await store.delete(run, folder=tmp_path / "none")
+        assert {said async for said in stream} <= {KEEPALIVE_COMMENT}
