@@ -1,8 +1,11 @@
 """Who asks, and whether that is somebody: on one's own machine, whoever can read the service's folder."""
 
 import hmac
+import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Annotated, Protocol
 
 from fastapi import Depends, HTTPException, Request
@@ -10,6 +13,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from macrohard.domain import Value
 from macrohard.domain.people import ApiToken, Role
+from macrohard.errors import RequestError
 
 COOKIE = "macrohard"
 LINK_SECONDS = 600
@@ -88,14 +92,25 @@ class LocalAccess:
 
 
 def local_token(home: Path) -> str:
-    """The token of the service on this machine, made when there is none; its file can be read by its owner only."""
+    """The token of the service on this machine, made when there is none; its file can be read by its owner only.
+
+    Raises:
+        RequestError: the file is there, and empty.
+    """
     path = home / "service-token"
-    try:
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_text(secrets.token_urlsafe(32), encoding="ascii")
-    except FileExistsError:
-        pass
-    return path.read_text(encoding="ascii").strip()
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        # It gets its name when it is whole: an empty one would be known to everybody.
+        with NamedTemporaryFile("w", encoding="ascii", dir=home, prefix=f".{path.name}-") as made:
+            made.write(secrets.token_urlsafe(32))
+            made.flush()
+            os.fsync(made.fileno())
+            with suppress(FileExistsError):
+                os.link(made.name, path)
+    token = path.read_text(encoding="ascii").strip()
+    if not token:
+        raise RequestError(f"{path} is empty, so that anybody would be let in; remove it, and another one is made")
+    return token
 
 
 def local_link(home: Path, address: str) -> str:
