@@ -31,7 +31,7 @@ class Transcripts:
         """
         # Known again only after it is written: who is cancelled half-way does not know whether it was.
         if (number := self._next.pop(session_id, None)) is None:
-            number = await self._count(session_id)
+            number = await self.count(session_id)
         row = {"session_id": session_id, "number": number, "at": datetime.now(UTC), "body": message, "usage": usage}
         try:
             async with self._database.write() as session:
@@ -79,7 +79,8 @@ class Transcripts:
             rows = await session.scalars(wanted.order_by(MessageRow.number).limit(limit))
             return [(row.number, row.at, row.body) for row in rows]
 
-    async def _count(self, session_id: str) -> int:
+    async def count(self, session_id: str) -> int:
+        """How many messages there are, numbered from 0."""
         async with self._database.read() as session:
             counted = await session.scalar(select(func.count()).where(MessageRow.session_id == session_id))
         return counted or 0

@@ -245,6 +245,13 @@ async def test_a_line_of_a_diff_is_remarked_upon_where_it_stands_by_mouse_and_by
     await expect(page.get_by_label("Line", exact=True).locator("visible=true")).to_have_value("2")
     await page.keyboard.press("Escape")
     await expect(page.locator("#f1-L2 td > a")).to_be_focused()
+    changed = page.locator(".code tr.added td > a")
+    await changed.first.focus()
+    await page.keyboard.press("j")
+    await expect(changed.nth(1)).to_be_focused()
+    await page.keyboard.press("k")
+    await page.keyboard.press("k")
+    await expect(page.locator("details.diff > summary").first).to_be_focused()
     said = service.ask("GET", f"/api/v1/runs/{runs['over']}/feedback").json()
     assert [(each["about"], each["file"], each["line"], each["iteration"]) for each in said] == [
         ("line", "rules.py", 3, 2)
@@ -282,6 +289,32 @@ async def test_keys_lead_everywhere(page: Page, service: Served, runs: dict[str,
     await page.wait_for_url(f"{service.base_url}/runs/{newest}")
     await page.keyboard.press("]")
     await expect(page).to_have_url(f"{service.base_url}/runs/{newest}/criteria")
+    await page.goto(f"{service.base_url}/runs/{runs['over']}/criteria/AC-1")
+    await page.keyboard.press(".")
+    await page.wait_for_url("**/criteria/AC-2")
+    await page.keyboard.press(",")
+    await page.wait_for_url("**/criteria/AC-1")
+    await page.get_by_label("Say what is wrong").fill("Shorter, please.")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator(".remark")).to_contain_text("Shorter, please.")
+
+
+async def test_pictures_are_looked_at_one_after_the_other(page: Page, service: Served, runs: dict[str, str]) -> None:
+    await page.goto(f"{service.base_url}/runs/{runs['over']}/iterations/2")
+    shots = page.locator("a.shot")
+    number = await shots.count()
+    assert number > 1
+    await shots.first.click()
+    large = page.get_by_role("dialog", name="Picture")
+    await expect(large).to_contain_text(f"1 of {number}")
+    first = await large.locator("img").get_attribute("src")
+    assert first == service.base_url + (await shots.first.get_attribute("href") or "")
+    await page.keyboard.press("ArrowLeft")
+    await expect(large).to_contain_text(f"{number} of {number}")
+    await large.get_by_role("button", name="Next").click()
+    await expect(large.locator("img")).to_have_attribute("src", first or "")
+    await page.keyboard.press("Escape")
+    await expect(shots.first).to_be_focused()
 
 
 async def test_what_would_be_understood_is_shown_before_anything_begins(

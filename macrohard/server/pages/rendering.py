@@ -92,6 +92,11 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
+def clock(at: datetime) -> str:
+    """Such as "21:05:09", in UTC."""
+    return at.astimezone(UTC).strftime("%H:%M:%S")
+
+
 def slug(text: str) -> str:
     """A class or an anchor of it, such as "not-run"."""
     return text.replace(" ", "-")
@@ -124,7 +129,7 @@ def _environment() -> Environment:
     )  # fmt: skip
     environment.filters |= {
         "duration": duration, "dollars": dollars, "count": count, "ago": ago, "counted": counted, "moment": moment,
-        "slug": slug, "naturally": naturally,
+        "slug": slug, "clock": clock, "naturally": naturally,
     }  # fmt: skip
     environment.globals |= {"asset": asset, "PHASES": PHASES, "SIGNS": SIGNS}
     return environment

@@ -186,15 +186,21 @@ async def session(
     session: str,
     service: Serving,
     principal: Asking,
-    after: Annotated[int, Query(ge=-1, le=2**53)] = -1,
+    after: Annotated[int | None, Query(ge=-1, le=2**53)] = None,
 ) -> Response:
-    """What was said in one session."""
+    """What was said in one session; of one at work, what was said last."""
     overview = await service.factory.overview(run)
     found = await sessions.session_of(service, run, session)
+    if after is None:
+        told = 0 if found.outcome else await service.factory.store.transcripts.count(found.id)
+        after = max(told - ENTRIES, 0) - 1
     transcript = await sessions.transcript(run, session, service, principal, after, ENTRIES)
+    tasks = {task.id for each in overview.iterations if each.number == found.iteration for task in each.tasks}
+    task = session.rpartition("/")[2]
     return page(
         request, "run/session.html.jinja", overview=overview, tab="sessions", session=found, name=session,
-        turns=turns(transcript.entries), more=transcript.after, after=after,
+        turns=turns(transcript.entries), more=transcript.after, after=after, earlier=max(after - ENTRIES, -1),
+        task=task if task in tasks else "",
     )  # fmt: skip
 
 

@@ -5,14 +5,18 @@
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const typing = (target) => target.closest("input, textarea, select, [contenteditable]");
 
-  // Lists: j and k choose, o opens.
-  const entries = () => all("[data-list] > li, tbody[data-list] > tr:not(.group)").filter((each) => each.offsetParent);
+  // Lists: j and k choose, o opens; in a diff they go from one changed line to the next.
+  const LINE = "tr.added td > a, tr.removed td > a";
+  const inDiff = () => document.activeElement.closest(".code, details.diff[open] > summary");
+  const entries = () => (inDiff()
+    ? all(`details.diff[open] > summary, .code :is(${LINE})`)
+    : all("[data-list] > li, tbody[data-list] > tr:not(.group)")).filter((each) => each.offsetParent);
   const choose = (by) => {
     const every = entries();
     if (!every.length) return;
     const at = every.findIndex((each) => each.contains(document.activeElement));
     const next = every[Math.min(Math.max(at < 0 ? (by > 0 ? 0 : every.length - 1) : at + by, 0), every.length - 1)];
-    (next.querySelector("a, summary, button") ?? next).focus();
+    (next.matches("a, summary") ? next : next.querySelector("a, summary, button") ?? next).focus();
   };
 
   // Tabs of a run, files of a diff.
@@ -91,6 +95,23 @@
     addEventListener("hashchange", () => named() >= 0 && show(named()));
   }
 
+  // Pictures: as large as the window, one after the other.
+  const large = document.getElementById("picture");
+  let pictures = [];
+  let looked = 0;
+  const look = (at) => {
+    looked = (at + pictures.length) % pictures.length;
+    const { alt } = pictures[looked].querySelector("img");
+    Object.assign(large.querySelector("img"), { src: pictures[looked].href, alt });
+    large.querySelector("[data-alone]").href = pictures[looked].href;
+    large.querySelector("[data-words]").textContent = pictures.length > 1 ? `${alt} · ${looked + 1} of ${pictures.length}` : alt;
+    all("[data-look]", large).forEach((button) => { button.hidden = pictures.length < 2; });
+  };
+  large.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (by) look(looked + by);
+  });
+
   // Deep links into what is folded.
   const unfold = () => {
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -103,7 +124,14 @@
   document.addEventListener("click", (event) => {
     const target = event.target;
     if (!(target instanceof Element)) return;
-    if (target.matches("[data-step]")) show(shown + Number(target.dataset.step));
+    const picture = target.closest("a.shot");
+    if (picture && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+      event.preventDefault();
+      pictures = all("a.shot").filter((each) => each.offsetParent);
+      look(pictures.indexOf(picture));
+      large.showModal();
+    } else if (target.matches("[data-look]")) look(looked + Number(target.dataset.look));
+    else if (target.matches("[data-step]")) show(shown + Number(target.dataset.step));
     else if (target.matches("[data-play]")) play(!playing);
     else if (target.matches(".remark-form [data-close]")) close(target.closest("form"));
     else if (target.matches(".code td > a") && remark(target)) event.preventDefault();
@@ -160,6 +188,7 @@
 
   let begun = "";
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.target.closest("form")?.requestSubmit();
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (event.key === "Escape") {
       const form = event.target.closest("tr.writing .remark-form");
@@ -167,7 +196,7 @@
       else event.target.blur?.();
       return;
     }
-    if (typing(event.target)) return;
+    if (typing(event.target) || (event.key === " " && event.target.closest("button, a, summary"))) return;
     const keys = begun ? `${begun} ${event.key}` : event.key;
     begun = "";
     const named = document.querySelector(`[data-key="${CSS.escape(keys)}"]`);
@@ -177,13 +206,16 @@
       g: () => { begun = "g"; },
       j: () => choose(1), k: () => choose(-1),
       o: () => document.activeElement.matches("a, summary") && document.activeElement.click(),
-      "[": () => turn(-1), "]": () => turn(1), n: () => file(1), p: () => file(-1),
+      "[": () => turn(-1), "]": () => turn(1),
+      ",": () => document.querySelector("[rel=prev]")?.click(), ".": () => document.querySelector("[rel=next]")?.click(),
+      n: () => file(1), p: () => file(-1),
       c: () => document.activeElement.matches(".code td > a") && remark(document.activeElement),
+      " ": () => player && play(!playing),
       ArrowLeft: () => player && show(shown - 1), ArrowRight: () => player && show(shown + 1),
     };
     if (named) named.click();
     else if (acts[keys]) acts[keys]();
     else return;
-    if (!["ArrowLeft", "ArrowRight"].includes(event.key) || player) event.preventDefault();
+    if (![" ", "ArrowLeft", "ArrowRight"].includes(event.key) || player) event.preventDefault();
   });
 })();
