@@ -108,6 +108,11 @@ def _by_rule(problems: tuple[Problem, ...], tried: frozenset[str]) -> TriageRepo
     return TriageReport(tasks=(task,), note=f"{task.title}: {'; '.join(problem.title for problem in problems[:4])}")
 
 
+def _session_name(problems: Sequence[Problem]) -> str:
+    """An iteration that is judged again because of what people said meanwhile is planned in another session."""
+    return "+".join(["manager", *(problem.id for problem in problems if problem.kind == "feedback")])
+
+
 async def _by_the_manager(
     context: FactoryContext,
     state: State,
@@ -143,6 +148,7 @@ async def _by_the_manager(
         agent="manager",
         iteration=iteration,
         phase="triage",
+        name=_session_name(problems),
         task=f"Plan what iteration {iteration + 1} repairs.",
         material={
             "specification": agreed(specification),

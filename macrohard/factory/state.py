@@ -84,6 +84,8 @@ class State(TypedDict, total=False):
     """What failed at the last triage; the same again means stuck."""
     repeats: int
     """How often in a row they came back."""
+    judged: int
+    """The iteration that triage looked at last."""
     ruled: dict[str, int]
     """How many of a person's rulings at each point were acted on."""
     awaiting: Point

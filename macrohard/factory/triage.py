@@ -63,7 +63,10 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
             wanted_too = tuple(as_problem(each) for each in remarks.waiting)
             left = left.model_copy(update={"problems": (*wanted_too, *left.problems)})
         failures = sorted(problem.id if problem.kind != "finding" else problem.title for problem in graver)
-        repeats = state.get("repeats", 0) + 1 if failures and failures == state.get("failures") else 0
+        repeats = state.get("repeats", 0)
+        if state.get("judged") != iteration:
+            # What is looked at again, because of what a person said, was not tried again.
+            repeats = repeats + 1 if failures and failures == state.get("failures") else 0
         asked = state.get("asked", "")
         instruction = context.answers.get(asked, "")
         ended = ""
@@ -102,6 +105,7 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
             "ended": ended,
             "failures": failures,
             "repeats": repeats,
+            "judged": iteration,
             "asked": asked,
             "specification": await context.keep(specification),
             "good": state["base"] if kept else good,
