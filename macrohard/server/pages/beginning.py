@@ -11,6 +11,7 @@ from macrohard.llm.builtin.understanding import read
 from macrohard.llm.models.known import BUILTIN
 from macrohard.server.access import Operating
 from macrohard.server.api.runs import Submission, submit
+from macrohard.server.forms import understood
 from macrohard.server.pages.rendering import page
 from macrohard.server.service import Serving
 
@@ -63,7 +64,8 @@ async def begin(
 ) -> Response:
     """Submit what the form says; what is left empty is as the settings say."""
     seconds = float(hours) * 3600 if hours else None
-    submission = Submission.model_validate(
+    submission = understood(
+        Submission,
         {
             "requirement": requirement,
             "ask": ask,
@@ -71,7 +73,7 @@ async def begin(
             "model": model or None,
             "caps": {**service.settings.caps.model_dump(), "usd": float(usd)} if usd else None,
             "iterations": int(iterations) if iterations else None,
-        }
+        },
     )
     summary = await submit(submission, service, principal, Response())
     return RedirectResponse(f"/runs/{summary.id}", status_code=303)

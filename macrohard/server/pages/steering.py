@@ -4,7 +4,6 @@ import re
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request
-from pydantic import ValidationError
 from starlette.responses import RedirectResponse, Response
 
 from macrohard.domain.approval import Point
@@ -13,6 +12,7 @@ from macrohard.errors import RequestError
 from macrohard.server.access import Operating, Reviewing
 from macrohard.server.api import runs, sessions, steering
 from macrohard.server.api.runs import Limits
+from macrohard.server.forms import understood
 from macrohard.server.service import Serving
 
 router = APIRouter(prefix="/runs/{run}")
@@ -23,7 +23,9 @@ async def answer(request: Request, run: str, service: Serving, principal: Review
     """Answers of the form on the run's page."""
     form = await request.form()
     answers = {str(name): str(text) for name, text in form.items() if str(text).strip()}
-    await steering.answer(run, steering.Answers(answers=answers), service, principal)
+    if not answers:
+        raise RequestError("nothing was answered; write something, or send the form as it stands to take the defaults")
+    await steering.answer(run, understood(steering.Answers, {"answers": answers}), service, principal)
     return RedirectResponse(f"/runs/{run}", status_code=303)
 
 
@@ -56,10 +58,7 @@ async def give_feedback(request: Request, run: str, service: Serving, principal:
     """A remark of a form on one of the run's pages, to which it goes back."""
     form = {name: str(value) for name, value in (await request.form()).items()}
     back = form.pop("back", "")
-    try:
-        remark = Remark.model_validate({name: value for name, value in form.items() if value})
-    except ValidationError as error:
-        raise RequestError(f"the remark is not understood: {error.errors()[0]['msg']}") from error
+    remark = understood(Remark, {name: value for name, value in form.items() if value})
     await steering.give_feedback(run, remark, service, principal)
     # Only to a page of this run: the form could have been sent by anybody.
     tail = back if re.fullmatch(r"(/[\w/+.-]*)?(\?[\w/%=&+.-]*)?(#[\w.-]*)?", back, re.ASCII) else ""

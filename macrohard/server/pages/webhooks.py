@@ -3,13 +3,12 @@
 from typing import Annotated, get_args
 
 from fastapi import APIRouter, Form, Request
-from pydantic import ValidationError
 from starlette.responses import RedirectResponse, Response
 
 from macrohard.domain.webhook import Notice
-from macrohard.errors import RequestError
 from macrohard.server.access import Administrating
 from macrohard.server.api import webhooks
+from macrohard.server.forms import understood
 from macrohard.server.pages.rendering import page
 from macrohard.server.service import Serving
 
@@ -34,10 +33,7 @@ async def add(
     run: Annotated[str, Form(max_length=40)] = "",
 ) -> Response:
     """Tell one more address; its secret is on this page, and never again."""
-    try:
-        wanted = webhooks.WebhookWanted.model_validate({"url": url, "events": events, "run": run.strip() or None})
-    except ValidationError as error:
-        raise RequestError("; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors())) from error
+    wanted = understood(webhooks.WebhookWanted, {"url": url, "events": events, "run": run.strip() or None})
     made = await webhooks.add_webhook(wanted, service, principal)
     return await _page(request, service, principal, made=made)
 

@@ -4,12 +4,11 @@ import re
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
-from pydantic import ValidationError
 from starlette.responses import RedirectResponse, Response
 
 from macrohard.domain.people import RoleName
-from macrohard.errors import RequestError
 from macrohard.server.access import Administrating, Asking
+from macrohard.server.forms import understood
 from macrohard.server.pages.rendering import page
 from macrohard.server.people import api
 from macrohard.server.people.access import cookie_name
@@ -98,10 +97,7 @@ async def drop_token(token: str, service: Serving, principal: Asking) -> Respons
 @router.post("/account/password")
 async def change_password(request: Request, service: Serving, principal: Asking, current: Text, new: Text) -> Response:
     """Another password, with which to log in again."""
-    try:
-        change = api.NewPassword(current=current, new=new)
-    except ValidationError as error:
-        raise _wrong(error) from error
+    change = understood(api.NewPassword, {"current": current, "new": new})
     await api.change_password(change, request, service, principal)
     return RedirectResponse("/login", status_code=303)
 
@@ -122,10 +118,7 @@ async def add_user(
     password: Text,
 ) -> Response:
     """One more."""
-    try:
-        wanted = api.NewUser(name=name.strip().lower(), role=role, password=password)
-    except ValidationError as error:
-        raise _wrong(error) from error
+    wanted = understood(api.NewUser, {"name": name.strip().lower(), "role": role, "password": password})
     await api.add_user(wanted, request, service, principal)
     return RedirectResponse("/users", status_code=303)
 
@@ -167,8 +160,3 @@ async def verdict(request: Request, service: Serving, principal: Administrating)
 def _local(to: str) -> str:
     """Only to a page of ours: the form could have been sent by anybody."""
     return to if re.fullmatch(r"/(?!/)[\w/+.?=&%-]*", to) else "/"
-
-
-def _wrong(error: ValidationError) -> RequestError:
-    first = error.errors()[0]
-    return RequestError(f"{first['loc'][0]}: {first['msg']}")

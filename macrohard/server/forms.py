@@ -1,0 +1,23 @@
+"""What a form of a page says, held to the same rules as what a program sends."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from macrohard.domain import Value
+
+V = TypeVar("V", bound=Value)
+
+
+def understood(kind: type[V], form: Mapping[str, object]) -> V:
+    """What the form says, as REST takes it.
+
+    Raises:
+        RequestValidationError: something in it is wrong; it is answered with the fields and what is wrong with them.
+    """
+    try:
+        return kind.model_validate(form)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from error

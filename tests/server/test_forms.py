@@ -1,0 +1,45 @@
+"""Forms that say what cannot be: their person is told what is wrong, and nothing comes of it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.server.served import Served, served
+
+NEW = {"requirement": "A list.", "approve": "plan"}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service without a worker."""
+    with served(tmp_path_factory.mktemp("service") / "home") as service:
+        yield service
+
+
+@pytest.mark.parametrize(
+    ("page", "form", "complaint"),
+    [
+        pytest.param("/new", {**NEW, "hours": "0"}, "approvals.plan", id="no hours"),
+        pytest.param("/new", {**NEW, "iterations": "0"}, "iterations", id="no iterations"),
+        pytest.param("/new", {**NEW, "iterations": "99"}, "iterations", id="too many iterations"),
+        pytest.param("/new", {**NEW, "usd": "0"}, "caps.usd", id="no dollars"),
+        pytest.param("/new", {**NEW, "usd": "1.999"}, "usd", id="less than a cent"),
+        pytest.param("/new", {"requirement": ""}, "requirement", id="no requirement"),
+        pytest.param("/runs/{run}/answers", {"Q-1": "  "}, "nothing was answered", id="no answer"),
+        pytest.param("/runs/{run}/answers", {f"Q-{n}": "x" for n in range(51)}, "answers", id="too many answers"),
+        pytest.param("/runs/{run}/budget", {"usd": "0"}, "usd", id="nothing added"),
+        pytest.param("/runs/{run}/feedback", {"text": ""}, "text", id="no remark"),
+        pytest.param("/runs/{run}/feedback", {"text": "x", "line": "-1"}, "line", id="no such line"),
+        pytest.param("/runs/{run}/fork", {"iteration": "0"}, "iteration", id="no such iteration"),
+        pytest.param("/webhooks", {"url": "nowhere"}, "url", id="no address"),
+    ],
+)
+def test_a_form_that_says_what_cannot_be_is_answered_with_what_is_wrong(
+    service: Served, page: str, form: dict[str, str], complaint: str
+) -> None:
+    run = service.ask("POST", "/api/v1/runs", json={"requirement": "A list."}).json()["id"]
+    before = service.ask("GET", "/api/v1/runs").json()
+    answer = service.ask("POST", page.format(run=run), data=form, headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (422, "text/html; charset=utf-8"), answer.text
+    assert complaint in answer.text
+    assert service.ask("GET", "/api/v1/runs").json() == before
