@@ -320,13 +320,14 @@ async def test_pictures_are_looked_at_one_after_the_other(page: Page, service: S
 async def test_what_would_be_understood_is_shown_before_anything_begins(
     page: Page, service: Served, runs: dict[str, str]
 ) -> None:
+    before = len(service.ask("GET", "/api/v1/runs").json()["runs"])
     await page.goto(f"{service.base_url}/new")
     await page.get_by_label("In plain words").fill("A list of plants: name (required), price, planted on (date).")
     await expect(page.locator("#reading")).to_contain_text("Planted on")
     await expect(page.locator("#reading")).to_contain_text("AC-1")
     await page.get_by_label("In plain words").fill("A multiplayer first-person shooter with ray tracing.")
     await expect(page.locator("#reading")).to_contain_text("does not understand")
-    assert len(service.ask("GET", "/api/v1/runs").json()["runs"]) == len(runs)
+    assert len(service.ask("GET", "/api/v1/runs").json()["runs"]) == before
 
 
 async def test_everything_but_what_is_live_works_without_script(
@@ -401,3 +402,58 @@ async def test_a_page_without_its_service_says_of_when_it_is_until_it_is_back(br
         await expect(page.get_by_text("Came meanwhile")).to_be_visible(timeout=30_000)
         await expect(page.locator("#connection")).to_have_text("")
     await context.close()
+
+
+@pytest.mark.parametrize(
+    ("caps", "remedy", "headline", "label", "raised"),
+    [
+        (Caps(usd=0.5), "--add-budget 0.25", "($0.50 of $0.50)", "Dollars to add", {"usd": 0.75}),
+        (Caps(tokens=900), "--add-tokens 450", "(900 of 900)", "Tokens to add", {"tokens": 1350}),
+        (Caps(seconds=1800), "--add-time 15m", "for 30 min", "Minutes at work to add", {"seconds": 2700}),
+        (Caps(sessions=8), "--add-sessions 4", "8 assignments", "Assignments to add", {"sessions": 12}),
+    ],
+    ids=["money", "tokens", "time", "sessions"],
+)
+async def test_whatever_limit_stopped_a_run_is_raised_on_its_page(
+    page: Page, service: Served, caps: Caps, remedy: str, headline: str, label: str, raised: JsonObject
+) -> None:
+    async def stopped() -> str:
+        run = await service.factory.store.create_run("A list of stopped things", options={}, model="builtin")
+        await service.factory.store.budget(run).open(caps)
+        problem = f"a limit is reached. How much more may it take? Go on with: macrohard resume {run} {remedy}"
+        await say(
+            service.factory,
+            run,
+            RunStarted(model="builtin", sandbox_tier="bubblewrap", notices=()),
+            ended("paused", problem),
+        )
+        return run
+
+    run = service.within(stopped())
+    await page.goto(f"{service.base_url}/runs/{run}")
+    await expect(page.locator("#next h2")).to_contain_text(headline)
+    await expect(page.locator("#next")).not_to_contain_text("macrohard resume")
+    await page.goto(f"{service.base_url}/fleet")
+    await expect(page.locator(f"#{run}")).to_contain_text(headline)
+    await page.goto(f"{service.base_url}/runs/{run}")
+    await expect(page.get_by_label(label)).to_be_visible()
+    await page.get_by_role("button", name="Add and go on").click()
+    await expect(page.locator("#next h2")).to_have_text("It waits for a worker to go on with it")
+    now = service.ask("GET", f"/api/v1/runs/{run}/budget").json()["budget"]["caps"]
+    assert {name: value for name, value in now.items() if value is not None} == raised
+
+
+async def test_a_run_that_waits_is_begun_and_one_is_deleted_by_who_is_sure(page: Page, service: Served) -> None:
+    run = service.within(service.factory.store.create_run("A list of boats", options={}, model="builtin"))
+    address = f"{service.base_url}/runs/{run}"
+    await page.goto(address)
+    await page.get_by_role("button", name="Begin").click()
+    await expect(page.locator("#next h2")).to_have_text("It waits for a worker")
+    assert service.ask("GET", f"/api/v1/runs/{run}").json()["summary"]["queued"] is True
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    await page.get_by_role("button", name="Delete this run").click()
+    assert service.ask("GET", f"/api/v1/runs/{run}").status_code == 200
+    page.once("dialog", lambda dialog: dialog.accept())
+    await page.get_by_role("button", name="Delete this run").click()
+    await page.wait_for_url(f"{service.base_url}/")
+    assert service.ask("GET", f"/api/v1/runs/{run}").status_code == 404

@@ -1,5 +1,6 @@
 """A team's service as its people, its programs and their enemies meet it: a real process, asked over HTTP."""
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -87,7 +88,7 @@ def team(tmp_path_factory: pytest.TempPathFactory, repository_root: Path) -> Ite
 
 
 def asked(service: Running, method: str, path: str, *, token: str, **arguments: Any) -> requests.Response:
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = {"Authorization": f"Bearer {token}", **arguments.pop("headers", {})}
     return requests.request(method, service.base_url + path, headers=headers, timeout=30, **arguments)
 
 
@@ -97,6 +98,7 @@ OPERATIONS = {
     "operator": [
         ("POST", "/api/v1/runs"), ("POST", f"{MISSING}/pause"), ("POST", f"{MISSING}/cancel"),
         ("POST", f"{MISSING}/resume"), ("POST", f"{MISSING}/budget"), ("POST", f"{MISSING}/fork"),
+        ("POST", "/runs/r-none/delete"), ("POST", "/runs/r-none/budget"), ("GET", "/new"),
     ],
     "admin": [
         ("GET", "/api/v1/doctor"), ("GET", "/api/v1/users"), ("POST", "/api/v1/users"),
@@ -119,6 +121,30 @@ def test_each_role_may_do_what_it_may_and_nothing_more(team: Team) -> None:
     for operations in OPERATIONS.values():
         for method, path in operations:
             assert team.service.ask(method, path).status_code == 401, path
+
+
+def test_no_page_offers_what_its_reader_may_not_do(team: Team) -> None:
+    headers = {"Accept": "text/html"}
+    order = {"requirement": "A list of boats"}
+    run = asked(team.service, "POST", "/api/v1/runs", token=team.token("operator", role="operator"), json=order).json()
+    offered: dict[str, set[str]] = {}
+    for role in ROLES:
+        token = team.token(role, role=role)
+        offered[role] = set()
+        for path in ("/", "/fleet", f"/runs/{run['id']}", f"/runs/{run['id']}/product", f"/runs/{run['id']}/preview"):
+            answer = asked(team.service, "GET", path, token=token, headers=headers)
+            assert answer.status_code == 200, (role, path)
+            links = {("GET", each) for each in re.findall(r'<a [^>]*href="(/[^"#]*)"', answer.text)}
+            forms = {("POST", each) for each in re.findall(r'method="post" action="(/[^"]*)"', answer.text)}
+            for method, offer in sorted(links | forms):
+                # Another run of that name is none: what is allowed finds nothing, and changes nothing.
+                offer_elsewhere = offer.replace(run["id"], "r-none") if method == "POST" else offer
+                status = asked(team.service, method, offer_elsewhere, token=token, headers=headers).status_code
+                assert status != 403, (role, path, method, offer)
+                offered[role].add(offer.replace(run["id"], "RUN"))
+    assert {"/new", "/runs/RUN/delete"}.isdisjoint(offered["reviewer"])
+    assert {"/new", "/runs/RUN/delete"} <= offered["operator"]
+    assert "/settings" in offered["admin"] - offered["operator"]
 
 
 def test_a_token_does_no_more_than_it_is_for_and_than_its_user_may(team: Team) -> None:

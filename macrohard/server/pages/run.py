@@ -16,6 +16,7 @@ from macrohard.report.panel import panel_of
 from macrohard.server.access import Asking
 from macrohard.server.api import evidence, sessions
 from macrohard.server.pages.diffs import file_diff, outline_of
+from macrohard.server.pages.limits import UNITS
 from macrohard.server.pages.matrix import changed_verdicts, matrix, shown
 from macrohard.server.pages.remarks import of_files, on_lines
 from macrohard.server.pages.rendering import page
@@ -208,9 +209,10 @@ async def session(
 async def budget(request: Request, run: str, service: Serving, principal: Asking) -> Response:
     """What it took, and where that went."""
     overview = await service.factory.overview(run)
+    caps = overview.budget.caps.model_dump(exclude_none=True) if overview.budget else {}
     return page(
         request, "run/budget.html.jinja", overview=overview, tab="budget", burn=burn(overview),
-        tables=cost_tables(overview), width=WIDTH, height=HEIGHT,
+        tables=cost_tables(overview), width=WIDTH, height=HEIGHT, units=UNITS, limited=caps,
     )  # fmt: skip
 
 

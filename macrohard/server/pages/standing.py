@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from macrohard.domain import ADD_OPTIONS, PHASES, IterationSummary, Phase, RunOverview, SessionSummary, Value
+from macrohard.domain import PHASES, IterationSummary, Phase, RunOverview, SessionSummary, Value
 from macrohard.report.story import sentence
+from macrohard.server.pages.limits import Reached, reached, without_command
 
 On = Literal["question", "approval", "budget", "hour", "worker", "person", "nothing"]
 """What a run waits for; nothing: it is at work, or over."""
@@ -33,6 +34,8 @@ class Standing(Value):
     """Who is at work right now."""
     since: datetime | None = None
     """Since when the first of them is."""
+    reached: Reached | None = None
+    """The limit that it waits to have raised."""
 
 
 class Stage(Value):
@@ -96,30 +99,32 @@ def standing(overview: RunOverview) -> Standing:
             return Standing(
                 on="worker" if run.queued else "person",
                 headline="It waits for a worker" if run.queued else "Nobody carries it out",
-                detail="It begins as soon as one is free." if run.queued else "Put it into the queue to have it begun.",
+                detail="It begins as soon as one is free."
+                if run.queued
+                else "It is in no queue; begin it, and a worker takes it up.",
             )
         case "paused":
             return _paused(overview)
         case _:
-            return Standing(on="nothing", headline=sentence(overview), detail=overview.problem)
+            return Standing(on="nothing", headline=sentence(overview), detail=without_command(overview.problem))
 
 
 def _paused(overview: RunOverview) -> Standing:
-    run, asked = overview.summary, len(overview.open_questions)
+    run, asked, problem = overview.summary, len(overview.open_questions), without_command(overview.problem)
     if asked:
         return Standing(
             on="question", headline="It asks you something" if asked == 1 else f"It asks you {asked} things"
         )
     if overview.awaited is not None:
         return Standing(on="approval", headline=f"The {overview.awaited.point} waits for your approval")
-    if any(option in overview.problem for option in ADD_OPTIONS.values()):
-        return Standing(on="budget", headline="Its budget is used up", detail=overview.problem)
+    if not run.queued and (limit := reached(overview)) is not None:
+        return Standing(on="budget", headline=limit.headline, detail=problem, reached=limit)
     if run.wake_at is not None:
         hour = run.wake_at.astimezone(UTC).strftime("%H:%M")
-        return Standing(on="hour", headline=f"It goes on by itself at {hour} UTC", detail=overview.problem)
+        return Standing(on="hour", headline=f"It goes on by itself at {hour} UTC", detail=problem)
     if run.queued:
-        return Standing(on="worker", headline="It waits for a worker to go on with it", detail=overview.problem)
-    return Standing(on="person", headline="It is paused", detail=overview.problem)
+        return Standing(on="worker", headline="It waits for a worker to go on with it", detail=problem)
+    return Standing(on="person", headline="It is paused", detail=problem)
 
 
 def stages(overview: RunOverview) -> tuple[Stage, ...]:

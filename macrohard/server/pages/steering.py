@@ -8,11 +8,12 @@ from starlette.responses import RedirectResponse, Response
 
 from macrohard.domain.approval import Point
 from macrohard.domain.feedback import Remark
-from macrohard.errors import RequestError
+from macrohard.errors import Cap, RequestError
 from macrohard.server.access import Operating, Reviewing
 from macrohard.server.api import runs, sessions, steering
 from macrohard.server.api.runs import Limits
 from macrohard.server.forms import understood
+from macrohard.server.pages.limits import UNITS
 from macrohard.server.service import Serving
 
 router = APIRouter(prefix="/runs/{run}")
@@ -31,10 +32,15 @@ async def answer(request: Request, run: str, service: Serving, principal: Review
 
 @router.post("/budget")
 async def add_budget(
-    run: str, service: Serving, principal: Operating, usd: Annotated[float, Form(gt=0, le=1_000_000)]
+    run: str,
+    service: Serving,
+    principal: Operating,
+    cap: Annotated[Cap, Form()],
+    amount: Annotated[float, Form(gt=0, le=10**15, allow_inf_nan=False)],
 ) -> Response:
-    """Allow it so many dollars more."""
-    await steering.add_budget(run, Limits(usd=usd), service, principal)
+    """Allow it so much more of one limit, in the unit in which people speak of it."""
+    more = understood(Limits, {cap: amount * UNITS[cap][1]})
+    await steering.add_budget(run, more, service, principal)
     return RedirectResponse(f"/runs/{run}", status_code=303)
 
 
@@ -113,3 +119,10 @@ async def cancel(run: str, service: Serving, principal: Operating) -> Response:
     """End it for good."""
     await runs.cancel(run, service, principal)
     return RedirectResponse(f"/runs/{run}", status_code=303)
+
+
+@router.post("/delete")
+async def delete(run: str, service: Serving, principal: Operating) -> Response:
+    """Forget it with all that is kept of it."""
+    await runs.delete(run, service, principal)
+    return RedirectResponse("/", status_code=303)
