@@ -7,6 +7,15 @@ from pydantic import Field
 from macrohard.domain.value import Value
 
 
+class Box(Value):
+    """A place in a window, in its pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
 class UserStep(Value):
     """One step of a simulated user, with the frame that was on the screen after it."""
 
@@ -20,6 +29,8 @@ class UserStep(Value):
     """What was acted on, as everybody else calls it, too: `button "Save"`, `POST /tasks`; empty: it has no name."""
     result: str
     """What changed on the page, the answer or the screen; or the problem."""
+    box: Box | None = None
+    """Where it was done, in the window as the frame of the step before shows it; None: nowhere, or out of sight."""
     surprise: int | None
     """0 as expected · 1 slightly off · 2 wrong · 3 shocked; None: nobody said, and the visit did not come to its end.
     What broke is 3, whatever is said."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from macrohard.domain import JsonObject, Step, Value
+from macrohard.domain.usage import Box
 from macrohard.errors import SandboxUnavailable, ToolError
 from macrohard.product.service import PORT
 from macrohard.sandbox.contract import WORKSPACE, Process, Sandbox, SandboxProvider, SandboxSpec
@@ -222,14 +223,15 @@ class Visit:
         """
         await self._ask({"do": "step", "step": step.model_dump(mode="json"), "patience": self._patience})
 
-    async def act(self, action: str, *, target: str = "", value: str = "") -> None:
-        """Do one action of a person; raises as `step` does.
+    async def act(self, action: str, *, target: str = "", value: str = "") -> Box | None:
+        """Do one action of a person, and give where in the window, None if nowhere; raises as `step` does.
 
         Actions: click, double click, right click, hold (for so many milliseconds), fill, choose, check, uncheck, type,
         press (`Tab*3`: three times), upload, open, back, reload, wait (for so many seconds), colours (light or dark).
         The target is a reference of the last look (`e12`), or a role and a name (`button "Save"`).
         """
-        await self._ask({"do": "act", "action": action, "target": target, "value": value})
+        box = await self._ask({"do": "act", "action": action, "target": target, "value": value})
+        return None if box is None else Box(x=box[0], y=box[1], width=box[2], height=box[3])
 
     async def look(self) -> PageView:
         """The page as it is; raises as `step` does."""

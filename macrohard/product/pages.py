@@ -5,6 +5,7 @@ from typing import Literal
 from urllib.parse import unquote
 
 from macrohard.domain import Severity
+from macrohard.domain.usage import Box
 from macrohard.errors import ToolError
 from macrohard.product.browser import Noticed, StepFailed, StepMalformed, Violation, Visit
 from macrohard.product.outline import Outline, carried_over, change_in_words, difference, outline_of, was_loaded
@@ -47,9 +48,9 @@ class Pages(Scene):
         before = self._outline
         assert before is not None, "a look leaves an outline"
         reference, named = before.references.get(target, target), before.names.get(target, target)
-        problem = ""
+        problem, box = "", None
         try:
-            await self._visit.act(action, target=reference, value=value)
+            box = await self._visit.act(action, target=reference, value=value)
         except StepMalformed:
             raise
         except StepFailed as error:
@@ -71,6 +72,7 @@ class Pages(Scene):
             target=named,
             place=before.place_of(target),
             element=named if _NAMED.match(named) else "",
+            box=box if box is not None and self._is_in_sight(box) else None,
             problem=problem,
             broke=broke,
             remarks=(
@@ -124,6 +126,9 @@ class Pages(Scene):
             return
         for violation in violations:
             self._note_violation(violation, page)
+
+    def _is_in_sight(self, box: Box) -> bool:
+        return -box.width < box.x < self._visit.width and -box.height < box.y < self._visit.height
 
     def _allow(self, action: str, target: str) -> None:
         if not self.keyboard_only or action in KEYBOARD_ACTIONS:

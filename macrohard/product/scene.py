@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Literal
 
 from macrohard.domain import Finding, Severity, Value
+from macrohard.domain.usage import Box
 from macrohard.product.service import Service
 
 ENDED = "the product ended by itself and had to be started again"
@@ -62,6 +63,8 @@ class Deed:
     place: int = 0
     element: str = ""
     """What was acted on; empty if it has no name."""
+    box: Box | None = None
+    """Where in the window it was done."""
     problem: str = ""
     """Why it did not work."""
     broke: tuple[str, ...] = ()

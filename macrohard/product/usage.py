@@ -154,6 +154,7 @@ class UserVisit:
                 expectation=expectation,
                 action=deed.told,
                 element=deed.element,
+                box=deed.box,
                 result=deed.result,
                 surprise=3 if deed.broke else None,
                 page=deed.after.address,

@@ -76,6 +76,9 @@ async def test_a_user_adds_something_and_the_log_tells_how(provider: SandboxProv
     for step in record.steps:
         assert step.frame is not None
         assert artifacts.kept[step.frame][0] == "image/jpeg"
+    boxes = [step.box for step in record.steps]
+    assert all(box and 0 <= box.x < 1280 and 0 <= box.y < 800 and box.width > 20 and box.height > 10 for box in boxes)
+    assert boxes[1] != boxes[2] != boxes[3], "a button and a field are at different places"
     assert record.findings == ()
 
 
@@ -110,6 +113,11 @@ async def test_without_a_mouse_nothing_is_clicked(tasks: Pod) -> None:
         date = await act(visit, "type", value="2026-12-01")
         saved = await act(visit, "press", value="Enter")
         assert await visit.looks() is None, "dark colours change nothing"
+        steps = UserVisit.read_record(visit.record()).steps
+    assert steps[0].box is None, "nothing had the focus"
+    assert steps[1].box is not None, "the first link had it"
+    assert steps[4].box is not None
+    assert steps[5].box != steps[4].box, "the field that was typed into, and the one before"
     assert 'link "Tasks" (focused)' in first
     assert 'link "Add task" (focused)' in second
     assert 'page "Add task"' in form

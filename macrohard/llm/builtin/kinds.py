@@ -1,7 +1,7 @@
 """Which kind of product a text asks for, and what the claims then say: pages, unless it says otherwise."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -82,7 +82,8 @@ def of_its_kind(reading: Reading, requirement: str) -> Reading:
     """The reading as that of a command-line tool or of a service, where the text asks for one and for no pages."""
     if (blueprint := reading.blueprint) is None:
         return reading
-    kind = next((kind for kind in (_TOOL, _SERVICE) if _asks_for(kind, requirement)), None)
+    fields = {field.label.lower() for record in blueprint.records for field in record.fields}
+    kind = next((kind for kind in (_TOOL, _SERVICE) if _asks_for(kind, requirement, fields)), None)
     if kind is None:
         return reading
     claims = tuple(_said(kind, blueprint, claim) for claim in blueprint.claims if not _is_needless(kind, claim))
@@ -96,12 +97,13 @@ def of_its_kind(reading: Reading, requirement: str) -> Reading:
     )
 
 
-def _asks_for(kind: _Pageless, requirement: str) -> bool:
-    """Whether this is wanted, and no pages; "no web pages" asks for none."""
+def _asks_for(kind: _Pageless, requirement: str, fields: Collection[str]) -> bool:
+    """Whether this is wanted, and no pages; "no web pages" asks for none, nor do the pages that a book has."""
     if not kind.asked.search(requirement):
         return False
     rest = kind.asked.sub(" ", requirement)
-    return all(_NOT.search(rest[: found.start()]) for found in _PAGES.finditer(rest))
+    asked = (found for found in _PAGES.finditer(rest) if found[0].lower() not in fields)
+    return all(_NOT.search(rest[: found.start()]) for found in asked)
 
 
 def _is_needless(kind: _Pageless, claim: Claim) -> bool:

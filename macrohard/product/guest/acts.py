@@ -20,6 +20,20 @@ _FILENAME = re.compile(r"^[\w.-]+\.[a-z]{1,5}$")
 
 
 async def _target(visit: Visit, target: str) -> tuple[Found, str]:
+    found, what = await _found(visit, target)
+    await _see_where(visit, found.locator)
+    return found, what
+
+
+async def _see_where(visit: Visit, locator: Locator) -> None:
+    try:
+        box = await locator.bounding_box(timeout=REFERENCE_MILLISECONDS)
+    except Error:
+        return  # Whether that matters is said by what is done to it.
+    visit.acted_at = None if box is None else (box["x"], box["y"], box["width"], box["height"])
+
+
+async def _found(visit: Visit, target: str) -> tuple[Found, str]:
     if _REFERENCE.match(target):
         locator = visit.page.locator(f"aria-ref={target}")
         end = time.monotonic() + visit.answer_seconds
@@ -129,6 +143,7 @@ async def _type(visit: Visit, target: str, value: str) -> None:
     focused = visit.page.locator("*:focus")
     if await focused.count() == 0:
         raise Failed("nothing has the focus, so the typed text goes nowhere; press Tab first")
+    await _see_where(visit, focused)
     kind = (await focused.evaluate_all(KINDS_SCRIPT))[0]["kind"]
     if kind in DATE_KINDS:
         # Such fields take their parts in the order of the browser's language; the ISO form is what the person means.
@@ -140,6 +155,8 @@ async def _type(visit: Visit, target: str, value: str) -> None:
 
 async def _press(visit: Visit, target: str, value: str) -> None:
     _without_target("press", target)
+    if await (focused := visit.page.locator("*:focus")).count():
+        await _see_where(visit, focused)
     await operating.press(visit, value)
 
 
@@ -183,8 +200,10 @@ ACTS: Mapping[str, Callable[[Visit, str, str], Awaitable[None]]] = {
 }
 
 
-async def act(visit: Visit, action: str, target: str, value: str) -> None:
-    """Do it and wait for what follows."""
+async def act(visit: Visit, action: str, target: str, value: str) -> tuple[float, float, float, float] | None:
+    """Do it and wait for what follows; gives where, in pixels of the window: x, y, width, height. None: nowhere."""
     if action not in ACTS:
         raise Malformed(f"no action {action!r}; there are {', '.join(ACTS)}")
+    visit.acted_at = None
     await ACTS[action](visit, target, value)
+    return visit.acted_at

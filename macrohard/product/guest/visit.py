@@ -180,6 +180,8 @@ class Visit:
         """Files that have begun to come and are not in `files` yet."""
         self.status: int | None = None
         self.closed_by: str = ""
+        self.acted_at: tuple[float, float, float, float] | None = None
+        """Where the last act was done when it was: x, y, width and height in pixels of the window."""
         self._context = context
         self._windows: list[Window] = []
         self._dialogs = 0

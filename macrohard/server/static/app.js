@@ -84,7 +84,7 @@
   };
   const play = (on) => {
     clearInterval(playing);
-    playing = on ? setInterval(() => (shown + 1 < steps.length ? show(shown + 1) : play(false)), 1500) : 0;
+    playing = on ? setInterval(() => (shown + 1 < steps.length ? show(shown + 1) : play(false)), Number(player.querySelector("[data-speed]").value)) : 0;
     player.querySelector("[data-play]").textContent = on ? "Stop" : "Play";
   };
   if (steps.length) {
@@ -94,6 +94,8 @@
     show(named() < 0 ? 0 : named(), { address: false });
     addEventListener("hashchange", () => named() >= 0 && show(named()));
   }
+
+  player?.querySelector("[data-speed]").addEventListener("change", () => playing && play(true));
 
   // Pictures: as large as the window, one after the other.
   const large = document.getElementById("picture");

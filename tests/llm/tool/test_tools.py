@@ -53,6 +53,8 @@ async def results(
         ("A web app for books with title and author, and a command-line tool for them", "web"),
         ("A list of terminals: name (required), gate.", "web"),
         ("A REST API for books with title and author", "api"),
+        ("A command-line tool that keeps a reading list: title (required), author, pages (number).", "cli"),
+        ("A command-line tool that keeps books: title (required), pages (number). It has web pages, too.", "web"),
     ],
 )
 def test_the_text_says_which_kind_it_is(text: str, kind: str) -> None:
