@@ -153,8 +153,13 @@ def build(
     if server is not None:
         from macrohard.cli import remote
 
-        if run is not None or repo is not None or solo is not None:
-            raise RequestError("--run, --repo and --solo work here only: leave --server out, and MACROHARD_SERVER")
+        remote.check_heeded(
+            {
+                "--run": run is not None, "--repo": repo is not None, "--include-changes": include_changes,
+                "--no-branch": not branch, "--solo": solo is not None, "--sandbox": sandbox is not None,
+                "--require-tier": require_tier is not None, "--no-record": not record,
+            }
+        )  # fmt: skip
         assert requirement is not None
         given_caps = limits.added(
             usd=budget, tokens=max_tokens, calls=max_calls, time=max_time, sessions=max_sessions,
@@ -237,6 +242,12 @@ def resume(
         usd=add_budget, tokens=add_tokens, calls=add_calls, time=add_time, sessions=add_sessions,
         fan_out=add_fan_out, depth=add_depth,
     )  # fmt: skip
+    if server is not None:
+        from macrohard.cli import remote
+
+        remote.check_heeded(
+            {"--due": due, "--sandbox": sandbox is not None, "--require-tier": require_tier is not None}
+        )
     if due:
         if run or out or answers or wait or add != Caps():
             raise RequestError("--due goes on with runs as they are: leave RUN and the other options out")
@@ -244,8 +255,6 @@ def resume(
     if run is None:
         raise RequestError("name the run, or take --due; `macrohard runs` lists them")
     if server is not None:
-        from macrohard.cli import remote
-
         with remote.client(server, token) as service:
             raise typer.Exit(remote.resume(service, run, wish, add=add, answers=answers))
     raise typer.Exit(drive.resume(settings, run, wish, requirement=None, add=add, answers=answers))
@@ -377,11 +386,9 @@ def export(
     import asyncio
 
     from macrohard.assembly import open_factory
-    from macrohard.errors import RequestError
+    from macrohard.cli.drive import check_free
 
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RequestError(f"--out {str(out)!r} exists and is not an empty folder; name another one")
-
+    check_free(out)
     if server is not None:
         from macrohard.cli import remote
 

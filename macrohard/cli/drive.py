@@ -147,8 +147,17 @@ def improve(settings: Settings, run: str, change: str, wish: Wish, *, model: str
 
 def _refuse_what_cannot_begin(settings: Settings, wish: Wish, model: str) -> None:
     settings.targets(model)  # A model without a key or a price is the person's to mend before a run exists.
-    if wish.out is not None and wish.out.exists() and (not wish.out.is_dir() or any(wish.out.iterdir())):
-        raise RequestError(f"--out {str(wish.out)!r} exists and is not an empty folder; name another one")
+    check_free(wish.out)
+
+
+def check_free(out: Path | None) -> None:
+    """Make sure that a product can be put there without anything being overwritten.
+
+    Raises:
+        RequestError: it exists and is not an empty folder.
+    """
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RequestError(f"--out {str(out)!r} exists and is not an empty folder; name another one")
 
 
 def build_solo(settings: Settings, measure: str, wish: Wish, *, model: str, caps: Caps) -> int:

@@ -1,5 +1,6 @@
 """Commands on a service elsewhere, or here: the same options, displays and exit codes, where others carry runs out."""
 
+import stat
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from macrohard.cli.drive import Interrupted, Wish, asked_for, exit_code, tell, until_interrupted
+from macrohard.cli.drive import Interrupted, Wish, asked_for, check_free, exit_code, tell, until_interrupted
 from macrohard.cli.parking import wait_until
 from macrohard.client import Client
 from macrohard.domain import Caps, RunOverview
@@ -19,8 +20,22 @@ from macrohard.events import Event
 from macrohard.settings import load_settings
 
 REPORT = "report.html"
+READABLE = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 HERE = ("127.0.0.1", "localhost", "::1")
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def check_heeded(options: Mapping[str, bool]) -> None:
+    """Make sure that none of these was given: a service decides for itself where and how it carries runs out.
+
+    Raises:
+        RequestError: some were; names them.
+    """
+    if given := [name for name, is_given in options.items() if is_given]:
+        raise RequestError(
+            f"{', '.join(given)}: heeded only where the run is carried out; leave --server out, and MACROHARD_SERVER, "
+            "or ask those who run the service"
+        )
 
 
 def client(server: str, token: str | None) -> Client:
@@ -50,13 +65,23 @@ def build(
     iterations: int | None,
     improves: str | None = None,
 ) -> int:
-    """Submit it, and follow it until it ends or waits; the exit code."""
+    """Submit it, and follow it until it ends or waits; the exit code.
+
+    Raises:
+        RequestError: there is something where the product is to be put; no run was made.
+    """
+    check_free(wish.out)
     run = service.submit(requirement, model=model, caps=caps, iterations=iterations, ask=wish.ask, improves=improves)
     return follow(service, run.id, wish)
 
 
 def resume(service: Client, run: str, wish: Wish, *, add: Caps, answers: Mapping[str, str]) -> int:
-    """Have a run go on, and follow it until it ends or waits; one that is at work is only followed."""
+    """Have a run go on, and follow it until it ends or waits; one that is at work is only followed.
+
+    Raises:
+        RequestError: there is something where the product is to be put; nothing was asked of the run.
+    """
+    check_free(wish.out)
     overview = service.run(run)
     run_id, status = overview.summary.id, overview.summary.status
     given = dict(answers)
@@ -94,11 +119,12 @@ def follow(service: Client, run_id: str, wish: Wish) -> int:
 
 
 def export(service: Client, run: str, out: Path, *, iteration: int | None) -> Path:
-    """Put product and report into a new or empty folder.
+    """Put product and report into a new or empty folder; a report of the product's own gives way, as it does here.
 
     Raises:
-        RequestError: the run has no product, or no such iteration.
+        RequestError: the run has no product, or no such iteration, or there is something in the folder.
     """
+    check_free(out)
     with TemporaryDirectory(prefix="macrohard-") as room:
         packed = service.download(run, Path(room) / "product.zip", iteration=iteration)
         with zipfile.ZipFile(packed) as archive:
@@ -106,9 +132,17 @@ def export(service: Client, run: str, out: Path, *, iteration: int | None) -> Pa
                 # All of it is in one folder, which `out` takes the place of. Links become small text files.
                 entry.filename = entry.filename.partition("/")[2]
                 if entry.filename:
-                    archive.extract(entry, out)
+                    place = Path(archive.extract(entry, out))
+                    if _is_program(entry):
+                        mode = place.stat().st_mode
+                        place.chmod(mode | (mode & READABLE) >> 2)
     (out / REPORT).write_text(service.report(run), encoding="utf-8")
     return out
+
+
+def _is_program(entry: zipfile.ZipInfo) -> bool:
+    mode = entry.external_attr >> 16
+    return stat.S_ISREG(mode) and bool(mode & stat.S_IXUSR)
 
 
 def _taken_along(service: Client, overview: RunOverview, out: Path) -> Path | None:

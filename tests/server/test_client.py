@@ -1,6 +1,7 @@
 """The Python client, and the command line with `--server`, against a real service."""
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 from macrohard.cli.commands import app
+from macrohard.cli.remote import export
 from macrohard.client import Client, NotAnswering, NotNow, NotThere, ServiceError
 from macrohard.domain import Caps
 from macrohard.domain.feedback import Remark
-from macrohard.events import Progress
+from macrohard.errors import RequestError
+from macrohard.events import IterationEnded, Progress
 from tests.server.served import Served, served
 from tests.server.test_products import STARTED, made, told
 from tests.server.test_submitting import REFUSED
@@ -154,3 +157,56 @@ def test_commands_work_on_a_service_as_they_do_here(tmp_path: Path, monkeypatch:
         monkeypatch.setenv("MACROHARD_TOKEN", "wrong")
         refused = runner.invoke(app, ["runs"])
         assert "say who you are" in str(refused.exception)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["build", "A list.", "--no-record"], id="what is not to be recorded"),
+        pytest.param(["build", "A list.", "--require-tier", "microvm"], id="the sandbox's strength"),
+        pytest.param(["build", "A list.", "--sandbox", "docker"], id="the sandbox"),
+        pytest.param(["build", "A list.", "--repo", "."], id="a repository here"),
+        pytest.param(["build", "A list.", "--out", "taken"], id="a folder that is taken"),
+        pytest.param(["resume", "{run}", "--require-tier", "microvm"], id="the sandbox's strength later"),
+        pytest.param(["resume", "{run}", "--sandbox", "docker"], id="the sandbox later"),
+        pytest.param(["resume", "{run}", "--out", "taken"], id="a folder that is taken later"),
+        pytest.param(["resume", "--due"], id="what is parked here"),
+    ],
+)
+def test_what_a_service_would_not_heed_is_refused_before_anything_is_asked_of_it(
+    service: Served, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("MACROHARD_HOME", str(service.home))
+    monkeypatch.setenv("MACROHARD_SERVER", service.base_url)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "mine.txt").write_text("mine")
+    run = service.within(service.factory.store.create_run("A list.", options={}, model="builtin"))
+    refused = CliRunner().invoke(app, [argument.format(run=run) for argument in command])
+    assert isinstance(refused.exception, RequestError), refused.output
+    assert command[-2] in str(refused.exception) or command[-1] in str(refused.exception)
+    assert [(each.id, each.queued) for each in client.runs()] == [(run, False)]
+    assert [path.name for path in (tmp_path / "taken").iterdir()] == ["mine.txt"]
+
+
+def test_programs_of_a_product_can_be_run_where_it_is_put(service: Served, client: Client, tmp_path: Path) -> None:
+    async def with_a_program() -> str:
+        run = await service.factory.store.create_run("A list.", options={}, model="builtin")
+        repository = await service.factory.repository(run)
+        commit = await repository.with_file(await repository.initial_commit(), "run", b"#!/bin/sh\n", message="One")
+        tree = (await repository._git("ls-tree", "-z", commit)).output.replace(b"100644", b"100755")
+        tree += b"100644 blob " + tree[tree.index(b"blob ") + 5 :].partition(b"\t")[0] + b"\ttext\0"
+        named = (await repository._git("mktree", "-z", input=tree)).output.decode().strip()
+        whole = await repository._commit_tree(named, commit, "Two")
+        ended = IterationEnded(iteration=1, commit=whole, kept=True, reason="so", gained=(), lost=())
+        await told(service.factory, run, STARTED, ended)
+        return run
+
+    out = export(client, service.within(with_a_program()), tmp_path / "out", iteration=None)
+    assert {path.name: os.access(path, os.X_OK) for path in out.iterdir()} == {
+        "run": True,
+        "text": False,
+        "report.html": False,
+    }
+    with pytest.raises(RequestError, match="is not an empty folder"):
+        export(client, "r", out, iteration=None)
