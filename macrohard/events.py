@@ -194,6 +194,11 @@ class ModelCalled(Value):
     session_id: str
     endpoint: str = ""
     model: str
+    """What it calls itself."""
+    asked: str = ""
+    """What it was asked for by; empty: by the same name."""
+    finish: Literal["stop", "tool_calls", "length", "refused", ""] = ""
+    """Why its answer ended; empty: it was no answer in words, but e.g. a picture."""
     input_tokens: int
     cached_tokens: int = 0
     output_tokens: int
@@ -226,6 +231,9 @@ class ToolUsed(Value):
     summary: str
     """One line for people, e.g. "wrote app/storage.py (142 lines)"."""
     ok: bool
+    began_at: datetime | None = None
+    """A round's calls are told when the last of them is over. None: it was not noted yet."""
+    seconds: float = 0.0
 
 
 class SessionEnded(Value):

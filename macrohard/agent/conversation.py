@@ -246,3 +246,16 @@ def readable_arguments(call: ToolCall) -> JsonObject:
     except orjson.JSONDecodeError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def in_one_line(call: ToolCall, answer: str) -> str:
+    """A tool's use, for people."""
+    first = answer.strip().partition("\n")[0]
+    if call.name == "shell":
+        last = answer.rstrip().rpartition("\n")[2]
+        command = " ".join(str(readable_arguments(call).get("command", "")).split())
+        return f"{command[:100]} → {last[:60]}"
+    if call.name == "ask_person" and not answer.startswith(ERROR):
+        given = readable_arguments(call)
+        return f"asked the person: {given.get('question')} → assumed: {given.get('default')}"
+    return first[:160]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from macrohard.agent import advice
 from macrohard.agent.bench import Answer, Bench, Colleagues
 from macrohard.agent.briefing import briefing
 from macrohard.agent.compaction import Room, compacted, room_for
-from macrohard.agent.conversation import ERROR, Conversation, readable_arguments
+from macrohard.agent.conversation import ERROR, Conversation, in_one_line
 from macrohard.agent.definition import AgentDefinition
 from macrohard.agent.outputs import Outputs, answer_limit, excerpt, readable
 from macrohard.agent.pictures import Pictures, picture_message, without_pictures
@@ -320,6 +321,8 @@ class Session:
                 session_id=self._assignment.session_id,
                 endpoint=reply.endpoint,
                 model=reply.model,
+                asked=reply.asked,
+                finish=reply.finish,
                 input_tokens=reply.usage.input_tokens,
                 cached_tokens=reply.usage.cached_tokens,
                 output_tokens=reply.usage.output_tokens,
@@ -337,6 +340,7 @@ class Session:
         told: list[ToolUsed] = []
         report: JsonObject | None = None
         for call in calls:
+            began_at, began = datetime.now(UTC), time.monotonic()
             try:
                 arguments = self._arguments(call)
                 if call.name == FINISH:
@@ -366,8 +370,16 @@ class Session:
                 else:
                     text = excerpt(text, name, limit_characters=self._outputs.limit_characters)
             answers.append({"role": "tool", "tool_call_id": call.id, "content": text})
-            summary = _summary(call, text)
-            told.append(ToolUsed(session_id=self._assignment.session_id, tool=call.name, summary=summary, ok=ok))
+            told.append(
+                ToolUsed(
+                    session_id=self._assignment.session_id,
+                    tool=call.name,
+                    summary=in_one_line(call, text),
+                    ok=ok,
+                    began_at=began_at,
+                    seconds=time.monotonic() - began,
+                )
+            )
         saved = None
         if bench.workspace is not None:
             try:
@@ -485,15 +497,3 @@ async def _nothing() -> str:
 def _assumed(result: SessionResult) -> tuple[Assumed, ...]:
     given = result.record.get("assumptions")
     return tuple(Assumed.model_validate(each) for each in given) if isinstance(given, list) else ()
-
-
-def _summary(call: ToolCall, answer: str) -> str:
-    first = answer.strip().partition("\n")[0]
-    if call.name == "shell":
-        last = answer.rstrip().rpartition("\n")[2]
-        command = " ".join(str(readable_arguments(call).get("command", "")).split())
-        return f"{command[:100]} → {last[:60]}"
-    if call.name == "ask_person" and not answer.startswith(ERROR):
-        given = readable_arguments(call)
-        return f"asked the person: {given.get('question')} → assumed: {given.get('default')}"
-    return first[:160]

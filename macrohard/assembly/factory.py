@@ -1,6 +1,7 @@
 """The factory: takes requirements and gives products."""
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -38,6 +39,7 @@ from macrohard.llm.limits.limiter import Limiters
 from macrohard.report import pull_request, render
 from macrohard.settings import SandboxChoice, Settings
 from macrohard.store import OVER, Store
+from macrohard.telemetry import Telemetry
 from macrohard.workspace import Publication, leave_beside
 
 if TYPE_CHECKING:
@@ -70,6 +72,8 @@ class Factory(Intake):
         super().__init__(settings, store)
         self._limiters = Limiters()
         self.rooms = Rooms(settings, sandbox=sandbox, stack=stack)
+        self.telemetry = Telemetry(os.environ)
+        stack.push_async_callback(self.telemetry.close)
 
     @property
     def artifacts(self) -> Artifacts:
@@ -137,6 +141,7 @@ class Factory(Intake):
                 test_quality=self._settings.test_quality,
                 media=media,
                 prepare_film=film_image if self._settings.media.film else None,
+                telemetry=self.telemetry,
             )
             await carry_out(
                 run_id,

@@ -1,5 +1,6 @@
 """What an installation can do: its agents, its models and what was seen of them, its sandboxes."""
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain
@@ -17,6 +18,7 @@ from macrohard.llm.target import ProbeResult, RoleTargets, Target
 from macrohard.sandbox import prune
 from macrohard.settings import Settings
 from macrohard.store import Store
+from macrohard.telemetry import Telemetry
 
 
 class Probe(Value):
@@ -55,6 +57,7 @@ class Installation:
         kept = f"what models say in a run is kept in {self._settings.home / 'runs'}"
         off = "what models say is not kept, so runs cannot be replayed"
         rows.append(Diagnosis(check="recording", ok=True, detail=kept if self._settings.record else off))
+        rows.append(Telemetry(os.environ).diagnosis())
         wish = self._settings.sandboxes
         rows += await diagnose_ways_out(packages=wish.packages, allow=wish.allow)
         for row in await diagnose(home=self._settings.home, required=wish.required, runtime=wish.runtime):

@@ -51,6 +51,7 @@ class Worker:
     async def work(self) -> None:
         """Take runs until this is cancelled; then those at work are parked where they stand, for the next worker."""
         silence = LOOK_SECONDS
+        self._factory.telemetry.begin()
         try:
             while True:
                 self._told.clear()

@@ -130,6 +130,17 @@ class PhaseTime(Value):
     seconds: float
 
 
+class Blocked(Value):
+    """Something that a run at work waits for, and that is no answer of a model."""
+
+    on: str
+    """A sandbox, or the endpoint of that name."""
+    since: datetime
+    until: datetime
+    """From then on it does not, unless it is told again."""
+    detail: str
+
+
 class RunOverview(Value):
     """All of one run."""
 
@@ -176,6 +187,8 @@ class RunOverview(Value):
     """What the person's repository got."""
     checklist: tuple[Checked, ...] = ()
     """What the product tester said of each criterion at the released commit; an opinion, beside the verdicts."""
+    blocked: tuple[Blocked, ...] = ()
+    """What holds it up, the longest first; what is past its `until` does not any more."""
     awaited: Awaited | None = None
     """The ruling that it waits for; None: it waits for none."""
     looks: Looks | None = None

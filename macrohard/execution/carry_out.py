@@ -1,9 +1,10 @@
 """Takes a run as far as it goes, and records how it ended."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter
@@ -30,6 +31,7 @@ from macrohard.llm.media import FolderOrders, MediaPlan
 from macrohard.llm.media.studio import Studio
 from macrohard.sandbox.pool import PooledProvider
 from macrohard.store import Lease, Store
+from macrohard.telemetry import Listener, Telemetry
 from macrohard.workspace import Repository
 
 _APPROVALS: TypeAdapter[Approvals] = TypeAdapter(Approvals)
@@ -55,6 +57,8 @@ class Surroundings:
     """Who makes pictures and clips; None: nobody."""
     prepare_film: Callable[[], Awaitable[None]] | None = None
     """Makes the sandbox image for films, if it is not there yet; None: no film is wanted."""
+    telemetry: Telemetry | None = None
+    """None: nobody is told of these runs, whatever the environment says."""
 
 
 class Transcripts:
@@ -103,12 +107,15 @@ async def carry_out(
         folder.mkdir(parents=True, exist_ok=True)
         repository = await Repository.create(folder / "repository.git")
         chosen, placed = folder / "product-folder", dict[str, str]()
+        listener = await _listener(run_id, surroundings)
 
         async def emit(event: Event) -> None:
             if recorded is not None and isinstance(event, ModelCalled):
                 event = event.model_copy(update={"cost_usd": 0.0})
             await log(event)
             observe(event)
+            if listener is not None:
+                listener.observe(event)
             if isinstance(event, Planned) and event.iteration == 1:
                 await emit(Progress(text=f"forecast: {(await store.forecast(run_id)).words}"))
 
@@ -162,6 +169,14 @@ async def carry_out(
         options = await store.options(run_id)
         image = str(options.get("product_image", "base"))
         rulings = await store.rulings(run_id)
+        gateway = Gateway(
+            surroundings.endpoints,
+            run_id=run_id,
+            ledger=budget,
+            limiters=surroundings.limiters,
+            tell=emit,
+            persistence=Persistence(patience_seconds=surroundings.patience_seconds),
+        )
         async with surroundings.sandboxes.share(run_id, tell=emit, ahead=True, product_image=image) as sandboxes:
             context = FactoryContext(
                 run_id=run_id,
@@ -176,15 +191,7 @@ async def carry_out(
                 seed=str(options.get("replay_of", run_id)),
                 visitors=visitors,
                 catalogue=surroundings.catalogue,
-                model=recorded
-                or Gateway(
-                    surroundings.endpoints,
-                    run_id=run_id,
-                    ledger=budget,
-                    limiters=surroundings.limiters,
-                    tell=emit,
-                    persistence=Persistence(patience_seconds=surroundings.patience_seconds),
-                ),
+                model=recorded or (gateway if listener is None else listener.overhears(gateway)),
                 budget=budget,
                 sandboxes=sandboxes,
                 repository=repository,
@@ -231,6 +238,27 @@ async def carry_out(
                 )
             finally:
                 await studio.close()
+
+
+async def _listener(run_id: str, surroundings: Surroundings) -> Listener | None:
+    """Who tells a collector of the run."""
+    if surroundings.telemetry is None:
+        return None
+    store = surroundings.store
+
+    async def past() -> AsyncIterator[tuple[Event, datetime]]:
+        after = 0
+        while told := await store.events(run_id, after=after):
+            for each in told:
+                yield each.event, each.at
+            after = told[-1].number
+
+    return await surroundings.telemetry.listener(
+        run_id,
+        created_at=(await store.summary(run_id)).created_at,
+        past=past(),
+        targets=[endpoint.target for endpoint in chain(*surroundings.endpoints.values())],
+    )
 
 
 async def _contract(store: Store, run_id: JsonValue) -> Contract | None:

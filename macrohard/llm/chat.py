@@ -50,6 +50,9 @@ class Reply(Value):
     endpoint: str
     """Whose answer it is: after a failover not the role's first."""
     model: str
+    """What it calls itself."""
+    asked: str = ""
+    """What it was asked for by; empty: by the same name."""
     message: JsonObject
     """The assistant's message, to be sent back unchanged in the next request.
 

@@ -135,6 +135,7 @@ class Endpoint:
             return Reply(
                 endpoint=target.endpoint.name,
                 model=draft.model or target.model,
+                asked=target.model,
                 message=answer.message,
                 text=answer.text,
                 reasoning=answer.reasoning,

@@ -1,7 +1,7 @@
 """A run as people review it, folded from its events: of each thing the last word counts, however often it was told."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from macrohard.domain import (
@@ -35,6 +35,7 @@ from macrohard.domain import (
 from macrohard.domain.approval import Awaited
 from macrohard.domain.candidate import Comparison
 from macrohard.domain.ground import Ground, HandedBack, Work
+from macrohard.domain.overview import Blocked
 from macrohard.domain.provenance import Provenance
 from macrohard.domain.review import Disputed, Mended
 from macrohard.domain.run import Assumed
@@ -52,6 +53,7 @@ from macrohard.events import (
     Found,
     Integrated,
     IterationEnded,
+    ModelTroubled,
     PackagesFetched,
     PhaseEnded,
     Pictured,
@@ -70,7 +72,11 @@ from macrohard.events import (
     Understood,
     Used,
     Verified,
+    waiting_in_words,
 )
+
+UNTOLD_SECONDS = 75.0
+"""A wait for a sandbox is told again every half a minute: see `macrohard.sandbox.places`."""
 
 
 class Recorded(NamedTuple):
@@ -126,6 +132,8 @@ class Fold:
         self._unreviewed = ""
         self._mended: tuple[Mended, ...] = ()
         self._waits: dict[str, float] = {}
+        self._blocked: dict[str, Blocked] = {}
+        """By the wait's id, or the endpoint's name."""
         self._contradictions: dict[str, tuple[Contradiction, ...]] = {}
         self._assumed: dict[str, tuple[Assumed, ...]] = {}
         self._reports: dict[str, Reported] = {}
@@ -137,6 +145,7 @@ class Fold:
         iteration = self._iteration(number, recorded.worked_seconds) if number else _Iteration(0.0)
         match event:
             case RunStarted():
+                self._blocked.clear()
                 self.started = event
                 if event.sandbox_tier not in self.tiers:
                     self.tiers = (*self.tiers, event.sandbox_tier)
@@ -192,6 +201,9 @@ class Fold:
                 iteration.end, iteration.commit = event, event.commit
             case SandboxAwaited():
                 self._waits[event.id] = event.seconds
+                self._block(event.id, _line(event, recorded.at) if event.turn else None)
+            case ModelTroubled():
+                self._block(event.endpoint, _closed(event, recorded.at) if event.reaction == "waits" else None)
             case PhaseEnded():
                 # An end that is told again, word for word, is the same stretch of time.
                 span = (recorded.worked_seconds - event.seconds, recorded.worked_seconds)
@@ -203,6 +215,11 @@ class Fold:
             self.product = each.commit
         if self.returned is not None:
             self.product = self.returned.verified
+
+    def _block(self, key: str, blocked: Blocked | None) -> None:
+        self._blocked.pop(key, None)
+        if blocked is not None:
+            self._blocked[key] = blocked
 
     def _iteration(self, number: int, worked_seconds: float) -> _Iteration:
         iteration = self._iterations.setdefault(number, _Iteration(worked_seconds))
@@ -334,8 +351,22 @@ class Fold:
             mended=self._mended,
             works=self.works,
             awaited=self._awaited if summary.status == "paused" else None,
+            blocked=tuple(sorted(self._blocked.values(), key=lambda each: each.since))
+            if summary.status == "running"
+            else (),
             returned=self.returned,
         )
+
+
+def _line(event: SandboxAwaited, at: datetime) -> Blocked:
+    # A wait that was given up is not told any more.
+    until = at + timedelta(seconds=UNTOLD_SECONDS)
+    since = at - timedelta(seconds=event.seconds)
+    return Blocked(on="a sandbox", since=since, until=until, detail=waiting_in_words(event))
+
+
+def _closed(event: ModelTroubled, at: datetime) -> Blocked:
+    return Blocked(on=event.endpoint, since=at, until=at + timedelta(seconds=event.seconds), detail=event.problem)
 
 
 def _covered(spans: Iterable[tuple[float, float]]) -> float:

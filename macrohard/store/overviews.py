@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from macrohard.domain import Costs, Forecast, RunOverview, SessionSummary
-from macrohard.events import ModelCalled, ModelTroubled, Progress, ToolUsed
+from macrohard.events import ModelCalled, Progress, ToolUsed
 from macrohard.store.budget import read_state
 from macrohard.store.costs import Curve, costs, phase_of
 from macrohard.store.database import Database
@@ -27,7 +27,8 @@ COLUMNS = (EventRow.number, EventRow.at, EventRow.worked_seconds, EventRow.type,
 """Of events; rows of a session would take twice as long."""
 _UNSEEN = tuple(kind.model_fields["type"].default for kind in (ToolUsed, Progress))
 """Types of events that are shown as they come, but say nothing in an overview."""
-_PRICED = tuple(kind.model_fields["type"].default for kind in (ModelCalled, ModelTroubled))
+_CALLED = ModelCalled.model_fields["type"].default
+"""Far the most events, of which an overview only needs what they cost."""
 
 
 class Overviews:
@@ -128,9 +129,9 @@ class _Facts:
             batch = (await session.execute(told.order_by(EventRow.number).limit(BATCH))).all()
             for row in batch:
                 about.add(row.body.get("session_id") or "")
-                if row.type not in _PRICED:
+                if row.type != _CALLED:
                     self._fold.take(recorded_of(row))
-                elif row.body["cost_usd"]:
+                if row.body.get("cost_usd"):
                     ticks = to_ticks(row.body["cost_usd"])
                     paid.append((row.worked_seconds, row.body.get("session_id") or "", ticks))
                 self._number = row.number

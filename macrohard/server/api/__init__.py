@@ -3,13 +3,24 @@
 from fastapi import APIRouter, Depends
 from fastapi.security import HTTPBearer
 
-from macrohard.server.api import events, evidence, installation, previews, product, runs, sessions, steering, webhooks
+from macrohard.server.api import (
+    events,
+    evidence,
+    fleet,
+    installation,
+    previews,
+    product,
+    runs,
+    sessions,
+    steering,
+    webhooks,
+)
 from macrohard.server.problems import RESPONSES
 
 TOKEN = HTTPBearer(auto_error=False, description="The token that `macrohard serve token` prints.")
 
 router = APIRouter(responses=RESPONSES, dependencies=[Depends(TOKEN)])
-for part in (runs, steering, events, evidence, product, previews, sessions, installation, webhooks):
+for part in (runs, fleet, steering, events, evidence, product, previews, sessions, installation, webhooks):
     router.include_router(part.router)
 
 __all__ = ["TOKEN", "router"]

@@ -1,74 +1,17 @@
 """Everything at work now, and what the rest is blocked on."""
 
-import asyncio
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from macrohard.domain import RunOverview, RunStatus, RunSummary, Value
 from macrohard.server.access import Asking
+from macrohard.server.api import fleet as api
 from macrohard.server.pages.rendering import page
-from macrohard.server.pages.standing import On, Standing, standing
 from macrohard.server.service import Serving
 
 router = APIRouter()
-
-LOOKED_INTO = 24
-"""Runs whose whole state is read; of more, only the line of the list is shown."""
-LISTED = 100
-"""Of each kind."""
-GROUPS: tuple[tuple[str, tuple[On, ...]], ...] = (
-    ("Waits for you", ("question", "approval", "budget", "person")),
-    ("At work", ("nothing",)),
-    ("Waits for a worker, or its hour", ("worker", "hour")),
-)
-
-
-class Line(Value):
-    """One run of the fleet."""
-
-    run: RunSummary
-    standing: Standing | None
-    """None: there are too many to look into all of them."""
-    budget_usd: float | None = None
-    criteria: int = 0
-    met: int = 0
-
-
-class Group(Value):
-    """Runs that wait for the same kind of thing."""
-
-    title: str
-    lines: tuple[Line, ...]
 
 
 @router.get("/fleet")
 async def fleet(request: Request, service: Serving, principal: Asking) -> Response:
     """Everything at work now, and what is blocked on what."""
-    store = service.factory.store
-    wanted: tuple[RunStatus, ...] = ("running", "paused", "waiting")
-    found = await asyncio.gather(*(store.runs(limit=LISTED, status=status) for status in wanted))
-    under_way = [run for runs in found for run in runs]
-    overviews = await store.overviews([run.id for run in under_way[:LOOKED_INTO]])
-    lines = [_line(overview) for overview in overviews]
-    lines += [Line(run=run, standing=None) for run in under_way[LOOKED_INTO:]]
-    groups = [
-        Group(title=title, lines=tuple(line for line in lines if line.standing and line.standing.on in on))
-        for title, on in GROUPS
-    ]
-    groups.append(Group(title="More under way", lines=tuple(line for line in lines if line.standing is None)))
-    return page(
-        request, "fleet.html.jinja", groups=[group for group in groups if group.lines], worker=service.worker,
-        at_work=sum(len(line.standing.at_work) for line in lines if line.standing),
-        spent_usd=sum(line.run.cost_usd for line in lines),
-    )  # fmt: skip
-
-
-def _line(overview: RunOverview) -> Line:
-    return Line(
-        run=overview.summary,
-        standing=standing(overview),
-        budget_usd=overview.budget_usd,
-        criteria=len(overview.criteria),
-        met=sum(1 for row in overview.criteria if row.status == "met"),
-    )
+    return page(request, "fleet.html.jinja", fleet=await api.fleet(service, principal), worker=service.worker)

@@ -121,6 +121,11 @@ def ago(at: datetime) -> str:
     return f"{seconds / 86_400:.0f} days ago"
 
 
+def since(at: datetime) -> str:
+    """How long ago that is, such as "12 s"."""
+    return duration(max((datetime.now(UTC) - at).total_seconds(), 0.0))
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -128,8 +133,8 @@ def _environment() -> Environment:
         lstrip_blocks=True, finalize=lambda value: printable(value) if type(value) is str else value,
     )  # fmt: skip
     environment.filters |= {
-        "duration": duration, "dollars": dollars, "count": count, "ago": ago, "counted": counted, "moment": moment,
-        "slug": slug, "clock": clock, "naturally": naturally,
+        "duration": duration, "dollars": dollars, "count": count, "ago": ago, "since": since, "counted": counted,
+        "moment": moment, "slug": slug, "clock": clock, "naturally": naturally,
     }  # fmt: skip
     environment.globals |= {"asset": asset, "PHASES": PHASES, "SIGNS": SIGNS}
     return environment

@@ -15,14 +15,14 @@ from macrohard.report.burn import HEIGHT, WIDTH, burn, cost_tables
 from macrohard.report.panel import panel_of
 from macrohard.server.access import Asking
 from macrohard.server.api import evidence, sessions
+from macrohard.server.limits import UNITS
 from macrohard.server.pages.diffs import file_diff, outline_of
-from macrohard.server.pages.limits import UNITS
 from macrohard.server.pages.matrix import changed_verdicts, matrix, shown
 from macrohard.server.pages.remarks import of_files, on_lines
 from macrohard.server.pages.rendering import page
-from macrohard.server.pages.standing import stages, standing, timeline
 from macrohard.server.pages.talk import turns
 from macrohard.server.service import Service, Serving
+from macrohard.server.standing import stages, standing, timeline
 
 router = APIRouter(prefix="/runs/{run}")
 

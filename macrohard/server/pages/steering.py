@@ -13,7 +13,7 @@ from macrohard.server.access import Operating, Reviewing
 from macrohard.server.api import runs, sessions, steering
 from macrohard.server.api.runs import Limits
 from macrohard.server.forms import understood
-from macrohard.server.pages.limits import UNITS
+from macrohard.server.limits import UNITS
 from macrohard.server.service import Serving
 
 router = APIRouter(prefix="/runs/{run}")

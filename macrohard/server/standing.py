@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from macrohard.domain import PHASES, IterationSummary, Phase, RunOverview, SessionSummary, Value
+from macrohard.domain.overview import Blocked
 from macrohard.report.story import sentence
-from macrohard.server.pages.limits import Reached, reached, without_command
+from macrohard.server.limits import Reached, reached, without_command
 
 On = Literal["question", "approval", "budget", "hour", "worker", "person", "nothing"]
 """What a run waits for; nothing: it is at work, or over."""
@@ -36,6 +37,8 @@ class Standing(Value):
     """Since when the first of them is."""
     reached: Reached | None = None
     """The limit that it waits to have raised."""
+    blocked: tuple[Blocked, ...] = ()
+    """What holds it up although it is at work, the longest first."""
 
 
 class Stage(Value):
@@ -85,6 +88,7 @@ BARS = 120
 def standing(overview: RunOverview) -> Standing:
     """What there is to say first."""
     run = overview.summary
+    blocked = tuple(each for each in overview.blocked if each.until > datetime.now(UTC))
     at_work = tuple(each for each in overview.sessions if each.outcome is None) if run.status == "running" else ()
     match run.status:
         case "running":
@@ -93,8 +97,10 @@ def standing(overview: RunOverview) -> Standing:
             who = f"{len(at_work)} agents are at work" if len(at_work) > 1 else "One agent is at work"
             if not at_work:
                 doing = "Our own checks are at work" if overview.iterations else "It is being prepared"
-                return Standing(on="nothing", headline=doing, detail=f"It has come to: {stage}" if stage else "")
-            return Standing(on="nothing", headline=who, detail=stage, at_work=at_work, since=since)
+                return Standing(
+                    on="nothing", headline=doing, detail=f"It has come to: {stage}" if stage else "", blocked=blocked
+                )
+            return Standing(on="nothing", headline=who, detail=stage, at_work=at_work, since=since, blocked=blocked)
         case "waiting":
             return Standing(
                 on="worker" if run.queued else "person",
