@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
@@ -28,6 +28,9 @@ HEAD = "0006"
 """The schema that this code works with: the name of the last file in `migrations/versions/`."""
 
 T = TypeVar("T")
+
+BEFORE_WRITING: Final = {"key_share": True}
+"""How a row is read that is changed by what it says: whoever else does so waits. Rows that name it can be added."""
 
 _MIGRATION_LOCK = 0x6D616372
 """Any number, the same for all: two processes that open a new database on a server take turns."""

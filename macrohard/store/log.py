@@ -22,9 +22,10 @@ from macrohard.events import (
     SessionStarted,
     Specified,
 )
-from macrohard.store.database import Database
+from macrohard.store.database import BEFORE_WRITING, Database
 from macrohard.store.lease import Lease
 from macrohard.store.money import to_ticks
+from macrohard.store.queue import OVER
 from macrohard.store.remarks import answer, take
 from macrohard.store.tables import AdmissionRow, EventRow, RunRow, SessionRow, SpendingRow
 from macrohard.store.usage import count
@@ -138,8 +139,11 @@ def _settle(entries: Sequence[_Entry], problem: BaseException | None) -> None:
 
 
 async def _project(session: AsyncSession, run_id: str, batch: Sequence[_Entry], *, worked_seconds: float) -> None:
-    """Bring the rows of the run and of its sessions up to date; one writer, so they are read, changed and written."""
-    run = await session.get_one(RunRow, run_id)
+    """Bring the rows of the run and of its sessions up to date; one writer, so they are read, changed and written.
+
+    Of the run's row, what people ask of it is written by others.
+    """
+    run = await session.get_one(RunRow, run_id, with_for_update=BEFORE_WRITING)
     run.updated_at, run.worked_seconds = batch[-1].at, worked_seconds
     named = {id_ for entry in batch if (id_ := getattr(entry.event, "session_id", None)) is not None}
     found = await session.scalars(select(SessionRow).where(SessionRow.run_id == run_id, SessionRow.id.in_(named)))
@@ -153,7 +157,9 @@ async def _project(session: AsyncSession, run_id: str, batch: Sequence[_Entry], 
             case RunEnded():
                 run.status, run.problem, run.product_path = event.outcome, event.problem, event.product_path
                 run.wake_at = event.wake_at
-                if event.wake_at is None and not event.interrupted:
+                # Told while it was on its way to another end; the next worker does it.
+                is_to_be_cancelled = run.wish == "cancel" and event.outcome not in OVER
+                if event.wake_at is None and not event.interrupted and not is_to_be_cancelled:
                     # In this transaction, so that whoever has it go on because it ended is not undone by us.
                     run.queued_at, run.wish = None, None
             case Specified():

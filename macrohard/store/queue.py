@@ -8,7 +8,7 @@ from sqlalchemy import or_, select
 
 from macrohard.domain import RunStatus, Wish
 from macrohard.errors import Conflict, NotFound
-from macrohard.store.database import Database
+from macrohard.store.database import BEFORE_WRITING, Database
 from macrohard.store.lease import is_held
 from macrohard.store.tables import LeaseRow, RunRow
 
@@ -34,7 +34,7 @@ class Queue:
             Conflict: it is over.
         """
         async with self._database.write() as session:
-            row = await session.get(RunRow, run_id)
+            row = await session.get(RunRow, run_id, with_for_update=BEFORE_WRITING)
             if row is None:
                 raise NotFound(f"there is no run {run_id!r}")
             if row.status in OVER:
@@ -69,7 +69,7 @@ class Queue:
         """
         assert wish in get_args(Wish)
         async with self._database.write() as session:
-            row = await session.get(RunRow, run_id)
+            row = await session.get(RunRow, run_id, with_for_update=BEFORE_WRITING)
             if row is None:
                 raise NotFound(f"there is no run {run_id!r}")
             if row.status in OVER:

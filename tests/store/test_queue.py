@@ -1,12 +1,14 @@
 """The queue: who is taken next, what people ask of it, and when a run leaves it; on both databases."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from macrohard.domain import RunOutcome
 from macrohard.errors import Conflict, NotFound
-from macrohard.events import RunEnded, RunStarted
+from macrohard.events import Event, RunEnded, RunStarted
 from macrohard.store import Store
 
 
@@ -79,3 +81,50 @@ async def test_a_wish_is_there_until_the_run_ended_by_it(store: Store, run_id: s
         await store.queue.wish(run_id, "pause")
     with pytest.raises(NotFound):
         await store.queue.put("r-1")
+
+
+@pytest.mark.parametrize("outcome", ["paused", "failed"])
+async def test_whoever_cancels_a_run_that_is_about_to_pause_has_it_cancelled(
+    store: Store, run_id: str, outcome: RunOutcome
+) -> None:
+    await store.queue.put(run_id)
+    await store.queue.wish(run_id, "pause")
+    # Its worker has heard of the pause and puts everything away, when somebody cancels it.
+    await store.queue.wish(run_id, "cancel")
+    await ended(store, run_id, outcome)
+    assert await free(store) == (run_id,)
+    assert await store.queue.wishes([run_id]) == {run_id: "cancel"}
+    await ended(store, run_id, "cancelled")
+    assert await free(store) == ()
+
+
+async def test_a_wish_that_comes_while_the_end_is_written_is_not_lost(
+    store: Store, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.queue.put(run_id)
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    async def waits(_: object, __: str, event: Event, **___: object) -> None:
+        if isinstance(event, RunEnded):
+            reached.set()
+            await go_on.wait()
+
+    monkeypatch.setattr("macrohard.store.log.announce", waits)
+    ending = asyncio.create_task(ended(store, run_id, "paused"))
+    await reached.wait()
+    wishing = asyncio.create_task(store.queue.wish(run_id, "cancel"))
+    while not wishing.done() and not await waits_for_a_row(store):
+        pass
+    go_on.set()
+    await asyncio.gather(ending, wishing)
+    assert await free(store) == (run_id,)
+    assert await store.queue.wishes([run_id]) == {run_id: "cancel"}
+
+
+async def waits_for_a_row(store: Store) -> bool:
+    """Whether a transaction waits for another one; of SQLite's writers all do."""
+    if store._database.is_sqlite:
+        return True
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with store._database.read() as session:
+        return bool(await session.scalar(text(waiting)))
