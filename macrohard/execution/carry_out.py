@@ -14,7 +14,7 @@ from macrohard.domain import TIERS, JsonObject, RunOutcome, Tier, Wish, at_least
 from macrohard.domain.approval import Approvals, Ruling
 from macrohard.domain.run import ended_by
 from macrohard.domain.team import DESIGNING, Contract
-from macrohard.errors import AgentGaveUp, LeaseLost, LimitExceeded, ModelUnavailable, Unavailable
+from macrohard.errors import AgentGaveUp, LeaseLost, LimitExceeded, ModelUnavailable, StoreUnavailable, Unavailable
 from macrohard.events import Event, ModelCalled, Planned, Progress, RunEnded, RunStarted
 from macrohard.execution.earlier import earlier
 from macrohard.execution.question import at_the_cap
@@ -219,7 +219,9 @@ async def carry_out(
             except ModelUnavailable as error:
                 await end("paused", _parked(error, run_id), wake_at=error.wake_at)
             except Unavailable as error:
-                await end("paused", f"{error} Go on with: macrohard resume {run_id}")
+                # The database does not wait for a person: if it is back already, the run goes on by itself.
+                is_back = isinstance(error, StoreUnavailable)
+                await end("paused", f"{error} Go on with: macrohard resume {run_id}", interrupted=is_back)
             except AgentGaveUp as error:
                 await end("failed", f"{error} A stronger model, or a clearer requirement, may help.")
             except asyncio.CancelledError:
