@@ -22,6 +22,7 @@ from pydantic import TypeAdapter
 
 from macrohard.domain import Caps, JsonObject, Question, RunOverview, RunStatus, RunSummary, Value
 from macrohard.domain.approval import Approvals, Point
+from macrohard.domain.comparison import Compared
 from macrohard.domain.feedback import Feedback, Remark
 from macrohard.domain.requirement import Attachment
 from macrohard.errors import Conflict, NotFound, RequestError, Unavailable
@@ -135,6 +136,10 @@ class Client:
     def run(self, run: str) -> RunOverview:
         """All of one run."""
         return self._read(RunOverview, "GET", f"runs/{_named(run)}")
+
+    def compare(self, left: str, right: str) -> Compared:
+        """Two places side by side: each RUN:ITERATION, or RUN for its last iteration that was kept."""
+        return self._read(Compared, "GET", "compare", params={"left": left, "right": right})
 
     def events(
         self, run: str, *, after: int = 0, types: Sequence[str] = (), until_done: bool = False

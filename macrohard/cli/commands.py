@@ -8,6 +8,7 @@ import typer
 
 from macrohard import __version__
 from macrohard.cli import limits
+from macrohard.cli.comparing import compare
 from macrohard.cli.improve import improve
 from macrohard.cli.options import (
     EndpointArgument,
@@ -67,6 +68,7 @@ app.add_typer(audit, name="audit")
 
 app.command(epilog=REPLAY_EXIT_CODES)(replay)
 app.command()(worker)
+app.command()(compare)
 for steering in (approve, feedback, fork):
     app.command()(steering)
 

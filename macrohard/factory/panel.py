@@ -104,13 +104,13 @@ def _same(one: Finding, other: Finding) -> bool:
     if one.id == other.id:
         return True
     if one.category == other.category == "wish":
-        return _alike(one.title, other.title)
+        return alike(one.title, other.title)
     if one.file or other.file:
         return _same_place(one, other)
     if one.category not in _BY_RULE or other.category not in _BY_RULE or not (one.step and other.step):
         return False
     there = one.page == other.page and one.element == other.element
-    return there and bool(one.element) and _alike(one.expected, other.expected) and _both_repeat(one, other)
+    return there and bool(one.element) and alike(one.expected, other.expected) and _both_repeat(one, other)
 
 
 def _same_place(one: Finding, other: Finding) -> bool:
@@ -118,7 +118,7 @@ def _same_place(one: Finding, other: Finding) -> bool:
     if one.file != other.file:
         return False
     near = abs(one.line - other.line) <= NEAR_LINES
-    return one.line == other.line or (near and _alike(one.title, other.title))
+    return one.line == other.line or (near and alike(one.title, other.title))
 
 
 def _both_repeat(one: Finding, other: Finding) -> bool:
@@ -126,7 +126,8 @@ def _both_repeat(one: Finding, other: Finding) -> bool:
     return (one.reproduced is False) == (other.reproduced is False)
 
 
-def _alike(one: str, other: str) -> bool:
+def alike(one: str, other: str) -> bool:
+    """Whether two sentences say the same, as far as their words tell."""
     first, second = (set(_WORD.findall(text.casefold())) for text in (one, other))
     return bool(first | second) and len(first & second) / len(first | second) >= ALIKE_FROM
 

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from macrohard.domain import BudgetState, Caps, Forecast, JsonObject, RunOverview, RunStatus, RunSummary
 from macrohard.domain.approval import Ruling
+from macrohard.domain.provenance import FORKED_FROM
 from macrohard.errors import Conflict, NotFound, RequestError, StoreUnavailable
 from macrohard.store.artifacts import ArtifactStore
 from macrohard.store.audit import AuditLog
@@ -187,6 +188,21 @@ class Store:
             run = await _found(session, run_id)
             lease, budget = await session.get(LeaseRow, run.id), await session.get(BudgetRow, run.id)
         return summary_of(run, lease, budget.spent_ticks if budget else None)[0]
+
+    async def forks(self, run_id: str) -> tuple[RunSummary, ...]:
+        """The runs that go on from an iteration of this one, the latest first."""
+        wanted = (
+            select(RunRow, LeaseRow, BudgetRow)
+            .outerjoin(LeaseRow, LeaseRow.run_id == RunRow.id)
+            .outerjoin(BudgetRow, BudgetRow.run_id == RunRow.id)
+            .where(RunRow.options[FORKED_FROM].as_string().startswith(f"{run_id}@", autoescape=True))
+            .order_by(RunRow.created_at.desc(), RunRow.id.desc())
+        )
+        async with self._database.read() as session:
+            rows = await session.execute(wanted)
+            return tuple(
+                summary_of(run, lease, budget.spent_ticks if budget else None)[0] for run, lease, budget in rows
+            )
 
     async def touched(self, *, since: datetime | None) -> dict[str, datetime]:
         """The runs of which something was recorded lately, and when last: from a little before `since` on.

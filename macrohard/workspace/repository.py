@@ -191,9 +191,13 @@ class Repository:
                 await copy._git("update-ref", "-d", ref)
         return copy
 
-    async def diff(self, a: str, b: str, *, limit_bytes: int = 256 << 10) -> str:
-        """What changed from commit `a` to `b` as a unified diff; ends with a line that says so if it was cut."""
-        a, b = await self._commit(a), await self._commit(b)
+    async def diff(self, a: str, b: str, *, to: "Repository | None" = None, limit_bytes: int = 256 << 10) -> str:
+        """What changed from commit `a` to `b` as a unified diff; ends with a line that says so if it was cut.
+
+        `b` is a commit of the repository `to`; None: of this one.
+        """
+        other = to or self
+        a, b = await self._commit(a), await other._commit(b)
         answer = await self._git(
             "diff",
             "--no-color",
@@ -202,6 +206,8 @@ class Repository:
             "--no-renames",
             a,
             b,
+            # Its objects are only looked at: nothing of it comes to be here.
+            environment=None if to is None else {"GIT_ALTERNATE_OBJECT_DIRECTORIES": str(to.path / "objects")},
             limit_bytes=limit_bytes,
             may_cut=True,
         )

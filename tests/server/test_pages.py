@@ -189,8 +189,14 @@ def addresses(runs: dict[str, str]) -> list[str]:
         "/sessions/1/implement/5", "/budget", "/product",
     )  # fmt: skip
     others = [f"/runs/{runs[name]}" for name in ("under way", "refused", "budget", "waiting")]
+    both = f"left={runs['over']}:1&right={runs['over']}:2"
+    to_come = f"left={runs['over']}&right={runs['waiting']}"
+    comparing = [
+        "/compare", f"/compare?left={runs['over']}", f"/compare?{both}", f"/compare/file?{both}&path=rules.py",
+        f"/compare?{to_come}",
+    ]  # fmt: skip
     general = ["/", "/new", "/fleet", "/agents", "/agents/backend-coder", "/settings", "/webhooks", "/nowhere"]
-    return [*general, *(over + part for part in parts), *others]
+    return [*general, *comparing, *(over + part for part in parts), *others]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends
 from fastapi.security import HTTPBearer
 
 from macrohard.server.api import (
+    comparing,
     events,
     evidence,
     fleet,
@@ -20,7 +21,7 @@ from macrohard.server.problems import RESPONSES
 TOKEN = HTTPBearer(auto_error=False, description="The token that `macrohard serve token` prints.")
 
 router = APIRouter(responses=RESPONSES, dependencies=[Depends(TOKEN)])
-for part in (runs, fleet, steering, events, evidence, product, previews, sessions, installation, webhooks):
+for part in (runs, fleet, steering, events, evidence, comparing, product, previews, sessions, installation, webhooks):
     router.include_router(part.router)
 
 __all__ = ["TOKEN", "router"]

@@ -2,11 +2,22 @@
 
 from fastapi import APIRouter
 
-from macrohard.server.pages import beginning, entering, fleet, installation, previews, run, runs, steering, webhooks
+from macrohard.server.pages import (
+    beginning,
+    comparing,
+    entering,
+    fleet,
+    installation,
+    previews,
+    run,
+    runs,
+    steering,
+    webhooks,
+)
 from macrohard.server.pages.rendering import problem_page
 
 router = APIRouter()
-for part in (entering, runs, beginning, fleet, installation, webhooks, previews, run, steering):
+for part in (entering, runs, beginning, fleet, installation, webhooks, previews, comparing, run, steering):
     router.include_router(part.router)
 
 __all__ = ["problem_page", "router"]

@@ -16,6 +16,8 @@ from macrohard.domain.printable import printable
 
 LINES = 2000
 """More lines of one file are not coloured, nor shown: the diff can be had whole."""
+LINES_AT_ONCE = 120
+"""Changed lines that are shown with a diff."""
 PLAIN_CHARACTERS = 50_000
 """Of a diff that is not understood."""
 
@@ -103,6 +105,17 @@ def file_diff(text: str, path: str) -> FileDiff | None:
         if file.path == path:
             return _coloured_file(file)
     return None
+
+
+def first_files(text: str) -> dict[str, FileDiff | None]:
+    """The first files of a diff, as many as are shown at once; others are read when they are opened."""
+    found, left = {}, LINES_AT_ONCE
+    for file in outline_of(text).files:
+        left -= file.added + file.removed
+        if left < 0:
+            break
+        found[file.path] = file_diff(text, file.path)
+    return found
 
 
 def _whole(text: str) -> tuple[str, bool]:

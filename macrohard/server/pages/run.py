@@ -8,15 +8,18 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from macrohard.domain import IterationSummary, RunOverview, SessionSummary, UserSession, Value
+from macrohard.assembly import guidance
+from macrohard.domain import IterationSummary, RunOverview, SessionSummary, Value
 from macrohard.domain.usage import UserStep
 from macrohard.errors import NotFound
 from macrohard.report.burn import HEIGHT, WIDTH, burn, cost_tables
+from macrohard.report.comparison import last_screen
 from macrohard.report.panel import panel_of
 from macrohard.server.access import Asking
 from macrohard.server.api import evidence, sessions
 from macrohard.server.limits import UNITS
-from macrohard.server.pages.diffs import file_diff, outline_of
+from macrohard.server.pages.comparing import choices_beside
+from macrohard.server.pages.diffs import file_diff, first_files, outline_of
 from macrohard.server.pages.matrix import changed_verdicts, matrix, shown
 from macrohard.server.pages.remarks import of_files, on_lines
 from macrohard.server.pages.rendering import page
@@ -30,8 +33,6 @@ ENTRIES = 40
 """Of a transcript on one page."""
 SESSIONS = 300
 """On one page, unless one iteration alone had more."""
-LINES_AT_ONCE = 120
-"""Changed lines that are shown with an iteration; other files are read when they are opened."""
 PICTURES = 8
 """Of users' screens on the page of an iteration."""
 
@@ -52,6 +53,7 @@ async def show(request: Request, run: str, service: Serving, principal: Asking) 
     overview = await service.factory.overview(run)
     return page(
         request, "run/overview.html.jinja", overview=overview, tab="", standing=standing(overview),
+        guidance=await guidance(service.factory, overview.summary),
         stages=stages(overview), timeline=timeline(overview), rows=matrix(overview),
         feedback=await service.factory.store.remarks.of(overview.summary.id),
     )  # fmt: skip
@@ -76,12 +78,7 @@ async def iteration(
     text = await _diff(run, found, service, principal, since)
     outline = outline_of(text)
     feedback = await service.factory.store.remarks.of(overview.summary.id)
-    opened, left = {}, LINES_AT_ONCE
-    for file in outline.files:
-        left -= file.added + file.removed
-        if left < 0:
-            break
-        opened[file.path] = file_diff(text, file.path)
+    opened = first_files(text)
     return page(
         request, "run/iteration.html.jinja", overview=overview, tab="iterations", iteration=found, since=since,
         base=base, before=before, outline=outline, opened=opened,
@@ -90,6 +87,7 @@ async def iteration(
         said=[each for each in feedback if each.iteration == number and each.about == "iteration"],
         verdicts=changed_verdicts(found.verdicts, before.verdicts if before else ()), pairs=pairs(found, before),
         scenarios={each.id: each for row in overview.criteria for each in row.scenarios},
+        choices=await choices_beside(service, overview.summary.id),
     )  # fmt: skip
 
 
@@ -241,13 +239,9 @@ def pairs(now: IterationSummary, before: IterationSummary | None) -> tuple[Pair,
     found = []
     for visit in now.users:
         then = earlier.get(visit.persona)
-        if (last := _last_screen(visit)) is not None:
-            found.append(Pair(persona=visit.persona, before=_last_screen(then) if then else None, after=last))
+        if (last := last_screen(visit)) is not None:
+            found.append(Pair(persona=visit.persona, before=last_screen(then) if then else None, after=last))
     return tuple(found[:PICTURES])
-
-
-def _last_screen(visit: UserSession) -> UserStep | None:
-    return next((step for step in reversed(visit.steps) if step.frame), None)
 
 
 async def _diff(run: str, found: IterationSummary, service: Service, principal: Asking, since: int | None) -> str:
