@@ -11,6 +11,8 @@ from macrohard.server.limits import Reached, reached, without_command
 
 On = Literal["question", "approval", "budget", "hour", "worker", "person", "nothing"]
 """What a run waits for; nothing: it is at work, or over."""
+FOR_YOU: tuple[On, ...] = ("question", "approval", "budget", "person")
+"""What only a person can end."""
 
 STAGES: tuple[tuple[str, tuple[Phase, ...]], ...] = (
     ("Read", ("understand", "analyse", "clarify")),
@@ -34,11 +36,28 @@ class Standing(Value):
     at_work: tuple[SessionSummary, ...] = ()
     """Who is at work right now."""
     since: datetime | None = None
-    """Since when the first of them is."""
+    """Since when the first of them is, or since when it waits."""
     reached: Reached | None = None
     """The limit that it waits to have raised."""
     blocked: tuple[Blocked, ...] = ()
     """What holds it up although it is at work, the longest first."""
+
+    @property
+    def word(self) -> str:
+        """What a paused run waits for, in a word or two; empty: there is no more to say than its status."""
+        match self.on:
+            case "question":
+                return "asks you"
+            case "approval":
+                return "needs a yes"
+            case "budget":
+                return "needs money" if self.reached and self.reached.cap == "usd" else "needs more"
+            case "hour":
+                return "goes on later"
+            case "worker":
+                return "queued"
+            case _:
+                return ""
 
 
 class Stage(Value):
@@ -117,20 +136,21 @@ def standing(overview: RunOverview) -> Standing:
 
 def _paused(overview: RunOverview) -> Standing:
     run, asked, problem = overview.summary, len(overview.open_questions), without_command(overview.problem)
+    ends = [each.started_at + timedelta(seconds=each.seconds) for each in overview.sessions]
+    since = max(ends, default=run.created_at)
     if asked:
-        return Standing(
-            on="question", headline="It asks you something" if asked == 1 else f"It asks you {asked} things"
-        )
+        headline = "It asks you something" if asked == 1 else f"It asks you {asked} things"
+        return Standing(on="question", headline=headline, since=since)
     if overview.awaited is not None:
-        return Standing(on="approval", headline=f"The {overview.awaited.point} waits for your approval")
+        return Standing(on="approval", headline=f"The {overview.awaited.point} waits for your approval", since=since)
     if not run.queued and (limit := reached(overview)) is not None:
-        return Standing(on="budget", headline=limit.headline, detail=problem, reached=limit)
+        return Standing(on="budget", headline=limit.headline, detail=problem, reached=limit, since=since)
     if run.wake_at is not None:
         hour = run.wake_at.astimezone(UTC).strftime("%H:%M")
-        return Standing(on="hour", headline=f"It goes on by itself at {hour} UTC", detail=problem)
+        return Standing(on="hour", headline=f"It goes on by itself at {hour} UTC", detail=problem, since=since)
     if run.queued:
-        return Standing(on="worker", headline="It waits for a worker to go on with it", detail=problem)
-    return Standing(on="person", headline="It is paused", detail=problem)
+        return Standing(on="worker", headline="It waits for a worker to go on with it", detail=problem, since=since)
+    return Standing(on="person", headline="It is paused", detail=problem, since=since)
 
 
 def stages(overview: RunOverview) -> tuple[Stage, ...]:

@@ -53,19 +53,19 @@ async def made(factory: Factory) -> dict[str, str]:
     repository = await factory.repository(ids["original"])
     first = await repository.with_file(await repository.initial_commit(), "rules.py", RULES, message="First")
     second = await repository.with_file(first, "rules.py", STRICTER, message="Second")
-    await say(factory, ids["original"], *events(run, ids["original"], commits={FIRST: first, SECOND: second}))
+    await say(factory.store, ids["original"], *events(run, ids["original"], commits={FIRST: first, SECOND: second}))
     copy = await repository.copied(factory._settings.home / "runs" / ids["fork"] / "repository.git", without="none")
     forked = await copy.with_file(first, "rules.py", OTHERS, message="Another second")
     assert not await repository.has(forked)
     told = events(run, ids["fork"], commits={FIRST: first, SECOND: forked})
-    await say(factory, ids["fork"], *(undone(each) for each in told))
+    await say(factory.store, ids["fork"], *(undone(each) for each in told))
     assert run.specification is not None
     some = run.specification.criteria[0]
     changed = some.model_copy(update={"id": "AC-1", "text": "Something else entirely."})
     same = some.model_copy(update={"id": "AC-2", "text": some.text.upper()})
     other = run.specification.model_copy(update={"criteria": (changed, same)})
     begun = next(each for each in told if isinstance(each, Planned))
-    await say(factory, ids["other"], told[0], Specified(specification=other), begun)
+    await say(factory.store, ids["other"], told[0], Specified(specification=other), begun)
     return ids
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from macrohard.assembly import Factory
 from macrohard.domain import Caps, JsonObject, Plan, RunOverview, UserSession
+from macrohard.domain.approval import Awaited
 from macrohard.events import (
+    ApprovalAwaited,
     Event,
     Found,
     IterationEnded,
@@ -27,12 +30,14 @@ from macrohard.events import (
     Verified,
 )
 from macrohard.server.access import local_link
+from macrohard.store import Store
 from tests.report.conftest import FORM, PRODUCT, TABLE, browser
 from tests.report.sample import FIRST, HOSTILE, SECOND, overview
 from tests.server.served import Served, served
 
 AXE = Path(str(distribution("axe-playwright-python").locate_file("axe_playwright_python/axe.min.js"))).read_text()
 LARGEST_BYTES = 60_000
+STARTED = RunStarted(model="builtin", sandbox_tier="bubblewrap", notices=())
 BEFORE = b"def add(title):\n    return save(title)\n"
 AFTER = (
     b'def add(title):\n    # <script>document.title = "owned"</script>\n    if not title:\n        raise Refused()\n'
@@ -72,13 +77,13 @@ async def told(factory: Factory, shots: dict[str, bytes]) -> dict[str, str]:
     repository = await factory.repository(ids["over"])
     first = await repository.with_file(await repository.initial_commit(), "rules.py", BEFORE, message="First")
     second = await repository.with_file(first, "rules.py", AFTER, message="Second")
-    await say(factory, ids["over"], *events(run, ids["over"], commits={FIRST: first, SECOND: second}))
+    await say(store, ids["over"], *events(run, ids["over"], commits={FIRST: first, SECOND: second}))
     started, *rest = events(run, ids["under way"], commits={FIRST: first, SECOND: second})
     begun = [each for each in rest if isinstance(each, SessionStarted)]
-    await say(factory, ids["under way"], started, *begun[:5])
-    await say(factory, ids["refused"], started, ended("refused", f"It is no product. {HOSTILE}"))
+    await say(store, ids["under way"], started, *begun[:5])
+    await say(store, ids["refused"], started, ended("refused", f"It is no product. {HOSTILE}"))
     remedy = f"It may take no more. How much more may it take? macrohard resume {ids['budget']} --add-budget 5"
-    await say(factory, ids["budget"], started, ended("paused", remedy))
+    await say(store, ids["budget"], started, ended("paused", remedy))
     await store.transcripts.append(
         f"{ids['over']}/1/implement/5",
         {
@@ -99,9 +104,9 @@ async def told(factory: Factory, shots: dict[str, bytes]) -> dict[str, str]:
     return ids
 
 
-async def say(factory: Factory, run: str, *said: Event) -> None:
-    async with factory.store.hold(run) as lease:
-        log = await factory.store.log(lease)
+async def say(store: Store, run: str, *said: Event) -> None:
+    async with store.hold(run) as lease:
+        log = await store.log(lease)
         for event in said:
             await log(event)
 
@@ -424,15 +429,11 @@ async def test_whatever_limit_stopped_a_run_is_raised_on_its_page(
     page: Page, service: Served, caps: Caps, remedy: str, headline: str, label: str, raised: JsonObject
 ) -> None:
     async def stopped() -> str:
-        run = await service.factory.store.create_run("A list of stopped things", options={}, model="builtin")
-        await service.factory.store.budget(run).open(caps)
+        store = service.factory.store
+        run = await store.create_run("A list of stopped things", options={}, model="builtin")
+        await store.budget(run).open(caps)
         problem = f"a limit is reached. How much more may it take? Go on with: macrohard resume {run} {remedy}"
-        await say(
-            service.factory,
-            run,
-            RunStarted(model="builtin", sandbox_tier="bubblewrap", notices=()),
-            ended("paused", problem),
-        )
+        await say(store, run, STARTED, ended("paused", problem))
         return run
 
     run = service.within(stopped())
@@ -463,3 +464,46 @@ async def test_a_run_that_waits_is_begun_and_one_is_deleted_by_who_is_sure(page:
     await page.get_by_role("button", name="Delete this run").click()
     await page.wait_for_url(f"{service.base_url}/")
     assert service.ask("GET", f"/api/v1/runs/{run}").status_code == 404
+
+
+async def test_one_sees_on_every_page_how_many_runs_wait_for_somebody_and_in_the_list_for_what(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async def asked(store: Store) -> dict[str, str]:
+        ids = {}
+        for name in ("yes", "money", "queued", "later"):
+            ids[name] = await store.create_run(f"A list of {name}", options={}, model="builtin")
+        remedy = f"It may take no more. Go on with: macrohard resume {ids['money']} --add-budget 5"
+        awaited = ApprovalAwaited(awaited=Awaited(point="plan", number=0, until=None))
+        hour = RunEnded(
+            outcome="paused", problem="it sleeps", commit=None, product_path=None,
+            wake_at=datetime.now(UTC) + timedelta(hours=9),
+        )  # fmt: skip
+        await say(store, ids["yes"], STARTED, awaited, ended("paused", "it waits"))
+        await say(store, ids["money"], STARTED, ended("paused", remedy))
+        await say(store, ids["later"], STARTED, hour)
+        await store.queue.put(ids["queued"])
+        return ids
+
+    context = await browser.new_context()
+    with served(tmp_path / "home") as service:
+        page = await context.new_page()
+        await page.goto(local_link(service.home, service.base_url))
+        await expect(page).to_have_title("Runs · Macrohard")
+        ids = service.within(asked(service.factory.store))
+        await expect(page.locator("#waiting .count")).to_have_text("2", timeout=30_000)
+        await expect(page).to_have_title("(2) Runs · Macrohard")
+        for name, word in (
+            ("yes", "needs a yes"),
+            ("money", "needs money"),
+            ("queued", "queued"),
+            ("later", "goes on later"),
+        ):
+            await expect(page.locator(f"#{ids[name]} .chip")).to_have_text(word)
+        await page.get_by_role("link", name="waits for you").click()
+        await expect(page.locator("ul.rows > li")).to_have_count(2)
+        await page.goto(f"{service.base_url}/agents")
+        await expect(page).to_have_title("(2) Agents · Macrohard")
+        await page.goto(f"{service.base_url}/runs/{ids['yes']}")
+        await expect(page.locator("h1 .chip")).to_have_text("needs a yes")
+    await context.close()

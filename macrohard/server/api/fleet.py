@@ -1,13 +1,14 @@
 """Everything at work now, and what the rest is blocked on."""
 
 import asyncio
+from collections.abc import Sequence
 
 from fastapi import APIRouter
 
 from macrohard.domain import RunOverview, RunStatus, RunSummary, Value
 from macrohard.server.access import Asking
-from macrohard.server.service import Serving
-from macrohard.server.standing import On, Standing, standing
+from macrohard.server.service import Service, Serving
+from macrohard.server.standing import FOR_YOU, On, Standing, standing
 
 router = APIRouter(tags=["runs"])
 
@@ -16,7 +17,7 @@ LOOKED_INTO = 24
 LISTED = 100
 """Of each kind."""
 GROUPS: tuple[tuple[str, tuple[On, ...]], ...] = (
-    ("Waits for you", ("question", "approval", "budget", "person")),
+    ("Waits for you", FOR_YOU),
     ("At work", ("nothing",)),
     ("Waits for a worker, or its hour", ("worker", "hour")),
 )
@@ -73,6 +74,23 @@ async def fleet(service: Serving, principal: Asking) -> Fleet:
         at_work=sum(len(line.standing.at_work) for line in lines if line.standing),
         spent_usd=sum(line.run.cost_usd for line in lines),
     )
+
+
+async def for_you(service: Service) -> tuple[RunSummary, ...]:
+    """The runs that only a person can have go on, the latest first; of each status those of the latest hundred."""
+    store = service.factory.store
+    paused, begun = await asyncio.gather(*(store.runs(limit=LISTED, status=each) for each in ("paused", "waiting")))
+    # Of all others, what their line says is enough.
+    unclear = await store.overviews([run.id for run in paused if run.queued or run.wake_at])
+    goes_on = {each.summary.id for each in unclear if standing(each).on not in FOR_YOU}
+    found = [run for run in paused if run.id not in goes_on] + [run for run in begun if not run.queued]
+    return tuple(sorted(found, key=lambda run: (run.created_at, run.id), reverse=True))
+
+
+async def words(service: Service, runs: Sequence[RunSummary]) -> dict[str, str]:
+    """What those of the runs wait for that are paused, by their ids; of the first that are, as many as in the fleet."""
+    paused = [run.id for run in runs if run.status == "paused"][:LOOKED_INTO]
+    return {each.summary.id: standing(each).word for each in await service.factory.store.overviews(paused)}
 
 
 def _line(overview: RunOverview) -> Line:

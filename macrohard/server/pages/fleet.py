@@ -15,3 +15,9 @@ router = APIRouter()
 async def fleet(request: Request, service: Serving, principal: Asking) -> Response:
     """Everything at work now, and what is blocked on what."""
     return page(request, "fleet.html.jinja", fleet=await api.fleet(service, principal), worker=service.worker)
+
+
+@router.get("/waiting")
+async def waiting(request: Request, service: Serving, principal: Asking) -> Response:
+    """How many runs wait for a person; a part of every page."""
+    return page(request, "waiting.html.jinja", number=len(await api.for_you(service)))

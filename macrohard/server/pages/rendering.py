@@ -17,6 +17,7 @@ from macrohard import __version__
 from macrohard.domain import PHASES
 from macrohard.domain.printable import printable
 from macrohard.server.problems import Problem
+from macrohard.server.standing import standing
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 STATIC = Path(__file__).parent.parent / "static"
@@ -136,7 +137,7 @@ def _environment() -> Environment:
         "duration": duration, "dollars": dollars, "count": count, "ago": ago, "since": since, "counted": counted,
         "moment": moment, "slug": slug, "clock": clock, "naturally": naturally,
     }  # fmt: skip
-    environment.globals |= {"asset": asset, "PHASES": PHASES, "SIGNS": SIGNS}
+    environment.globals |= {"asset": asset, "PHASES": PHASES, "standing_of": standing, "SIGNS": SIGNS}
     return environment
 
 

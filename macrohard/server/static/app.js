@@ -188,6 +188,12 @@
   addEventListener("offline", () => lose(document));
   addEventListener("online", () => regain(document));
 
+  // How many runs wait for somebody stands in the title, too: one sees it from another tab.
+  document.addEventListener("htmx:after:swap", () => {
+    const number = document.querySelector("#waiting .count")?.textContent;
+    document.title = (number ? `(${number}) ` : "") + document.title.replace(/^\(\d+\) /, "");
+  });
+
   let begun = "";
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.target.closest("form")?.requestSubmit();
