@@ -1,8 +1,7 @@
 """The service as one ASGI application."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from macrohard.server.people.recording import Recorder
 from macrohard.server.people.throttle import Throttle
 from macrohard.server.previews import Previews
 from macrohard.server.service import Service
+from macrohard.server.vital import Vital
 from macrohard.settings import Settings
 
 STATIC = Path(__file__).parent / "static"
@@ -42,6 +42,7 @@ def create_app(
         access=access,
         feed=Feed(factory.store),
         previews=Previews(factory),
+        vital=Vital(),
         worker=worker,
         throttle=Throttle() if access.team else None,
         recorder=Recorder(factory.store.audit) if access.team else None,
@@ -49,14 +50,14 @@ def create_app(
 
     @asynccontextmanager
     async def living(app: FastAPI) -> AsyncIterator[None]:
-        async with service.feed, service.previews, Courier(factory.store, inside=settings.webhooks_inside):
-            working = None if worker is None else asyncio.create_task(worker.work())
-            try:
-                yield
-            finally:
-                if working is not None:
-                    working.cancel()
-                    await asyncio.wait([working])
+        async with (
+            service.vital.work("what wakes streams", service.feed.look()),
+            service.previews,
+            Courier(factory.store, inside=settings.webhooks_inside),
+            nullcontext() if worker is None else service.vital.work("the worker", worker.work()),
+        ):
+            yield
+            service.feed.close()
 
     app = _Guarded(
         title="Macrohard",

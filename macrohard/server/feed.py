@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from types import TracebackType
 from typing import NamedTuple
 
 import orjson
@@ -41,20 +40,7 @@ class Feed:
         """By run; those under "" want to know of every run."""
         self._reading: dict[_Place, asyncio.Task[_Told | None]] = {}
         """What is being read right now."""
-        self._looking: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
-
-    async def __aenter__(self) -> "Feed":
-        self._looking = asyncio.create_task(self._look())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._looking is not None
-        self.close()
-        self._looking.cancel()
-        await asyncio.wait([self._looking])
 
     def close(self) -> None:
         """End all streams, so that the server can end."""
@@ -155,7 +141,8 @@ class Feed:
             if not self._followers[run_id]:
                 del self._followers[run_id]
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Look whether something was recorded, and wake who follows it, until this is cancelled."""
         seen: dict[str, datetime] = {}
         while True:
             await asyncio.sleep(LOOK_SECONDS)

@@ -11,6 +11,7 @@ from macrohard.server.feed import Feed
 from macrohard.server.people.recording import Recorder
 from macrohard.server.people.throttle import Throttle
 from macrohard.server.previews import Previews
+from macrohard.server.vital import Vital
 from macrohard.settings import Settings
 
 
@@ -23,6 +24,7 @@ class Service:
     access: Access
     feed: Feed
     previews: Previews
+    vital: Vital
     worker: Worker | None
     """The one in this process; None: others carry runs out."""
     throttle: Throttle | None

@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 
 import requests
 import uvicorn
+from fastapi import FastAPI
 
 from macrohard.assembly import Factory, Worker, open_factory
 from macrohard.server import create_app
 from macrohard.server.access import LocalAccess, local_token
+from macrohard.server.serving import Server
 from macrohard.settings import load_settings
 
 HOSTS = ("127.0.0.1", "localhost")
@@ -41,11 +43,11 @@ class Served:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(120)
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """Says when it answers."""
 
-    def __init__(self, config: uvicorn.Config, *, answers: Callable[[], None]) -> None:
-        super().__init__(config)
+    def __init__(self, application: FastAPI, config: uvicorn.Config, *, answers: Callable[[], None]) -> None:
+        super().__init__(application, config)
         self._answers = answers
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -67,7 +69,7 @@ def served(home: Path, *, url: str | None = None, slots: int = 0, port: int = 0)
                 app = create_app(factory, settings, access=LocalAccess(home), hosts=HOSTS, worker=worker)
                 service = Served(address, local_token(home), home, factory, asyncio.get_running_loop())
                 config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
-                server = _Server(config, answers=lambda: ready.set_result((server, service)))
+                server = _Server(app, config, answers=lambda: ready.set_result((server, service)))
                 await server.serve(sockets=[listening])
 
     home.mkdir(exist_ok=True)

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from fastapi.sse import KEEPALIVE_COMMENT
 from macrohard.errors import StoreUnavailable
 from macrohard.events import Progress
 from macrohard.server.feed import Feed
+from macrohard.server.vital import Vital
 from macrohard.store import Recorded, Store
 
 STREAMS = 20
@@ -62,6 +64,13 @@ def _watched() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
+@asynccontextmanager
+async def following(store: Store) -> AsyncIterator[Feed]:
+    feed = Feed(store)
+    async with Vital().work("feed", feed.look()):
+        yield feed
+
+
 async def tell(store: Store, run: str, text: str) -> None:
     async with store.hold(run) as lease:
         await (await store.log(lease))(Progress(text=text))
@@ -71,7 +80,7 @@ async def test_a_stream_that_opens_in_the_moment_in_which_a_read_ends_reads_for_
     store: Store, run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads = Held(store, monkeypatch, gates=1)
-    async with Feed(store) as feed:
+    async with following(store) as feed:
         early = asyncio.ensure_future(anext(feed.stream(run, after=0)))
         await reads.begun[0].wait()
         await tell(store, run, "meanwhile")
@@ -91,7 +100,7 @@ async def test_however_many_streams_are_at_the_same_place_one_moment_costs_two_r
     store: Store, run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads = Held(store, monkeypatch, gates=2)
-    async with Feed(store) as feed:
+    async with following(store) as feed:
         streams = [asyncio.ensure_future(anext(feed.stream(run, after=0), b"")) for _ in range(STREAMS)]
         for begun, gate in zip(reads.begun, reads.gates, strict=True):
             await begun.wait()
@@ -112,7 +121,7 @@ async def test_a_stream_says_that_it_is_there_also_while_the_database_is_away(
     async def away(*_: object, **__: object) -> tuple[Recorded, ...]:
         raise StoreUnavailable("it is away")
 
-    async with Feed(store) as feed:
+    async with following(store) as feed:
         stream = feed.stream(run, after=0)
         monkeypatch.setattr(store, "events", away)
         async with asyncio.timeout(60):
@@ -129,7 +138,7 @@ async def test_a_stream_ends_when_its_run_was_deleted(
     store: Store, run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("macrohard.server.feed.QUIET_SECONDS", 0.0)
-    async with Feed(store) as feed, asyncio.timeout(60):
+    async with following(store) as feed, asyncio.timeout(60):
         stream = feed.stream(run, after=0)
         assert await anext(stream) == KEEPALIVE_COMMENT
         await store.delete(run, folder=tmp_path / "none")
