@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from macrohard.domain import SessionSummary
+from macrohard.server.api.sessions import TranscriptEntry
 from macrohard.server.pages.rendering import naturally
 from macrohard.server.pages.run import SESSIONS, first_listed
+from macrohard.server.pages.talk import turns
 
 
 def sessions(*counts: int) -> list[SessionSummary]:
@@ -43,3 +45,19 @@ def test_numbers_in_names_are_in_the_order_that_people_count_in() -> None:
     assert naturally(["AC-10", "tests", "AC-5", "install", "AC-5b", "²"]) == [
         "AC-5", "AC-5b", "AC-10", "install", "tests", "²",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "about"),
+    [
+        pytest.param('{"path": "app/pages.py", "text": "x"}', "app/pages.py", id="the file"),
+        pytest.param('{"intention": "Save it", "action": "click", "target": "e12"}', "click e12", id="an act"),
+        pytest.param('{"action": "press", "target": "", "value": "Tab*3"}', "press Tab*3", id="a key"),
+        pytest.param("[not JSON", "", id="nonsense"),
+    ],
+)
+def test_a_call_of_a_tool_is_told_in_one_line(arguments: str, about: str) -> None:
+    call = {"id": "1", "function": {"name": "tool", "arguments": arguments}}
+    entry = {"messages": [{"role": "assistant", "content": "I go on.", "tool_calls": [call]}]}
+    (turn,) = turns([TranscriptEntry(number=1, at=datetime(2026, 1, 1, tzinfo=UTC), entry=entry)])
+    assert [(use.tool, use.about, use.answer) for use in turn.uses] == [("tool", about, None)]

@@ -193,7 +193,8 @@ def manager(conversation: Conversation) -> Turn:
         criteria=tuple(dict.fromkeys(criteria)),
         files=owned,
     )
-    note = f"Repair what failed or was noticed: {'; '.join(titles[:4])}{'; …' if len(titles) > 4 else ''}"
+    first = "; ".join(title.rstrip(".") for title in titles[:4])
+    note = f"Repair what failed or was noticed: {first}{'; …' if len(titles) > 4 else ''}"
     return _finish({"tasks": [task.model_dump(mode="json")], "dismissed": [], "note": note})
 
 

@@ -137,7 +137,9 @@ def _use(call: dict[str, Any], answers: dict[str, str]) -> Use:
     if not isinstance(given, dict):
         given = {"arguments": written}
     arguments = tuple(_argument(str(name), value) for name, value in given.items())
-    about = next((str(given[name]) for name in _ABOUT if isinstance(given.get(name), str)), "")
+    said = {name: value for name, value in given.items() if isinstance(value, str) and value}
+    acted = " ".join(said[name] for name in ("action", "target", "value") if name in said)
+    about = next((said[name] for name in _ABOUT if name in said), acted)
     answer = answers.get(str(call.get("id")))
     return Use(
         tool=str(function.get("name", "?")),
