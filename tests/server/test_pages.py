@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, Dialog, Page, expect
 
 from macrohard.assembly import Factory
 from macrohard.domain import Caps, JsonObject, Plan, RunOverview, UserSession
@@ -71,7 +71,7 @@ async def told(factory: Factory, shots: dict[str, bytes]) -> dict[str, str]:
     log = await store.artifacts.put(f"it failed {HOSTILE}".encode(), media_type="text/plain")
     run = overview(digests, words=HOSTILE, log=log)
     ids = {}
-    for name in ("over", "under way", "refused", "budget", "waiting"):
+    for name in ("over", "under way", "refused", "budget", "waiting", "release"):
         ids[name] = await store.create_run(run.summary.requirement, options={}, model="builtin")
         await store.budget(ids[name]).open(Caps(usd=5.0))
     repository = await factory.repository(ids["over"])
@@ -82,6 +82,9 @@ async def told(factory: Factory, shots: dict[str, bytes]) -> dict[str, str]:
     begun = [each for each in rest if isinstance(each, SessionStarted)]
     await say(store, ids["under way"], started, *begun[:5])
     await say(store, ids["refused"], started, ended("refused", f"It is no product. {HOSTILE}"))
+    asked = ApprovalAwaited(awaited=Awaited(point="release", number=0, until=None))
+    *done, _ = events(run, ids["release"], commits={FIRST: first, SECOND: second})
+    await say(store, ids["release"], *done, asked, ended("paused", "it waits"))
     remedy = f"It may take no more. How much more may it take? macrohard resume {ids['budget']} --add-budget 5"
     await say(store, ids["budget"], started, ended("paused", remedy))
     await store.transcripts.append(
@@ -193,7 +196,7 @@ def addresses(runs: dict[str, str]) -> list[str]:
         "/iterations/2/file?path=rules.py", "/users", "/users/1/wrong-input-first", "/sessions",
         "/sessions/1/implement/5", "/budget", "/product",
     )  # fmt: skip
-    others = [f"/runs/{runs[name]}" for name in ("under way", "refused", "budget", "waiting")]
+    others = [f"/runs/{runs[name]}" for name in ("under way", "refused", "budget", "waiting", "release")]
     both = f"left={runs['over']}:1&right={runs['over']}:2"
     to_come = f"left={runs['over']}&right={runs['waiting']}"
     comparing = [
@@ -507,3 +510,32 @@ async def test_one_sees_on_every_page_how_many_runs_wait_for_somebody_and_in_the
         await page.goto(f"{service.base_url}/runs/{ids['yes']}")
         await expect(page.locator("h1 .chip")).to_have_text("needs a yes")
     await context.close()
+
+
+async def test_a_release_is_judged_by_what_stands_beside_the_yes_and_nothing_written_is_lost(
+    page: Page, service: Served, runs: dict[str, str]
+) -> None:
+    run = runs["release"]
+    asked: list[str] = []
+    await page.goto(f"{service.base_url}/runs/{run}")
+    await expect(page.locator("#unmet li")).to_have_count(2)
+    await expect(page.locator("#unmet")).to_contain_text("AC-5")
+    await expect(page.locator("#next img").first).to_be_visible()
+    await expect(page.locator("#next").get_by_role("button", name="Start a preview")).to_be_visible()
+    await page.get_by_role("button", name="Ask for changes").click()
+    await expect(page.get_by_label("What is to be different")).to_be_focused()
+    await expect(page).to_have_url(f"{service.base_url}/runs/{run}")
+
+    async def refuse(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        await dialog.dismiss()
+
+    page.on("dialog", refuse)
+    await page.get_by_label("What is to be different").fill("Larger letters")
+    await page.get_by_role("button", name="Approve").click()
+    await expect(page.get_by_label("What is to be different")).to_have_value("Larger letters")
+    assert asked == ["What you wrote is not sent with a yes. Approve all the same?"]
+    await page.get_by_label("What is to be different").fill("")
+    async with page.expect_response(lambda answer: answer.url.endswith(f"{run}/approvals")):
+        await page.get_by_role("button", name="Approve").click()
+    assert service.ask("GET", f"/api/v1/runs/{run}").json()["summary"]["queued"] is True

@@ -33,6 +33,8 @@ ENTRIES = 40
 """Of a transcript on one page."""
 SESSIONS = 300
 """On one page, unless one iteration alone had more."""
+SCREENS = 4
+"""Of users, where a release waits for a yes."""
 PICTURES = 8
 """Of users' screens on the page of an iteration."""
 
@@ -56,6 +58,7 @@ async def show(request: Request, run: str, service: Serving, principal: Asking) 
         guidance=await guidance(service.factory, overview.summary),
         stages=stages(overview), timeline=timeline(overview), rows=matrix(overview),
         feedback=await service.factory.store.remarks.of(overview.summary.id),
+        screens=pairs(overview.iterations[-1], None)[:SCREENS] if overview.iterations else (),
     )  # fmt: skip
 
 

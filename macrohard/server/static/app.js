@@ -141,7 +141,8 @@
   });
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.dataset.sure && !confirm(form.dataset.sure)) event.preventDefault();
+    const { sure, where } = form.dataset;
+    if (sure && (!where || document.getElementById(where)?.value.trim()) && !confirm(sure)) event.preventDefault();
     // Back to the line that was spoken of.
     const { line, back } = form.elements;
     if (line?.value && back) back.value += `#${home.get(form)?.dataset.file ?? ""}-L${line.value}`;
