@@ -3,7 +3,8 @@
     MacrohardError
     ├── RequestError            the person: the input or an option is wrong; exit code 2
     │   ├── NotFound            … it names what is not there
-    │   └── Conflict            … it does not go with how things stand; RunHeld: another process has the run
+    │   └── Conflict            … it does not go with how things stand; RunHeld: another process has the run,
+    │                           UnderWay: the same is being done, and to be asked for again
     ├── DefinitionError         the author: a file in agents/ or sandboxes/ is wrong
     ├── ToolError               the agent: shown to it as the tool's answer, the session goes on
     ├── LimitExceeded           nobody: an agreed budget ran out, the run pauses and asks
@@ -44,6 +45,10 @@ class Conflict(RequestError):
 
 class RunHeld(Conflict):
     """Another process that is alive carries the run out."""
+
+
+class UnderWay(Conflict):
+    """The same was asked for before and is being done; soon it can be answered."""
 
 
 class DefinitionError(MacrohardError):

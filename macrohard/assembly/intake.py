@@ -14,6 +14,7 @@ from macrohard.domain.provenance import FORKED_FROM, FROM, Provenance
 from macrohard.errors import RequestError
 from macrohard.settings import Settings
 from macrohard.store import Store
+from macrohard.store.submissions import Claim
 from macrohard.workspace import Existing, Repository
 
 
@@ -47,15 +48,18 @@ class Intake:
         existing: Existing | None = None,
         approvals: Approvals | None = None,
         answer_seconds: float | None = None,
+        claim: Claim | None = None,
     ) -> str:
         """Record a run with a forecast of what it will take, and give its id; nothing is carried out yet.
 
         `approvals`: where it waits for a person's yes; None: nowhere. `answer_seconds`: how long it waits for answers
         to its questions before it takes the defaults; None: as long as it takes.
-        With `existing`, its repository begins with what the person has.
+        With `existing`, its repository begins with what the person has. With a `claim`, its key stands for the run as
+        soon as there is the run.
 
         Raises:
             RequestError: that cannot be taken in, or the model cannot work on it; there is no run.
+            Conflict: somebody else has the claim by now; there is no run.
         """
         if existing is not None and existing.refusal and await self._builtin_takes_part(model):
             raise RequestError(existing.refusal)
@@ -72,14 +76,23 @@ class Intake:
         async with self._begun_from(existing) as (repository, provenance):
             if provenance is not None:
                 options[FROM] = provenance.model_dump(mode="json")
-            run_id = await self.store.create_run(requirement, options=options, model=model)
-            if repository is not None:
-                folder = self._settings.home / "runs" / run_id
-                folder.mkdir(parents=True, exist_ok=True)
-                repository.path.rename(folder / "repository.git")
+
+            def prepare(run_id: str) -> None:
+                if repository is not None:
+                    folder = self._settings.home / "runs" / run_id
+                    folder.mkdir(parents=True, exist_ok=True)
+                    repository.path.rename(folder / "repository.git")
+
+            run_id = await self.store.create_run(
+                requirement, options=options, model=model, claim=claim, prepare=prepare
+            )
+        await self.reckon(run_id, caps)
+        return run_id
+
+    async def reckon(self, run_id: str, caps: Caps) -> None:
+        """Give a run its budget and its forecast; can be repeated when it was interrupted."""
         await self.store.budget(run_id).open(caps)
         await self.store.forecast(run_id)
-        return run_id
 
     @asynccontextmanager
     async def _begun_from(

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from macrohard.domain import JsonObject, Value
-from macrohard.errors import Conflict, LimitExceeded, MacrohardError, NotFound, RequestError, Unavailable
+from macrohard.errors import Conflict, LimitExceeded, MacrohardError, NotFound, RequestError, Unavailable, UnderWay
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
@@ -93,7 +93,8 @@ def install(app: FastAPI, *, page: Page) -> None:
     async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, MacrohardError)
         status = status_of(error)
-        headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else None
+        again = status == 503 or isinstance(error, UnderWay)
+        headers = {"Retry-After": str(RETRY_SECONDS)} if again else None
         return await answer(request, problem_of(status, str(error)), headers)
 
     async def invalid(request: Request, error: Exception) -> Response:

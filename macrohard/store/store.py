@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -35,7 +35,7 @@ from macrohard.store.queue import Queue
 from macrohard.store.reading import STANDING, recorded_of, summary_of
 from macrohard.store.remarks import Remarks
 from macrohard.store.removal import check_nothing_builds_on, remove
-from macrohard.store.submissions import Submissions
+from macrohard.store.submissions import Claim, Submissions, redeem
 from macrohard.store.tables import AnswerRow, BudgetRow, EventRow, LeaseRow, RulingRow, RunRow
 from macrohard.store.transcripts import Transcripts
 from macrohard.store.usage import Usage
@@ -99,11 +99,23 @@ class Store:
     ) -> None:
         await self.close()
 
-    async def create_run(self, requirement: str, *, options: JsonObject, model: str) -> str:
+    async def create_run(
+        self,
+        requirement: str,
+        *,
+        options: JsonObject,
+        model: str,
+        claim: Claim | None = None,
+        prepare: Callable[[str], None] = lambda run_id: None,
+    ) -> str:
         """Begin a run, waiting to be carried out; gives its id, which sorts by day.
+
+        With a `claim`, its key stands for the run as soon as there is the run. `prepare` is called with the id before
+        anybody can see the run.
 
         Raises:
             RequestError: the requirement cannot be kept as text.
+            Conflict: somebody else has the claim by now; there is no run.
         """
         if "\0" in requirement or any("\ud800" <= character <= "\udfff" for character in requirement):
             raise RequestError("the requirement is not text; write it in plain words, as UTF-8")
@@ -118,6 +130,10 @@ class Store:
             try:
                 async with self._database.write() as session:
                     session.add(row)
+                    await session.flush()
+                    if claim is not None:
+                        await redeem(session, claim, run_id)
+                    prepare(run_id)
                 return run_id
             except IntegrityError:
                 continue  # the id is taken

@@ -4,14 +4,32 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from macrohard.domain import JsonObject
-from macrohard.errors import Conflict
+from macrohard.domain import JsonObject, Value
+from macrohard.errors import Conflict, UnderWay
 from macrohard.store.database import Database
 from macrohard.store.tables import SubmissionRow
 
 ABANDONED_SECONDS = 60.0
-"""A submission that has no answer by then is taken to have died with its process."""
+"""A submission that has made no run by then is taken to have died with its process."""
+
+
+class Claim(Value):
+    """The right to make the run of a key; it is lost to who sends it again when it is taken to be abandoned."""
+
+    sender: str
+    key: str
+    at: datetime
+    """Tells it from those before and behind it."""
+
+
+class Earlier(Value):
+    """What a key stands for already."""
+
+    run_id: str
+    answer: JsonObject | None
+    """None: the run was made, but nobody was told so."""
 
 
 class Submissions:
@@ -20,45 +38,64 @@ class Submissions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def begin(self, sender: str, key: str, *, digest: str) -> JsonObject | None:
-        """The answer that was given to this before; None: it is new, and the caller is to `finish` it or `give_up`.
+    async def begin(self, sender: str, key: str, *, digest: str) -> Claim | Earlier:
+        """What came of this before; or the claim with which the caller is to make the run, or to `give_up`.
 
         Raises:
-            Conflict: the key stands for something else, or the same is being worked on right now.
+            Conflict: the key stands for something else.
+            UnderWay: the same is being worked on right now.
         """
-        now = datetime.now(UTC)
+        claim = Claim(sender=sender, key=key, at=datetime.now(UTC))
         try:
             async with self._database.write() as session:
                 row = await session.get(SubmissionRow, (sender, key), with_for_update=True)
                 if row is None:
-                    session.add(SubmissionRow(sender=sender, key=key, digest=digest, at=now, run_id=None, answer=None))
-                    return None
+                    session.add(
+                        SubmissionRow(sender=sender, key=key, digest=digest, at=claim.at, run_id=None, answer=None)
+                    )
+                    return claim
                 if row.digest != digest:
                     raise Conflict(f"the Idempotency-Key {key!r} was sent with something else before; take a new one")
-                if row.answer is not None:
-                    return row.answer
-                if row.at > now - timedelta(seconds=ABANDONED_SECONDS):
+                if row.run_id is not None:
+                    return Earlier(run_id=row.run_id, answer=row.answer)
+                if row.at > claim.at - timedelta(seconds=ABANDONED_SECONDS):
                     raise _under_way(key)
-                row.at = now
-                return None
+                row.at = claim.at
+                return claim
         except IntegrityError as error:
             raise _under_way(key) from error
 
     async def finish(self, sender: str, key: str, *, run_id: str, answer: JsonObject) -> None:
-        """Keep what was answered."""
+        """Keep what is answered from now on, if nothing is yet."""
         async with self._database.write() as session:
-            row = await session.get_one(SubmissionRow, (sender, key))
-            row.run_id, row.answer = run_id, answer
+            row = await session.get(SubmissionRow, (sender, key), with_for_update=True)
+            if row is not None and row.run_id == run_id and row.answer is None:
+                row.answer = answer
 
-    async def give_up(self, sender: str, key: str) -> None:
-        """Nothing came of it: the key may be used again."""
+    async def give_up(self, claim: Claim) -> None:
+        """The key may be used again, unless there is a run of it, or somebody else is at it."""
         async with self._database.write() as session:
             await session.execute(
                 delete(SubmissionRow).where(
-                    SubmissionRow.sender == sender, SubmissionRow.key == key, SubmissionRow.answer.is_(None)
+                    SubmissionRow.sender == claim.sender,
+                    SubmissionRow.key == claim.key,
+                    SubmissionRow.at == claim.at,
+                    SubmissionRow.run_id.is_(None),
                 )
             )
 
 
-def _under_way(key: str) -> Conflict:
-    return Conflict(f"what was sent with the Idempotency-Key {key!r} is being worked on; send it again in a minute")
+async def redeem(session: AsyncSession, claim: Claim, run_id: str) -> None:
+    """Have the key stand for this run from the end of the caller's transaction on, in which the run is made.
+
+    Raises:
+        Conflict: somebody else has the claim by now; the run is not to be made.
+    """
+    row = await session.get(SubmissionRow, (claim.sender, claim.key), with_for_update=True)
+    if row is None or row.at != claim.at or row.run_id is not None:
+        raise Conflict(f"the submission with the Idempotency-Key {claim.key!r} took so long that another one took over")
+    row.run_id = run_id
+
+
+def _under_way(key: str) -> UnderWay:
+    return UnderWay(f"what was sent with the Idempotency-Key {key!r} is being worked on; send it again in a minute")

@@ -1,6 +1,7 @@
 """Submitting, listing and deleting runs, as programs do it."""
 
 import asyncio
+import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,9 @@ import pytest
 import requests
 
 from macrohard.assembly import Worker
+from macrohard.errors import Conflict, StoreUnavailable
+from macrohard.server.api.runs import Submission
+from macrohard.store.submissions import Claim, Earlier
 from tests.server.conftest import waited_for
 from tests.server.served import Served, served
 
@@ -171,3 +175,66 @@ def test_what_no_database_keeps_gets_an_answer_and_is_no_mistake_of_ours(service
     assert said.status_code == 201
     answered = service.ask("POST", f"/api/v1/runs/{run}/answers", json={"answers": {"Q\0": "\0"}})
     assert answered.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("part", "step"),
+    [
+        pytest.param("budget", "before it has a budget", id="before the budget"),
+        pytest.param("forecast", "before it has a forecast", id="before the forecast"),
+        pytest.param("summary", "before its sender can be told", id="before the answer"),
+    ],
+)
+def test_a_submission_that_broke_off_behind_its_run_goes_on_with_that_run(
+    service: Served, monkeypatch: pytest.MonkeyPatch, part: str, step: str
+) -> None:
+    def away(*_: object, **__: object) -> Any:
+        raise StoreUnavailable(f"the database went away {step}")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(service.factory.store, part, away)
+        assert submitted(service, key="k").status_code == 503
+    (run,) = listed(service)
+    again = submitted(service, key="k")
+    assert (again.status_code, again.json()["id"], again.json()["queued"]) == (201, run, True)
+    assert submitted(service, key="k").json() == again.json()
+    assert listed(service) == [run]
+    assert service.within(service.factory.store.budget(run).state()) is not None
+
+
+def test_who_slept_over_a_submission_makes_no_second_run(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = service.factory.store
+    monkeypatch.setattr("macrohard.store.submissions.ABANDONED_SECONDS", -1.0)
+
+    async def made(claim: Claim | Earlier) -> str:
+        assert isinstance(claim, Claim)
+        return await store.create_run("A list.", options={}, model="builtin", claim=claim)
+
+    async def slept() -> tuple[str, Claim | Earlier]:
+        sleeper = await store.submissions.begin("you", "k", digest="d")
+        other = await store.submissions.begin("you", "k", digest="d")
+        with pytest.raises(Conflict, match="another one took over"):
+            await made(sleeper)
+        assert isinstance(sleeper, Claim)
+        await store.submissions.give_up(sleeper)
+        run = await made(other)
+        with pytest.raises(Conflict, match="another one took over"):
+            await made(other)
+        await store.submissions.give_up(sleeper)
+        return run, await store.submissions.begin("you", "k", digest="d")
+
+    run, found = service.within(slept())
+    assert listed(service) == [run]
+    assert found == Earlier(run_id=run, answer=None)
+
+
+def test_who_sends_what_is_being_worked_on_is_told_when_to_send_it_again(service: Served) -> None:
+    run: dict[str, Any] = {"requirement": REFUSED}
+    digest = hashlib.sha256(Submission.model_validate(run).model_dump_json().encode()).hexdigest()
+    claim = service.within(service.factory.store.submissions.begin("you", "k", digest=digest))
+    assert isinstance(claim, Claim)
+    answer = submitted(service, key="k")
+    assert (answer.status_code, "being worked on" in answer.json()["detail"]) == (409, True)
+    assert int(answer.headers["Retry-After"]) > 0
+    service.within(service.factory.store.submissions.give_up(claim))
+    assert submitted(service, key="k").status_code == 201

@@ -15,6 +15,7 @@ from macrohard.domain.requirement import ATTACHMENTS, LIMIT_BYTES, Attachment, r
 from macrohard.errors import Conflict
 from macrohard.server.access import Asking, Operating
 from macrohard.server.service import Service, Serving
+from macrohard.store.submissions import Claim, Earlier
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -109,7 +110,7 @@ async def submit(
 ) -> RunSummary:
     """Submit a requirement; a worker begins as soon as one is free."""
     if key is None:
-        summary = await _begun(submission, service)
+        summary = await service.factory.store.summary(await _begun(submission, service))
     else:
         summary = await _begun_once(submission, service, sender=principal.name, key=key)
     # Sent again after a crash of ours it may still have to be put there.
@@ -121,39 +122,49 @@ async def submit(
     return summary
 
 
-async def _begun(submission: Submission, service: Service) -> RunSummary:
+async def _begun(submission: Submission, service: Service, claim: Claim | None = None) -> str:
     settings, factory = service.settings, service.factory
     model = submission.model or settings.model
     settings.targets(model)  # A model without a key or a price is the person's to mend before a run exists.
     requirement = requirement_of(submission.requirement, submission.attachments)
-    run_id = await factory.submit(
+    return await factory.submit(
         requirement,
         model=model,
-        caps=submission.caps.caps if submission.caps else settings.caps,
+        caps=_caps(submission, service),
         iterations=submission.iterations or settings.iterations,
         ask=submission.ask,
         existing=await factory.delivered(submission.improves) if submission.improves else None,
         approvals=submission.approvals,
         answer_seconds=submission.answer_seconds,
+        claim=claim,
     )
-    return await factory.store.summary(run_id)
+
+
+def _caps(submission: Submission, service: Service) -> Caps:
+    return submission.caps.caps if submission.caps else service.settings.caps
 
 
 async def _begun_once(submission: Submission, service: Service, *, sender: str, key: str) -> RunSummary:
     """As it was answered first."""
     store = service.factory.store
     digest = hashlib.sha256(submission.model_dump_json().encode()).hexdigest()
-    if (answer := await store.submissions.begin(sender, key, digest=digest)) is not None:
-        first = RunSummary.model_validate(answer)
-        now = await store.summary(first.id)
-        return first if now.queued or now.status != "waiting" else now
-    try:
-        summary = await _begun(submission, service)
-    except BaseException:
-        await asyncio.shield(store.submissions.give_up(sender, key))
-        raise
+    found = await store.submissions.begin(sender, key, digest=digest)
+    if isinstance(found, Earlier) and found.answer is not None:
+        now = await store.summary(found.run_id)
+        return RunSummary.model_validate(found.answer) if now.queued or now.status != "waiting" else now
+    if isinstance(found, Earlier):
+        # Whoever made the run ended before it was whole.
+        run_id = found.run_id
+        await service.factory.reckon(run_id, _caps(submission, service))
+    else:
+        try:
+            run_id = await _begun(submission, service, found)
+        except BaseException:
+            await asyncio.shield(store.submissions.give_up(found))
+            raise
+    summary = await store.summary(run_id)
     queued = summary.model_copy(update={"queued": True})
-    await store.submissions.finish(sender, key, run_id=summary.id, answer=queued.model_dump(mode="json"))
+    await store.submissions.finish(sender, key, run_id=run_id, answer=queued.model_dump(mode="json"))
     return summary
 
 
