@@ -300,7 +300,7 @@ class Factory(Intake):
         if ruling.point == "release" and not ruling.approved:
             # What is wrong with the product is what the next iteration is for.
             await self.store.remarks.add(run_id, Remark(text=ruling.comment), by=ruling.by)
-        await self.store.rule(run_id, ruling, number=overview.awaited.number)
+        await self.store.rule(run_id, ruling.model_copy(update={"number": overview.awaited.number}))
 
     async def _check_changes(self, ruling: Ruling, overview: RunOverview) -> None:
         from macrohard.execution.earlier import earlier

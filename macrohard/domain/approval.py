@@ -19,6 +19,8 @@ class Ruling(Value):
     """What a person said at such a point."""
 
     point: Point
+    number: int = 0
+    """How many rulings at this point there were before, with those that nobody gave in time."""
     approved: bool
     by: str
     at: datetime

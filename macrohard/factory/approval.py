@@ -12,6 +12,7 @@ from macrohard.domain.ground import Earlier
 from macrohard.errors import RequestError, ToolError
 from macrohard.events import ApprovalAwaited, Planned, Ruled, Specified
 from macrohard.factory.context import FactoryContext
+from macrohard.factory.heeding import is_new
 from macrohard.factory.improving import agreed_before, highest
 from macrohard.factory.intake import check_plan
 from macrohard.factory.state import State
@@ -40,11 +41,14 @@ async def approve_plan(state: State, runtime: Runtime[FactoryContext]) -> State:
 
 
 async def approve_release(state: State, runtime: Runtime[FactoryContext]) -> State:
-    """Go on to the release if nobody is to be asked, or somebody said yes; else triage looks at what they said."""
+    """Go on to the release if nobody is to be asked, or somebody said yes; else triage looks at what they said.
+
+    It also does if somebody said something meanwhile, and the release that this leads to is asked for anew.
+    """
     ruling, update = await _ruled(runtime.context, state, "release")
     if ruling is None:
         return update
-    return {**update, "decision": "release" if ruling.approved else CHANGE}
+    return {**update, "decision": CHANGE if not ruling.approved or await is_new(runtime.context) else "release"}
 
 
 async def _ruled(context: FactoryContext, state: State, point: Point) -> tuple[Ruling | None, State]:
@@ -52,9 +56,9 @@ async def _ruled(context: FactoryContext, state: State, point: Point) -> tuple[R
     number = state.get("ruled", {}).get(point, 0)
     if point not in context.approvals:
         return Ruling(point=point, approved=True, by="", at=datetime.now(UTC)), {}
-    given = [ruling for ruling in context.rulings if ruling.point == point]
-    if len(given) > number:
-        ruling = given[number]
+    given = [ruling for ruling in context.rulings if (ruling.point, ruling.number) == (point, number)]
+    if given:
+        (ruling,) = given
     else:
         until = _until(context.approvals[point], state)
         if until is None or until > datetime.now(UTC):

@@ -62,6 +62,22 @@ async def remarks_on(context: FactoryContext, iteration: int, *, kept: bool) -> 
     return Remarks(done=done, waiting=waiting, fresh=fresh)
 
 
+async def is_new(context: FactoryContext) -> bool:
+    """Whether something was said that nobody has looked at yet."""
+    return any(each.taken_in is None for each in await context.feedback())
+
+
+async def released_without(context: FactoryContext, state: State) -> None:
+    """Say of all that is open why the product comes without it: after this nobody looks at it any more."""
+    for each in await context.feedback():
+        if each.taken_in is None:
+            text = "Released without it: it was said when the product was put out. Improve the product to have it."
+        else:
+            why = state.get("ended") or "no further one followed"
+            text = f"Released without it: what iteration {each.taken_in} made of it was not kept, and {why}."
+        await context.emit(FeedbackAnswered(ids=(each.id,), iteration=state["iteration"], text=text))
+
+
 def as_problem(feedback: Feedback) -> Problem:
     """What the person said, for who plans and does the work."""
     return Problem(

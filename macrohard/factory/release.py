@@ -7,6 +7,7 @@ from macrohard.domain.standing import lacking
 from macrohard.errors import SandboxUnavailable
 from macrohard.events import Filmed
 from macrohard.factory.context import FactoryContext
+from macrohard.factory.heeding import released_without
 from macrohard.factory.homecoming import catch_up, hand_back
 from macrohard.factory.phases import phase
 from macrohard.factory.problems import Verdicts
@@ -34,6 +35,7 @@ async def release(state: State, runtime: Runtime[FactoryContext]) -> State:
         if home is not None and context.ground is not None:
             await hand_back(context, context.ground, home, specification.title)
         await _film(state, context, specification, commit, problem)
+        await released_without(context, state)
     return {
         "outcome": "partial" if problem else "delivered",
         "problem": problem,

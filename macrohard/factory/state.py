@@ -87,7 +87,7 @@ class State(TypedDict, total=False):
     judged: int
     """The iteration that triage looked at last."""
     ruled: dict[str, int]
-    """How many of a person's rulings at each point were acted on."""
+    """How many rulings at each point were acted on, with those that nobody gave in time."""
     awaiting: Point
     """Where it waits for a person's ruling."""
     until: str

@@ -60,7 +60,9 @@ async def triage(state: State, runtime: Runtime[FactoryContext]) -> State:
             left = await _left_by_the_dropped(context, state, specification, verdicts, lost)
         remarks = await remarks_on(context, iteration, kept=kept)
         if remarks.waiting:
-            wanted_too = tuple(as_problem(each) for each in remarks.waiting)
+            # What a dropped attempt was to see to is among what it left.
+            known_too = {problem.id for problem in left.problems}
+            wanted_too = tuple(as_problem(each) for each in remarks.waiting if each.id not in known_too)
             left = left.model_copy(update={"problems": (*wanted_too, *left.problems)})
         failures = sorted(problem.id if problem.kind != "finding" else problem.title for problem in graver)
         repeats = state.get("repeats", 0)

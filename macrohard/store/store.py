@@ -321,14 +321,14 @@ class Store:
                     AnswerRow(run_id=run_id, question_id=question_id, text=text, at=datetime.now(UTC))
                 )  # fmt: skip
 
-    async def rule(self, run_id: str, ruling: Ruling, *, number: int) -> None:
-        """Keep what a person said where the run waits; `number`: how many were said there before.
+    async def rule(self, run_id: str, ruling: Ruling) -> None:
+        """Keep what a person said where the run waits.
 
         Raises:
             Conflict: somebody else said something there meanwhile.
         """
         body = ruling.model_dump(mode="json")
-        row = RulingRow(run_id=run_id, point=ruling.point, number=number, at=ruling.at, body=body)
+        row = RulingRow(run_id=run_id, point=ruling.point, number=ruling.number, at=ruling.at, body=body)
         try:
             async with self._database.write() as session:
                 _known(await session.get(RunRow, run_id), run_id)
@@ -340,7 +340,8 @@ class Store:
         """What people said where the run waited, in order."""
         said = select(RulingRow).where(RulingRow.run_id == run_id).order_by(RulingRow.at, RulingRow.number)
         async with self._database.read() as session:
-            return tuple(Ruling.model_validate(row.body) for row in await session.scalars(said))
+            rows = await session.scalars(said)
+            return tuple(Ruling.model_validate({**row.body, "number": row.number}) for row in rows)
 
     async def answers(self, run_id: str) -> dict[str, str]:
         """What the person said, by question."""
