@@ -53,7 +53,10 @@ class Database:
                 event.listen(engine, "connect", _configure)
                 event.listen(engine, "begin", _begin)
         self._writing = async_sessionmaker(self._engine, expire_on_commit=False)
-        self._reading = async_sessionmaker(self._engine.execution_options(readonly=True), expire_on_commit=False)
+        # Else each statement of a server sees what was written since the one before.
+        one_state = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        reading = self._engine.execution_options(readonly=True, **one_state)
+        self._reading = async_sessionmaker(reading, expire_on_commit=False)
         # SQLite has one writer at a time; queueing for it here is fair and costs no polling.
         self._turn = asyncio.Lock() if self.is_sqlite else nullcontext()
         self._shared = SharedTransactions(direct, turn=self._turn)

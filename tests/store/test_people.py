@@ -1,16 +1,19 @@
 """Users, logins and tokens: what is kept of them, and when they stop being good."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from macrohard.errors import Conflict, NotFound, RequestError, StoreUnavailable
 from macrohard.store import Store
-from macrohard.store.tables import LoginRow, TokenRow
+from macrohard.store.tables import AuditRow, LoginRow, TokenRow
 
 
 async def dumped(store: Store) -> str:
@@ -153,3 +156,24 @@ async def test_many_writers_make_one_chain(store: Store, url: str, tmp_path: Pat
     assert [entry.number for entry in page] == [39, 38, 37]
     async with store._database.read() as session:
         assert await session.scalar(select(text("hash FROM audit WHERE number = 40"))) == verdict.hash
+
+
+async def test_a_log_that_is_written_to_while_it_is_checked_is_whole(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        await store.audit.add("POST /x", who="eve", through="browser", address="::1", facts={"status": number})
+    read = store._database.read
+
+    @asynccontextmanager
+    async def interrupted() -> AsyncIterator[AsyncSession]:
+        async with read() as session:
+            seen = await session.scalar(select(func.count()).select_from(AuditRow))
+            assert seen == 3
+            await store.audit.add("POST /y", who="bob", through="browser", address="::1", facts={"status": 200})
+            assert await session.scalar(select(func.count()).select_from(AuditRow)) == seen, "one state is seen"
+            yield session
+
+    monkeypatch.setattr(store._database, "read", interrupted)
+    verdict = await store.audit.verify()
+    assert (verdict.entries, verdict.problem) == (3, "")
