@@ -33,6 +33,7 @@ from macrohard.domain import (
 from macrohard.domain.approval import Ruling
 from macrohard.domain.feedback import Remark
 from macrohard.domain.overview import TRIAL
+from macrohard.domain.provenance import FORKED_FROM
 from macrohard.errors import Conflict, NotFound, RequestError
 from macrohard.events import Event, Progress, RunEnded, SandboxAwaited, waiting_in_words
 from macrohard.llm.limits.limiter import Limiters
@@ -111,6 +112,8 @@ class Factory(Intake):
             raise Conflict(f"run {run_id} is a replay; replay run {options['replay_of']} again instead")
         if TRIAL in options:
             raise Conflict(f"run {run_id} was a trial of {options[TRIAL]}; try it again instead")
+        if FORKED_FROM in options and not overview.iterations:
+            raise Conflict(f"run {run_id} was cut off while it was forked from {options[FORKED_FROM]}; fork that again")
         targets = await self.installation.targets(overview.summary.model)
         ask = bool(options["ask"]) if ask is None else ask
         if overview.open_questions and (until := overview.summary.wake_at) and until <= datetime.now(UTC):

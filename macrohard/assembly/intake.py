@@ -1,5 +1,6 @@
 """How a run comes to be: from a requirement, from a product, from another run."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import chain
@@ -11,7 +12,7 @@ from macrohard.assembly.installation import Installation, catalogue
 from macrohard.domain import Caps, JsonObject, RunOverview
 from macrohard.domain.approval import Approvals
 from macrohard.domain.provenance import FORKED_FROM, FROM, Provenance
-from macrohard.errors import RequestError
+from macrohard.errors import Conflict, RequestError
 from macrohard.settings import Settings
 from macrohard.store import Store
 from macrohard.store.submissions import Claim
@@ -152,30 +153,40 @@ class Intake:
         other run is left as it is.
 
         Raises:
-            RequestError: there is no such run, it has not come that far, or the model cannot work on it.
+            RequestError: there is no such run, it has not come that far, it is a replay, or the model cannot work on
+                it; there is no fork.
         """
         from macrohard.factory.forking import begin_from, state_at
 
         original = (await self.overview(run)).summary
+        given = await self.store.options(original.id)
+        if "replay_of" in given:
+            raise Conflict(f"run {original.id} is a replay; fork run {given['replay_of']} instead")
         room = self._settings.home / "runs" / original.id
         state = await state_at(room / "checkpoints.db", original.id, iteration)
-        options = {**await self.store.options(original.id), FORKED_FROM: f"{original.id}@{iteration}", "record": False}
+        options = {**given, FORKED_FROM: f"{original.id}@{iteration}", "record": False}
         options["iterations"] = iterations or max(int(str(options["iterations"])), iteration + 1)
         chosen = model or original.model
         self._settings.targets(chosen)
         ledger = await self.store.spending(original.id)
-        run_id = await self.store.create_run(original.requirement, options=options, model=chosen)
-        await self.store.budget(run_id).open(caps or ledger[0].caps)
-        place = self._settings.home / "runs" / run_id
-        place.mkdir(parents=True)
         later = "|".join(str(number) for number in range(iteration + 1, int(str(options["iterations"])) + 100))
-        copy = await (await self.repository(original.id)).copied(
-            place / "repository.git", without=f"refs/sessions/({later})/.*"
-        )
-        await copy.set_branch("main", state["base"])
-        await begin_from(place / "checkpoints.db", run_id, state)
-        await self.store.copy_past(original.id, run_id, iteration=iteration)
-        await self.store.forecast(run_id)
+        with TemporaryDirectory(prefix="fork-", dir=self._settings.home) as copies:
+            copy = await (await self.repository(original.id)).copied(
+                Path(copies) / "repository.git", without=f"refs/sessions/({later})/.*"
+            )
+            await copy.set_branch("main", state["base"])
+            run_id = await self.store.create_run(original.requirement, options=options, model=chosen)
+            place = self._settings.home / "runs" / run_id
+            try:
+                await self.store.budget(run_id).open(caps or ledger[0].caps)
+                place.mkdir(parents=True)
+                copy.path.rename(place / "repository.git")
+                await begin_from(place / "checkpoints.db", run_id, state)
+                await self.store.copy_past(original.id, run_id, iteration=iteration)
+                await self.store.forecast(run_id)
+            except BaseException:
+                await asyncio.shield(self.store.delete(run_id, folder=place))
+                raise
         return run_id
 
     async def submit_solo(self, measure: str, *, model: str, caps: Caps) -> str:

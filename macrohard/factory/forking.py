@@ -1,5 +1,6 @@
 """Where a run stood when an iteration was judged, so that another one can go on from there."""
 
+import asyncio
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,9 @@ async def state_at(checkpoints: Path, run_id: str, iteration: int) -> State:
     Raises:
         Conflict: the run has not come that far.
     """
+    refusal = Conflict(f"iteration {iteration} of run {run_id} was not judged yet; there is nothing to fork from")
+    if not await asyncio.to_thread(checkpoints.exists):
+        raise refusal
     config: Any = {"configurable": {"thread_id": run_id}}
     found: State | None = None
     async with open_graph(checkpoints) as graph:
@@ -23,9 +27,9 @@ async def state_at(checkpoints: Path, run_id: str, iteration: int) -> State:
             if snapshot.next == (JUDGE,) and snapshot.values.get("iteration") == iteration:
                 # The latest come first; an iteration is judged again when somebody declines its release.
                 found = cast(State, snapshot.values)
-    if found is not None:
-        return found
-    raise Conflict(f"iteration {iteration} of run {run_id} was not judged yet; there is nothing to fork from")
+    if found is None:
+        raise refusal
+    return found
 
 
 async def begin_from(checkpoints: Path, run_id: str, state: State) -> None:

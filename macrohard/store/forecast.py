@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from macrohard.domain import Caps, Forecast
+from macrohard.domain.provenance import FORKED_FROM
 from macrohard.store.money import to_usd
 from macrohard.store.tables import BudgetRow, EventRow, RunRow
 
@@ -61,6 +62,7 @@ async def forecast(session: AsyncSession, *, model: str, requirement: str, caps:
         RunRow.status.in_(("delivered", "partial")),
         RunRow.id != run_id,
         RunRow.options["replay_of"].as_string().is_(None),  # replays cost nothing
+        RunRow.options[FORKED_FROM].as_string().is_(None),  # another run paid for what a fork began with
     )
     latest = finished.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(LATEST)
     rows = (await session.execute(latest)).all()

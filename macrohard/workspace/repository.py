@@ -180,11 +180,14 @@ class Repository:
 
     async def copied(self, path: Path, *, without: str) -> "Repository":
         """All of it at another place, but for the branches whose names match the pattern `without`."""
-        await asyncio.to_thread(shutil.copytree, self.path, path, symlinks=True)
-        copy = Repository(path)
         # Another repository from now on: what was delivered from the one is not the other's to replace.
-        (path / "macrohard-id").unlink()
-        copy._finish()
+        copy = await Repository.create(path)
+        # While others commit. No object is ever removed, so those that a branch leads to are there when it was read.
+        for folder, unfinished in (("refs", "*.lock"), ("objects", "tmp_*")):
+            await asyncio.to_thread(
+                shutil.copytree, self.path / folder, path / folder,
+                ignore=shutil.ignore_patterns(unfinished), dirs_exist_ok=True,
+            )  # fmt: skip
         listed = await copy._git("for-each-ref", "--format=%(refname)", "refs/heads/")
         for ref in listed.output.decode().splitlines():
             if re.fullmatch(without, ref.removeprefix("refs/heads/")):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from macrohard.domain import Caps, Criterion, Forecast, Plan, ProductKind, RunOutcome, Specification, Task
+from macrohard.domain import Caps, Criterion, Forecast, JsonObject, Plan, ProductKind, RunOutcome, Specification, Task
 from macrohard.events import Event, Planned, RunEnded, Specified
 from macrohard.store import Store
 from macrohard.store.tables import BudgetRow, RunRow
@@ -24,10 +24,10 @@ def planned(*, criteria: int, tasks: int, kind: ProductKind = "web") -> list[Eve
 async def past(
     store: Store, *, length: int = 100, usd: float = 1.0, minutes: float = 10, model: str = "grok",
     outcome: RunOutcome = "delivered", criteria: int = 10, tasks: int = 4, kind: ProductKind = "web",
-    replay: bool = False,
+    options: JsonObject | None = None,
 ) -> str:  # fmt: skip
     """A run that has ended."""
-    run_id = await store.create_run("x" * length, options={"replay_of": "r-1"} if replay else {}, model=model)
+    run_id = await store.create_run("x" * length, options=options or {}, model=model)
     await store.budget(run_id).open(Caps(usd=20.0))
     async with store.hold(run_id) as lease:
         log = await store.log(lease)
@@ -90,7 +90,8 @@ async def test_without_history_it_says_so_and_gives_the_caps(store: Store) -> No
         pytest.param({"outcome": "refused"}, id="refused"),
         pytest.param({"length": 500}, id="much longer"),
         pytest.param({"length": 20}, id="much shorter"),
-        pytest.param({"replay": True}, id="replayed"),
+        pytest.param({"options": {"replay_of": "r-1"}}, id="replayed"),
+        pytest.param({"options": {"forked_from": "r-1@1"}}, id="forked"),
     ],
 )
 async def test_what_is_unlike_does_not_count(store: Store, unlike: dict[str, object]) -> None:

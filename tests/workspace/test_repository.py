@@ -182,3 +182,21 @@ async def test_one_folder_is_laid_out_as_it_was_and_nothing_leads_out_of_it(
     )
     with pytest.raises(RequestError, match=r"a/b/large\.md is larger than"):
         await repository.lay_out(large, PurePath("a/b"), laid)
+
+
+async def test_a_copy_has_what_is_finished_and_nothing_that_others_are_about_to_write(
+    repository: Repository, workshop: Workshop, tmp_path: Path
+) -> None:
+    files = {f"{number}.txt": f"{number}" for number in range(2)}
+    early = await repository.fetch(workshop_bundle(workshop, {**files}), ref="refs/sessions/1/T-1", limit_bytes=LIMIT)
+    late = await repository.fetch(workshop_bundle(workshop, {"a": "1"}), ref="refs/sessions/2/T-1", limit_bytes=LIMIT)
+    unfinished = ("objects/pack/tmp_pack_1", "objects/aa/tmp_obj_1", "refs/heads/main.lock", "incoming/room/pack")
+    for place in unfinished:
+        (repository.path / place).parent.mkdir(parents=True, exist_ok=True)
+        (repository.path / place).write_text("half of it")
+    copy = await repository.copied(tmp_path / "copy.git", without="refs/sessions/2/.*")
+    assert await copy.resolve("refs/sessions/1/T-1") == early
+    assert await copy.resolve("refs/sessions/2/T-1") is None
+    assert await copy.has(late)
+    assert [place for place in unfinished if (copy.path / place).exists()] == []
+    assert (copy.path / "macrohard-id").read_text() != (repository.path / "macrohard-id").read_text()
