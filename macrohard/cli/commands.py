@@ -37,7 +37,7 @@ from macrohard.cli.sandboxes import sandboxes
 from macrohard.cli.serve import app as serve
 from macrohard.cli.serve import worker
 from macrohard.cli.staff import app as agents
-from macrohard.cli.steer import approve, feedback, fork
+from macrohard.cli.steer import approve, cancel, feedback, fork, pause
 
 if TYPE_CHECKING:
     from macrohard.settings import Settings
@@ -69,7 +69,7 @@ app.add_typer(audit, name="audit")
 app.command(epilog=REPLAY_EXIT_CODES)(replay)
 app.command()(worker)
 app.command()(compare)
-for steering in (approve, feedback, fork):
+for steering in (approve, feedback, fork, pause, cancel):
     app.command()(steering)
 
 

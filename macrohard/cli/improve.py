@@ -15,6 +15,8 @@ from macrohard.cli.options import (
     RequireTierOption,
     RunArgument,
     SandboxOption,
+    ServerOption,
+    TokenOption,
     WaitOption,
     YesOption,
 )
@@ -42,6 +44,8 @@ def improve(
     require_tier: RequireTierOption = None,
     wait: WaitOption = None,
     record: RecordOption = True,
+    server: ServerOption = None,
+    token: TokenOption = None,
     json: JsonOption = False,
 ) -> None:
     """Change or extend what a run delivered, as a new run.
@@ -51,6 +55,7 @@ def improve(
     """
     from macrohard.cli import drive, intake
     from macrohard.cli.choice import chosen_model
+    from macrohard.domain import Caps
 
     change = intake.requirement(text, file)
     settings, wish = drive.asked(
@@ -58,6 +63,27 @@ def improve(
         budget_usd=budget, max_tokens=max_tokens, max_calls=max_calls, max_time=max_time, max_sessions=max_sessions,
         max_fan_out=max_fan_out, max_depth=max_depth, iterations=iterations, sandbox=sandbox, auto_resume=wait,
     )  # fmt: skip
+    if server is not None:
+        from macrohard.cli import remote
+
+        remote.check_heeded(
+            {"--sandbox": sandbox is not None, "--require-tier": require_tier is not None, "--no-record": not record}
+        )
+        given_caps = limits.added(
+            usd=budget, tokens=max_tokens, calls=max_calls, time=max_time, sessions=max_sessions,
+            fan_out=max_fan_out, depth=max_depth,
+        )  # fmt: skip
+        with remote.client(server, token) as service:
+            code = remote.build(
+                service,
+                change,
+                wish,
+                model=model,
+                caps=None if given_caps == Caps() else given_caps,
+                iterations=iterations,
+                improves=run,
+            )
+        raise typer.Exit(code)
     code = drive.improve(
         settings,
         run,

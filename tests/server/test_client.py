@@ -62,7 +62,7 @@ def test_runs_are_submitted_once_found_and_steered(service: Served, client: Clie
 
 
 def test_a_service_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("macrohard.client.FIRST_WAIT_SECONDS", 0.001)
+    monkeypatch.setattr("macrohard.client.connection.FIRST_WAIT_SECONDS", 0.001)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with Client(f"http://127.0.0.1:{port}", "t") as client, pytest.raises(NotAnswering, match="does not answer"):
@@ -111,7 +111,7 @@ def cutting(target: str) -> Iterator[tuple[str, list[int]]]:
 
 
 def test_a_broken_stream_is_taken_up_where_it_broke(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("macrohard.client.FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("macrohard.client.client.FIRST_WAIT_SECONDS", 0.01)
     run = service.within(service.factory.store.create_run("A list.", options={}, model="builtin"))
     service.within(told(service.factory, run, STARTED, *(Progress(text=f"{number}") for number in range(12))))
     with cutting(service.base_url) as (address, cuts), Client(address, service.token) as client:
@@ -210,3 +210,38 @@ def test_programs_of_a_product_can_be_run_where_it_is_put(service: Served, clien
     }
     with pytest.raises(RequestError, match="is not an empty folder"):
         export(client, "r", out, iteration=None)
+
+
+def test_what_else_a_service_has_is_had_as_values(service: Served, client: Client, tmp_path: Path) -> None:
+    run, (first, *_) = service.within(made(service.factory))
+    assert client.health() == "ok"
+    assert "macrohard_runs" in client.metrics()
+    assert client.me()["role"] == "admin"
+    assert client.fleet()["groups"]
+    assert client.agent(str(client.agents()[0]["name"]))["prompt"]
+    assert client.personas()
+    assert client.skills()
+    assert {role["role"] for role in client.models()} == {"strong", "fast", "vision", "judge"}
+    assert client.usage() == ()
+    assert [each.number for each in client.iterations(run)] == [1, 2]
+    assert client.iteration(run, 1).commit == first
+    assert "+kept" in client.diff(run, 1, since=0)
+    assert (client.criteria(run), client.findings(run), client.sessions(run), client.previews(run)) == ((), (), (), ())
+    remark = client.feedback(run, Remark(text="Greener"))
+    assert client.remarks(run) == (remark,)
+    digest = service.within(service.factory.artifacts.put(b"seen", media_type="text/plain"))
+    assert client.artifact(digest, tmp_path / "seen").read_bytes() == b"seen"
+    with pytest.raises(NotThere, match="has no film"):
+        client.film(run, tmp_path / "film.mp4")
+    with pytest.raises(NotThere, match="has no session '1/implement/t1'"):
+        client.write_to(run, "1/implement/t1", "Greener")
+    with pytest.raises(NotNow, match="nothing to fork from"):
+        client.fork(run, iteration=1)
+    with pytest.raises(NotNow, match="has users"):
+        client.users()
+    webhook, secret = client.add_webhook("https://example.com/hook", ["run.ended"], run=run)
+    assert (client.webhooks(), len(secret) > 20) == ((webhook,), True)
+    assert client.deliveries(webhook=webhook.id) == ()
+    client.remove_webhook(webhook.id)
+    assert client.webhooks() == ()
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["seen"]
