@@ -2,7 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Collection
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from fastapi import HTTPException, Request
 from starlette.datastructures import Headers, MutableHeaders
@@ -66,7 +66,7 @@ class Gate:
         if scope["path"].startswith("/git/"):
             scope["headers"] = [_as_bearer(header) for header in scope["headers"]]
         request = Request(scope)
-        send = _with_policy(send, https=request.url.scheme == "https")
+        send = _with_policy(send, https=scope["scheme"] == "https")
         try:
             refusal = await self._refusal(request)
             if refusal is None and self._recorder is not None and request.method not in SAFE:
@@ -88,7 +88,7 @@ class Gate:
         await leaving.end()
 
     async def _refusal(self, request: Request) -> Response | None:
-        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+        host = _split(f"//{request.headers.get('host', '')}").hostname or ""
         if host not in self._hosts:
             return _refused(
                 400, f"this service is not {host!r}; start it with --host-name {host} if it is to answer to that name"
@@ -175,5 +175,13 @@ def _ours(headers: Headers) -> bool:
     """Whether a page of this service sent it, as far as the browser tells."""
     if site := headers.get("sec-fetch-site"):
         return site == "same-origin"
-    origin = urlsplit(headers.get("origin", "")).netloc
+    origin = _split(headers.get("origin", "")).netloc
     return bool(origin) and origin == headers.get("host")
+
+
+def _split(address: str) -> SplitResult:
+    """An address that cannot be one has no parts, and is nobody's."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")

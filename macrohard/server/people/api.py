@@ -129,8 +129,13 @@ async def make_token(wanted: NewToken, request: Request, service: Serving, princ
 
 @router.delete("/tokens/{token}", status_code=204)
 async def drop_token(token: str, service: Serving, principal: Asking) -> None:
-    """Make one of one's own tokens good for nothing."""
-    await people_of(service).drop_token(principal.name, token)
+    """Make one of one's own tokens good for nothing; with a token itself, or one that may do no more than it."""
+    people = people_of(service)
+    if principal.token is not None and token != principal.token.id:
+        found = {each.id: Role.named(each.role) for each in await people.tokens(principal.name)}
+        if (role := found.get(token)) is not None and role > Role.named(principal.token.role):
+            raise HTTPException(403, f"that token is of the role {role.name.lower()}; with this one you may drop less")
+    await people.drop_token(principal.name, token)
 
 
 @router.get("/users")
