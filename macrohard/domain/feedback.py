@@ -8,6 +8,7 @@ from pydantic import Field
 from macrohard.domain.value import Value
 
 About = Literal["run", "iteration", "criterion", "finding", "line", "session"]
+Side = Literal["new", "old"]
 
 
 class Feedback(Value):
@@ -25,6 +26,8 @@ class Feedback(Value):
     file: str = ""
     line: int = 0
     """In the file as it was at the end of the iteration; 0: all of it."""
+    side: Side = "new"
+    """Old: `line` counts in the file as it was before the iteration, where what is meant was taken out."""
     taken_in: int | None = None
     """The iteration that was, or is, to see to it; None: nobody has looked at it yet."""
     answer: str = ""
@@ -35,9 +38,10 @@ class Feedback(Value):
     @property
     def place(self) -> str:
         """What it is about, in words."""
+        was = " as it was before" if self.side == "old" else ""
         match self.about:
             case "line":
-                return f"{self.file}:{self.line}" if self.line else self.file
+                return f"{self.file}:{self.line}{was}" if self.line else self.file
             case "criterion":
                 return self.criterion
             case "finding":
@@ -58,3 +62,5 @@ class Remark(Value):
     finding: str = Field(default="", max_length=200)
     file: str = Field(default="", max_length=1000, examples=["app/static/style.css"])
     line: int = Field(default=0, ge=0, examples=[12])
+    side: Side = "new"
+    """Old: the line counts in the file as it was before the iteration, where what is meant was taken out."""

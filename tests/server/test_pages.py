@@ -16,6 +16,7 @@ from macrohard.domain.approval import Awaited
 from macrohard.events import (
     ApprovalAwaited,
     Event,
+    FeedbackAnswered,
     Found,
     IterationEnded,
     ModelCalled,
@@ -74,16 +75,15 @@ async def told(factory: Factory, shots: dict[str, bytes]) -> dict[str, str]:
     for name in ("over", "under way", "refused", "budget", "waiting", "release"):
         ids[name] = await store.create_run(run.summary.requirement, options={}, model="builtin")
         await store.budget(ids[name]).open(Caps(usd=5.0))
-    repository = await factory.repository(ids["over"])
-    first = await repository.with_file(await repository.initial_commit(), "rules.py", BEFORE, message="First")
-    second = await repository.with_file(first, "rules.py", AFTER, message="Second")
+    first, second = await commits(factory, ids["over"])
     await say(store, ids["over"], *events(run, ids["over"], commits={FIRST: first, SECOND: second}))
     started, *rest = events(run, ids["under way"], commits={FIRST: first, SECOND: second})
     begun = [each for each in rest if isinstance(each, SessionStarted)]
     await say(store, ids["under way"], started, *begun[:5])
     await say(store, ids["refused"], started, ended("refused", f"It is no product. {HOSTILE}"))
     asked = ApprovalAwaited(awaited=Awaited(point="release", number=0, until=None))
-    *done, _ = events(run, ids["release"], commits={FIRST: first, SECOND: second})
+    began, ended_with = await commits(factory, ids["release"])
+    *done, _ = events(run, ids["release"], commits={FIRST: began, SECOND: ended_with})
     await say(store, ids["release"], *done, asked, ended("paused", "it waits"))
     remedy = f"It may take no more. How much more may it take? macrohard resume {ids['budget']} --add-budget 5"
     await say(store, ids["budget"], started, ended("paused", remedy))
@@ -105,6 +105,13 @@ async def told(factory: Factory, shots: dict[str, bytes]) -> dict[str, str]:
     answer: JsonObject = {"role": "tool", "tool_call_id": "c1", "content": f"3 passed {HOSTILE}"}
     await store.transcripts.append(f"{ids['over']}/1/implement/5", {"messages": [answer]})
     return ids
+
+
+async def commits(factory: Factory, run: str) -> tuple[str, str]:
+    """What its two iterations left."""
+    repository = await factory.repository(run)
+    first = await repository.with_file(await repository.initial_commit(), "rules.py", BEFORE, message="First")
+    return first, await repository.with_file(first, "rules.py", AFTER, message="Second")
 
 
 async def say(store: Store, run: str, *said: Event) -> None:
@@ -264,6 +271,8 @@ async def test_a_line_of_a_diff_is_remarked_upon_where_it_stands_by_mouse_and_by
     await page.keyboard.press("j")
     await expect(changed.nth(1)).to_be_focused()
     await page.keyboard.press("k")
+    await page.keyboard.press("k")
+    await expect(page.locator(".code tr.removed td > a")).to_be_focused()
     await page.keyboard.press("k")
     await expect(page.locator("details.diff > summary").first).to_be_focused()
     said = service.ask("GET", f"/api/v1/runs/{runs['over']}/feedback").json()
@@ -539,3 +548,39 @@ async def test_a_release_is_judged_by_what_stands_beside_the_yes_and_nothing_wri
     async with page.expect_response(lambda answer: answer.url.endswith(f"{run}/approvals")):
         await page.get_by_role("button", name="Approve").click()
     assert service.ask("GET", f"/api/v1/runs/{run}").json()["summary"]["queued"] is True
+
+
+async def test_findings_and_lines_that_were_taken_out_are_remarked_upon_and_answers_lead_to_where_they_came_from(
+    page: Page, service: Served, runs: dict[str, str]
+) -> None:
+    run = runs["release"]
+    root = f"{service.base_url}/runs/{run}"
+    await page.goto(f"{root}/iterations/2")
+    await page.locator("#f1-O2 td > a").click()
+    await page.keyboard.type("Keep it in one line")
+    await page.get_by_role("button", name="Send to the agents").locator("visible=true").click()
+    await expect(page).to_have_url(re.compile(r"file\?path=rules\.py#f1-O2$"))
+    await expect(page.locator("#f1-O2 + tr .remark")).to_contain_text("rules.py:2 as it was before")
+
+    await page.goto(f"{root}/iterations/1")
+    finding = page.locator("#findings article.finding").first
+    name = await finding.get_attribute("id")
+    await finding.get_by_text("Remark", exact=True).click()
+    await finding.get_by_label("What you say to it").fill("It is meant to be so")
+    await finding.get_by_role("button", name="Send to the agents").click()
+    await expect(page).to_have_url(f"{root}/iterations/1#{name}")
+    await expect(page.locator(f"#{name} .remark")).to_contain_text("It is meant to be so")
+    said = service.ask("GET", f"/api/v1/runs/{run}/feedback").json()
+    told = [(each["about"], each["finding"], each["line"], each["side"], each["iteration"]) for each in said]
+    assert told == [("line", "", 2, "old", 2), ("finding", name, 0, "new", 1)]
+
+    async def answered() -> None:
+        async with service.factory.store.hold(run) as lease:
+            log = await service.factory.store.log(lease)
+            await log(FeedbackAnswered(ids=(said[0]["id"],), text="It is one line", iteration=2))
+
+    service.within(answered())
+    await page.goto(root)
+    await expect(page.locator(f"#{said[0]['id']} .answer a")).to_have_attribute("href", f"/runs/{run}/iterations/2")
+    await page.locator(f"#{said[0]['id']} .by a").click()
+    await expect(page.locator("#f1-O2")).to_be_in_viewport()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from macrohard.domain import Value
-from macrohard.domain.feedback import Feedback
+from macrohard.domain.feedback import Feedback, Side
 from macrohard.server.pages.diffs import FileDiff
 
 
@@ -12,12 +12,14 @@ class Remarked(Value):
 
     at: Mapping[int, tuple[Feedback, ...]]
     """By the line's number in the new file."""
+    before: Mapping[int, tuple[Feedback, ...]]
+    """On lines that were taken out, by their number in the old file."""
     elsewhere: tuple[Feedback, ...]
     """On the file as a whole, or on lines that the diff does not show."""
 
     @property
     def count(self) -> int:
-        return sum(len(each) for each in self.at.values()) + len(self.elsewhere)
+        return sum(len(each) for each in (*self.at.values(), *self.before.values())) + len(self.elsewhere)
 
 
 def on_lines(feedback: Sequence[Feedback], file: FileDiff, *, iteration: int) -> Remarked:
@@ -25,12 +27,19 @@ def on_lines(feedback: Sequence[Feedback], file: FileDiff, *, iteration: int) ->
     mine = [
         each for each in feedback if each.about == "line" and each.file == file.path and each.iteration == iteration
     ]
-    shown = {line.new for hunk in file.hunks for line in hunk.lines if line.new is not None}
-    at: dict[int, tuple[Feedback, ...]] = {}
+    lines = [line for hunk in file.hunks for line in hunk.lines]
+    places: dict[Side, set[int | None]] = {
+        "new": {line.new for line in lines},
+        "old": {line.old for line in lines if line.kind == "removed"},
+    }
+    at: dict[Side, dict[int, tuple[Feedback, ...]]] = {"new": {}, "old": {}}
+    elsewhere = []
     for each in mine:
-        if each.line in shown:
-            at[each.line] = (*at.get(each.line, ()), each)
-    return Remarked(at=at, elsewhere=tuple(each for each in mine if each.line not in shown))
+        if each.line in places[each.side]:
+            at[each.side][each.line] = (*at[each.side].get(each.line, ()), each)
+        else:
+            elsewhere.append(each)
+    return Remarked(at=at["new"], before=at["old"], elsewhere=tuple(elsewhere))
 
 
 def of_files(feedback: Iterable[Feedback], *, iteration: int) -> dict[str, int]:

@@ -87,7 +87,7 @@ async def iteration(
         base=base, before=before, outline=outline, opened=opened,
         remarked_of={path: on_lines(feedback, file, iteration=number) for path, file in opened.items() if file},
         remarks=of_files(feedback, iteration=number),
-        said=[each for each in feedback if each.iteration == number and each.about == "iteration"],
+        said=[each for each in feedback if each.iteration == number and each.about == "iteration"], feedback=feedback,
         verdicts=changed_verdicts(found.verdicts, before.verdicts if before else ()), pairs=pairs(found, before),
         scenarios={each.id: each for row in overview.criteria for each in row.scenarios},
         choices=await choices_beside(service, overview.summary.id),
@@ -149,7 +149,10 @@ async def criterion(request: Request, run: str, criterion: str, service: Serving
 async def users(request: Request, run: str, service: Serving, principal: Asking) -> Response:
     """Who used the product, and what they stumbled over."""
     overview = await service.factory.overview(run)
-    return page(request, "run/users.html.jinja", overview=overview, tab="users", panel=panel_of(overview))
+    return page(
+        request, "run/users.html.jinja", overview=overview, tab="users", panel=panel_of(overview),
+        feedback=await service.factory.store.remarks.of(overview.summary.id),
+    )  # fmt: skip
 
 
 @router.get("/users/{number}/{persona}")
@@ -163,6 +166,7 @@ async def visit(request: Request, run: str, number: int, persona: str, service: 
                 request, "run/visit.html.jinja", overview=overview, tab="users", visit=each, number=number,
                 others=[other.persona for other in found.users],
                 noticed=[one for one in found.findings if persona in (one.found_by, *one.seen_by)],
+                feedback=await service.factory.store.remarks.of(overview.summary.id),
             )  # fmt: skip
     raise NotFound(f"no {persona!r} visited iteration {number} of run {run}")
 

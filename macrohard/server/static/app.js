@@ -54,6 +54,7 @@
     cell.append(form);
     hold(lines);
     form.elements.line.value = link.textContent.trim();
+    form.elements.side.value = /-O\d+$/.test(link.hash) ? "old" : "new";
     form.querySelector("[data-close]").hidden = false;
     form.elements.text.focus();
     return true;
@@ -116,7 +117,9 @@
 
   // Deep links into what is folded.
   const unfold = () => {
-    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const name = decodeURIComponent(location.hash.slice(1));
+    // A line by its number alone is meant in the one file that is shown.
+    const target = name && (document.getElementById(name) ?? (/^[LO]\d+$/.test(name) ? document.querySelector(`[id$="-${name}"]`) : null));
     for (let each = target; each; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
     if (target && !player) target.scrollIntoView();
   };
@@ -144,8 +147,8 @@
     const { sure, where } = form.dataset;
     if (sure && (!where || document.getElementById(where)?.value.trim()) && !confirm(sure)) event.preventDefault();
     // Back to the line that was spoken of.
-    const { line, back } = form.elements;
-    if (line?.value && back) back.value += `#${home.get(form)?.dataset.file ?? ""}-L${line.value}`;
+    const { line, side, back } = form.elements;
+    if (line?.value && back) back.value += `#${home.get(form)?.dataset.file ?? ""}-${side.value === "old" ? "O" : "L"}${line.value}`;
   });
 
   // What could not be read anew stays as it was, says of when it is, and is asked for again.
