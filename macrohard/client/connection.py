@@ -16,6 +16,8 @@ TRIES = 5
 """For requests that may be repeated, where the service does not answer."""
 FIRST_WAIT_SECONDS = 0.5
 """Between two tries; each time twice as long."""
+UNDER_WAY_SECONDS = 120.0
+"""So long it is asked for what is being done already: more than a service takes to see that who did it died."""
 SILENCE_SECONDS = 60.0
 """A stream says something every 15 seconds, if only that it is there."""
 
@@ -66,20 +68,23 @@ class Connection:
         repeatable = repeatable or method in ("GET", "DELETE")
         arguments.setdefault("timeout", self._timeout)
         address = self.url + path if path.startswith("/") else f"{self.url}/api/v1/{path}"
-        for wait in (FIRST_WAIT_SECONDS * 2**number for number in range(TRIES)):
+        tries, patient_until = 0, time.monotonic() + UNDER_WAY_SECONDS
+        while tries < (TRIES if repeatable else 1):
+            if tries:
+                time.sleep(FIRST_WAIT_SECONDS * 2 ** (tries - 1))
+            tries += 1
             try:
                 answer = self._session.request(method, address, allow_redirects=False, **arguments)
             except requests.RequestException as error:
                 problem: Exception = error
-            else:
-                if answer.status_code < 400:
-                    return answer
-                if answer.status_code != 503:
-                    raise _refusal(answer)
-                problem = _refusal(answer)
-            if not repeatable:
-                break
-            time.sleep(wait)
+                continue
+            if answer.status_code < 400:
+                return answer
+            problem = _refusal(answer)
+            if repeatable and _is_under_way(answer) and time.monotonic() < patient_until:
+                tries = 1
+            elif answer.status_code != 503:
+                raise problem
         raise NotAnswering(f"{self.url} does not answer: {problem}") from problem
 
     def read(self, kind: type[T], method: str, path: str, **arguments: Any) -> T:
@@ -125,6 +130,10 @@ class Connection:
 
 Broken = requests.RequestException
 """A connection within an answer."""
+
+
+def _is_under_way(answer: requests.Response) -> bool:
+    return answer.status_code == 409 and "Retry-After" in answer.headers
 
 
 def _refusal(answer: requests.Response) -> ServiceError:

@@ -16,8 +16,9 @@ from macrohard.cli.remote import export
 from macrohard.client import Client, NotAnswering, NotNow, NotThere, ServiceError
 from macrohard.domain import Caps
 from macrohard.domain.feedback import Remark
-from macrohard.errors import RequestError
+from macrohard.errors import RequestError, UnderWay
 from macrohard.events import IterationEnded, Progress
+from macrohard.store.submissions import Claim, Earlier
 from tests.server.served import Served, served
 from tests.server.test_products import STARTED, made, told
 from tests.server.test_submitting import REFUSED
@@ -67,6 +68,25 @@ def test_a_service_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) ->
         port = taken.getsockname()[1]
     with Client(f"http://127.0.0.1:{port}", "t") as client, pytest.raises(NotAnswering, match="does not answer"):
         client.run("r")
+
+
+def test_what_is_being_submitted_already_is_asked_for_until_it_is_there(
+    service: Served, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submissions = service.factory.store.submissions
+    begin, refused = submissions.begin, list[str]()
+
+    async def begun(sender: str, key: str, *, digest: str) -> Claim | Earlier:
+        if len(refused) < 9:
+            refused.append(key)
+            raise UnderWay("it is being worked on")
+        return await begin(sender, key, digest=digest)
+
+    monkeypatch.setattr(submissions, "begin", begun)
+    monkeypatch.setattr("macrohard.client.connection.FIRST_WAIT_SECONDS", 0.001)
+    run = client.submit("A list.", key="k")
+    assert [each.id for each in client.runs()] == [run.id]
+    assert refused == ["k"] * 9
 
 
 @contextmanager
