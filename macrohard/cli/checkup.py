@@ -1,7 +1,8 @@
 """`macrohard doctor`: this machine, the settings and the models, and what to do about what is missing."""
 
 import sys
-from typing import Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 from macrohard.assembly import Probe, open_factory
 from macrohard.cli.drive import output, until_interrupted
@@ -11,6 +12,9 @@ from macrohard.cli.terminal import one_line, printable
 from macrohard.domain import Diagnosis
 from macrohard.errors import RequestError
 from macrohard.settings import Settings
+
+if TYPE_CHECKING:
+    from macrohard.client import Client
 
 _SERVERS = "model servers on this machine"
 
@@ -25,15 +29,33 @@ def check_up(settings: Settings, which: Literal["new", "all", "none"], *, as_jso
         told = {"checks": [row.model_dump(mode="json") for row in rows], "models": probes_as_json(probes)}
         print_json(told)
     else:
-        for row in rows:
-            mark = "✓" if row.ok else "✗" if row.needed else "–"
-            print(f"{mark} {printable(row.check)}: {printable(row.detail)}")
-            if row.advice and not row.ok:
-                print(f"    {printable(row.advice)}")
-        sys.stdout.flush()
+        _print_rows(rows)
         print_probes(probes, output())
-    well = all(row.ok or not row.needed for row in rows) and all(usable(probe) for probe in probes)
+    well = _is_well(rows) and all(usable(probe) for probe in probes)
     return 0 if well else 1
+
+
+def check_up_there(service: "Client", *, as_json: bool) -> int:
+    """Print what a service finds on its own machine; the exit code: 0 if everything that it needs is well."""
+    rows = service.doctor()
+    if as_json:
+        print_json({"checks": [row.model_dump(mode="json") for row in rows]})
+    else:
+        _print_rows(rows)
+    return 0 if _is_well(rows) else 1
+
+
+def _print_rows(rows: Sequence[Diagnosis]) -> None:
+    for row in rows:
+        mark = "✓" if row.ok else "✗" if row.needed else "–"
+        print(f"{mark} {printable(row.check)}: {printable(row.detail)}")
+        if row.advice and not row.ok:
+            print(f"    {printable(row.advice)}")
+    sys.stdout.flush()
+
+
+def _is_well(rows: Sequence[Diagnosis]) -> bool:
+    return all(row.ok or not row.needed for row in rows)
 
 
 async def _found(

@@ -2,13 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from macrohard import __version__
 from macrohard.cli import limits
 from macrohard.cli.comparing import compare
+from macrohard.cli.doctor import doctor
 from macrohard.cli.improve import improve
 from macrohard.cli.options import (
     EndpointArgument,
@@ -405,27 +406,7 @@ def export(
     print(asyncio.run(exported(_settings())))
 
 
-@app.command()
-def doctor(
-    sandbox: SandboxOption = None,
-    require_tier: RequireTierOption = None,
-    probe: Annotated[
-        bool | None,
-        typer.Option(
-            "--probe/--no-probe",
-            help="Ask every model again what it understands, or none; else those that were never asked.",
-            show_default=False,
-        ),
-    ] = None,
-    json: JsonOption = False,
-) -> None:
-    """Check this machine, the settings and the models, and say what to do about what is missing."""
-    from macrohard.cli.checkup import check_up
-    from macrohard.settings import load_settings
-
-    which: Literal["new", "all", "none"] = "new" if probe is None else "all" if probe else "none"
-    settings = load_settings(sandbox=sandbox, sandboxes=required(require_tier))
-    raise typer.Exit(check_up(settings, which, as_json=json))
+app.command()(doctor)
 
 
 @app.command()

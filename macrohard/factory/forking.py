@@ -22,8 +22,6 @@ async def state_at(checkpoints: Path, run_id: str, iteration: int) -> State:
         raise refusal
     config: Any = {"configurable": {"thread_id": run_id}}
     found: State | None = None
-    if not await asyncio.to_thread(checkpoints.exists):
-        raise Conflict(f"run {run_id} was not carried out yet; there is nothing to fork from")
     async with open_graph(checkpoints) as graph:
         async for snapshot in graph.aget_state_history(config):
             if snapshot.next == (JUDGE,) and snapshot.values.get("iteration") == iteration:

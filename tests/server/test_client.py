@@ -174,6 +174,9 @@ def test_commands_work_on_a_service_as_they_do_here(tmp_path: Path, monkeypatch:
             "secret.txt",
             "version.txt",
         ]
+        checked = runner.invoke(app, ["doctor", "--json"])
+        assert "telemetry" in [row["check"] for row in json.loads(checked.stdout)["checks"]]
+        assert "✓ database" in runner.invoke(app, ["doctor"]).stdout
         monkeypatch.setenv("MACROHARD_TOKEN", "wrong")
         refused = runner.invoke(app, ["runs"])
         assert "say who you are" in str(refused.exception)
