@@ -31,6 +31,7 @@ from macrohard.domain.review import Disputed, Mended
 from macrohard.domain.run import Assumed
 from macrohard.domain.team import Team
 from macrohard.domain.verdict import Contradiction
+from macrohard.errors import Cap
 
 
 class RunStarted(Value):
@@ -54,6 +55,8 @@ class RunEnded(Value):
     """Of a pause that a person need not end: from then on the run can be resumed as it is."""
     interrupted: bool = False
     """Whether only the process has to end: the next worker goes on with the run."""
+    cap: Cap | None = None
+    """Of a pause at a cap of the run: that."""
 
 
 class PhaseStarted(Value):

@@ -116,8 +116,9 @@ class Factory(Intake):
             raise Conflict(f"run {run_id} was cut off while it was forked from {options[FORKED_FROM]}; fork that again")
         targets = await self.installation.targets(overview.summary.model)
         ask = bool(options["ask"]) if ask is None else ask
-        if overview.open_questions and (until := overview.summary.wake_at) and until <= datetime.now(UTC):
-            ask = False  # Nobody answered in time.
+        nobody_in_time = (until := overview.summary.wake_at) is not None and until <= datetime.now(UTC)
+        if overview.open_questions and nobody_in_time:
+            ask = False
 
         async def film_image() -> None:
             await self.rooms.build(FILM_IMAGE, tell=lambda text: observe(Progress(text=text)))
@@ -150,6 +151,7 @@ class Factory(Intake):
                 run_id,
                 surroundings,
                 ask=ask,
+                may_get_more=not (overview.cap is not None and nobody_in_time),
                 iterations=int(str(options["iterations"])),
                 place=place,
                 observe=observe,

@@ -49,12 +49,14 @@ class Intake:
         existing: Existing | None = None,
         approvals: Approvals | None = None,
         answer_seconds: float | None = None,
+        budget_seconds: float | None = None,
         claim: Claim | None = None,
     ) -> str:
         """Record a run with a forecast of what it will take, and give its id; nothing is carried out yet.
 
         `approvals`: where it waits for a person's yes; None: nowhere. `answer_seconds`: how long it waits for answers
-        to its questions before it takes the defaults; None: as long as it takes.
+        to its questions before it takes the defaults; `budget_seconds`: how long, at a cap that is reached, for more
+        before it puts out what was kept by then; None: as long as it takes.
         With `existing`, its repository begins with what the person has. With a `claim`, its key stands for the run as
         soon as there is the run.
 
@@ -72,6 +74,8 @@ class Intake:
         }
         if answer_seconds is not None:
             options["answer_seconds"] = answer_seconds
+        if budget_seconds is not None:
+            options["budget_seconds"] = budget_seconds
         if approvals:
             options["approvals"] = {str(point): seconds for point, seconds in approvals.items()}
         async with self._begun_from(existing) as (repository, provenance):

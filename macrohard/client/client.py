@@ -96,6 +96,7 @@ class Client:
         iterations: int | None = None,
         approvals: Approvals | None = None,
         answer_seconds: float | None = None,
+        budget_seconds: float | None = None,
         ask: bool = True,
         key: str | None = None,
     ) -> RunSummary:
@@ -109,6 +110,7 @@ class Client:
             "iterations": iterations,
             "approvals": dict(approvals or {}),
             "answer_seconds": answer_seconds,
+            "budget_seconds": budget_seconds,
             "ask": ask,
         }
         headers = {"Idempotency-Key": key or uuid.uuid4().hex}

@@ -20,6 +20,7 @@ from macrohard.domain.team import Team
 from macrohard.domain.usage import Checked, DemoFilm, Looks, UserSession
 from macrohard.domain.value import Value
 from macrohard.domain.verdict import Contradiction, Finding, Verdict
+from macrohard.errors import Cap
 
 TRIAL: Final = "trial_of"
 """Where a run's options name the one agent that is tried, and nothing is built."""
@@ -191,6 +192,8 @@ class RunOverview(Value):
     """What holds it up, the longest first; what is past its `until` does not any more."""
     awaited: Awaited | None = None
     """The ruling that it waits for; None: it waits for none."""
+    cap: Cap | None = None
+    """The cap at which it waits for more; None: it does not."""
     looks: Looks | None = None
     """Of the released commit; None: it has no pages, looks the same in dark colours, or nobody saw it in both."""
     film: DemoFilm | None = None

@@ -14,13 +14,13 @@ from macrohard.domain import TIERS, JsonObject, RunOutcome, Tier, Wish, at_least
 from macrohard.domain.approval import Approvals, Ruling
 from macrohard.domain.run import ended_by
 from macrohard.domain.team import DESIGNING, Contract
-from macrohard.errors import AgentGaveUp, LeaseLost, LimitExceeded, ModelUnavailable, StoreUnavailable, Unavailable
+from macrohard.errors import AgentGaveUp, Cap, LeaseLost, LimitExceeded, ModelUnavailable, StoreUnavailable, Unavailable
 from macrohard.events import Event, ModelCalled, Planned, Progress, RunEnded, RunStarted
 from macrohard.execution.earlier import earlier
 from macrohard.execution.question import at_the_cap
 from macrohard.factory.approval import APPROVE
 from macrohard.factory.context import FactoryContext
-from macrohard.factory.graph import advance, open_graph
+from macrohard.factory.graph import advance, open_graph, release_what_was_kept
 from macrohard.factory.triage import STUCK
 from macrohard.llm import ChatModel, ModelRole
 from macrohard.llm.budget import Budget
@@ -84,11 +84,14 @@ async def carry_out(
     place: Callable[[str], Path],
     observe: Callable[[Event], None],
     recorded: ChatModel | None = None,
+    may_get_more: bool = True,
     wished: Callable[[], Wish | None] = lambda: None,
     visitors: tuple[str, ...] = (),
 ) -> None:
     """Go on with the run until it ends or pauses; `place` names the folder for a product of this title.
 
+    `may_get_more`: whether the run waits at a cap for somebody to allow more; else, nobody having done so in time, it
+    puts out what was kept.
     `wished` says, of a call that is cancelled, what a person asked for; None: its process has to end.
     `recorded`: answers in the place of the endpoints, and nothing is booked for what it says. `visitors`: the personas
     that were heard of then.
@@ -139,12 +142,13 @@ async def carry_out(
             *,
             wake_at: datetime | None = None,
             interrupted: bool = False,
+            cap: Cap | None = None,
         ) -> None:
             path = placed.get("path") or None
             await emit(
                 RunEnded(
                     outcome=outcome, problem=problem, commit=commit, product_path=path, wake_at=wake_at,
-                    interrupted=interrupted,
+                    interrupted=interrupted, cap=cap,
                 )
             )  # fmt: skip
 
@@ -211,9 +215,19 @@ async def carry_out(
             )
             try:
                 async with open_graph(folder / "checkpoints.db", fence=lease.check) as graph:
-                    state = await advance(graph, context)
+                    try:
+                        state = await advance(graph, context)
+                    except LimitExceeded as error:
+                        why = f"{error.problem}, and nobody allowed more in time"
+                        if error.cap is None or may_get_more:
+                            raise
+                        if (released := await release_what_was_kept(graph, context, why)) is None:
+                            raise
+                        state = released
             except LimitExceeded as error:
-                await end("paused", at_the_cap(error, await store.overview(run_id)))
+                until = _patience_ends(options.get("budget_seconds")) if error.cap and may_get_more else None
+                problem = at_the_cap(error, await store.overview(run_id), until=until)
+                await end("paused", problem, wake_at=until, cap=error.cap)
             except LeaseLost:
                 raise
             except ModelUnavailable as error:
@@ -229,15 +243,13 @@ async def carry_out(
                 raise
             else:
                 placed.setdefault("path", state.get("product", ""))
-                until = state.get("until") if state["decision"] == APPROVE else None
-                if state["decision"] in ("ask", STUCK) and (patience := options.get("answer_seconds")):
-                    until = (datetime.now(UTC) + timedelta(seconds=float(str(patience)))).isoformat()
+                told = state.get("until") if state["decision"] == APPROVE else None
+                until = datetime.fromisoformat(told) if told else None
+                if state["decision"] in ("ask", STUCK):
+                    until = _patience_ends(options.get("answer_seconds"))
                 await end(
-                    state.get("outcome", "failed"),
-                    state.get("problem", ""),
-                    state.get("good"),
-                    wake_at=datetime.fromisoformat(until) if until else None,
-                )
+                    state.get("outcome", "failed"), state.get("problem", ""), state.get("good"), wake_at=until
+                )  # fmt: skip
             finally:
                 await studio.close()
 
@@ -289,6 +301,11 @@ def _weakened(before: Sequence[Tier], now: Tier) -> tuple[str, ...]:
         f"The run was at work in {strongest} sandboxes before, and goes on in weaker ones ({now}), the strongest that "
         "work here; --require-tier refuses that.",
     )
+
+
+def _patience_ends(seconds: JsonValue) -> datetime | None:
+    """When nobody is waited for any more, by an option of the run; None: never."""
+    return datetime.now(UTC) + timedelta(seconds=float(str(seconds))) if seconds else None
 
 
 def approvals_of(options: JsonObject) -> Approvals:

@@ -1,6 +1,7 @@
 """What a run asks when a cap is reached: what went where, what is left to do, and how much more to allow."""
 
 import math
+from datetime import datetime
 
 from macrohard.domain import ADD_OPTIONS, RunOverview, Share
 from macrohard.errors import LimitExceeded
@@ -11,8 +12,8 @@ LEAST_USD = 0.01
 """What the option takes at least."""
 
 
-def at_the_cap(error: LimitExceeded, overview: RunOverview) -> str:
-    """The question, with the command that answers it."""
+def at_the_cap(error: LimitExceeded, overview: RunOverview, *, until: datetime | None = None) -> str:
+    """The question, with the command that answers it; `until`: when nobody is waited for any more."""
     if error.cap is None:
         return f"{error}. Go on with: macrohard resume {overview.summary.id}"
     parts = [f"{error.problem}."]
@@ -23,6 +24,8 @@ def at_the_cap(error: LimitExceeded, overview: RunOverview) -> str:
     more = suggestion(error, overview)
     if overview.forecast is not None and overview.forecast.runs:
         parts.append(f"Forecast for the whole run: {overview.forecast.words}.")
+    if until is not None:
+        parts.append(f"Without a word what was kept by then is put out at {until:%Y-%m-%d %H:%M} UTC.")
     parts.append(
         f"How much more may it take? Go on with: macrohard resume {overview.summary.id} {ADD_OPTIONS[error.cap]} {more}"
     )

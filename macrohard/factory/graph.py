@@ -138,6 +138,15 @@ async def checkpoints(path: Path, *, fence: Fence | None = None) -> AsyncIterato
         yield AsyncSqliteSaver(connection) if fence is None else _Fenced(connection, fence)
 
 
+async def release_what_was_kept(graph: Graph, context: FactoryContext, why: str) -> State | None:
+    """Put out the last commit that was kept, of a run that can go no further because of `why`; None: there is none."""
+    known = cast(State, (await graph.aget_state({"configurable": {"thread_id": context.run_id}})).values)
+    if not known.get("good"):
+        return None
+    state: State = {**known, "decision": "release", "ended": why}
+    return {**state, **await release(state, Runtime(context=context))}
+
+
 async def advance(graph: Graph, context: FactoryContext) -> State:
     """Take the run as far as it goes: to its end, or to a question.
 

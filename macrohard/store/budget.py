@@ -177,12 +177,13 @@ class BudgetLedger:
             return await _release(session, self._run_id)
 
     async def raise_caps(self, more: Caps) -> None:
-        """Allow so much more of each; what has no cap stays without one."""
+        """Allow so much more of each; what has no cap stays without one. A run that waits for it has no hour then."""
         added = {COLUMNS[cap]: amount for cap, amount in _amounts(more).items()}
         async with self._database.write() as session:
             if added:
                 raised = {name: getattr(BudgetRow, name) + amount for name, amount in added.items()}
                 await session.execute(update(BudgetRow).where(BudgetRow.run_id == self._run_id).values(raised))
+                await session.execute(update(RunRow).where(RunRow.id == self._run_id).values(wake_at=None))
         await self.state()
 
     async def state(self) -> BudgetState:

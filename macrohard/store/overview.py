@@ -42,6 +42,7 @@ from macrohard.domain.run import Assumed
 from macrohard.domain.standing import status_of
 from macrohard.domain.team import Team
 from macrohard.domain.verdict import Contradiction
+from macrohard.errors import Cap
 from macrohard.events import (
     ApprovalAwaited,
     CandidatesCompared,
@@ -123,6 +124,7 @@ class Fold:
         self.returned: HandedBack | None = None
         self.works: tuple[Work, ...] = ()
         self._awaited: Awaited | None = None
+        self._cap: Cap | None = None
         self._iterations: dict[int, _Iteration] = {}
         self._phases: dict[Phase, dict[tuple[int, float], tuple[float, float]]] = {}
         self._disputed: tuple[Disputed, ...] = ()
@@ -150,7 +152,7 @@ class Fold:
                 if event.sandbox_tier not in self.tiers:
                     self.tiers = (*self.tiers, event.sandbox_tier)
             case RunEnded():
-                self.product_path = event.product_path
+                self.product_path, self._cap = event.product_path, event.cap
             case Filmed():
                 self.film = event.film
             case Understood():
@@ -351,6 +353,7 @@ class Fold:
             mended=self._mended,
             works=self.works,
             awaited=self._awaited if summary.status == "paused" else None,
+            cap=self._cap if summary.status == "paused" else None,
             blocked=tuple(sorted(self._blocked.values(), key=lambda each: each.since))
             if summary.status == "running"
             else (),

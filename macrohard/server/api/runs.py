@@ -67,6 +67,9 @@ class Submission(Value):
     """Where it waits for a person's yes, and for how many seconds at most; null: until it has it."""
     answer_seconds: float | None = Field(default=None, gt=0, le=31_536_000, allow_inf_nan=False)
     """How long it waits for answers to its questions before it takes the defaults; null: until there are some."""
+    budget_seconds: float | None = Field(default=None, gt=0, le=31_536_000, allow_inf_nan=False)
+    """How long it waits at a cap that is reached for somebody to allow more, before it puts out what was kept by then;
+    null: until somebody does. It takes no more than the cap either way."""
     ask: bool = True
     """Whether it waits for answers to its questions, or takes their defaults."""
 
@@ -136,6 +139,7 @@ async def _begun(submission: Submission, service: Service, claim: Claim | None =
         existing=await factory.delivered(submission.improves) if submission.improves else None,
         approvals=submission.approvals,
         answer_seconds=submission.answer_seconds,
+        budget_seconds=submission.budget_seconds,
         claim=claim,
     )
 
