@@ -1,4 +1,4 @@
-"""Who asks, and whether that is somebody: on one's own machine, whoever can read the service's folder."""
+"""Who asks, from where, and whether that is somebody: on one's own machine, whoever can read the service's folder."""
 
 import hmac
 import os
@@ -19,6 +19,11 @@ COOKIE = "macrohard"
 LINK_SECONDS = 600
 """How long a link is good for that lets a browser in."""
 COOKIE_SECONDS = 30 * 24 * 3600
+
+
+def address_of(request: Request) -> str:
+    """From where the request came, as far as the service can tell."""
+    return request.client.host if request.client else ""
 
 
 class Principal(Value):

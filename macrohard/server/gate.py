@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from macrohard.errors import StoreUnavailable
-from macrohard.server.access import Access, Principal
+from macrohard.server.access import Access, Principal, address_of
 from macrohard.server.people.leaving import Leaving
 from macrohard.server.people.recording import Recorder
 from macrohard.server.people.throttle import Throttle
@@ -118,11 +118,6 @@ def _as_bearer(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
     except ValueError:
         return header
     return name, b"Bearer " + password
-
-
-def address_of(request: Request) -> str:
-    """From where the request came, as far as the service can tell."""
-    return request.client.host if request.client else ""
 
 
 def too_many(seconds: int) -> Response:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -60,8 +60,7 @@ class Previews:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for preview_id in list(self._open):
-            await self._end(preview_id)
+        await _ended(list(self._open.values()))
 
     async def open(self, run_id: str, *, iteration: int | None) -> PreviewShown:
         """Start the product of a run, or of one of its iterations; one that runs already is renewed.
@@ -108,8 +107,7 @@ class Previews:
         Raises:
             NotFound: it has ended.
         """
-        self._known(run_id, preview_id)
-        await self._end(preview_id)
+        await _ended([self._known(run_id, preview_id)])
 
     def _known(self, run_id: str, preview_id: str) -> _Open:
         found = self._open.get(preview_id)
@@ -136,17 +134,22 @@ class Previews:
                 log.warning("preview of %s: %s", opened.run, error)
             else:
                 opened.started.set_exception(error)
+        except Exception as error:  # the wall of a preview: what is wrong with one ends that one, and is logged
+            log.exception("preview of %s", opened.run)
+            if not opened.started.done():
+                opened.started.set_exception(error)
         finally:
             self._open.pop(preview_id, None)
             if not opened.started.done():
                 opened.started.set_exception(Conflict("the preview was ended while it started"))
 
-    async def _end(self, preview_id: str) -> None:
-        opened = self._open[preview_id]
-        assert opened.task is not None
-        opened.task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait([opened.task])
+
+async def _ended(previews: Sequence[_Open]) -> None:
+    tasks = [each.task for each in previews if each.task is not None]
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
 
 
 def _runs(opened: _Open) -> bool:

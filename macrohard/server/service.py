@@ -37,7 +37,7 @@ class Service:
             self.worker.look()
 
 
-def _serving(request: Request) -> Service:
+async def _serving(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 

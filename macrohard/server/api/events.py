@@ -56,7 +56,7 @@ async def _known(run: str, service: Serving, principal: Asking) -> str:
     return (await service.factory.store.summary(run)).id
 
 
-def _types(
+async def _types(
     wanted: Annotated[
         tuple[str, ...],
         Query(

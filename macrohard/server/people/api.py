@@ -17,7 +17,7 @@ from macrohard.domain.people import (
     UserName,
 )
 from macrohard.errors import Conflict, RequestError
-from macrohard.server.access import Administrating, Asking, Principal
+from macrohard.server.access import Administrating, Asking, Principal, address_of
 from macrohard.server.people.passwords import fits, hashed
 from macrohard.server.people.recording import note
 from macrohard.server.service import Service, Serving
@@ -202,6 +202,6 @@ def people_of(service: Service) -> People:
 
 async def _spare(service: Service, principal: Principal, request: Request) -> None:
     """Passwords are not to be tried here instead of at the login."""
-    address = request.client.host if request.client else ""
+    address = address_of(request)
     if service.throttle is not None and (seconds := await service.throttle.login(principal.name, address)):
         raise HTTPException(429, f"ask again in {seconds} s", headers={"Retry-After": str(seconds)})

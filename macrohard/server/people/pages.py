@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from macrohard.domain.people import RoleName
-from macrohard.server.access import Administrating, Asking
+from macrohard.server.access import Administrating, Asking, address_of
 from macrohard.server.forms import understood
 from macrohard.server.pages.rendering import page
 from macrohard.server.people import api
@@ -34,7 +34,7 @@ async def log_in(request: Request, service: Serving, name: Text, password: Text,
     people, name = api.people_of(service), name.strip().lower()
     assert service.throttle is not None
     assert service.recorder is not None
-    address = request.client.host if request.client else ""
+    address = address_of(request)
     if seconds := await service.throttle.login(name, address):
         response = page(
             request, "people/login.html.jinja", status=429, to=_local(to), name=name,

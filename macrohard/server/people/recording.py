@@ -4,7 +4,9 @@ from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.types import Message, Send
 
-from macrohard.server.access import Principal
+from macrohard.errors import StoreUnavailable
+from macrohard.server.access import Principal, address_of
+from macrohard.server.problems import as_json, problem_of
 from macrohard.store.audit import AuditLog
 
 _LONGEST = 300
@@ -29,18 +31,30 @@ class Recorder:
         who = {
             "who": principal.name,
             "through": principal.token.id if principal.token else "browser",
-            "address": request.client.host if request.client else "",
+            "address": address_of(request),
         }
         facts = request.state.facts = dict[str, str | int | None]()
         action = f"{request.method} {request.url.path}"[:_LONGEST]
         number = await self._log.add(action, **who, facts={})
 
+        unrecorded = False
+
         async def answering(message: Message) -> None:
+            nonlocal unrecorded
             if message["type"] == "http.response.start":
                 made = Headers(raw=message["headers"]).get("location")
                 answer = {"to": number, "status": message["status"], **facts}
-                await self._log.add("answer", **who, facts={**answer, "location": made} if made else answer)
-            await send(message)
+                try:
+                    await self._log.add("answer", **who, facts={**answer, "location": made} if made else answer)
+                except StoreUnavailable as error:
+                    unrecorded = True
+                    detail = (
+                        f"this was done, and answered {message['status']}, but the audit log could not be told so: "
+                        f"{error}. Look how things stand before you ask for it again"
+                    )
+                    await as_json(problem_of(503, detail))(request.scope, request.receive, send)
+            if not unrecorded:
+                await send(message)
 
         return answering
 
