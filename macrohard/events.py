@@ -384,8 +384,13 @@ def waiting_in_words(event: SandboxAwaited) -> str:
     """One line for people about an opening that waits, or has waited."""
     if event.turn == 0:
         return f"waited {event.seconds:.0f} s for a sandbox"
+    return f"waits for a sandbox: {line_in_words(event)}"
+
+
+def line_in_words(event: SandboxAwaited) -> str:
+    """Why an opening waits, and for how many others."""
     taken = "the only place is" if event.places == 1 else f"all {event.places} places are"
-    return f"waits for a sandbox: {taken} taken, number {event.turn} in line"
+    return f"{taken} taken, number {event.turn} in line"
 
 
 Event = Annotated[

@@ -73,7 +73,7 @@ from macrohard.events import (
     Understood,
     Used,
     Verified,
-    waiting_in_words,
+    line_in_words,
 )
 
 UNTOLD_SECONDS = 75.0
@@ -365,7 +365,7 @@ def _line(event: SandboxAwaited, at: datetime) -> Blocked:
     # A wait that was given up is not told any more.
     until = at + timedelta(seconds=UNTOLD_SECONDS)
     since = at - timedelta(seconds=event.seconds)
-    return Blocked(on="a sandbox", since=since, until=until, detail=waiting_in_words(event))
+    return Blocked(on="a sandbox", since=since, until=until, detail=line_in_words(event))
 
 
 def _closed(event: ModelTroubled, at: datetime) -> Blocked:

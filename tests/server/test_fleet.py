@@ -54,10 +54,10 @@ def told(service: Served, *events: Event) -> tuple[list[dict[str, Any]], str]:
 def test_a_run_that_waits_for_a_sandbox_and_an_endpoint_says_so_and_since_when(service: Served) -> None:
     blocked, page = told(service, awaited(2), troubled("waits", 600.0))
     assert [each["on"] for each in blocked] == ["a sandbox", "xai"]
-    assert blocked[0]["detail"] == "waits for a sandbox: all 2 places are taken, number 2 in line"
-    assert "blocked on: a sandbox since 4" in page
+    assert blocked[0]["detail"] == "all 2 places are taken, number 2 in line"
+    assert "blocked on: a sandbox</strong> since 4" in page
     assert "number 2 in line" in page
-    assert "blocked on: xai since" in page
+    assert "blocked on: xai</strong> since" in page
     assert "at its limit &lt;b&gt;429&lt;/b&gt;" in page
 
 
