@@ -61,7 +61,23 @@ def test_figures_are_for_those_who_are_known_and_health_is_for_all(service: Serv
     assert (health.status_code, health.text) == (200, "ok\n")
 
 
-def test_models_and_agents_are_listed_without_keys(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_and_agents_are_listed_without_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "settings.toml").write_text(
+        'model = "m@theirs"\n[endpoints.theirs]\nbase_url = "http://127.0.0.1:1/v1"\nkey = "THEIR_KEY"\n'
+        "[prices.m]\ninput = 1.0\ncached_input = 1.0\noutput = 1.0\n"
+    )
+    monkeypatch.setenv("MACROHARD_SETTINGS", str(tmp_path / "settings.toml"))
+    monkeypatch.setenv("THEIR_KEY", "sk-nobody-is-told")
+    with served(tmp_path / "home") as service:
+        roles = service.ask("GET", "/api/v1/models").json()
+        assert {each["models"][0]["endpoint"] for each in roles} == {"theirs"}
+        for path in ("/api/v1/models", "/settings", "/new"):
+            answer = service.ask("GET", path)
+            assert answer.status_code == 200, path
+            assert "nobody-is-told" not in answer.text, path
+
+
+def test_models_and_agents_are_listed(service: Served) -> None:
     roles = {each["role"]: each["models"] for each in service.ask("GET", "/api/v1/models").json()}
     assert roles.keys() == {"strong", "fast", "vision", "judge"}
     assert roles["strong"][0]["model"] == "builtin"
