@@ -1,14 +1,20 @@
 """What a form of a page says, held to the same rules as what a program sends."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
+from fastapi import Form
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from macrohard.domain import Value
 
 V = TypeVar("V", bound=Value)
+
+Dollars = Annotated[str, Form(pattern=r"^(\d{1,6}(\.\d{1,2})?)?$")]
+Iterations = Annotated[str, Form(pattern=r"^\d{0,2}$")]
+Hours = Annotated[str, Form(pattern=r"^\d{0,4}$")]
+"""Fields that may be left empty."""
 
 
 def understood(kind: type[V], form: Mapping[str, object]) -> V:

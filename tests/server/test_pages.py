@@ -13,8 +13,10 @@ from playwright.async_api import Browser, BrowserContext, Dialog, Page, expect
 from macrohard.assembly import Factory
 from macrohard.domain import Caps, JsonObject, Plan, RunOverview, UserSession
 from macrohard.domain.approval import Awaited
+from macrohard.domain.design import Design
 from macrohard.events import (
     ApprovalAwaited,
+    Designed,
     Event,
     FeedbackAnswered,
     Found,
@@ -131,6 +133,7 @@ def events(run: RunOverview, run_id: str, *, commits: dict[str, str]) -> list[Ev
     said: list[Event] = [
         RunStarted(model="builtin", sandbox_tier="bubblewrap", notices=run.notices),
         Specified(specification=run.specification),
+        Designed(design=Design(summary="One list.", data_model={"blueprint": {}})),
         ScenariosWritten(scenarios=tuple(each for row in run.criteria for each in row.scenarios)),
     ]
     for session in run.sessions:
@@ -584,3 +587,28 @@ async def test_findings_and_lines_that_were_taken_out_are_remarked_upon_and_answ
     await expect(page.locator(f"#{said[0]['id']} .answer a")).to_have_attribute("href", f"/runs/{run}/iterations/2")
     await page.locator(f"#{said[0]['id']} .by a").click()
     await expect(page.locator("#f1-O2")).to_be_in_viewport()
+
+
+async def test_a_product_is_improved_from_its_page_by_what_was_said_of_it(
+    page: Page, service: Served, runs: dict[str, str]
+) -> None:
+    run = runs["over"]
+    service.ask("POST", f"/api/v1/runs/{run}/feedback", json={"text": "Larger letters, please"})
+    await page.goto(f"{service.base_url}/runs/{run}/product")
+    await page.get_by_role("link", name="Improve this product").click()
+    await expect(page.get_by_label("In plain words")).to_have_value(re.compile("- Larger letters, please"))
+    prices = {"name": "prices.csv", "mimeType": "text/csv", "buffer": b"article;price\nchair;49\n"}
+    await page.get_by_label("Text files that belong to it").set_input_files([prices])
+    await page.get_by_label("In plain words").fill("Larger letters.")
+    await page.get_by_label("Hours to wait for an answer").fill("2")
+    await page.get_by_label("Show me criteria and plan").check()
+    await page.get_by_label("Hours to wait for a yes to the plan").fill("3")
+    await page.get_by_role("button", name="Build it").click()
+    await page.wait_for_url(re.compile(r"/runs/r-\d+-\w+$"))
+    made = page.url.rpartition("/")[2]
+    summary = service.ask("GET", f"/api/v1/runs/{made}").json()["summary"]
+    assert summary["improves"] == run
+    assert summary["requirement"].startswith("Larger letters.")
+    assert "chair;49" in summary["requirement"]
+    options = service.within(service.factory.store.options(made))
+    assert (options["answer_seconds"], options["approvals"]) == (7200.0, {"plan": 10800.0})

@@ -3,15 +3,16 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, File, Form, Query, Request, UploadFile
 from starlette.responses import RedirectResponse, Response
 
 from macrohard.domain.approval import Point
+from macrohard.domain.requirement import LIMIT_BYTES, text_of
 from macrohard.llm.builtin.understanding import read
 from macrohard.llm.models.known import BUILTIN
 from macrohard.server.access import Operating
 from macrohard.server.api.runs import Submission, submit
-from macrohard.server.forms import understood
+from macrohard.server.forms import Dollars, Hours, Iterations, understood
 from macrohard.server.pages.rendering import page
 from macrohard.server.service import Serving
 
@@ -25,12 +26,23 @@ _reading = asyncio.Semaphore(READINGS_AT_ONCE)
 
 
 @router.get("/new")
-async def new(request: Request, service: Serving, principal: Operating, requirement: str = "") -> Response:
-    """A form for a requirement."""
+async def new(
+    request: Request,
+    service: Serving,
+    principal: Operating,
+    requirement: str = "",
+    improves: Annotated[str, Query(max_length=100)] = "",
+) -> Response:
+    """A form for a requirement; `improves`: for what is to be different in that run's product, with what was said."""
     models = dict.fromkeys([service.settings.model, BUILTIN])
+    base = None
+    if improves:
+        base = await service.factory.overview(improves)
+        said = await service.factory.store.remarks.open(base.summary.id)
+        requirement = requirement or "\n".join(f"- {each.text} (on {each.place})" for each in said)
     return page(
         request, "runs/new.html.jinja", settings=service.settings, models=list(models), builtin=BUILTIN,
-        requirement=requirement[:MOST_CHARACTERS],
+        requirement=requirement[:MOST_CHARACTERS], base=base,
     )  # fmt: skip
 
 
@@ -56,20 +68,27 @@ async def begin(
     principal: Operating,
     requirement: Annotated[str, Form()],
     ask: Annotated[bool, Form()] = False,
+    ask_hours: Hours = "",
     approve: Annotated[tuple[Point, ...], Form()] = (),
-    hours: Annotated[str, Form(pattern=r"^\d{0,4}$")] = "",
+    plan_hours: Hours = "",
+    release_hours: Hours = "",
     model: Annotated[str, Form(max_length=200)] = "",
-    usd: Annotated[str, Form(pattern=r"^(\d{1,6}(\.\d{1,2})?)?$")] = "",
-    iterations: Annotated[str, Form(pattern=r"^\d{0,2}$")] = "",
+    usd: Dollars = "",
+    iterations: Iterations = "",
+    improves: Annotated[str, Form(max_length=100)] = "",
+    attachments: Annotated[list[UploadFile] | None, File()] = None,
 ) -> Response:
     """Submit what the form says; what is left empty is as the settings say."""
-    seconds = float(hours) * 3600 if hours else None
+    seconds = {"plan": _seconds(plan_hours), "release": _seconds(release_hours)}
     submission = understood(
         Submission,
         {
             "requirement": requirement,
+            "attachments": [await _attachment(file) for file in attachments or () if file.filename],
+            "improves": improves or None,
             "ask": ask,
-            "approvals": dict.fromkeys(approve, seconds),
+            "answer_seconds": _seconds(ask_hours) if ask else None,
+            "approvals": {point: seconds[point] for point in approve},
             "model": model or None,
             "caps": {**service.settings.caps.model_dump(), "usd": float(usd)} if usd else None,
             "iterations": int(iterations) if iterations else None,
@@ -77,3 +96,13 @@ async def begin(
     )
     summary = await submit(submission, service, principal, Response())
     return RedirectResponse(f"/runs/{summary.id}", status_code=303)
+
+
+def _seconds(hours: str) -> float | None:
+    """None: as long as it takes."""
+    return float(hours) * 3600 if hours else None
+
+
+async def _attachment(file: UploadFile) -> dict[str, str]:
+    name = str(file.filename)
+    return {"name": name, "text": text_of(await file.read(LIMIT_BYTES + 1), name)}

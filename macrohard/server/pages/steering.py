@@ -12,7 +12,7 @@ from macrohard.errors import Cap, RequestError
 from macrohard.server.access import Operating, Reviewing
 from macrohard.server.api import runs, sessions, steering
 from macrohard.server.api.runs import Limits
-from macrohard.server.forms import understood
+from macrohard.server.forms import Dollars, Iterations, understood
 from macrohard.server.limits import UNITS
 from macrohard.server.service import Serving
 
@@ -93,9 +93,24 @@ async def fork(
     iteration: Annotated[int, Form(ge=1)],
     guidance: Annotated[str, Form(max_length=10_000)] = "",
     model: Annotated[str, Form(max_length=200)] = "",
+    usd: Dollars = "",
+    iterations: Iterations = "",
 ) -> Response:
-    """Go another way from an iteration on."""
-    wanted = runs.Fork(iteration=iteration, guidance=guidance, model=model.strip() or None)
+    """Go another way from an iteration on; what is left empty is as in the original."""
+    caps = None
+    if usd:
+        budget = (await service.factory.overview(run)).budget
+        caps = {**(budget.caps.model_dump() if budget else {}), "usd": float(usd)}
+    wanted = understood(
+        runs.Fork,
+        {
+            "iteration": iteration,
+            "guidance": guidance,
+            "model": model.strip() or None,
+            "caps": caps,
+            "iterations": int(iterations) if iterations else None,
+        },
+    )
     begun = await runs.fork(run, wanted, service, principal, Response())
     return RedirectResponse(f"/runs/{begun.id}", status_code=303)
 
