@@ -3,6 +3,8 @@
 The SDK reads the other standard variables itself: headers, time limits, sampling, sizes of batches and attributes.
 """
 
+import logging
+import time
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -44,12 +46,22 @@ NAME = "macrohard"
 TOKEN_BOUNDS = [4.0**power for power in range(14)]
 SECOND_BOUNDS = [0.01 * 2**power for power in range(14)]
 """What the conventions advise."""
+COMPLAINERS = (
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "opentelemetry.exporter.otlp.proto.http.metric_exporter",
+    "opentelemetry.sdk._shared_internal",
+)
+SILENCE_SECONDS = 60.0
+"""Between two complaints about a collector that does not answer: each attempt has one of its own."""
 
 
 class Export:
     """Takes what is over; it is sent in the background, and dropped where that does not work."""
 
     def __init__(self, *, traces: bool, metrics: bool) -> None:
+        self._seldom = _Seldom()
+        for name in COMPLAINERS:
+            logging.getLogger(name).addFilter(self._seldom)
         resource = Resource.create()
         if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):
             resource = resource.merge(Resource({SERVICE_NAME: NAME, "service.version": __version__}))
@@ -96,6 +108,8 @@ class Export:
         """Send what was not sent yet, and end the threads."""
         self._tracing.shutdown()
         self._metering.shutdown()
+        for name in COMPLAINERS:
+            logging.getLogger(name).removeFilter(self._seldom)
 
     def _sampled(self, trace: int) -> bool:
         """Whether the run is; by its trace alone, so that it is the same in each process."""
@@ -109,6 +123,18 @@ class Export:
             tokens = span.attributes.get(name)
             if isinstance(tokens, int):
                 self._tokens.record(tokens, {**about, "gen_ai.token.type": kind})
+
+
+class _Seldom(logging.Filter):
+    """Lets one record pass, and then none for a while."""
+
+    _until = float("-inf")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if time.monotonic() < self._until:
+            return False
+        self._until = time.monotonic() + SILENCE_SECONDS
+        return True
 
 
 class _Ids(RandomIdGenerator):

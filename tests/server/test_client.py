@@ -190,6 +190,7 @@ def test_commands_work_on_a_service_as_they_do_here(tmp_path: Path, monkeypatch:
         pytest.param(["build", "A list.", "--sandbox", "docker"], id="the sandbox"),
         pytest.param(["build", "A list.", "--repo", "."], id="a repository here"),
         pytest.param(["build", "A list.", "--out", "taken"], id="a folder that is taken"),
+        pytest.param(["improve", "{run}", "Greener", "--sandbox", "docker"], id="the sandbox of a change"),
         pytest.param(["resume", "{run}", "--require-tier", "microvm"], id="the sandbox's strength later"),
         pytest.param(["resume", "{run}", "--sandbox", "docker"], id="the sandbox later"),
         pytest.param(["resume", "{run}", "--out", "taken"], id="a folder that is taken later"),
