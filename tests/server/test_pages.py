@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Dialog, Page, expect
+from playwright.async_api import Browser, BrowserContext, Dialog, FilePayload, Page, expect
 
 from macrohard.assembly import Factory
 from macrohard.domain import Caps, JsonObject, Plan, RunOverview, UserSession
@@ -597,7 +597,7 @@ async def test_a_product_is_improved_from_its_page_by_what_was_said_of_it(
     await page.goto(f"{service.base_url}/runs/{run}/product")
     await page.get_by_role("link", name="Improve this product").click()
     await expect(page.get_by_label("In plain words")).to_have_value(re.compile("- Larger letters, please"))
-    prices = {"name": "prices.csv", "mimeType": "text/csv", "buffer": b"article;price\nchair;49\n"}
+    prices = FilePayload(name="prices.csv", mimeType="text/csv", buffer=b"article;price\nchair;49\n")
     await page.get_by_label("Text files that belong to it").set_input_files([prices])
     await page.get_by_label("In plain words").fill("Larger letters.")
     await page.get_by_label("Hours to wait for an answer").fill("2")
