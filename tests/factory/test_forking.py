@@ -41,7 +41,7 @@ async def judged(factory: Factory, home: Path, options: JsonObject) -> str:
 
 async def test_what_was_never_carried_out_or_is_a_replay_is_not_forked(factory: Factory, tmp_path: Path) -> None:
     run = await factory.submit("Plants.", model="builtin", caps=Caps(usd=1.0), iterations=1, ask=False)
-    with pytest.raises(Conflict, match="was not judged yet"):
+    with pytest.raises(Conflict, match="there is nothing to fork from"):
         await factory.fork(run, iteration=1)
     replay = await judged(factory, tmp_path / "home", {"replay_of": "r-1"})
     with pytest.raises(Conflict, match="fork run r-1 instead"):
