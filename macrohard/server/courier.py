@@ -72,7 +72,7 @@ class Courier:
         again = self._again_seconds[parcel.attempts] if parcel.attempts < len(self._again_seconds) else None
         if problem:
             log.info("delivery %s: %s", parcel.id, problem)
-        await self._store.webhooks.settle(parcel.id, problem=problem, again_in=again)
+        await self._store.webhooks.settle(parcel, problem=problem, again_in=again)
 
 
 def signature(secret: str, body: bytes, *, at: int) -> str:

@@ -27,6 +27,8 @@ class Parcel(NamedTuple):
     """To the letter, so that what is signed is the same each time."""
     attempts: int
     """Those before."""
+    until: datetime
+    """From then on it may be another process's."""
 
 
 class Webhooks:
@@ -65,7 +67,8 @@ class Webhooks:
             NotFound: there is no such webhook.
         """
         async with self._database.write() as session:
-            if await session.get(WebhookRow, webhook_id) is None:
+            # Who is about to tell this address ends first: see `announce`.
+            if await session.get(WebhookRow, webhook_id, with_for_update=True) is None:
                 raise NotFound(f"there is no webhook {webhook_id!r}")
             await session.execute(delete(DeliveryRow).where(DeliveryRow.webhook_id == webhook_id))
             await session.execute(delete(WebhookRow).where(WebhookRow.id == webhook_id))
@@ -85,10 +88,10 @@ class Webhooks:
             NotFound: there is no such delivery.
         """
         async with self._database.write() as session:
-            row = await session.get(DeliveryRow, delivery_id)
+            row = await session.get(DeliveryRow, delivery_id, with_for_update=True)
             if row is None:
                 raise NotFound(f"there is no delivery {delivery_id!r}")
-            row.status, row.next_at, row.attempts = "waiting", datetime.now(UTC), 0
+            row.status, row.next_at, row.attempts, row.taken_until = "waiting", datetime.now(UTC), 0, None
         return _delivery(row)
 
     async def take(self, *, limit: int, for_seconds: float) -> tuple[Parcel, ...]:
@@ -112,11 +115,14 @@ class Webhooks:
                     continue  # another process was faster
                 row = await session.get_one(DeliveryRow, delivery_id)
                 hook = await session.get_one(WebhookRow, row.webhook_id)
-                taken.append(Parcel(row.id, hook.url, hook.secret, _delivery(row).event, row.body, row.attempts))
+                taken.append(Parcel(row.id, hook.url, hook.secret, _delivery(row).event, row.body, row.attempts, until))
         return tuple(taken)
 
-    async def settle(self, delivery_id: str, *, problem: str, again_in: float | None) -> None:
-        """Note how an attempt went: no problem, or one, and in how many seconds it is tried again (None: no more)."""
+    async def settle(self, parcel: Parcel, *, problem: str, again_in: float | None) -> None:
+        """Note how an attempt went: no problem, or one, and in how many seconds it is tried again (None: no more).
+
+        Nothing is noted if it is not ours any more, because it took too long, or a person wants it sent again.
+        """
         now = datetime.now(UTC)
         values: dict[str, object] = {"problem": problem, "taken_until": None, "next_at": None}
         if not problem:
@@ -125,7 +131,9 @@ class Webhooks:
             values |= {"status": "failed"}
         else:
             values |= {"next_at": now + timedelta(seconds=again_in)}
-        made = update(DeliveryRow).where(DeliveryRow.id == delivery_id)
+        made = update(DeliveryRow).where(
+            DeliveryRow.id == parcel.id, DeliveryRow.status == "waiting", DeliveryRow.taken_until == parcel.until
+        )
         async with self._database.write() as session:
             await session.execute(made.values(**values, attempts=DeliveryRow.attempts + 1))
 
@@ -135,7 +143,9 @@ async def announce(session: AsyncSession, run_id: str, event: Event, *, number: 
     if (notice := notice_of(event)) is None:
         return
     concerned = or_(WebhookRow.run_id.is_(None), WebhookRow.run_id == run_id)
-    hooks = list(await session.scalars(select(WebhookRow).where(concerned)))
+    # Nobody removes one of them before what it is told is written.
+    kept = select(WebhookRow).where(concerned).order_by(WebhookRow.id).with_for_update(read=True, key_share=True)
+    hooks = list(await session.scalars(kept))
     for hook in (each for each in hooks if notice in each.events):
         delivery_id = f"d-{secrets.token_hex(8)}"
         body = {

@@ -4,12 +4,12 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
 
 from macrohard.domain import RunOutcome
 from macrohard.errors import Conflict, NotFound
 from macrohard.events import Event, RunEnded, RunStarted
 from macrohard.store import Store
+from tests.store.conftest import waits_for_a_row
 
 
 async def free(store: Store, *besides: str) -> tuple[str, ...]:
@@ -119,12 +119,3 @@ async def test_a_wish_that_comes_while_the_end_is_written_is_not_lost(
     await asyncio.gather(ending, wishing)
     assert await free(store) == (run_id,)
     assert await store.queue.wishes([run_id]) == {run_id: "cancel"}
-
-
-async def waits_for_a_row(store: Store) -> bool:
-    """Whether a transaction waits for another one; of SQLite's writers all do."""
-    if store._database.is_sqlite:
-        return True
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    async with store._database.read() as session:
-        return bool(await session.scalar(text(waiting)))
