@@ -17,6 +17,8 @@ async def state_at(checkpoints: Path, run_id: str, iteration: int) -> State:
     Raises:
         Conflict: the run has not come that far.
     """
+    if not await asyncio.to_thread(checkpoints.exists):
+        raise Conflict(f"run {run_id} was not carried out yet; there is nothing to fork from")
     config: Any = {"configurable": {"thread_id": run_id}}
     found: State | None = None
     async with open_graph(checkpoints) as graph:

@@ -201,7 +201,7 @@ def test_what_cannot_be_forked_is_a_usage_error(service: Served, run: Run) -> No
     begun = service.within(forkable(service))
     for arguments, complaint in {
         ("r-nowhere", "--iteration", "1"): "there is no run",
-        (id, "--iteration", "7"): "was not judged yet; there is nothing to fork from",
+        (id, "--iteration", "7"): "there is nothing to fork from",
         (begun, "--iteration", "7"): "iteration 7",
         (id, "--iteration", "0"): "",
         (id,): "",
