@@ -20,6 +20,9 @@ async def state_at(checkpoints: Path, run_id: str, iteration: int) -> State:
     if not await asyncio.to_thread(checkpoints.exists):
         raise Conflict(f"run {run_id} was not carried out yet; there is nothing to fork from")
     config: Any = {"configurable": {"thread_id": run_id}}
+    refusal = Conflict(f"iteration {iteration} of run {run_id} was not judged yet; there is nothing to fork from")
+    if not await asyncio.to_thread(checkpoints.exists):
+        raise refusal
     found: State | None = None
     async with open_graph(checkpoints) as graph:
         async for snapshot in graph.aget_state_history(config):
@@ -27,7 +30,7 @@ async def state_at(checkpoints: Path, run_id: str, iteration: int) -> State:
                 # The latest come first; an iteration is judged again when somebody declines its release.
                 found = cast(State, snapshot.values)
     if found is None:
-        raise Conflict(f"iteration {iteration} of run {run_id} was not judged yet; there is nothing to fork from")
+        raise refusal
     return found
 
 
