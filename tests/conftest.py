@@ -1,10 +1,12 @@
-"""What tests of many parts share: real sandboxes from images that are built once, and recorded endpoints."""
+"""What tests of many parts share: real sandboxes from images that are built once, a browser, and recorded endpoints."""
 
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser, async_playwright
 
 from macrohard.sandbox import SandboxProvider, build_images, choose_provider
 from tests.serving import ServeCassette, serving
@@ -19,6 +21,17 @@ async def sandboxes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[S
     provider = await choose_provider("auto", home=tmp_path_factory.mktemp("home"))
     yield provider
     await provider.close()
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """A real Chromium."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert executable, "the tests need Chromium: make test installs it"
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield launched
+        await launched.close()
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,34 @@ INPUT_TICKS, OUTPUT_TICKS = 20_000, 60_000
 """Ticks of 1e-10 US dollars a token: what grok-4.7 costs."""
 PRICE = ModelPrice(input=INPUT_TICKS / 1e4, cached_input=INPUT_TICKS / 1e4, output=OUTPUT_TICKS / 1e4)
 """The same as a price table says it."""
+MODEL = "m@faulty"
+SETTINGS = """
+model = "{model}"
+test_quality = false
+patience_seconds = 5.0
+
+[endpoints.faulty]
+base_url = "{base_url}"
+conversation_header = "x-conversation"
+{of_endpoint}
+
+[roles]
+strong = {{ context_tokens = 2_000_000 }}
+fast = {{ context_tokens = 2_000_000 }}
+vision = {{ context_tokens = 2_000_000 }}
+judge = {{ context_tokens = 2_000_000 }}
+
+[sandboxes]
+products = "base"
+
+[media]
+film = false
+
+[prices.m]
+input = {price.input}
+cached_input = {price.cached_input}
+output = {price.output}
+"""
 
 REFUSED = ("429", "429 with a wait", "429 with a date", "429 storm", "500", "502", "503")
 """An answer that is an error, and nothing is billed. The date is by a clock that is a day slow or ten years fast."""
@@ -250,6 +278,12 @@ class FaultyEndpoint:
 
 
 # ── What the model behind it says ────────────────────────────────────────────────────────────────────────────────────
+
+
+def settings_of(endpoint: FaultyEndpoint, **of_endpoint: float) -> str:
+    """Settings, as TOML, with which `MODEL` of the endpoint does all work; it has these settings of its own besides."""
+    more = "\n".join(f"{name} = {value}" for name, value in of_endpoint.items())
+    return SETTINGS.format(model=MODEL, base_url=endpoint.base_url, of_endpoint=more, price=PRICE)
 
 
 async def answered(behind: Application, method: str, path: str, body: bytes) -> tuple[int, bytes]:

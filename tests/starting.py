@@ -44,16 +44,22 @@ def started(
 
 
 def ended(
-    module: str, *arguments: str, cwd: Path, environment: Mapping[str, str], timeout_seconds: float = 400
+    module: str,
+    *arguments: str,
+    cwd: Path,
+    environment: Mapping[str, str],
+    given: str = "",
+    timeout_seconds: float = 400,
 ) -> Said:
-    """Run `python -m module arguments` to its end.
+    """Run `python -m module arguments` to its end, with this as its standard input.
 
     Raises:
         TimeoutError: it did not end; it was killed.
     """
     with TemporaryDirectory() as folder:
-        out, told = Path(folder) / "out", Path(folder) / "told"
-        process = started(module, *arguments, cwd=cwd, environment=environment, out=out, told=told)
+        out, told, read = (Path(folder) / name for name in ("out", "told", "given"))
+        read.write_text(given)
+        process = started(module, *arguments, cwd=cwd, environment=environment, out=out, told=told, given=read)
         process.join(timeout_seconds)
         if process.exitcode is None:
             process.kill()

@@ -16,39 +16,12 @@ from macrohard.events import Event, ModelCalled, ModelTroubled
 from macrohard.settings import load_settings
 from macrohard.store import Store
 from macrohard.store.money import to_ticks
-from tests.factory.conftest import PLANTS, TOOL
-from tests.faults import INPUT_TICKS, MISCOUNTED, OUTPUT_TICKS, FaultyEndpoint, serving
+from tests.factory.conftest import KITES, TOOL
+from tests.faults import MISCOUNTED, MODEL, FaultyEndpoint, serving, settings_of
 from tests.starting import ended
 
 TRIES = 4
 """So often a run is taken up while its endpoint fails; then it is well."""
-SETTINGS = """
-model = "m@faulty"
-test_quality = false
-patience_seconds = 5.0
-
-[endpoints.faulty]
-base_url = "{base_url}"
-conversation_header = "x-conversation"
-silence_seconds = 3.0
-
-[roles]
-strong = {{ context_tokens = 2_000_000 }}
-fast = {{ context_tokens = 2_000_000 }}
-vision = {{ context_tokens = 2_000_000 }}
-judge = {{ context_tokens = 2_000_000 }}
-
-[sandboxes]
-products = "base"
-
-[media]
-film = false
-
-[prices.m]
-input = {input}
-cached_input = {input}
-output = {output}
-"""
 
 
 @dataclass
@@ -63,14 +36,14 @@ class Build:
 
     async def submit(self) -> None:
         self.home.mkdir()
-        text = SETTINGS.format(base_url=self.endpoint.base_url, input=INPUT_TICKS / 1e4, output=OUTPUT_TICKS / 1e4)
+        text = settings_of(self.endpoint, silence_seconds=3.0)
         (self.home / "settings.toml").write_text(text)
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("MACROHARD_SETTINGS", str(self.home / "settings.toml"))
             settings = load_settings(home=self.home)
         async with open_factory(settings, sandbox="auto") as factory:
             self.run_id = await factory.submit(
-                self.requirement, model="m@faulty", caps=Caps(usd=50.0), iterations=2, ask=False
+                self.requirement, model=MODEL, caps=Caps(usd=50.0), iterations=2, ask=False
             )
 
     async def go_on(self, *, killed_at: str = "") -> int:
@@ -124,7 +97,7 @@ async def test_builds_at_every_rate_of_faults_are_delivered_with_exact_books(
     async with AsyncExitStack() as stack:
         builds = {}
         # A whole team's calls fail at the usual rate of bad days; a tool is made with fewer, by one coder.
-        for rate, requirement in ((0.05, TOOL), (0.2, PLANTS), (0.4, TOOL)):
+        for rate, requirement in ((0.05, TOOL), (0.2, KITES), (0.4, TOOL)):
             endpoint = await stack.enter_async_context(serving(FaultyEndpoint(rate=rate, seed=7, storm_requests=4)))
             builds[rate] = Build(requirement, tmp_path / f"at-{rate}", endpoint, repository_root)
             await builds[rate].submit()

@@ -11,7 +11,7 @@ import pytest
 from macrohard.assembly import open_factory
 from macrohard.domain import PHASES, Caps, RunOverview
 from macrohard.settings import load_settings
-from tests.factory.conftest import PLANTS, Delivered, surroundings
+from tests.factory.conftest import KITES, Delivered, surroundings
 from tests.starting import Said, ended
 
 TRIGGERS = [
@@ -48,7 +48,7 @@ def carried_out(
 
 async def submitted(home: Path) -> str:
     async with open_factory(load_settings(home=home), sandbox="auto") as factory:
-        return await factory.submit(PLANTS, model="builtin", caps=Caps(usd=1.0), iterations=2, ask=False)
+        return await factory.submit(KITES, model="builtin", caps=Caps(usd=1.0), iterations=2, ask=False)
 
 
 def calls_of(overview: RunOverview) -> dict[str, int]:
@@ -58,7 +58,7 @@ def calls_of(overview: RunOverview) -> dict[str, int]:
 
 @pytest.mark.usefixtures("sandboxes")
 async def test_a_run_that_is_killed_in_every_phase_is_delivered_and_repeats_no_finished_session(
-    tmp_path: Path, repository_root: Path, plants: Delivered
+    tmp_path: Path, repository_root: Path, kites: Delivered
 ) -> None:
     phases = set(PHASES) - NOT_HERE
     assert {trigger.split(":")[1] for trigger in TRIGGERS} >= phases
@@ -78,8 +78,8 @@ async def test_a_run_that_is_killed_in_every_phase_is_delivered_and_repeats_no_f
     assert result["status"] == "delivered"
     async with open_factory(load_settings(home=home), sandbox="auto") as factory:
         overview = await factory.overview(run_id)
-    async with open_factory(load_settings(home=plants.home), sandbox="auto") as factory:
-        before = calls_of(await factory.overview(plants.run))
+    async with open_factory(load_settings(home=kites.home), sandbox="auto") as factory:
+        before = calls_of(await factory.overview(kites.run))
     # Who visits is drawn for each run, so that some visitors are not the same.
     now = calls_of(overview)
     both = before.keys() & now.keys()

@@ -16,11 +16,11 @@ def traffic_of(home: Path, run: str) -> Path:
 
 
 def test_a_delivered_run_is_repeated_to_the_file_and_a_changed_answer_is_found(
-    macrohard: Macrohard, tmp_path: Path, plants: Delivered
+    macrohard: Macrohard, tmp_path: Path, kites: Delivered
 ) -> None:
     home = tmp_path / "home"
-    shutil.copytree(plants.home, home)
-    run, built = plants.run, plants.shown
+    shutil.copytree(kites.home, home)
+    run, built = kites.run, kites.shown
     assert macrohard("show", run).result["recording"] == str(traffic_of(home, run))
 
     replayed = macrohard("replay", run)

@@ -4,8 +4,8 @@ import asyncio
 import io
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import web
@@ -31,6 +31,8 @@ limits: {turns: 9, cost_usd: 1.0, seconds: 120}
 You count.
 """
 SKILL = "---\nname: counting\ndescription: How to count.\n---\nBegin with one.\n"
+Round = list[tuple[str, JsonValue]]
+"""What a model calls at once: tools, and with what."""
 PRICES = '{"scripted": {"input": 1.0, "cached_input": 1.0, "output": 1.0}}'
 
 
@@ -47,33 +49,15 @@ def test_an_agent_of_ones_own_works_on_a_copy_of_a_folder_and_its_costs_are_book
         (tmp_path / name).write_text(text)
     (tmp_path / "given/tool").write_text("#!/bin/sh\necho it runs\n")
     (tmp_path / "given/tool").chmod(0o755)
-    rounds: list[list[tuple[str, JsonValue]]] = [
+    rounds: list[Round] = [
         [("skill", {"name": "counting"}), ("shell", {"command": "wc -w words.txt; ls -A; ./tool"})],
         [("write", {"path": "count.txt", "content": "3\n"})],
         [("finish", {"summary": "Counted three words.", "open_points": []})],
     ]
-    asked: list[str] = []
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        asked.append(await request.text())
-        return web.Response(text=_streamed(rounds[len(asked) - 1]), content_type="text/event-stream")
-
-    async def tried() -> tuple[int, str, Any]:
-        async with on_loopback(answer) as address:
-            environment = {
-                "MACROHARD_AGENTS_FOLDER": str(tmp_path / "agents"),
-                "MACROHARD_BASE_URL": f"{address}/v1",
-                "MACROHARD_PRICES": PRICES,
-            }
-            command = ("agents", "try", "counter", "Count the words.", "--folder", "given", "--out", "left")
-            ended = await asyncio.to_thread(
-                macrohard, *command, "--model", "scripted", environment=environment, timeout_seconds=120
-            )
-            return ended.code, ended.told, ended.result
-
-    code, told, trial = asyncio.run(tried())
-    assert code == 0, told
-    said, *done = told.splitlines()
+    command = ("counter", "Count the words.", "--folder", "given", "--out", "left")
+    ended, asked = tried(macrohard, *command, rounds=rounds, agents=tmp_path / "agents")
+    trial = ended.result
+    said, *done = ended.told.splitlines()
     assert said.startswith("How much scripted@127.0.0.1 reads at once is not known, so 32,000 tokens are assumed")
     assert said.endswith('and model = "scripted" in the settings, instead of --model.')
     assert [line.partition(":")[0] for line in done] == ["✓ skill", "✓ shell", "✓ write", "✓ finish"]
@@ -129,29 +113,13 @@ def test_what_can_be_done_in_a_run_can_be_tried(macrohard: Macrohard, tmp_path: 
         ("ask_person", {"question": "Which colour?", "default": "blue"}),
         ("ask_colleague", {"agent": "designer", "question": "Is it good?"}),
     ]
-    rounds: list[list[tuple[str, JsonValue]]] = [
+    rounds: list[Round] = [
         tools,
         [("finish", {"answer": "As good as it gets."})],
         [("finish", {"summary": "Tried."})],
     ]
-    asked: list[str] = []
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        asked.append(await request.text())
-        return web.Response(text=_streamed(rounds[len(asked) - 1]), content_type="text/event-stream")
-
-    async def tried() -> Ended:
-        async with on_loopback(answer) as address:
-            environment = {
-                "MACROHARD_AGENTS_FOLDER": str(tmp_path / "agents"),
-                "MACROHARD_BASE_URL": f"{address}/v1",
-                "MACROHARD_PRICES": PRICES,
-            }
-            command = ("agents", "try", "handy", "Try it.", "--folder", "given", "--model", "scripted")
-            return await asyncio.to_thread(macrohard, *command, environment=environment, timeout_seconds=120)
-
-    ended = asyncio.run(tried())
-    assert ended.code == 0, ended.told
+    command = ("handy", "Try it.", "--folder", "given")
+    ended, asked = tried(macrohard, *command, rounds=rounds, agents=tmp_path / "agents")
     # The colleague's answer comes before the round in which it was asked is over.
     steps = ["finish", *(name for name, _ in tools), "finish"]
     _, *done = ended.told.splitlines()
@@ -189,28 +157,15 @@ def test_a_service_is_tried_with_an_environment_and_what_was_not_expected_is_tol
         return [("request", {**said, "path": "/door", **more})]
 
     report: JsonValue = {"goal_reached": True, "summary": "In.", "last_surprise": 1, "last_remark": "No comma."}
-    rounds: list[list[tuple[str, JsonValue]]] = [
+    rounds: list[Round] = [
         [("look", dict[str, JsonValue]())],
         get(),
         get(headers={"Authorization": "Bearer made-up"}, surprise=2, remark="Nobody said how."),
         [("more", {"output": "output-1", "first_line": 1_000})],
         [("finish", report)],
     ]
-    asked: list[str] = []
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        asked.append(await request.text())
-        return web.Response(text=_streamed(rounds[len(asked) - 1]), content_type="text/event-stream")
-
-    async def tried() -> Ended:
-        async with on_loopback(answer) as address:
-            environment = {"MACROHARD_BASE_URL": f"{address}/v1", "MACROHARD_PRICES": PRICES}
-            command = ("agents", "try", "simulated-developer", "Come in.", "--folder", "given", "--model", "scripted")
-            given = ("--env", "ADMIN_TOKEN=made-up")
-            return await asyncio.to_thread(macrohard, *command, *given, environment=environment, timeout_seconds=120)
-
-    ended = asyncio.run(tried())
-    assert ended.code == 0, ended.told
+    command = ("simulated-developer", "Come in.", "--folder", "given", "--env", "ADMIN_TOKEN=made-up")
+    ended, asked = tried(macrohard, *command, rounds=rounds)
     offered = {tool["function"]["name"] for tool in json.loads(asked[0])["tools"]}
     assert "request" in offered
     assert "command" not in offered, "a service has no terminal"
@@ -241,25 +196,12 @@ def test_a_reviewer_is_given_a_contract_and_quotes_what_stands_there(macrohard: 
         "title": "Nothing is tested", "file": "test_sums.py", "line": 3, "code": "def test_two(self): pass",
         "detail": "Whatever is wrong, it passes.", "category": "misleading", "severity": 2,
     }  # fmt: skip
-    rounds: list[list[tuple[str, JsonValue]]] = [
+    rounds: list[Round] = [
         [("finish", {"findings": [finding]})],
         [("finish", {"findings": [{**finding, "code": "def test_one(self): pass"}]})],
     ]
-    asked: list[str] = []
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        asked.append(await request.text())
-        return web.Response(text=_streamed(rounds[len(asked) - 1]), content_type="text/event-stream")
-
-    async def tried() -> Ended:
-        async with on_loopback(answer) as address:
-            environment = {"MACROHARD_BASE_URL": f"{address}/v1", "MACROHARD_PRICES": PRICES}
-            command = ("agents", "try", "test-reviewer", LONG, "--folder", "given", "--model", "scripted")
-            given = ("--material", "contract.json")
-            return await asyncio.to_thread(macrohard, *command, *given, environment=environment, timeout_seconds=120)
-
-    ended = asyncio.run(tried())
-    assert ended.code == 0, ended.told
+    command = ("test-reviewer", LONG, "--folder", "given", "--material", "contract.json")
+    ended, asked = tried(macrohard, *command, rounds=rounds)
     opening = json.loads(asked[0])["messages"][1]["content"]
     assert "Sums of everything" in opening
     assert opening.count(LONG.strip()) == 1
@@ -274,21 +216,8 @@ def test_a_product_manager_hands_in_what_is_next_what_is_declined_and_what_is_as
         "questions": ["How long are notes kept? For ever."],
     }
     coders: JsonValue = {"summary": "Done."}
-    rounds: list[list[tuple[str, JsonValue]]] = [[("finish", coders)], [("finish", report)]]
-    asked: list[str] = []
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        asked.append(await request.text())
-        return web.Response(text=_streamed(rounds[len(asked) - 1]), content_type="text/event-stream")
-
-    async def tried() -> Ended:
-        async with on_loopback(answer) as address:
-            environment = {"MACROHARD_BASE_URL": f"{address}/v1", "MACROHARD_PRICES": PRICES}
-            command = ("agents", "try", "product-manager", "What is next?", "--model", "scripted")
-            return await asyncio.to_thread(macrohard, *command, environment=environment, timeout_seconds=120)
-
-    ended = asyncio.run(tried())
-    assert ended.code == 0, ended.told
+    rounds: list[Round] = [[("finish", coders)], [("finish", report)]]
+    ended, asked = tried(macrohard, "product-manager", "What is next?", rounds=rounds)
     assert "summary: Extra inputs are not permitted" in asked[1]
     assert ended.result["result"]["report"] == report
 
@@ -300,7 +229,30 @@ def test_what_nobody_can_play_is_said_before_anything_begins(macrohard: Macrohar
     assert macrohard("runs").result == []
 
 
-def _streamed(calls: list[tuple[str, JsonValue]]) -> str:
+def tried(
+    macrohard: Macrohard, *arguments: str, rounds: Sequence[Round], agents: Path | None = None
+) -> tuple[Ended, list[str]]:
+    """How a trial of an agent ended whose model plays these rounds, and what that was asked; `agents` of one's own."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(await request.text())
+        return web.Response(text=_streamed(rounds[len(asked) - 1]), content_type="text/event-stream")
+
+    async def served() -> Ended:
+        async with on_loopback(answer) as address:
+            environment = {"MACROHARD_BASE_URL": f"{address}/v1", "MACROHARD_PRICES": PRICES}
+            if agents is not None:
+                environment["MACROHARD_AGENTS_FOLDER"] = str(agents)
+            command = ("agents", "try", *arguments, "--model", "scripted")
+            return await asyncio.to_thread(macrohard, *command, environment=environment, timeout_seconds=120)
+
+    ended = asyncio.run(served())
+    assert ended.code == 0, ended.told
+    return ended, asked
+
+
+def _streamed(calls: Round) -> str:
     made = [
         {
             "index": number,

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, expect
 
 from macrohard.errors import RequestError
 from macrohard.product import preview
@@ -75,17 +74,8 @@ async def product(provider: SandboxProvider, make_commit: MakeCommit) -> AsyncIt
         yield Client(opened.address)
 
 
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    executable = shutil.which("chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield browser
-        await browser.close()
-
-
-async def test_a_browser_sees_an_ordinary_product(product: Client, chromium: Browser) -> None:
-    page = await chromium.new_page()
+async def test_a_browser_sees_an_ordinary_product(product: Client, browser: Browser) -> None:
+    page = await browser.new_page()
     await page.goto(product.address)
     await expect(page.locator("#socket")).to_have_text("5 70000")
     await expect(page.locator("#events")).to_have_text("1 2 3")
@@ -114,7 +104,7 @@ ATTEMPTS = """async address => {
 
 
 async def test_pages_of_other_origins_can_do_nothing_even_if_they_know_the_address(
-    product: Client, chromium: Browser
+    product: Client, browser: Browser
 ) -> None:
     """F10; the control is the same attempts made by the product's own page."""
 
@@ -126,7 +116,7 @@ async def test_pages_of_other_origins_can_do_nothing_even_if_they_know_the_addre
     heads: list[bytes] = []
     evil = await asyncio.start_server(other, "127.0.0.1", 0)
     port = evil.sockets[0].getsockname()[1]
-    page = await chromium.new_page()
+    page = await browser.new_page()
     await page.goto(product.address)
     assert await page.evaluate("document.cookie") == "who=me"
     for place in (f"http://127.0.0.1:{port}/", f"http://localhost:{port}/", f"http://evil.localhost:{port}/"):

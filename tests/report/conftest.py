@@ -1,10 +1,7 @@
-"""A real browser to draw sample screenshots with and to look at reports in."""
-
-import shutil
-from collections.abc import AsyncIterator
+"""Sample screenshots, drawn by a real browser."""
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
 from tests.report.sample import Cupboard
 
@@ -32,16 +29,6 @@ SCREENS = {
     "error": (1280, 800, ERROR),
     "phone": (375, 667, TABLE),
 }
-
-
-@pytest.fixture(scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert executable, "the tests need Chromium: make test installs it"
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield launched
-        await launched.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,19 +4,22 @@ import os
 import secrets
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from tests.starting import ended, started
+
 START_SECONDS = 180.0
+LOOK_SECONDS = 0.25
+"""Between two looks at whether something has come about: what is looked at is at work on the same processors."""
 _OF_A_PERSON = ("MACROHARD_", "XAI_", "OPENAI_")
 
 
@@ -24,7 +27,7 @@ _OF_A_PERSON = ("MACROHARD_", "XAI_", "OPENAI_")
 class Running:
     """A process of ours."""
 
-    process: subprocess.Popen[str]
+    process: ForkServerProcess
     log: Path
     base_url: str = ""
     token: str = ""
@@ -37,12 +40,19 @@ class Running:
     def kill(self) -> None:
         """kill -9."""
         self.process.kill()
-        self.process.wait()
+        self.process.join()
 
     def terminate(self) -> int:
         """SIGTERM; its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        self.process.terminate()
+        self.process.join(60)
+        assert self.process.exitcode is not None, self.told()
+        return self.process.exitcode
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
 
     def told(self) -> str:
         """What it has said so far."""
@@ -78,23 +88,14 @@ class Installation:
 
     def run(self, *arguments: str) -> str:
         """What a command prints."""
-        command = [sys.executable, "-m", "macrohard", *arguments]
-        return subprocess.run(
-            command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=True
-        ).stdout
+        said = ended("macrohard", *arguments, cwd=self.root, environment=self.environment)
+        assert said.code == 0, said.told
+        return said.out
 
     def _start(self, *arguments: str) -> Running:
         log = self.home.parent / f"log-{secrets.token_hex(4)}"
-        with log.open("w") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "macrohard", *arguments],
-                cwd=self.root,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                text=True,
-            )
+        log.touch()
+        process = started("macrohard", *arguments, cwd=self.root, environment=self.environment, out=log, told=log)
         self.started.append(Running(process, log))
         return self.started[-1]
 
@@ -104,7 +105,7 @@ class Installation:
             with suppress(requests.ConnectionError, requests.Timeout):
                 if ready():
                     return
-            assert running.process.poll() is None, running.told()
+            assert running.process.is_alive(), running.told()
             assert time.monotonic() < deadline, running.told()
             time.sleep(0.05)
 
@@ -124,8 +125,8 @@ def installed(folder: Path, root: Path) -> Iterator[Installation]:
     installation = Installation(root, home, environment)
     yield installation
     for running in installation.started:
-        if running.process.poll() is None:
-            running.process.send_signal(signal.SIGCONT)
+        if running.process.is_alive():
+            running.signal(signal.SIGCONT)
             running.kill()
 
 
@@ -141,4 +142,4 @@ def waited_for(what: Callable[[], bool], *, seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.05)
+        time.sleep(LOOK_SECONDS)

@@ -15,12 +15,9 @@ from macrohard.client import Client
 from macrohard.domain import Caps
 from macrohard.domain.feedback import Remark
 from macrohard.events import Event, Planned, Specified, Verified
-from tests.report.conftest import browser
 from tests.report.sample import FIRST, SECOND, overview
 from tests.server.served import Served, served
 from tests.server.test_pages import events, let_in, say
-
-__all__ = ["browser"]
 
 RULES = b"def add(title):\n    return save(title)\n"
 STRICTER = b"def add(title):\n    if not title:\n        raise Refused()\n    return save(title)\n"

@@ -11,30 +11,12 @@ import pytest
 from macrohard.llm.builtin.app import Receive, Scope, Send, application
 from macrohard.store import Store
 from tests.databases import expire_lease
-from tests.faults import FaultyEndpoint, serving
+from tests.faults import FaultyEndpoint, serving, settings_of
 from tests.server.conftest import Installation, Running, waited_for
 
 RUNS = 20
 REQUIREMENT = "A multiplayer first-person shooter with ray tracing."
 """The built-in model reads it, and says that it cannot: one call."""
-SETTINGS = """
-model = "m@held"
-[endpoints.held]
-base_url = "{base_url}"
-conversation_header = "x-conversation"
-parallel_calls = 50
-[roles]
-strong = {{ context_tokens = 2_000_000 }}
-fast = {{ context_tokens = 2_000_000 }}
-vision = {{ context_tokens = 2_000_000 }}
-judge = {{ context_tokens = 2_000_000 }}
-[sandboxes]
-products = "base"
-[prices.m]
-input = 1.0
-cached_input = 1.0
-output = 1.0
-"""
 
 
 class HeldModel:
@@ -56,7 +38,7 @@ async def held_endpoint(installation: Installation) -> AsyncIterator[tuple[Fault
     endpoint = FaultyEndpoint(rate=0.0, seed=1, behind=model)
     async with serving(endpoint):
         path = installation.home.parent / "settings.toml"
-        path.write_text(SETTINGS.format(base_url=endpoint.base_url))
+        path.write_text(settings_of(endpoint, parallel_calls=50))
         installation.environment["MACROHARD_SETTINGS"] = str(path)
         yield endpoint, model
 
@@ -115,7 +97,7 @@ async def test_a_worker_that_slept_too_long_writes_nothing_into_a_run_that_anoth
             sleeper = installation.work("--runs", "1")
             run = service.ask("POST", "/api/v1/runs", json={"requirement": REQUIREMENT}).json()["id"]
             waited_for(lambda: model.asked == 1)
-            sleeper.process.send_signal(signal.SIGSTOP)
+            sleeper.signal(signal.SIGSTOP)
             return service, sleeper, run
 
         service, sleeper, run = await asyncio.to_thread(until_taken_over)
@@ -129,7 +111,7 @@ async def test_a_worker_that_slept_too_long_writes_nothing_into_a_run_that_anoth
 
             await asyncio.to_thread(until_awake)
             before = await store.events(run), [entry async for entry in entries(store, run)]
-            sleeper.process.send_signal(signal.SIGCONT)
+            sleeper.signal(signal.SIGCONT)
             await asyncio.to_thread(waited_for, lambda: "being carried out by another process" in sleeper.told())
             assert (await store.events(run), [entry async for entry in entries(store, run)]) == before
             assert await asyncio.to_thread(sleeper.terminate) == 0, sleeper.told()

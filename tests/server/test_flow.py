@@ -3,18 +3,17 @@
 import asyncio
 import json
 import re
-import shutil
 import subprocess
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 import requests
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from macrohard.store import Store
 from tests.server.conftest import Installation, Running, waited_for
@@ -22,16 +21,6 @@ from tests.server.conftest import Installation, Running, waited_for
 REQUIREMENT = "A list of tasks with a title and a due date."
 BUILD_MS = 400_000
 """Longer than any step takes on a busy machine."""
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert executable, "the tests need Chromium: make test installs it"
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield launched
-        await launched.close()
 
 
 class Follower:
@@ -82,11 +71,11 @@ def following(service: Running, run: str) -> Iterator[Follower]:
         reading.join(60)
 
 
-async def entered(chromium: Browser, installation: Installation, service: Running) -> tuple[Page, list[str]]:
+async def entered(browser: Browser, installation: Installation, service: Running) -> tuple[Page, list[str]]:
     """A browser of somebody's own that followed a one-time link, and what its pages complain about."""
     port = service.base_url.rpartition(":")[2]
     link = (await asyncio.to_thread(installation.run, "serve", "link", "--port", port)).strip()
-    page = await (await chromium.new_context(viewport={"width": 1280, "height": 900})).new_page()
+    page = await (await browser.new_context(viewport={"width": 1280, "height": 900})).new_page()
     page.set_default_timeout(60_000)
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -133,7 +122,7 @@ BREAKING_OUT = """async dashboard => {
 }"""
 
 
-async def check_preview(chromium: Browser, page: Page, root: str) -> None:
+async def check_preview(browser: Browser, page: Page, root: str) -> None:
     """The product runs at an address of its own; whatever it tries, it does not reach the dashboard."""
     await page.goto(f"{root}/product")
     await page.get_by_role("button", name="Start a preview").click()
@@ -144,7 +133,7 @@ async def check_preview(chromium: Browser, page: Page, root: str) -> None:
     await expect(product.get_by_role("heading").first).to_be_visible()
     assert await product.evaluate("window.opener") is None
     # The built-in model's products keep themselves from trying; another one would not.
-    hostile = await chromium.new_context(bypass_csp=True, storage_state=await page.context.storage_state())
+    hostile = await browser.new_context(bypass_csp=True, storage_state=await page.context.storage_state())
     evil = await hostile.new_page()
     await evil.goto(product.url)
     dashboard = root.partition("/runs/")[0]
@@ -162,11 +151,11 @@ async def check_preview(chromium: Browser, page: Page, root: str) -> None:
 
 @pytest.mark.usefixtures("sandboxes")
 async def test_a_product_is_ordered_steered_approved_and_taken_home(
-    installation: Installation, chromium: Browser, tmp_path: Path
+    installation: Installation, browser: Browser, tmp_path: Path
 ) -> None:
     service = await asyncio.to_thread(installation.serve)
-    page, complaints = await entered(chromium, installation, service)
-    other, others_complaints = await entered(chromium, installation, service)
+    page, complaints = await entered(browser, installation, service)
+    other, others_complaints = await entered(browser, installation, service)
 
     await page.goto(f"{service.base_url}/new")
     await page.get_by_label("In plain words").fill(REQUIREMENT)
@@ -237,5 +226,5 @@ async def test_a_product_is_ordered_steered_approved_and_taken_home(
     address = command[2].replace("://x@", f"://x:{service.token}@")
     await asyncio.to_thread(subprocess.run, ["git", "clone", "-q", address, str(tmp_path / "cloned")], check=True)
     assert {"product.toml"} <= zipped & {each.name for each in (tmp_path / "cloned").iterdir()}
-    await check_preview(chromium, page, root)
+    await check_preview(browser, page, root)
     assert complaints == others_complaints == []

@@ -34,7 +34,7 @@ from macrohard.events import (
 )
 from macrohard.server.access import local_link
 from macrohard.store import Store
-from tests.report.conftest import FORM, PRODUCT, TABLE, browser
+from tests.report.conftest import FORM, PRODUCT, TABLE
 from tests.report.sample import FIRST, HOSTILE, SECOND, overview
 from tests.server.served import Served, served
 
@@ -45,8 +45,6 @@ BEFORE = b"def add(title):\n    return save(title)\n"
 AFTER = (
     b'def add(title):\n    # <script>document.title = "owned"</script>\n    if not title:\n        raise Refused()\n'
 )
-
-__all__ = ["browser"]
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import re
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,6 +19,7 @@ from macrohard.settings import load_settings
 from tests.server.conftest import Installation, Running, installed
 from tests.server.test_pages import AXE
 from tests.server.test_products import made
+from tests.starting import Said, ended
 
 PASSWORD = "correct horse battery"
 ROLES = ("viewer", "reviewer", "operator", "admin")
@@ -36,12 +36,10 @@ class Team:
     """The same, behind a proxy on this machine."""
     browsers: dict[str, requests.Session] = field(default_factory=dict)
 
-    def command(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "macrohard", *arguments],
-            cwd=self.installation.root, env=self.installation.environment, input=stdin, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
+    def command(self, *arguments: str, given: str = "") -> Said:
+        return ended(
+            "macrohard", *arguments, cwd=self.installation.root, environment=self.installation.environment, given=given
+        )
 
     def log_in(self, name: str, *, password: str = PASSWORD) -> requests.Session:
         """A browser of the user."""
@@ -78,8 +76,8 @@ def team(tmp_path_factory: pytest.TempPathFactory, repository_root: Path) -> Ite
         arguments = ("--team", "--workers", "0", "--host-name", "factory.example")
         service = installation.serve(*arguments)
         team = Team(installation, service, installation.serve(*arguments, "--proxy", "127.0.0.1"))
-        added = team.command("users", "add", "admin", "--role", "admin", stdin=f"{PASSWORD}\n")
-        assert added.returncode == 0, added.stderr
+        added = team.command("users", "add", "admin", "--role", "admin", given=f"{PASSWORD}\n")
+        assert added.code == 0, added.told
         for role in ROLES[:-1]:
             user = {"name": role, "role": role, "password": PASSWORD}
             answer = team.browser("admin").post(f"{service.base_url}/api/v1/users", json=user)
@@ -361,17 +359,17 @@ def test_who_alters_the_log_is_found_out(team: Team) -> None:
         verdict = team.browser("admin").get(f"{team.service.base_url}/api/v1/audit/verdict").json()
         database.execute("UPDATE audit SET body = ? WHERE number = 2", (body,))
         database.execute(trigger)
-    assert (bad.returncode, bad.stdout) == (1, "entry 2 was altered; 1 before are as they were written\n")
+    assert (bad.code, bad.out) == (1, "entry 2 was altered; 1 before are as they were written\n")
     assert (verdict["problem"], verdict["entries"]) == ("entry 2 was altered", 1)
     good = team.command("audit", "verify")
-    assert (good.returncode, "as they were written" in good.stdout) == (0, True), good.stderr
+    assert (good.code, "as they were written" in good.out) == (0, True), good.told
 
 
 def test_the_machine_is_where_the_first_admin_comes_from(team: Team) -> None:
-    assert "12 letters" in team.command("users", "add", "eve", "--role", "viewer", stdin="short\n").stderr
-    assert "only admin" in team.command("users", "remove", "admin").stderr
+    assert "12 letters" in team.command("users", "add", "eve", "--role", "viewer", given="short\n").told
+    assert "only admin" in team.command("users", "remove", "admin").told
     alone = team.command("serve", "--host", "0.0.0.0")
-    assert (alone.returncode, "--team" in alone.stderr) == (2, True)
+    assert (alone.code, "--team" in alone.told) == (2, True)
 
 
 def test_people_log_in_make_a_token_and_log_out(team: Team) -> None:

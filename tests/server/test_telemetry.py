@@ -12,11 +12,10 @@ import pytest
 
 from macrohard.llm.builtin.app import Receive, Scope, Send, application
 from macrohard.telemetry import Telemetry
-from tests.faults import FaultyEndpoint, serving
+from tests.faults import FaultyEndpoint, serving, settings_of
 from tests.server.collector import Collector, collecting
 from tests.server.conftest import Installation, Running, waited_for
 from tests.server.served import Served, served
-from tests.server.test_death import SETTINGS
 
 REQUIREMENT = "A list of cats. Each cat has a name."
 REFUSED = "A multiplayer first-person shooter with ray tracing."
@@ -52,7 +51,7 @@ async def test_a_run_is_one_trace_also_when_the_service_is_killed_within_it(inst
     with collecting() as collector:
         async with serving(endpoint):
             path = installation.home.parent / "settings.toml"
-            path.write_text(SETTINGS.format(base_url=endpoint.base_url))
+            path.write_text(settings_of(endpoint))
             installation.environment |= {
                 "MACROHARD_SETTINGS": str(path),
                 "OTEL_EXPORTER_OTLP_ENDPOINT": collector.base_url,
@@ -119,7 +118,7 @@ def check_calls(collector: Collector) -> None:
     for call in collector.of("chat"):
         said = call.attributes
         assert call.name == "chat m"
-        assert said["gen_ai.provider.name"] == "held"
+        assert said["gen_ai.provider.name"] == "faulty"
         assert said["gen_ai.request.model"] == "m"
         assert said["gen_ai.response.model"]
         assert said["gen_ai.usage.input_tokens"] > 0

@@ -1,11 +1,9 @@
-"""What the tests share: each product running once, and a browser."""
+"""What the tests share: each product running once."""
 
-import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from playwright.async_api import Browser, async_playwright
 
 from macrohard.llm.builtin.blueprint import Blueprint
 
@@ -29,17 +27,6 @@ def products(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Products]:
             return started[blueprint.slug]
 
         yield product
-
-
-@pytest.fixture(scope="package")
-async def browser() -> AsyncIterator[Browser]:
-    """A real Chromium."""
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert executable, "the tests need Chromium: make test installs it"
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield launched
-        await launched.close()
 
 
 @pytest.fixture

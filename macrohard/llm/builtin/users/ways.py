@@ -10,11 +10,6 @@ from macrohard.llm.builtin.users.values import BEGIN, END, form_of, kind_of, pla
 
 _ADDING = re.compile(r"(add|new|create|register|enter|book|log|check in)\b|\+", re.I)
 _SAVING = re.compile(r"(save|add|create|submit|register|ok|done|send|book|store|update)\b", re.I)
-_ORDINARY = re.compile(
-    r"(save|cancel|edit|delete|remove|show|search|clear|print|export|import|download|next|previous|back|log ?out|"
-    r"sign|filter|apply|reset|menu|close|skip|add|new|create|yes|no)\b",
-    re.I,
-)
 _SAVED = re.compile(r"\b(saved|added|created|updated|stored|success|done|thank)", re.I)
 _REFUSED = re.compile(r"\b(correct|required|must|invalid|error|already|cannot|please|not valid|wrong|missing)\b", re.I)
 
@@ -85,15 +80,6 @@ def save_button(page: Page) -> Control | None:
     """What sends the form."""
     buttons = [one for one in page.controls if one.role == "button" and not one.landmark.startswith("search")]
     return next((one for one in buttons if _SAVING.match(one.name.strip())), None)
-
-
-def own_actions(page: Page) -> list[Control]:
-    """Buttons that do something with a record and are none of the usual ones."""
-    return [
-        one
-        for one in page.controls
-        if one.role == "button" and "disabled" not in one.states and not _ORDINARY.match(one.name.strip())
-    ]
 
 
 def go_to_form(person: Person) -> Doing:
