@@ -17,8 +17,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NoReturn
 
@@ -124,8 +126,13 @@ LIBATOMIC = Need("libatomic1", "Playwright, which drives the tests' browser, is 
 GVISOR = Need("runsc", "gVisor, the strongest sandbox that is tested", has_gvisor, backported=True)
 POSTGRESQL = Need("postgresql", "the tests run on it as well as on SQLite", has_postgresql)
 
-FIRST_HALF = ("tests/factory", "tests/cli", "tests/product")
-"""Of the tests: what takes about as long as all others."""
+PARTS = (
+    ("tests/factory/test_[a-k]*", "tests/cli/*"),
+    ("tests/factory/*", "tests/product/*"),
+    ("tests/llm/*", "tests/report/*"),
+    ("*",),
+)
+"""Of the tests: what takes about as long each. More than there are processors, because tests also wait."""
 
 NEEDS = {
     "build": (GIT, ENGINE, BASE),
@@ -362,34 +369,54 @@ def test() -> int:
         ["mypy"],
         ["lint-imports"],
     )
-    failed = [check for check in checks if not passes([str(programs / check[0]), *check[1:]])]
-    # Made once, because tests run side by side.
-    for engine, names in (("docker", IMAGES), ("bubblewrap", ("base", "browser"))):
-        build = [str(PYTHON), "-m", "macrohard", "sandboxes", "build", "--sandbox", engine, *names]
-        logged(f"making the sandboxes' images for {engine}", build)
+    with ThreadPoolExecutor(1) as aside:
+        images = aside.submit(make_images)
+        failed = [check for check in checks if not passes([str(programs / check[0]), *check[1:]])]
+        images.result()
     arguments = shlex.split(os.environ.get("ARGS", ""))
     return 1 if failed else tests(arguments)
 
 
+def make_images() -> None:
+    """Make the sandboxes' images: once, because tests run side by side."""
+    for engine, names in (("docker", IMAGES), ("bubblewrap", ("base", "browser"))):
+        build = [str(PYTHON), "-m", "macrohard", "sandboxes", "build", "--sandbox", engine, *names]
+        logged(f"making the sandboxes' images for {engine}", build)
+
+
 def tests(arguments: Sequence[str]) -> int:
-    """All tests in two halves side by side, each always in the same order; or those that the arguments name."""
+    """All tests, in parts side by side, each always in the same order; or those that the arguments name."""
     pytest = [str(PYTHON), "-m", "pytest"]
     if arguments:
         return subprocess.run([*pytest, *arguments], cwd=ROOT, env=without_ours()).returncode
-    folders = [str(path.parent.relative_to(ROOT)) for path in sorted((ROOT / "tests").glob("*/__init__.py"))]
-    rest = [folder for folder in folders if folder not in FIRST_HALF]
-    with tempfile.TemporaryFile() as said:
-        aside = subprocess.Popen([*pytest, *rest], cwd=ROOT, env=without_ours(), stdout=said, stderr=said)
-        try:
-            first = subprocess.run([*pytest, *FIRST_HALF], cwd=ROOT, env=without_ours()).returncode
-            second = aside.wait()
-        finally:
-            aside.kill()
+    shown, *others = parts()
+    with ExitStack() as stack:
+        aside = []
+        for part in others:
+            said = stack.enter_context(tempfile.TemporaryFile())
+            process = subprocess.Popen([*pytest, *part], cwd=ROOT, env=without_ours(), stdout=said, stderr=said)
+            stack.callback(process.kill)
+            aside.append((process, said))
+        outcomes = [subprocess.run([*pytest, *shown], cwd=ROOT, env=without_ours()).returncode]
+        for process, said in aside:
+            outcomes.append(process.wait())
             said.seek(0)
             sys.stdout.flush()
             shutil.copyfileobj(said, sys.stdout.buffer)
             sys.stdout.flush()
-    return first or second
+    return int(any(outcomes))
+
+
+def parts() -> list[list[str]]:
+    """The files of all tests by part: each in the first that names it."""
+    # Products that tests build and check have tests of their own, in folders that are no packages.
+    found = (path for path in (ROOT / "tests").rglob("test_*.py") if (path.parent / "__init__.py").is_file())
+    left = sorted(str(path.relative_to(ROOT)) for path in found)
+    divided = []
+    for names in PARTS:
+        divided.append([file for file in left if any(fnmatchcase(file, name) for name in names)])
+        left = [file for file in left if file not in divided[-1]]
+    return divided
 
 
 def passes(command: Sequence[str]) -> bool:

@@ -168,6 +168,14 @@ def test_who_may_not_use_the_engine_is_told_how_to_get_the_right(everyones: Path
     assert said.endswith("False\n")
 
 
+def test_each_file_of_tests_is_in_one_part(make: ModuleType) -> None:
+    parts = make.parts()
+    assert all(parts)
+    found = {path.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")}
+    of_products = {path for path in found if path.is_relative_to("tests/product/products")}
+    assert sorted(Path(file) for part in parts for file in part) == sorted(found - of_products)
+
+
 def test_an_environment_that_is_up_to_date_is_left_alone(make: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[object] = []
 
