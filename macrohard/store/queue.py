@@ -74,6 +74,9 @@ class Queue:
                 raise NotFound(f"there is no run {run_id!r}")
             if row.status in OVER:
                 raise Conflict(f"run {run_id} is {row.status} already")
+            if wish == "pause" and row.status == "paused" and row.queued_at is None:
+                # What it waits for would be written over.
+                raise Conflict(f"run {run_id} is paused already")
             row.wish, row.updated_at = wish, datetime.now(UTC)
             row.queued_at = row.queued_at or row.updated_at
 

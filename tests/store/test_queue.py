@@ -119,3 +119,17 @@ async def test_a_wish_that_comes_while_the_end_is_written_is_not_lost(
     await asyncio.gather(ending, wishing)
     assert await free(store) == (run_id,)
     assert await store.queue.wishes([run_id]) == {run_id: "cancel"}
+
+
+async def test_a_run_that_waits_for_a_person_is_not_paused_and_says_still_what_for(store: Store, run_id: str) -> None:
+    await store.queue.put(run_id)
+    await ended(store, run_id, "paused")
+    with pytest.raises(Conflict, match="paused already"):
+        await store.queue.wish(run_id, "pause")
+    assert await free(store) == ()
+    # One that goes on by itself can be held back, and each can be cancelled.
+    await store.queue.put(run_id)
+    await store.queue.wish(run_id, "pause")
+    await ended(store, run_id, "paused")
+    await store.queue.wish(run_id, "cancel")
+    assert await store.queue.wishes([run_id]) == {run_id: "cancel"}
