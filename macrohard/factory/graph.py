@@ -2,10 +2,14 @@
 
     (understand, before all else, where the run begins from an existing product)
 
-    analyse → clarify → design → plan ─┬─ implement ×n ──┬─ integrate ─┬─ verify ┬─ use ×visitors ────┬ triage ┬ release
-                                       └─ write_scenarios┘     ▲       │         └─ review ×reviewers ┘        │
-                                                               │       └─ implement (what waited)              │
-                                                               └──────────────── implement (next iteration) ◄──┘
+    analyse → clarify → design → plan → approve_plan → build
+       ▲                                     │
+       └── a person wants something else ────┘
+
+    build ─┬─ implement ×n ──┬─ integrate ─┬─ verify ┬─ use ×visitors ────┬ triage ┬ approve_release → release
+           └─ write_scenarios┘      ▲      │         └─ review ×reviewers ┘    ▲   │        │
+                                    │      └─ implement (what waited)          └───│────────┘ a person wants more
+                                    └──────────── implement (the next iteration) ◄─┘
 
 Nodes may run twice: they derive the names of what they make, and sessions and checks that are done are not repeated.
 """
