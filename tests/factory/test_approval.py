@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -102,10 +102,21 @@ async def test_who_wants_something_else_gets_another_plan(factory: Factory) -> N
     assert "Plants have a price, too." in str(entries[0])
 
 
-async def test_when_nobody_rules_in_time_it_goes_on_and_says_so(factory: Factory) -> None:
-    shown = await waiting(factory, {"plan": 0.001})
-    if shown.summary.status == "paused":
-        assert shown.summary.wake_at is not None
+class Later(datetime):
+    """The clock two hours on."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "Later":
+        return super().now(tz) + timedelta(hours=2)
+
+
+async def test_when_nobody_rules_in_time_it_goes_on_and_says_so(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = await waiting(factory, {"plan": 3600})
+    assert shown.summary.status == "paused"
+    assert shown.summary.wake_at is not None
+    monkeypatch.setattr("macrohard.factory.approval.datetime", Later)
     _, begun = await until_coders_begin(factory, shown.summary.id)
     assert begun
     told = [recorded.event for recorded in await factory.store.events(shown.summary.id, limit=10_000)]

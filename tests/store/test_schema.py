@@ -2,13 +2,16 @@
 
 import asyncio
 import io
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, make_url, select, text
+from sqlalchemy import JSON, Connection, DateTime, column, insert, make_url, select, table, text
 
+from macrohard.domain import JsonObject
 from macrohard.errors import RequestError
 from macrohard.store import Store
 from macrohard.store.database import HEAD, Database, alembic_config
@@ -48,6 +51,24 @@ INSERT INTO sessions VALUES ('r-1', 'r-1/1/plan/planner', 1, 'plan', 'planner', 
 INSERT INTO sessions VALUES ('r-1', 'r-1/1/code/t1', 1, 'code', 'coder', 'h', NULL, 'Code.', '["C1"]', NULL, '',
     NULL, 1, 5, 5, 30, '2026-11-01 10:02:00', 0.0);
 """
+TOLD: Sequence[tuple[datetime, str, JsonObject]] = (
+    (datetime(2026, 11, 1, 23, 59, 0, tzinfo=UTC), "model called", {
+        "session_id": "r-1/1/plan/planner", "endpoint": "xai", "model": "grok-9", "input_tokens": 30,
+        "output_tokens": 10, "cost_usd": 4e-9, "seconds": 1.0,
+    }),
+    (datetime(2026, 11, 1, 23, 59, 30, tzinfo=UTC), "model called", {
+        "session_id": "r-1/1/code/t1", "endpoint": "xai", "model": "grok-9", "input_tokens": 5, "cached_tokens": 2,
+        "output_tokens": 5, "reasoning_tokens": 1, "cost_usd": 1e-9, "seconds": 1.0,
+    }),
+    (datetime(2026, 11, 2, 0, 1, 0, tzinfo=UTC), "model troubled", {
+        "endpoint": "xai", "problem": "slow", "reaction": "asks again", "cost_usd": 2e-9,
+    }),
+    (datetime(2026, 11, 2, 0, 2, 0, tzinfo=UTC), "model troubled", {
+        "endpoint": "xai", "problem": "slow", "reaction": "asks again",
+    }),
+    (datetime(2026, 11, 2, 0, 3, 0, tzinfo=UTC), "progress", {"text": "forecast: $1"}),
+)  # fmt: skip
+"""What the first version said of calls: (when, type, what)."""
 
 
 async def test_runs_of_the_first_version_go_on(url: str, tmp_path: Path) -> None:
@@ -55,6 +76,16 @@ async def test_runs_of_the_first_version_go_on(url: str, tmp_path: Path) -> None
         command.upgrade(alembic_config(connection), "0001")
         for statement in filter(str.strip, OLD_ROWS.split(";")):
             connection.execute(text(statement))
+        events = table(
+            "events", column("run_id"), column("number"), column("at", DateTime(timezone=True)), column("type"),
+            column("worked_seconds"), column("body", JSON),
+        )  # fmt: skip
+        rows = [
+            {"run_id": "r-1", "number": number, "at": at, "type": kind, "worked_seconds": 1.0,
+             "body": {"type": kind, **body}}
+            for number, (at, kind, body) in enumerate(TOLD, 1)
+        ]  # fmt: skip
+        connection.execute(insert(events), rows)
 
     old = Database(make_url(url).set(drivername=DRIVERS[make_url(url).drivername]))
     async with old.write() as session:
@@ -73,6 +104,15 @@ async def test_runs_of_the_first_version_go_on(url: str, tmp_path: Path) -> None
             assert (run.wake_at, run.forecast) == (None, None)
         assert sum(row.cost_ticks for row in spent.values()) == 70
         assert {row.model for row in spent.values()} == {"grok-9"}
+        # What the calls of former days took is counted, the failed one's under no model, the free one's not at all.
+        assert [
+            (str(day.day), day.endpoint, day.model, day.calls, day.input_tokens, day.cached_tokens, day.output_tokens,
+             day.reasoning_tokens, round(day.cost_usd * 1e10))
+            for day in await store.usage.by_day(since=date(2026, 10, 1), until=date(2026, 12, 1))
+        ] == [
+            ("2026-11-02", "xai", "", 1, 0, 0, 0, 0, 20),
+            ("2026-11-01", "xai", "grok-9", 2, 35, 2, 15, 1, 50),
+        ]  # fmt: skip
         assert admitted == {"r-1/1/plan/planner": "r-1/1/plan", "r-1/1/code/t1": "r-1/1/code"}
 
 
