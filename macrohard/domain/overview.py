@@ -207,3 +207,7 @@ class RunOverview(Value):
         if self.design is None and self.specification.decision == "ask":
             return self.specification.questions
         return tuple(question for question in self.specification.questions if question.text == self.problem)
+
+    def kept_before(self, number: int) -> int:
+        """The last iteration before this one that was kept; 0: none, so that it changed what the run began from."""
+        return max((each.number for each in self.iterations if each.number < number and each.kept), default=0)

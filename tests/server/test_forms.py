@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from macrohard.server.forms import place_here
 from tests.server.served import Served, served
 
 NEW = {"requirement": "A list.", "approve": "plan"}
@@ -64,3 +65,15 @@ def test_what_is_attached_is_text(service: Served, content: bytes, complaint: st
     assert answer.status_code == 422
     assert f"prices.csv {complaint}" in answer.text
     assert service.ask("GET", "/api/v1/runs").json() == before
+
+
+@pytest.mark.parametrize(
+    "address", ["//evil.example", "http://evil.example", "/\\evil.example", "javascript:x", "/a\nb"]
+)
+def test_a_form_leads_to_a_page_of_ours_only(address: str) -> None:
+    assert place_here(address) == ""
+
+
+@pytest.mark.parametrize("address", ["", "/runs/r-1/iterations/2?since=1#file-3", "?x=%2F&y=1", "#said"])
+def test_a_form_leads_back_to_where_one_was(address: str) -> None:
+    assert place_here(address) == address

@@ -70,8 +70,7 @@ async def diff(
     repository = await service.factory.repository(overview.summary.id)
     tip = commit_of(overview, number)
     if since is None:
-        earlier = [each for each in overview.iterations if each.number < number and each.kept]
-        since = earlier[-1].number if earlier else 0
+        since = overview.kept_before(number)
     if since:
         base = commit_of(overview, since)
     else:

@@ -76,7 +76,7 @@ async def iteration(
     """One iteration beside another: the code, the verdicts, and what users saw."""
     overview = await service.factory.overview(run)
     found = _iteration(overview, number)
-    base = _base(overview, number) if since is None else since
+    base = overview.kept_before(number) if since is None else since
     before = next((each for each in overview.iterations if each.number == base), None)
     text = await _diff(run, found, service, principal, since)
     outline = outline_of(text)
@@ -255,11 +255,6 @@ async def _diff(run: str, found: IterationSummary, service: Service, principal: 
     if found.commit is None:
         return ""
     return bytes((await evidence.diff(run, found.number, service, principal, since)).body).decode()
-
-
-def _base(overview: RunOverview, number: int) -> int:
-    """What an iteration is compared with unless one says otherwise: the last one kept before it; 0: the beginning."""
-    return max((each.number for each in overview.iterations if each.number < number and each.kept), default=0)
 
 
 def _iteration(overview: RunOverview, number: int) -> IterationSummary:

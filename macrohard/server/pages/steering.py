@@ -1,6 +1,5 @@
 """What a person says to a run by the forms of its pages."""
 
-import re
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request
@@ -12,7 +11,7 @@ from macrohard.errors import Cap, RequestError
 from macrohard.server.access import Operating, Reviewing
 from macrohard.server.api import runs, sessions, steering
 from macrohard.server.api.runs import Limits
-from macrohard.server.forms import Dollars, Iterations, understood
+from macrohard.server.forms import Dollars, Iterations, place_here, understood
 from macrohard.server.limits import UNITS
 from macrohard.server.service import Serving
 
@@ -66,9 +65,7 @@ async def give_feedback(request: Request, run: str, service: Serving, principal:
     back = form.pop("back", "")
     remark = understood(Remark, {name: value for name, value in form.items() if value})
     await steering.give_feedback(run, remark, service, principal)
-    # Only to a page of this run: the form could have been sent by anybody.
-    tail = back if re.fullmatch(r"(/[\w/+.-]*)?(\?[\w/%=&+.-]*)?(#[\w.-]*)?", back, re.ASCII) else ""
-    return RedirectResponse(f"/runs/{run}{tail}", status_code=303)
+    return RedirectResponse(f"/runs/{run}{place_here(back)}", status_code=303)
 
 
 @router.post("/sessions/{session:path}/messages")

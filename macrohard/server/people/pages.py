@@ -1,6 +1,5 @@
 """A team's people in a browser: the login, one's own account, and for admins all users and what everybody did."""
 
-import re
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
@@ -8,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from macrohard.domain.people import RoleName
 from macrohard.server.access import Administrating, Asking, address_of
-from macrohard.server.forms import understood
+from macrohard.server.forms import place_here, understood
 from macrohard.server.pages.rendering import page
 from macrohard.server.people import api
 from macrohard.server.people.access import cookie_name
@@ -158,5 +157,4 @@ async def verdict(request: Request, service: Serving, principal: Administrating)
 
 
 def _local(to: str) -> str:
-    """Only to a page of ours: the form could have been sent by anybody."""
-    return to if re.fullmatch(r"/(?!/)[\w/+.?=&%-]*", to) else "/"
+    return (to.startswith("/") and place_here(to)) or "/"
