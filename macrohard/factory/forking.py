@@ -17,8 +17,6 @@ async def state_at(checkpoints: Path, run_id: str, iteration: int) -> State:
     Raises:
         Conflict: the run has not come that far.
     """
-    if not await asyncio.to_thread(checkpoints.exists):
-        raise Conflict(f"run {run_id} was not carried out yet; there is nothing to fork from")
     config: Any = {"configurable": {"thread_id": run_id}}
     refusal = Conflict(f"iteration {iteration} of run {run_id} was not judged yet; there is nothing to fork from")
     if not await asyncio.to_thread(checkpoints.exists):
