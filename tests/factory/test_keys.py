@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.factory.conftest import Macrohard
+from tests.factory.conftest import KITES, Macrohard
 from tests.serving import program
 
 pytestmark = pytest.mark.usefixtures("sandboxes")
@@ -116,10 +116,9 @@ def test_no_key_is_kept_shown_or_handed_on(macrohard: Macrohard, tmp_path: Path,
             f'[roles.strong]\nmodel = "priced@xai"\n[prices.priced]\n{prices}'
         )
         environment["MACROHARD_SETTINGS"] = str(settings)
-        words = "A list of books with a title."
-        built = macrohard("build", words, "--yes", "--out", str(tmp_path / "product"), environment=environment)
+        built = macrohard("build", KITES, "--yes", "--out", str(tmp_path / "product"), environment=environment)
         # The endpoint of base_url knows no such key, and says so with the key in its words.
-        failed = macrohard("build", words, "--yes", "--model", "priced", environment=environment)
+        failed = macrohard("build", KITES, "--yes", "--model", "priced", environment=environment)
         in_containers = docker_sees(canaries)
     assert built.code == 0, built.told[-3000:]
     # Each key went to its endpoint, or nothing would have been tried here.
