@@ -216,6 +216,9 @@ def test_what_cannot_be_forked_is_a_usage_error(service: Served, run: Run) -> No
 @pytest.mark.parametrize("wish", ["pause", "cancel"])
 def test_runs_are_asked_to_pause_or_end(service: Served, run: Run, wish: str) -> None:
     id = waiting(service)
+    if wish == "pause":
+        assert "paused already" in run(wish, id).err
+        service.within(service.factory.store.queue.put(id))
     assert run(wish, id, "--json").json["queued"]
     assert service.within(service.factory.store.queue.wishes([id])) == {id: wish}
     said = run(wish, "r-nowhere")
