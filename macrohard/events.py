@@ -24,7 +24,7 @@ from macrohard.domain import (
     Value,
     Verdict,
 )
-from macrohard.domain.approval import Awaited, Point
+from macrohard.domain.approval import Awaited, Changed, Point
 from macrohard.domain.candidate import Comparison
 from macrohard.domain.ground import Ground, HandedBack, Work
 from macrohard.domain.review import Disputed, Mended
@@ -143,6 +143,8 @@ class Ruled(Value):
     by: str
     """Who; empty: nobody, in time."""
     comment: str = ""
+    changes: tuple[Changed, ...] = ()
+    """What they made different in a plan that they approved."""
 
 
 class FeedbackTaken(Value):

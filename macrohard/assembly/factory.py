@@ -307,6 +307,13 @@ class Factory(Intake):
             await self.store.remarks.add(run_id, Remark(text=ruling.comment), by=ruling.by)
         await self.store.rule(run_id, ruling.model_copy(update={"number": overview.awaited.number}))
 
+    async def agreed_before(self, overview: RunOverview) -> frozenset[str]:
+        """The criteria of the product that a run changes, which are checked as they were; empty where it is new."""
+        from macrohard.execution.earlier import earlier
+        from macrohard.factory.improving import agreed_before
+
+        return agreed_before(await earlier(self.store, overview.provenance)) if overview.provenance else frozenset()
+
     async def _check_changes(self, ruling: Ruling, overview: RunOverview) -> None:
         from macrohard.execution.earlier import earlier
         from macrohard.factory.approval import check_ruling

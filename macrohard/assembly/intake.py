@@ -64,7 +64,7 @@ class Intake:
             RequestError: that cannot be taken in, or the model cannot work on it; there is no run.
             Conflict: somebody else has the claim by now; there is no run.
         """
-        if existing is not None and existing.refusal and await self._builtin_takes_part(model):
+        if existing is not None and existing.refusal and await self.builtin_takes_part(model):
             raise RequestError(existing.refusal)
         options: JsonObject = {
             "iterations": iterations,
@@ -127,7 +127,8 @@ class Intake:
         await repository.lay_out(provenance.base, REPOSITORY_FOLDER, room / "agents")
         return catalogue(self._settings, repository=room / "agents" / REPOSITORY_FOLDER)
 
-    async def _builtin_takes_part(self, model: str) -> bool:
+    async def builtin_takes_part(self, model: str) -> bool:
+        """Whether the model that comes with Macrohard plays a role, which takes no sentences in but a requirement's."""
         return any(
             target.endpoint.base_url is None for target in chain(*(await self.installation.targets(model)).values())
         )

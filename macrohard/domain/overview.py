@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from macrohard.domain.approval import Awaited
+from macrohard.domain.approval import Awaited, Settled
 from macrohard.domain.budget import BudgetState, Costs, Forecast
 from macrohard.domain.candidate import Comparison
 from macrohard.domain.design import Design
@@ -194,6 +194,8 @@ class RunOverview(Value):
     """The ruling that it waits for; None: it waits for none."""
     cap: Cap | None = None
     """The cap at which it waits for more; None: it does not."""
+    settled: Settled | None = None
+    """Who approved the plan, and what they made different; None: nobody was asked, or nobody answered yet."""
     looks: Looks | None = None
     """Of the released commit; None: it has no pages, looks the same in dark colours, or nobody saw it in both."""
     film: DemoFilm | None = None

@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 
 from macrohard.agent import AgentDefinition
 from macrohard.domain import Plan, Specification
-from macrohard.domain.approval import Awaited, Point, Ruling
+from macrohard.domain.approval import Awaited, Changed, Point, Ruling, changes
 from macrohard.domain.ground import Earlier
 from macrohard.errors import RequestError, ToolError
 from macrohard.events import ApprovalAwaited, Planned, Ruled, Specified
@@ -31,13 +31,28 @@ async def approve_plan(state: State, runtime: Runtime[FactoryContext]) -> State:
         return update
     if not ruling.approved:
         return {**update, "decision": CHANGE}
-    if ruling.specification is not None:
-        await context.emit(Specified(specification=ruling.specification))
-        update["specification"] = await context.keep(ruling.specification)
-    if ruling.plan is not None:
-        await context.emit(Planned(iteration=1, plan=ruling.plan))
-        update["plan"] = await context.keep(ruling.plan)
+    shown, planned = await _shown(context, state)
+    specification, plan = settled(ruling, shown, planned)
+    if specification != shown:
+        await context.emit(Specified(specification=specification))
+        update["specification"] = await context.keep(specification)
+    if plan != planned:
+        await context.emit(Planned(iteration=1, plan=plan))
+        update["plan"] = await context.keep(plan)
     return {**update, "decision": "build"}
+
+
+def settled(ruling: Ruling, shown: Specification, planned: Plan) -> tuple[Specification, Plan]:
+    """What is built after this yes: as the person changed it, with what they said besides as a fact for everybody."""
+    specification, plan = ruling.specification or shown, ruling.plan or planned
+    if said := ruling.comment.strip():
+        told = f"The person said of the plan: {said}"
+        specification = specification.model_copy(update={"assumptions": (*specification.assumptions, told)})
+    return specification, plan
+
+
+async def _shown(context: FactoryContext, state: State) -> tuple[Specification, Plan]:
+    return await context.load(Specification, state["specification"]), await context.load(Plan, state["plan"])
 
 
 async def approve_release(state: State, runtime: Runtime[FactoryContext]) -> State:
@@ -71,8 +86,15 @@ async def _ruled(context: FactoryContext, state: State, point: Point) -> tuple[R
                 "until": until.isoformat() if until else "",
             }
         ruling = Ruling(point=point, approved=True, by="", at=until)
+    changed: tuple[Changed, ...] = ()
+    if point == "plan" and ruling.approved:
+        shown, planned = await _shown(context, state)
+        specification, plan = settled(ruling, shown, planned)
+        changed = changes(shown, planned, specification=specification, plan=plan)
     await context.emit(
-        Ruled(point=point, number=number, approved=ruling.approved, by=ruling.by, comment=ruling.comment)
+        Ruled(
+            point=point, number=number, approved=ruling.approved, by=ruling.by, comment=ruling.comment, changes=changed
+        )
     )
     return ruling, {"ruled": {**state.get("ruled", {}), point: number + 1}, "until": ""}
 

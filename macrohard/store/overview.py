@@ -32,7 +32,7 @@ from macrohard.domain import (
     UserSession,
     Verdict,
 )
-from macrohard.domain.approval import Awaited
+from macrohard.domain.approval import Awaited, Settled
 from macrohard.domain.candidate import Comparison
 from macrohard.domain.ground import Ground, HandedBack, Work
 from macrohard.domain.overview import Blocked
@@ -125,6 +125,7 @@ class Fold:
         self.works: tuple[Work, ...] = ()
         self._awaited: Awaited | None = None
         self._cap: Cap | None = None
+        self._settled: Settled | None = None
         self._iterations: dict[int, _Iteration] = {}
         self._phases: dict[Phase, dict[tuple[int, float], tuple[float, float]]] = {}
         self._disputed: tuple[Disputed, ...] = ()
@@ -161,6 +162,8 @@ class Fold:
                 self._awaited = event.awaited
             case Ruled():
                 self._awaited = None
+                if event.point == "plan" and event.approved and event.by:
+                    self._settled = Settled(by=event.by, at=recorded.at, changes=event.changes)
             case ReturnedHome():
                 self.returned = event.returned
             case Specified():
@@ -352,6 +355,7 @@ class Fold:
             ground=self.ground,
             mended=self._mended,
             works=self.works,
+            settled=self._settled,
             awaited=self._awaited if summary.status == "paused" else None,
             cap=self._cap if summary.status == "paused" else None,
             blocked=tuple(sorted(self._blocked.values(), key=lambda each: each.since))

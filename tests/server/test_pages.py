@@ -202,7 +202,7 @@ def addresses(runs: dict[str, str]) -> list[str]:
     parts = (
         "", "/criteria", "/criteria/AC-1", "/iterations", "/iterations/2",
         "/iterations/2/file?path=rules.py", "/users", "/users/1/wrong-input-first", "/sessions",
-        "/sessions/1/implement/5", "/budget", "/product",
+        "/sessions/1/implement/5", "/budget", "/product", "/plan",
     )  # fmt: skip
     others = [f"/runs/{runs[name]}" for name in ("under way", "refused", "budget", "waiting", "release")]
     both = f"left={runs['over']}:1&right={runs['over']}:2"

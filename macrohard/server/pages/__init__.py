@@ -8,6 +8,7 @@ from macrohard.server.pages import (
     entering,
     fleet,
     installation,
+    planning,
     previews,
     run,
     runs,
@@ -17,7 +18,7 @@ from macrohard.server.pages import (
 from macrohard.server.pages.rendering import problem_page
 
 router = APIRouter()
-for part in (entering, runs, beginning, fleet, installation, webhooks, previews, comparing, run, steering):
+for part in (entering, runs, beginning, fleet, installation, webhooks, previews, comparing, planning, run, steering):
     router.include_router(part.router)
 
 __all__ = ["problem_page", "router"]
