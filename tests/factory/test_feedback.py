@@ -11,6 +11,7 @@ from macrohard.domain.approval import Ruling
 from macrohard.domain.feedback import Remark
 from macrohard.errors import Conflict
 from macrohard.settings import load_settings
+from tests.factory.conftest import TOOL
 
 
 async def carried_out(factory: Factory, run: str, out: Path) -> RunOverview:
@@ -28,8 +29,7 @@ async def test_what_people_say_gets_an_iteration_and_an_answer_and_a_fork_goes_a
     settings = load_settings(home=tmp_path / "home", test_quality=False, media={"film": False})
     async with open_factory(settings, sandbox="auto") as factory:
         run = await factory.submit(
-            "A command-line tool that keeps plants: name (required).",
-            model="builtin", caps=Caps(usd=1.0), iterations=1, ask=False, approvals={"release": None},
+            TOOL, model="builtin", caps=Caps(usd=1.0), iterations=1, ask=False, approvals={"release": None},
         )  # fmt: skip
         shown = await carried_out(factory, run, tmp_path / "product")
         assert shown.awaited is not None, shown.problem
