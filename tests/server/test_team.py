@@ -394,8 +394,9 @@ def test_people_log_in_make_a_token_and_log_out(team: Team) -> None:
         assert asked(team.service, "GET", "/api/v1/me", token=token).json()["role"] == "viewer"
         page.goto(f"{base}/account")
         assert token not in page.content()
+        page.on("dialog", lambda asked: asked.accept())
         page.get_by_role("button", name="Drop <b>nightly</b>").click()
-        page.wait_for_url(f"{base}/account")
+        page.get_by_role("button", name="Drop <b>nightly</b>").wait_for(state="detached")
         assert asked(team.service, "GET", "/api/v1/me", token=token).status_code == 401
 
         _add_and_remove(page, base)
