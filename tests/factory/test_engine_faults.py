@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from macrohard.sandbox import SandboxProvider
-from tests.factory.conftest import Macrohard, surroundings
+from tests.factory.conftest import KITES, Macrohard, surroundings
 from tests.sandbox.fault_proxy import Fault, FaultProxy, fault_proxy
 
-REQUIREMENT = "A list of plants: name (required)."
 FULL = "write /var/lib/docker/tmp: no space left on device"
 
 Strike = Callable[[FaultProxy], Any]
@@ -62,7 +61,7 @@ async def test_a_run_whose_engine_fails_in_every_phase_is_parked_and_then_delive
         ("verify", engine_restarts, ("sandbox",)),
         ("use", runtime_fails, ("sandbox",)),
     ):
-        result, told = await struck(phase, strike, *(("resume", run) if run else ("build", REQUIREMENT)))
+        result, told = await struck(phase, strike, *(("resume", run) if run else ("build", KITES)))
         run = result["run"]
         assert result["outcome"] == "paused", told[-3000:]
         overview = (await asyncio.to_thread(macrohard, "show", run)).result["overview"]
