@@ -4,7 +4,8 @@
     ├── RequestError            the person: the input or an option is wrong; exit code 2
     │   ├── NotFound            … it names what is not there
     │   └── Conflict            … it does not go with how things stand; RunHeld: another process has the run,
-    │                           UnderWay: the same is being done, and to be asked for again
+    │                           UnderWay: the same is being done, and to be asked for again,
+    │                           QuotaExceeded: its project may take no more
     ├── DefinitionError         the author: a file in agents/ or sandboxes/ is wrong
     ├── ToolError               the agent: shown to it as the tool's answer, the session goes on
     ├── LimitExceeded           nobody: an agreed budget ran out, the run pauses and asks
@@ -49,6 +50,15 @@ class RunHeld(Conflict):
 
 class UnderWay(Conflict):
     """The same was asked for before and is being done; soon it can be answered."""
+
+
+class QuotaExceeded(Conflict):
+    """A quota of the project leaves no room for it; the text says which one, what is left, and who can raise it."""
+
+    def __init__(self, problem: str, *, retry_seconds: int | None = None) -> None:
+        """`retry_seconds`: after so long it may be asked again by itself; None: somebody has to do something."""
+        super().__init__(problem)
+        self.retry_seconds = retry_seconds
 
 
 class DefinitionError(MacrohardError):

@@ -218,8 +218,9 @@ class Factory(Intake):
         told = await asyncio.to_thread(material_of, material) if material is not None else {}
         image = self._settings.sandboxes.products or await self._product_image(model)
         options: JsonObject = {TRIAL: name, "product_image": image}
-        run_id = await self.store.create_run(f"Trial of {name}: {assignment}", options=options, model=model)
-        await self.store.budget(run_id).open(Caps(usd=usd))
+        run_id = await self.store.create_run(
+            f"Trial of {name}: {assignment}", options=options, model=model, caps=Caps(usd=usd)
+        )
         media = self._settings.media_plan(model)
         async with (
             self.rooms.open(lambda text: observe(Progress(text=text)), product_image=image) as pool,
@@ -349,9 +350,10 @@ class Factory(Intake):
         """Where the run's budget stands right now, and what it is expected to take in all."""
         return await self.store.spending(run_id)
 
-    async def runs(self, limit: int) -> tuple[RunSummary, ...]:
-        """The latest runs first."""
-        return await self.store.runs(limit=limit)
+    async def runs(self, limit: int, *, project: str | None = None) -> tuple[RunSummary, ...]:
+        """The latest runs first, of a project or of all."""
+        within = None if project is None else ((await self.store.projects.one(project)).name,)
+        return await self.store.runs(limit=limit, within=within)
 
     async def due(self) -> tuple[str, ...]:
         """The parked runs whose hour has come, the longest waiting first."""

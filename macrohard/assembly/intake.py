@@ -11,6 +11,7 @@ from macrohard.agent import REPOSITORY_FOLDER, Catalogue
 from macrohard.assembly.installation import Installation, catalogue
 from macrohard.domain import Caps, JsonObject, RunOverview
 from macrohard.domain.approval import Approvals
+from macrohard.domain.project import DEFAULT
 from macrohard.domain.provenance import FORKED_FROM, FROM, Provenance
 from macrohard.errors import Conflict, RequestError
 from macrohard.settings import Settings
@@ -51,6 +52,7 @@ class Intake:
         answer_seconds: float | None = None,
         budget_seconds: float | None = None,
         claim: Claim | None = None,
+        project: str = DEFAULT,
     ) -> str:
         """Record a run with a forecast of what it will take, and give its id; nothing is carried out yet.
 
@@ -63,6 +65,7 @@ class Intake:
         Raises:
             RequestError: that cannot be taken in, or the model cannot work on it; there is no run.
             Conflict: somebody else has the claim by now; there is no run.
+            QuotaExceeded: the project may take no more.
         """
         if existing is not None and existing.refusal and await self.builtin_takes_part(model):
             raise RequestError(existing.refusal)
@@ -89,15 +92,16 @@ class Intake:
                     repository.path.rename(folder / "repository.git")
 
             run_id = await self.store.create_run(
-                requirement, options=options, model=model, claim=claim, prepare=prepare
+                requirement,
+                options=options,
+                model=model,
+                project=project,
+                caps=caps,
+                claim=claim,
+                prepare=prepare,
             )
-        await self.reckon(run_id, caps)
-        return run_id
-
-    async def reckon(self, run_id: str, caps: Caps) -> None:
-        """Give a run its budget and its forecast; can be repeated when it was interrupted."""
-        await self.store.budget(run_id).open(caps)
         await self.store.forecast(run_id)
+        return run_id
 
     @asynccontextmanager
     async def _begun_from(
@@ -154,8 +158,8 @@ class Intake:
     ) -> str:
         """Record a run that goes on from where another one stood when this iteration was to be judged.
 
-        It has the other's past, but its own future, product and budget; what is not given is as in the other. The
-        other run is left as it is.
+        It has the other's past and project, but its own future, product and budget; what is not given is as in the
+        other. The other run is left as it is.
 
         Raises:
             RequestError: there is no such run, it has not come that far, it is a replay, or the model cannot work on
@@ -180,10 +184,15 @@ class Intake:
                 Path(copies) / "repository.git", without=f"refs/sessions/({later})/.*"
             )
             await copy.set_branch("main", state["base"])
-            run_id = await self.store.create_run(original.requirement, options=options, model=chosen)
+            run_id = await self.store.create_run(
+                original.requirement,
+                options=options,
+                model=chosen,
+                project=original.project,
+                caps=caps or ledger[0].caps,
+            )
             place = self._settings.home / "runs" / run_id
             try:
-                await self.store.budget(run_id).open(caps or ledger[0].caps)
                 place.mkdir(parents=True)
                 copy.path.rename(place / "repository.git")
                 await begin_from(place / "checkpoints.db", run_id, state)
@@ -215,8 +224,10 @@ class Intake:
             "product_image": str((await self.store.options(overview.summary.id)).get("product_image", "base")),
             "solo": overview.summary.id,
         }
-        run_id = await self.store.create_run(overview.summary.requirement, options=options, model=model)
-        await self.store.budget(run_id).open(caps)
+        summary = overview.summary
+        run_id = await self.store.create_run(
+            summary.requirement, options=options, model=model, project=summary.project, caps=caps
+        )
         await self.store.forecast(run_id)
         return run_id
 

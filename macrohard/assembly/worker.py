@@ -28,7 +28,7 @@ log = logging.getLogger("macrohard.worker")
 
 
 class Worker:
-    """Takes runs from the queue into `slots` places, the longest waiting first.
+    """Takes runs from the queue into `slots` places, as the queue gives them.
 
     However it ends, no run is lost: one that was at work stays in the queue, and the next worker goes on with it.
     """

@@ -19,6 +19,7 @@ from macrohard.cli.options import (
     JsonOption,
     ModelOption,
     OutOption,
+    ProjectOption,
     RecordOption,
     RequiredOutOption,
     RequireTierOption,
@@ -32,8 +33,10 @@ from macrohard.cli.options import (
     required,
 )
 from macrohard.cli.people import audit, users
+from macrohard.cli.projects import projects
 from macrohard.cli.replay import EXIT_CODES as REPLAY_EXIT_CODES
 from macrohard.cli.replay import replay
+from macrohard.cli.runs import runs
 from macrohard.cli.sandboxes import sandboxes
 from macrohard.cli.serve import app as serve
 from macrohard.cli.serve import worker
@@ -66,6 +69,7 @@ app.add_typer(model, name="model")
 app.add_typer(serve, name="serve")
 app.add_typer(users, name="users")
 app.add_typer(audit, name="audit")
+app.add_typer(projects, name="projects")
 
 app.command(epilog=REPLAY_EXIT_CODES)(replay)
 app.command()(worker)
@@ -136,6 +140,7 @@ def build(
     ] = None,
     wait: WaitOption = None,
     record: RecordOption = True,
+    project: ProjectOption = None,
     server: ServerOption = None,
     token: TokenOption = None,
     json: JsonOption = False,
@@ -170,12 +175,16 @@ def build(
         )  # fmt: skip
         caps = given_caps if given_caps != Caps() else None
         with remote.client(server, token) as service:
-            code = remote.build(service, requirement, wish, model=model, caps=caps, iterations=iterations)
+            code = remote.build(
+                service, requirement, wish, model=model, caps=caps, iterations=iterations, project=project
+            )
         raise typer.Exit(code)
     if run is not None and repo is not None:
         raise RequestError("--run goes on with what the run began from: leave --repo out")
     if repo is None and (include_changes or not branch):
         raise RequestError("--include-changes and --no-branch belong to --repo PATH")
+    if project is not None and (run is not None or solo is not None):
+        raise RequestError("--run and --solo take the project of that run: leave --project out")
     if solo is not None:
         if given or run is not None:
             raise RequestError("--solo RUN takes the requirement of that run: leave TEXT, --file and --run out")
@@ -195,6 +204,7 @@ def build(
         caps=settings.caps,
         iterations=settings.iterations,
         existing=None if repo is None else intake.existing_repository(str(repo), include_changes, branch),
+        project=project,
     )
     raise typer.Exit(code)
 
@@ -263,38 +273,7 @@ def resume(
     raise typer.Exit(drive.resume(settings, run, wish, requirement=None, add=add, answers=answers))
 
 
-@app.command()
-def runs(
-    limit: Annotated[
-        int, typer.Option(help="How many at most, the latest first.", min=1, max=10_000, metavar="N")
-    ] = 20,
-    server: ServerOption = None,
-    token: TokenOption = None,
-    json: JsonOption = False,
-) -> None:
-    """List the runs."""
-    import asyncio
-
-    from macrohard.assembly import open_factory
-    from macrohard.cli.drive import output
-    from macrohard.cli.result import print_runs
-    from macrohard.domain import RunSummary
-
-    async def listed(settings: "Settings") -> tuple[RunSummary, ...]:
-        async with open_factory(settings, sandbox=settings.sandbox) as factory:
-            return await factory.runs(limit)
-
-    if server is not None:
-        from macrohard.cli.remote import client
-
-        with client(server, token) as service:
-            found = tuple(service.runs(limit=limit))
-    else:
-        found = asyncio.run(listed(_settings()))
-    if json:
-        print_json([run.model_dump(mode="json") for run in found])
-        return
-    print_runs(found, output())
+app.command()(runs)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from macrohard.cli.parking import wait_until
 from macrohard.cli.result import as_json, print_result
 from macrohard.cli.terminal import printable
 from macrohard.domain import EXIT_CODES, Caps, Question, RunOverview, RunStatus
+from macrohard.domain.project import DEFAULT
 from macrohard.errors import LimitExceeded, MacrohardError, RequestError, StoreUnavailable
 from macrohard.settings import Settings, load_settings
 
@@ -113,6 +114,7 @@ def build(
     caps: Caps,
     iterations: int,
     existing: "Existing | None" = None,
+    project: str | None = None,
 ) -> int:
     """Make a run of the requirement and carry it out; the exit code.
 
@@ -123,8 +125,9 @@ def build(
 
     async def submit(factory: "Factory") -> str:
         return await factory.submit(
-            requirement, model=model, caps=caps, iterations=iterations, ask=wish.ask, existing=existing
-        )
+            requirement, model=model, caps=caps, iterations=iterations, ask=wish.ask, existing=existing,
+            project=project or DEFAULT,
+        )  # fmt: skip
 
     return _conduct(settings, submit, wish, answered=frozenset())
 
@@ -139,8 +142,9 @@ def improve(settings: Settings, run: str, change: str, wish: Wish, *, model: str
 
     async def submit(factory: "Factory") -> str:
         return await factory.submit(
-            change, model=model, caps=caps, iterations=iterations, ask=wish.ask, existing=await factory.delivered(run)
-        )
+            change, model=model, caps=caps, iterations=iterations, ask=wish.ask, existing=await factory.delivered(run),
+            project=(await factory.overview(run)).summary.project,
+        )  # fmt: skip
 
     return _conduct(settings, submit, wish, answered=frozenset())
 

@@ -48,6 +48,7 @@ ServerOption = Annotated[
         metavar="URL",
     ),
 ]
+ProjectOption = Annotated[str | None, typer.Option(help="The project that runs belong to.", metavar="PROJECT")]
 TokenOption = Annotated[str | None, typer.Option(envvar="MACROHARD_TOKEN", hidden=True)]
 RunArgument = Annotated[str, typer.Argument(help="A run's id, or its beginning.", metavar="RUN")]
 IterationOption = Annotated[

@@ -40,16 +40,16 @@ def add(name: NameArgument, role: RoleOption) -> None:
 
     async def added(store: "Store") -> None:
         await store.people.add(name, role=role, password_hash=await hashed(password))
-        await _note(store, "users add", user=name, role=role)
+        await noted(store, "users add", user=name, role=role)
 
-    _with_store(added)
+    with_store(added)
     print(f"{name} is {role}")
 
 
 @users.command(name="list")
 def show(json: JsonOption = False) -> None:
     """List all users."""
-    found = _with_store(lambda store: store.people.all())
+    found = with_store(lambda store: store.people.all())
     if json:
         print_json([user.model_dump(mode="json") for user in found])
         return
@@ -63,9 +63,9 @@ def role(name: NameArgument, role: Annotated[RoleChoice, typer.Argument(help="Wh
 
     async def changed(store: "Store") -> None:
         await store.people.change(name, role=role)
-        await _note(store, "users role", user=name, role=role)
+        await noted(store, "users role", user=name, role=role)
 
-    _with_store(changed)
+    with_store(changed)
     print(f"{name} is {role}")
 
 
@@ -78,9 +78,9 @@ def password(name: NameArgument) -> None:
 
     async def changed(store: "Store") -> None:
         await store.people.change(name, password_hash=await hashed(word))
-        await _note(store, "users password", user=name)
+        await noted(store, "users password", user=name)
 
-    _with_store(changed)
+    with_store(changed)
     print(f"{name} has another password")
 
 
@@ -90,16 +90,16 @@ def remove(name: NameArgument) -> None:
 
     async def removed(store: "Store") -> None:
         await store.people.remove(name)
-        await _note(store, "users remove", user=name)
+        await noted(store, "users remove", user=name)
 
-    _with_store(removed)
+    with_store(removed)
     print(f"{name} is no user any more")
 
 
 @audit.command()
 def verify(json: JsonOption = False) -> None:
     """Compute the log's hashes anew; exit code 1 if an entry was altered or removed."""
-    verdict = _with_store(lambda store: store.audit.verify())
+    verdict = with_store(lambda store: store.audit.verify())
     if json:
         print_json(verdict.model_dump(mode="json"))
     elif verdict.problem:
@@ -130,13 +130,15 @@ def _password(name: str) -> str:
         raise RequestError("a password has 12 letters at least, and 1000 at most") from None
 
 
-async def _note(store: "Store", action: str, **facts: str) -> None:
+async def noted(store: "Store", action: str, **facts: str | int | None) -> None:
+    """Write down what was done on the machine."""
     import getpass
 
     await store.audit.add(action, who=getpass.getuser(), through="console", address="", facts=facts)
 
 
-def _with_store(work: "Callable[[Store], Awaitable[T]]") -> T:
+def with_store(work: "Callable[[Store], Awaitable[T]]") -> T:
+    """What comes of work with the store of the settings."""
     from macrohard.settings import load_settings
     from macrohard.store import Store
 

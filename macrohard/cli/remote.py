@@ -64,6 +64,7 @@ def build(
     caps: Caps | None,
     iterations: int | None,
     improves: str | None = None,
+    project: str | None = None,
 ) -> int:
     """Submit it, and follow it until it ends or waits; the exit code.
 
@@ -71,7 +72,9 @@ def build(
         RequestError: there is something where the product is to be put; no run was made.
     """
     check_free(wish.out)
-    run = service.submit(requirement, model=model, caps=caps, iterations=iterations, ask=wish.ask, improves=improves)
+    run = service.submit(
+        requirement, model=model, caps=caps, iterations=iterations, ask=wish.ask, improves=improves, project=project
+    )
     return follow(service, run.id, wish)
 
 

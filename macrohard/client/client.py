@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from macrohard.client.connection import FIRST_WAIT_SECONDS, TRIES, Broken, Connection, NotAnswering
+from macrohard.client.projects import Projects
 from macrohard.domain import (
     BudgetState,
     Caps,
@@ -72,6 +73,7 @@ class Client:
 
     def __init__(self, url: str, token: str, *, timeout_seconds: float = 60.0) -> None:
         self._service = Connection(url, token, timeout_seconds=timeout_seconds)
+        self.projects = Projects(self._service)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -98,6 +100,7 @@ class Client:
         answer_seconds: float | None = None,
         budget_seconds: float | None = None,
         ask: bool = True,
+        project: str | None = None,
         key: str | None = None,
     ) -> RunSummary:
         """Submit a requirement, once: repeated with the same `key`, it is the same run. See `POST /api/v1/runs`."""
@@ -112,6 +115,7 @@ class Client:
             "answer_seconds": answer_seconds,
             "budget_seconds": budget_seconds,
             "ask": ask,
+            "project": project,
         }
         headers = {"Idempotency-Key": key or uuid.uuid4().hex}
         return self._service.read(RunSummary, "POST", "runs", json=body, headers=headers, repeatable=True)
@@ -124,10 +128,11 @@ class Client:
         text: str = "",
         model: str = "",
         since: datetime | None = None,
+        project: str | None = None,
     ) -> Iterator[RunSummary]:
         """Runs, the latest first, page by page."""
         query: dict[str, Any] = {"limit": min(limit or 200, 200), "status": status, "text": text, "model": model}
-        query["since"] = since and since.isoformat()
+        query |= {"since": since and since.isoformat(), "project": project}
         left = limit
         while True:
             page = self._service.ask("GET", "runs", params=query).json()
@@ -376,9 +381,11 @@ class Client:
         """For each role the models that are asked."""
         return self._service.read(tuple[JsonObject, ...], "GET", "models")
 
-    def usage(self, *, since: date | None = None, until: date | None = None) -> tuple[JsonObject, ...]:
+    def usage(
+        self, *, since: date | None = None, until: date | None = None, project: str | None = None
+    ) -> tuple[JsonObject, ...]:
         """Runs, calls, tokens and dollars by UTC day and model."""
-        query = {"since": since and since.isoformat(), "until": until and until.isoformat()}
+        query = {"since": since and since.isoformat(), "until": until and until.isoformat(), "project": project}
         return self._service.read(tuple[JsonObject, ...], "GET", "usage", params=query)
 
     def doctor(self) -> tuple[Diagnosis, ...]:
@@ -432,9 +439,12 @@ class Client:
         """One's own, the latest first."""
         return self._service.read(tuple[ApiToken, ...], "GET", "tokens")
 
-    def make_token(self, label: str, *, role: RoleName, days: int = 90) -> tuple[ApiToken, str]:
-        """Make one; with the token itself, which is told once."""
-        made = self._service.ask("POST", "tokens", json={"label": label, "role": role, "days": days}).json()
+    def make_token(
+        self, label: str, *, role: RoleName, days: int = 90, project: str | None = None
+    ) -> tuple[ApiToken, str]:
+        """Make one, for all projects that one sees or for this one; with the token itself, which is told once."""
+        body = {"label": label, "role": role, "days": days, "project": project}
+        made = self._service.ask("POST", "tokens", json=body).json()
         return ApiToken.model_validate(made["about"]), str(made["token"])
 
     def drop_token(self, token: str) -> None:

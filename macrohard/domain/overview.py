@@ -11,6 +11,7 @@ from macrohard.domain.ground import Ground, HandedBack, Work
 from macrohard.domain.isolation import Tier
 from macrohard.domain.packages import PackageFile
 from macrohard.domain.plan import Task
+from macrohard.domain.project import DEFAULT
 from macrohard.domain.provenance import Provenance
 from macrohard.domain.review import Disputed, Mended
 from macrohard.domain.run import Assumed, CriterionStatus, Phase, RunStatus, SessionOutcome
@@ -37,6 +38,9 @@ class RunSummary(Value):
     """Of a parked run: when it can go on without a person having done anything."""
     queued: bool = False
     """Whether a worker of the service is to carry it out, or does."""
+    project: str = DEFAULT
+    waits: str = ""
+    """Why no worker takes it up although it is queued; empty: the next one that is free does."""
     model: str
     created_at: datetime
     seconds: float

@@ -38,6 +38,7 @@ class User(Value):
 
     name: UserName
     role: RoleName
+    """Theirs in the project "default", if they are a member of it; an admin is one everywhere."""
     created_at: datetime
 
 
@@ -53,6 +54,8 @@ class ApiToken(Value):
     expires_at: datetime
     used_at: datetime | None
     """To the minute; None: never."""
+    project: str | None
+    """It is good for this one only; None: for all that its user sees."""
 
 
 class AuditEntry(Value):

@@ -101,7 +101,7 @@ async def carry_out(
         LeaseLost: another process carries the run out.
     """
     store = surroundings.store
-    async with store.hold(run_id) as lease:
+    async with store.hold(run_id, at_work=True) as lease:
         log = await store.log(lease)
         budget = Budget(store.budget(run_id))
         await store.budget(run_id).release_all()

@@ -108,7 +108,10 @@ class Replays:
             # What a replay makes is nobody's: it goes back to no repository.
             options[FROM] = began.model_copy(update={"publish": False}).model_dump(mode="json")
         replay_id = await self.store.create_run(
-            original.summary.requirement, options=options, model=original.summary.model
+            original.summary.requirement,
+            options=options,
+            model=original.summary.model,
+            project=original.summary.project,
         )
         if began is not None:
             first = await Repository.create(self.home / "runs" / original.summary.id / "repository.git")

@@ -3,21 +3,24 @@
 import hmac
 import os
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, HTTPException, Request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from macrohard.domain import Value
 from macrohard.domain.people import ApiToken, Role
-from macrohard.errors import RequestError
+from macrohard.errors import NotFound, RequestError
 
 COOKIE = "macrohard"
 LINK_SECONDS = 600
 """How long a link is good for that lets a browser in."""
+NAMING_RUNS = ("left", "right", "improves")
+"""What of a query names a run, where the path does not."""
 COOKIE_SECONDS = 30 * 24 * 3600
 
 
@@ -31,12 +34,30 @@ class Principal(Value):
 
     name: str
     role: Role
+    """In the project that the address is about; elsewhere the highest that they have anywhere."""
     by_cookie: bool
     """Whether a browser says so by itself, with every request to here, whoever had it sent."""
     token: ApiToken | None = None
     """What a program of a team's user showed."""
     team: bool = False
     """Whether there are others besides."""
+    projects: Mapping[str, Role] | None = None
+    """What they may do in each project that they see; None: everything that the role allows, in all of them."""
+
+    @property
+    def within(self) -> tuple[str, ...] | None:
+        """The projects that they see; None: all of them."""
+        return None if self.projects is None else tuple(sorted(self.projects))
+
+    def role_in(self, project: str) -> Role | None:
+        """What they may do in it; None: they see nothing of it."""
+        return self.role if self.projects is None else self.projects.get(project)
+
+    def may_all_of(self, other: "Principal") -> bool:
+        """Whether they may do all that the other one may."""
+        if other.projects is None:
+            return self.projects is None and self.role >= other.role
+        return all((self.role_in(project) or 0) >= role for project, role in other.projects.items())
 
 
 class Access(Protocol):
@@ -129,11 +150,41 @@ async def _asking(request: Request) -> Principal:
     if principal is None:
         advice = request.app.state.service.access.advice
         raise HTTPException(401, f"say who you are: {advice}", headers={"WWW-Authenticate": "Bearer"})
-    return principal
+    if not request.url.path.startswith("/api/"):
+        # The head of a page has them to choose from.
+        names, store = principal.within, request.app.state.service.factory.store
+        request.state.projects = await store.projects.names() if names is None else names
+    return await in_its_project(request, principal)
+
+
+async def in_its_project(request: Request, principal: Principal) -> Principal:
+    """Who asks, with their role in the project that the address names, or whose run it names.
+
+    Here and not with each operation, so that none can forget it.
+
+    Raises:
+        NotFound: they do not see it; the answer is the same as if there were no such thing.
+    """
+    if principal.projects is None:
+        return principal
+    project, store = request.path_params.get("project"), request.app.state.service.factory.store
+    for side in filter(None, (request.query_params.get(name) for name in NAMING_RUNS)):
+        await store.place_of(side.partition(":")[0], within=principal.projects)
+    if (run := request.path_params.get("run")) is not None:
+        run_id, project = await store.place_of(run, within=principal.projects)
+        # What it begins with may be what other runs begin with that they do not see.
+        request.path_params["run"] = run_id
+    if project is None:
+        return principal
+    if (role := principal.role_in(project)) is None:
+        raise NotFound(f"there is no project {project!r}")
+    # Pages are shown as to somebody who may do this.
+    request.state.principal = principal.model_copy(update={"role": role})
+    return cast(Principal, request.state.principal)
 
 
 Asking = Annotated[Principal, Depends(_asking)]
-"""Somebody who is known."""
+"""Somebody who is known, and who sees the run or the project that the address names."""
 
 
 class _AtLeast:
@@ -149,6 +200,15 @@ class _AtLeast:
         return principal
 
 
+async def _administrating(principal: Annotated[Principal, Depends(_AtLeast(Role.ADMIN))]) -> Principal:
+    if principal.projects is not None:
+        raise HTTPException(403, "this takes an admin of the installation")
+    return principal
+
+
 Reviewing = Annotated[Principal, Depends(_AtLeast(Role.REVIEWER))]
 Operating = Annotated[Principal, Depends(_AtLeast(Role.OPERATOR))]
-Administrating = Annotated[Principal, Depends(_AtLeast(Role.ADMIN))]
+Leading = Annotated[Principal, Depends(_AtLeast(Role.ADMIN))]
+"""An admin of the project that the address names."""
+Administrating = Annotated[Principal, Depends(_administrating)]
+"""An admin of the whole installation."""

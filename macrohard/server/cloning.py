@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from macrohard.server.access import Principal
+from macrohard.server.access import Principal, in_its_project
 from macrohard.server.service import Serving
 
 router = APIRouter(prefix="/git", tags=["product"])
@@ -25,7 +25,7 @@ async def _cloning(request: Request) -> Principal:
             "say who you are: any name, and as the password an API token that is still good",
             headers={"WWW-Authenticate": 'Basic realm="Macrohard"'},
         )
-    return principal
+    return await in_its_project(request, principal)
 
 
 Cloning = Annotated[Principal, Depends(_cloning)]

@@ -37,7 +37,7 @@ class Feed:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._followers: dict[str, set[asyncio.Event]] = {}
-        """By run; those under "" want to know of every run."""
+        """By run; those under "" want to know of every run, those under "project NAME" of every run of it."""
         self._reading: dict[_Place, asyncio.Task[_Told | None]] = {}
         """What is being read right now."""
         self._closed = asyncio.Event()
@@ -122,28 +122,31 @@ class Feed:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(woken.wait(), left)
 
-    async def changes(self, run_id: str = "") -> AsyncIterator[None]:
-        """Once at first, and then whenever something of the run was recorded ("": of any run)."""
-        with self._following(run_id) as woken:
+    async def changes(self, run_id: str = "", *, within: Collection[str] | None = None) -> AsyncIterator[None]:
+        """Once at first, and then whenever something of the run was recorded ("": of any run of these projects)."""
+        names = [run_id] if run_id or within is None else [_of(project) for project in within]
+        with self._following(*names) as woken:
             while not self._closed.is_set():
                 woken.clear()
                 yield
                 await woken.wait()
 
     @contextmanager
-    def _following(self, run_id: str) -> Iterator[asyncio.Event]:
+    def _following(self, *names: str) -> Iterator[asyncio.Event]:
         woken = asyncio.Event()
-        self._followers.setdefault(run_id, set()).add(woken)
+        for name in names:
+            self._followers.setdefault(name, set()).add(woken)
         try:
             yield woken
         finally:
-            self._followers[run_id].discard(woken)
-            if not self._followers[run_id]:
-                del self._followers[run_id]
+            for name in names:
+                self._followers[name].discard(woken)
+                if not self._followers[name]:
+                    del self._followers[name]
 
     async def look(self) -> None:
         """Look whether something was recorded, and wake who follows it, until this is cancelled."""
-        seen: dict[str, datetime] = {}
+        seen: dict[str, tuple[datetime, str]] = {}
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if not self._followers:
@@ -151,12 +154,17 @@ class Feed:
                 continue
             # Others' clocks may be behind: a little of what was seen is read again, and known.
             with suppress(StoreUnavailable):
-                latest = await self._store.touched(since=max(seen.values(), default=None))
-                changed = {run_id for run_id, at in latest.items() if seen.get(run_id) != at}
+                latest = await self._store.touched(since=max((at for at, _ in seen.values()), default=None))
+                changed = {run_id for run_id, said in latest.items() if seen.get(run_id) != said}
                 seen = latest
-                for name in [*changed, *([""] if changed else [])]:
+                for name in {*changed, *(_of(latest[run_id][1]) for run_id in changed), *([""] if changed else [])}:
                     for follower in self._followers.get(name, ()):
                         follower.set()
+
+
+def _of(project: str) -> str:
+    """A name that no run has."""
+    return f"project {project}"
 
 
 def _sent(recorded: Recorded) -> bytes:

@@ -77,8 +77,8 @@ class Previews:
             if (each.run, each.commit) == (run_id, commit):
                 return await self._shown(preview_id, each)
         if len(self._open) >= AT_ONCE:
-            runs = ", ".join(each.run for each in self._open.values())
-            raise Conflict(f"{AT_ONCE} previews are open, those of {runs}; end one of them first")
+            # Not whose: they may be of runs that who asks does not see.
+            raise Conflict(f"{AT_ONCE} previews are open; end one first, or wait until one that nobody looks at ends")
         preview_id = f"p-{secrets.token_hex(6)}"
         opened = _Open(run_id, commit, asyncio.get_running_loop().create_future(), _end_of_silence())
         self._open[preview_id] = opened

@@ -11,7 +11,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from macrohard.domain import JsonObject, Value
-from macrohard.errors import Conflict, LimitExceeded, MacrohardError, NotFound, RequestError, Unavailable, UnderWay
+from macrohard.errors import (
+    Conflict,
+    LimitExceeded,
+    MacrohardError,
+    NotFound,
+    QuotaExceeded,
+    RequestError,
+    Unavailable,
+    UnderWay,
+)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
@@ -53,7 +62,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         409: "It does not go with how things stand; `detail` says how they do.",
         413: "The request is too large.",
         422: "Something in the request is wrong; `detail` and `errors` say what.",
-        429: "Too many requests; `Retry-After` says when to ask again.",
+        429: "Too many requests, or submissions today; `Retry-After` says when to ask again.",
         503: "Something the service needs does not answer.",
     }.items()
 }
@@ -65,6 +74,8 @@ Page = Callable[[Request, Problem], Awaitable[Response]]
 def status_of(error: MacrohardError) -> int:
     """The HTTP status of an error that was raised on purpose."""
     match error:
+        case QuotaExceeded() if error.retry_seconds is not None:
+            return 429
         case NotFound():
             return 404
         case Conflict() | LimitExceeded():
@@ -94,7 +105,8 @@ def install(app: FastAPI, *, page: Page) -> None:
         assert isinstance(error, MacrohardError)
         status = status_of(error)
         again = status == 503 or isinstance(error, UnderWay)
-        headers = {"Retry-After": str(RETRY_SECONDS)} if again else None
+        seconds = error.retry_seconds if isinstance(error, QuotaExceeded) else RETRY_SECONDS if again else None
+        headers = None if seconds is None else {"Retry-After": str(seconds)}
         return await answer(request, problem_of(status, str(error)), headers)
 
     async def invalid(request: Request, error: Exception) -> Response:

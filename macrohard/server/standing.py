@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from macrohard.domain import PHASES, IterationSummary, Phase, RunOverview, SessionSummary, Value
+from macrohard.domain import PHASES, IterationSummary, Phase, RunOverview, RunSummary, SessionSummary, Value
 from macrohard.domain.overview import Blocked
 from macrohard.report.story import sentence
 from macrohard.server.limits import Reached, reached, without_command
@@ -121,6 +121,8 @@ def standing(overview: RunOverview) -> Standing:
                 )
             return Standing(on="nothing", headline=who, detail=stage, at_work=at_work, since=since, blocked=blocked)
         case "waiting":
+            if run.waits:
+                return _in_line(run)
             return Standing(
                 on="worker" if run.queued else "person",
                 headline="It waits for a worker" if run.queued else "Nobody carries it out",
@@ -148,9 +150,15 @@ def _paused(overview: RunOverview) -> Standing:
     if run.wake_at is not None:
         hour = run.wake_at.astimezone(UTC).strftime("%H:%M")
         return Standing(on="hour", headline=f"It goes on by itself at {hour} UTC", detail=problem, since=since)
+    if run.waits:
+        return _in_line(run)
     if run.queued:
         return Standing(on="worker", headline="It waits for a worker to go on with it", detail=problem, since=since)
     return Standing(on="person", headline="It is paused", detail=problem, since=since)
+
+
+def _in_line(run: RunSummary) -> Standing:
+    return Standing(on="worker", headline=f"It {run.waits}", detail="It is taken up as soon as one of them ends.")
 
 
 def stages(overview: RunOverview) -> tuple[Stage, ...]:

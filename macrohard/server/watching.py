@@ -10,6 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from starlette.responses import PlainTextResponse, Response
 
+from macrohard.assembly.rooms import Rooms
 from macrohard.domain import RunStatus
 from macrohard.server.access import Asking
 from macrohard.server.problems import RESPONSES
@@ -28,18 +29,19 @@ async def health(service: Serving) -> Response:
 
 @router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(service: Serving, principal: Asking) -> Response:
-    """Figures in Prometheus' text format."""
+    """Figures in Prometheus' text format, of the projects that one sees."""
     registry = CollectorRegistry(auto_describe=False)
-    rooms = service.factory.rooms
-    registry.register(_Figures(await service.factory.store.usage.totals(), taken=rooms.taken, waiting=rooms.waiting))
+    totals = await service.factory.store.usage.totals(within=principal.within)
+    registry.register(_Figures(totals, rooms=service.factory.rooms if principal.within is None else None))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class _Figures(Collector):
     """The figures of one moment."""
 
-    def __init__(self, totals: Totals, *, taken: int, waiting: int) -> None:
-        self._totals, self._taken, self._waiting = totals, taken, waiting
+    def __init__(self, totals: Totals, *, rooms: Rooms | None) -> None:
+        """`rooms`: what all projects share; None: who asks does not see all of them."""
+        self._totals, self._rooms = totals, rooms
 
     def collect(self) -> Iterable[Metric]:
         runs = GaugeMetricFamily("macrohard_runs", "Runs, by the status that was recorded last.", labels=["status"])
@@ -47,8 +49,10 @@ class _Figures(Collector):
             runs.add_metric([status], self._totals.runs.get(status, 0))
         yield runs
         yield GaugeMetricFamily("macrohard_queued_runs", "Runs that wait for a worker.", value=self._totals.queued)
-        yield GaugeMetricFamily("macrohard_sandboxes", "Sandboxes that this process has open.", value=self._taken)
-        yield GaugeMetricFamily("macrohard_sandboxes_waiting", "Who waits here for a sandbox.", value=self._waiting)
+        if self._rooms is not None:
+            taken, waiting = self._rooms.taken, self._rooms.waiting
+            yield GaugeMetricFamily("macrohard_sandboxes", "Sandboxes that this process has open.", value=taken)
+            yield GaugeMetricFamily("macrohard_sandboxes_waiting", "Who waits here for a sandbox.", value=waiting)
         labels = ["endpoint", "model"]
         calls = CounterMetricFamily("macrohard_model_calls", "Calls of models.", labels=labels)
         tokens = CounterMetricFamily("macrohard_tokens", "Tokens of all calls.", labels=[*labels, "direction"])

@@ -5,17 +5,21 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import literal, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from macrohard.domain import JsonObject
 from macrohard.errors import StoreUnavailable
 from macrohard.store.database import Database
-from macrohard.store.tables import ArtifactRow
+from macrohard.store.tables import ArtifactRow, ArtifactUseRow, RunRow
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class ArtifactStore:
@@ -72,8 +76,19 @@ class ArtifactStore:
         async with self._database.read() as session:
             return {row.digest: row.media_type for row in await session.execute(wanted)}
 
+    async def is_within(self, digest: str, projects: Collection[str]) -> bool:
+        """Whether a run of these projects names it."""
+        named = (
+            select(ArtifactUseRow.run_id)
+            .join(RunRow, RunRow.id == ArtifactUseRow.run_id)
+            .where(ArtifactUseRow.digest == digest, RunRow.project.in_(projects))
+            .limit(1)
+        )
+        async with self._database.read() as session:
+            return await session.scalar(named) is not None
+
     def _path(self, digest: str) -> Path:
-        if not re.fullmatch("[0-9a-f]{64}", digest):
+        if not _DIGEST.fullmatch(digest):
             raise KeyError(digest)
         return self._folder / digest[:2] / digest[2:]
 
@@ -92,3 +107,29 @@ class ArtifactStore:
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
+
+
+async def note_uses(session: AsyncSession, run_id: str, bodies: Iterable[JsonObject]) -> None:
+    """Keep, in the caller's transaction, which artifacts a run's facts and words name."""
+    named = set[str]()
+    for body in bodies:
+        _collect(body, named)
+    if not named:
+        return
+    rows = select(ArtifactRow.digest, literal(run_id)).where(ArtifactRow.digest.in_(named))
+    insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+    # Said again by another session of the run at the same moment, it is there already.
+    noted = insert(ArtifactUseRow).from_select(["digest", "run_id"], rows).on_conflict_do_nothing()
+    await session.execute(noted)
+
+
+def _collect(value: object, named: set[str]) -> None:
+    if isinstance(value, str):
+        if len(value) == 64 and _DIGEST.fullmatch(value):
+            named.add(value)
+    elif isinstance(value, dict):
+        for each in value.values():
+            _collect(each, named)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            _collect(each, named)

@@ -15,6 +15,7 @@ from macrohard.errors import Cap, LimitExceeded
 from macrohard.store.database import Database
 from macrohard.store.lease import is_held
 from macrohard.store.money import to_ticks, to_usd
+from macrohard.store.quotas import admit_more
 from macrohard.store.tables import AdmissionRow, BudgetRow, LeaseRow, ReservationRow, RunRow
 
 ABANDONED_SECONDS = 3600.0
@@ -80,11 +81,10 @@ class BudgetLedger:
 
     async def open(self, caps: Caps) -> None:
         """Give the run a budget; a run that has one keeps it as it stands."""
-        columns = {COLUMNS[cap]: amount for cap, amount in _amounts(caps).items()}
         try:
             async with self._database.write() as session:
                 if await session.get(BudgetRow, self._run_id) is None:
-                    session.add(BudgetRow(run_id=self._run_id, **columns))
+                    session.add(opened(self._run_id, caps))
         except IntegrityError:
             await self.state()  # Another process opened it in between; else the run itself is unknown.
 
@@ -177,9 +177,15 @@ class BudgetLedger:
             return await _release(session, self._run_id)
 
     async def raise_caps(self, more: Caps) -> None:
-        """Allow so much more of each; what has no cap stays without one. A run that waits for it has no hour then."""
+        """Allow so much more of each; what has no cap stays without one. A run that waits for it has no hour then.
+
+        Raises:
+            QuotaExceeded: the run's project has no room for it.
+        """
         added = {COLUMNS[cap]: amount for cap, amount in _amounts(more).items()}
         async with self._database.write() as session:
+            if more.usd is not None:
+                await admit_more(session, self._run_id, ticks=to_ticks(more.usd), now=datetime.now(UTC))
             if added:
                 raised = {name: getattr(BudgetRow, name) + amount for name, amount in added.items()}
                 await session.execute(update(BudgetRow).where(BudgetRow.run_id == self._run_id).values(raised))
@@ -193,6 +199,11 @@ class BudgetLedger:
         if state is None:
             raise KeyError(self._run_id)
         return state
+
+
+def opened(run_id: str, caps: Caps) -> BudgetRow:
+    """The row of a budget of which nothing is spent."""
+    return BudgetRow(run_id=run_id, **{COLUMNS[cap]: amount for cap, amount in _amounts(caps).items()})
 
 
 async def read_state(session: AsyncSession, run_id: str) -> BudgetState | None:

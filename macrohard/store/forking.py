@@ -8,6 +8,7 @@ from sqlalchemy import insert, select
 
 from macrohard.domain import JsonObject
 from macrohard.errors import Conflict
+from macrohard.store.artifacts import note_uses
 from macrohard.store.database import Database
 from macrohard.store.tables import AnswerRow, EventRow, MessageRow, RulingRow, RunRow, SessionRow
 
@@ -35,7 +36,7 @@ async def copy_past(database: Database, original: str, fork: str, *, iteration: 
             raise Conflict(f"iteration {iteration} of run {original} was not judged yet; there is nothing to fork from")
         run, parent = await session.get_one(RunRow, fork), await session.get_one(RunRow, original)
         run.title, run.iterations, run.updated_at = parent.title, iteration, datetime.now(UTC)
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "run_id": fork, "number": event.number, "at": event.at, "type": event.type,
                 "worked_seconds": 0.0, "body": _renamed(event.body, original, fork),
@@ -43,6 +44,7 @@ async def copy_past(database: Database, original: str, fork: str, *, iteration: 
             for event in events
         ]  # fmt: skip
         await _insert(session, EventRow, rows)
+        await note_uses(session, fork, (row["body"] for row in rows))
         began = select(SessionRow).where(SessionRow.run_id == original, SessionRow.iteration <= iteration)
         judging = ("triage", "release")
         sessions = [
@@ -51,17 +53,15 @@ async def copy_past(database: Database, original: str, fork: str, *, iteration: 
         await _insert(session, SessionRow, [_session(row, original, fork) for row in sessions])
         for row in sessions:
             said = select(MessageRow).where(MessageRow.session_id == row.id).order_by(MessageRow.number)
-            await _insert(
-                session,
-                MessageRow,
-                [
-                    {
-                        "session_id": _name(row.id, original, fork), "number": each.number, "at": each.at,
-                        "body": _renamed(each.body, original, fork), "usage": each.usage,
-                    }
-                    for each in await session.scalars(said)
-                ],
-            )  # fmt: skip
+            messages: list[dict[str, Any]] = [
+                {
+                    "session_id": _name(row.id, original, fork), "number": each.number, "at": each.at,
+                    "body": _renamed(each.body, original, fork), "usage": each.usage,
+                }
+                for each in await session.scalars(said)
+            ]  # fmt: skip
+            await _insert(session, MessageRow, messages)
+            await note_uses(session, fork, (each["body"] for each in messages))
         for kind, names in ((AnswerRow, ("question_id", "text", "at")), (RulingRow, ("point", "number", "at", "body"))):
             # What was said later is not in the fork's past.
             kept = await session.scalars(select(kind).where(kind.run_id == original, kind.at <= judged_at))

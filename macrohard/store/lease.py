@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -113,16 +113,21 @@ class Lease:
             await session.execute(delete(LeaseRow).where(*mine))
 
 
+Check = Callable[[AsyncSession, RunRow], Awaitable[None]]
+
+
 @asynccontextmanager
-async def hold(database: Database, run_id: str) -> AsyncIterator[Lease]:
+async def hold(database: Database, run_id: str, *, check: Check | None = None) -> AsyncIterator[Lease]:
     """Have the run to ourselves within the context; when it is taken away, the body is cancelled.
+
+    `check`: says in the transaction that takes it, by an exception, whether it may be taken.
 
     Raises:
         RunHeld: another process that is alive carries the run out.
         NotFound: there is no such run.
         LeaseLost: another process took it over since.
     """
-    lease = await _acquire(database, run_id)
+    lease = await _acquire(database, run_id, check)
     body = asyncio.current_task()
     assert body is not None
     cancelled_before = body.cancelling()
@@ -171,12 +176,15 @@ async def _beat(lease: Lease) -> None:
                 raise LeaseLost(lease.run_id) from error
 
 
-async def _acquire(database: Database, run_id: str) -> Lease:
+async def _acquire(database: Database, run_id: str, check: Check | None) -> Lease:
     holder, owner = uuid.uuid4().hex, Owner.this_process()
     try:
         async with database.write() as session:
-            if await session.get(RunRow, run_id) is None:
+            run = await session.get(RunRow, run_id)
+            if run is None:
                 raise NotFound(f"there is no run {run_id!r}; `macrohard runs` lists them")
+            if check is not None:
+                await check(session, run)
             row = await session.get(LeaseRow, run_id, with_for_update=True)
             if row is not None and is_held(row):
                 raise _refusal(run_id, Owner.model_validate(row.owner))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
@@ -22,6 +22,7 @@ from macrohard.events import (
     SessionStarted,
     Specified,
 )
+from macrohard.store.artifacts import note_uses
 from macrohard.store.database import BEFORE_WRITING, Database
 from macrohard.store.lease import Lease
 from macrohard.store.money import to_ticks
@@ -100,7 +101,8 @@ class RunLog:
             self._writer = None
 
     async def _write(self, batch: Sequence[_Entry]) -> None:
-        rows, last_at, worked = [], self._last_at, self._worked_seconds
+        rows: list[dict[str, Any]] = []
+        last_at, worked = self._last_at, self._worked_seconds
         for number, entry in enumerate(batch, self._number + 1):
             if last_at is not None:
                 worked += max(0.0, (entry.at - last_at).total_seconds())
@@ -119,6 +121,7 @@ class RunLog:
             async with self._database.write() as session:
                 await self._lease.confirm(session)
                 await session.execute(insert(EventRow), rows)
+                await note_uses(session, self._lease.run_id, (row["body"] for row in rows))
                 await _project(session, self._lease.run_id, batch, worked_seconds=worked)
                 for number, entry in enumerate(batch, self._number + 1):
                     await announce(session, self._lease.run_id, entry.event, number=number, at=entry.at)
@@ -192,14 +195,14 @@ async def _project(session: AsyncSession, run_id: str, batch: Sequence[_Entry], 
                 spending.cost_ticks += to_ticks(event.cost_usd)
                 took = (1, event.input_tokens, event.cached_tokens, event.output_tokens, event.reasoning_tokens)
                 counts = (*took, to_ticks(event.cost_usd))
-                await count(session, run_id, day=_day(entry), endpoint=event.endpoint, model=event.model, counts=counts)
+                await count(session, run, day=_day(entry), endpoint=event.endpoint, model=event.model, counts=counts)
             case ModelTroubled() if event.cost_usd > 0:
                 run.cost_ticks += to_ticks(event.cost_usd)
                 spending = await _spending(session, run_id, "", event.endpoint, "")
                 spending.calls += 1
                 spending.cost_ticks += to_ticks(event.cost_usd)
                 counts = (1, 0, 0, 0, 0, to_ticks(event.cost_usd))
-                await count(session, run_id, day=_day(entry), endpoint=event.endpoint, model="", counts=counts)
+                await count(session, run, day=_day(entry), endpoint=event.endpoint, model="", counts=counts)
             case FeedbackTaken():
                 await take(session, run_id, event.ids, iteration=event.iteration)
             case FeedbackAnswered():

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from macrohard.store.costs import Curve, costs, phase_of
 from macrohard.store.database import Database
 from macrohard.store.money import to_ticks
 from macrohard.store.overview import Fold
+from macrohard.store.quotas import full
 from macrohard.store.reading import STANDING, provenance_of, recorded_of, session_of, summary_of
 from macrohard.store.tables import EventRow, LeaseRow, RunRow, SessionRow, SpendingRow
 
@@ -49,7 +50,8 @@ class Overviews:
                 async with self._database.read() as session:
                     # At once, and held: what asks for them one by one finds them in the session.
                     standing = (await session.execute(STANDING.where(RunRow.id.in_(wanted)))).all()
-                    return {run.id: await wanted[run.id].overview(session, run) for run, _, _ in standing}
+                    waits = await full(session)
+                    return {run.id: await wanted[run.id].overview(session, run, waits) for run, _, _ in standing}
             except BaseException:
                 # Half of what is new may have been taken in.
                 for facts in wanted.values():
@@ -87,8 +89,8 @@ class _Facts:
         self._last: tuple[Hashable, RunOverview] | None = None
         """The last overview, and all that it came from besides events; None: something happened since."""
 
-    async def overview(self, session: AsyncSession, run: RunRow) -> RunOverview:
-        """All of the run as it stands in this transaction."""
+    async def overview(self, session: AsyncSession, run: RunRow, waits: Mapping[str, str]) -> RunOverview:
+        """All of the run as it stands in this transaction; `waits` as `summary_of` takes it."""
         if run.created_at != self._made_at:
             self.forget()  # It is another one than that which had this id before.
             self._made_at = run.created_at
@@ -96,7 +98,7 @@ class _Facts:
         budget = await read_state(session, self._run_id)
         await self._read_on(session)
         total = run.cost_ticks if budget is None else to_ticks(budget.spent_usd)
-        summary, problem = summary_of(run, lease, total)
+        summary, problem = summary_of(run, lease, total, waits=waits)
         forecast = None if run.forecast is None else Forecast.model_validate(run.forecast)
         if self._costs is None or self._costs[0] != total:
             split = costs(

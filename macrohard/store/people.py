@@ -1,23 +1,36 @@
 """Users of a team's service, the browsers that they let in, and the tokens of their programs."""
 
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import NamedTuple
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from macrohard.domain.people import ApiToken, Role, RoleName, User
+from macrohard.domain.project import DEFAULT
 from macrohard.errors import Conflict, NotFound, RequestError
 from macrohard.store.database import Database
-from macrohard.store.tables import LoginRow, TokenRow, UserRow
+from macrohard.store.tables import LoginRow, MemberRow, ProjectRow, TokenRow, UserRow
 
 PREFIX = "mh_"
 """Of every API token, so that one which got into a repository is found there."""
 LOGIN = timedelta(days=14)
 USED = timedelta(minutes=1)
 """How exactly it is kept when a token was used: a write for every request would be too many."""
+
+
+class Known(NamedTuple):
+    """Somebody who showed what lets them in."""
+
+    user: User
+    projects: Mapping[str, Role] | None
+    """What they may do in each project that they see; None: everything in all of them."""
+    token: ApiToken | None
+    """What they showed; None: a cookie."""
 
 
 class People:
@@ -31,7 +44,7 @@ class People:
         self._database = database
 
     async def add(self, name: str, *, role: RoleName, password_hash: str | None) -> User:
-        """Add a user.
+        """Add a user, who is a member of the project "default" with this role.
 
         Raises:
             Conflict: the name is taken.
@@ -40,6 +53,8 @@ class People:
         try:
             async with self._database.write() as session:
                 session.add(row)
+                await session.flush()
+                session.add(MemberRow(project=DEFAULT, user=name, role=role))
         except IntegrityError as error:
             raise Conflict(f"there is a user {name!r} already") from error
         return _user(row)
@@ -57,6 +72,8 @@ class People:
     async def change(self, name: str, *, role: RoleName | None = None, password_hash: str | None = None) -> User:
         """Give a user another role or password; whatever browser they were in must log in again.
 
+        The role is theirs in the project "default", too, if they are a member of it; "admin" is one everywhere.
+
         Raises:
             NotFound: there is no such user.
             Conflict: there would be no admin left.
@@ -67,6 +84,8 @@ class People:
             row = await _locked(session, name)
             if role is not None:
                 row.role = role
+                in_default = (MemberRow.project == DEFAULT, MemberRow.user == name)
+                await session.execute(update(MemberRow).where(*in_default).values(role=role))
             if password_hash is not None:
                 row.password = password_hash
             await session.execute(delete(LoginRow).where(LoginRow.user == name))
@@ -84,6 +103,7 @@ class People:
             row = await _locked(session, name)
             await session.execute(delete(LoginRow).where(LoginRow.user == name))
             await session.execute(delete(TokenRow).where(TokenRow.user == name))
+            await session.execute(delete(MemberRow).where(MemberRow.user == name))
             await session.delete(row)
 
     async def log_in(self, name: str) -> str:
@@ -99,7 +119,7 @@ class People:
         async with self._database.write() as session:
             await session.execute(delete(LoginRow).where(LoginRow.hash == _hash(word)))
 
-    async def of_login(self, word: str) -> User | None:
+    async def of_login(self, word: str) -> Known | None:
         """Whose browser it is; None: nobody's, or no longer."""
         wanted = (
             select(UserRow)
@@ -108,28 +128,41 @@ class People:
         )
         async with self._database.read() as session:
             row = await session.scalar(wanted)
-        return None if row is None else _user(row)
+            return None if row is None else Known(_user(row), await _projects(session, row), None)
 
     async def make_token(
-        self, user: str, *, label: str, role: RoleName, days: int, until: datetime | None = None
+        self,
+        user: str,
+        *,
+        label: str,
+        role: RoleName,
+        days: int,
+        project: str | None = None,
+        until: datetime | None = None,
     ) -> tuple[ApiToken, str]:
         """A token with what it is known by and the token itself, which nobody can be told again.
 
-        It is good for so many days, but not behind `until`.
+        It is good for so many days, but not behind `until`; for this project only, if one is named.
 
         Raises:
-            NotFound: there is no such user.
+            NotFound: there is no such user, or no such project.
             RequestError: the role is more than the user's.
         """
         word, now = PREFIX + secrets.token_urlsafe(32), datetime.now(UTC)
         expires_at = now + timedelta(days=days)
         async with self._database.write() as session:
             owner = await _locked(session, user)
-            if Role.named(role) > Role.named(owner.role):
-                raise RequestError(f"the role {role} is more than {user} may do, who is {owner.role}")
+            if project is not None and await session.get(ProjectRow, project, with_for_update=True) is None:
+                raise NotFound(f"there is no project {project!r}")
+            mine = await _projects(session, owner)
+            has = Role.ADMIN if mine is None else max(mine.values(), default=Role.VIEWER)
+            if mine is not None and project is not None:
+                has = mine.get(project, Role.VIEWER)
+            if Role.named(role) > has:
+                raise RequestError(f"the role {role} is more than {user} may do, who is {has.name.lower()}")
             row = TokenRow(
                 id=f"t-{secrets.token_hex(4)}", hash=_hash(word), user=user, label=label, role=role, created_at=now,
-                expires_at=min(expires_at, until or expires_at), used_at=None,
+                expires_at=min(expires_at, until or expires_at), used_at=None, project=project,
             )  # fmt: skip
             session.add(row)
         return _token(row), word
@@ -152,7 +185,7 @@ class People:
                 raise NotFound(f"{user} has no token {token_id!r}")
             await session.delete(row)
 
-    async def of_token(self, word: str) -> tuple[User, ApiToken] | None:
+    async def of_token(self, word: str) -> Known | None:
         """Whose token it is; None: nobody's, or it is no longer good."""
         now = datetime.now(UTC)
         wanted = (
@@ -162,13 +195,21 @@ class People:
         )
         async with self._database.read() as session:
             found = (await session.execute(wanted)).one_or_none()
-        if found is None:
-            return None
-        user, token = found
+            if found is None:
+                return None
+            user, token = found
+            known = Known(_user(user), await _projects(session, user), _token(token))
         if token.used_at is None or token.used_at < now - USED:
             async with self._database.write() as session:
                 await session.execute(update(TokenRow).where(TokenRow.id == token.id).values(used_at=now))
-        return _user(user), _token(token)
+        return known
+
+
+async def _projects(session: AsyncSession, user: UserRow) -> dict[str, Role] | None:
+    if user.role == "admin":
+        return None
+    mine = await session.scalars(select(MemberRow).where(MemberRow.user == user.name))
+    return {row.project: Role.named(row.role) for row in mine}
 
 
 async def _locked(session: AsyncSession, name: str) -> UserRow:
@@ -198,5 +239,6 @@ def _token(row: TokenRow) -> ApiToken:
         {
             "id": row.id, "user": row.user, "label": row.label, "role": row.role,
             "created_at": row.created_at, "expires_at": row.expires_at, "used_at": row.used_at,
+            "project": row.project,
         }
     )  # fmt: skip

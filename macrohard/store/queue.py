@@ -1,16 +1,16 @@
-"""Runs that wait for a worker, in the order in which they came, and what people ask of those at work."""
+"""Runs that wait for a worker, in an order that is fair to all projects, and what people ask of those at work."""
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import get_args
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, func, or_, select
 
 from macrohard.domain import RunStatus, Wish
 from macrohard.errors import Conflict, NotFound
 from macrohard.store.database import BEFORE_WRITING, Database
 from macrohard.store.lease import is_held
-from macrohard.store.tables import LeaseRow, RunRow
+from macrohard.store.tables import LeaseRow, ProjectRow, RunRow
 
 OVER: frozenset[RunStatus] = frozenset({"delivered", "partial", "refused", "cancelled"})
 """What nothing goes on with any more."""
@@ -43,22 +43,17 @@ class Queue:
             row.queued_at = row.queued_at or row.updated_at
 
     async def free(self, *, besides: Collection[str], limit: int) -> tuple[str, ...]:
-        """Runs that wait and that no live process has, the longest waiting first; parked ones from their hour on."""
+        """Runs that wait and that no live process has, in the order in which they are to be taken; `limit` at most.
+
+        What is only to be ended comes first. Then always one of the project with the fewest runs at work, of equals
+        the one that waits longest; none of a project that has as many at work as it may. Parked ones are free from
+        their hour on. `besides`: what the caller has at work already.
+        """
         now = datetime.now(UTC)
-        waiting = (
-            select(RunRow.id, LeaseRow)
-            .outerjoin(LeaseRow, LeaseRow.run_id == RunRow.id)
-            .where(
-                RunRow.queued_at.is_not(None),
-                RunRow.id.not_in(besides),
-                or_(RunRow.wake_at.is_(None), RunRow.wake_at <= now, RunRow.wish.is_not(None)),
-            )
-            .order_by(RunRow.queued_at, RunRow.id)
-        )
         async with self._database.read() as session:
-            rows = await session.execute(waiting)
-            free = [run_id for run_id, lease in rows if lease is None or not is_held(lease)]
-        return tuple(free[:limit])
+            leases = await session.scalars(select(LeaseRow).where(LeaseRow.expires_at > now))
+            taken = {*besides, *(lease.run_id for lease in leases if is_held(lease))}
+            return tuple(await session.scalars(_fairly(taken, now).limit(limit)))
 
     async def wish(self, run_id: str, wish: Wish) -> None:
         """Ask whoever carries the run out, or the next worker that is free, to end it like this.
@@ -85,3 +80,36 @@ class Queue:
         asked = select(RunRow.id, RunRow.wish).where(RunRow.id.in_(run_ids), RunRow.wish.is_not(None))
         async with self._database.read() as session:
             return {run_id: "cancel" if wish == "cancel" else "pause" for run_id, wish in await session.execute(asked)}
+
+
+def _fairly(taken: Collection[str], now: datetime) -> Select[tuple[str]]:
+    """The runs that may be taken up beside these, in their turn.
+
+    A run's place is how many its project would have at work with it and those before it, so that projects take turns
+    however many runs each of them has waiting.
+    """
+    at_work = (
+        select(RunRow.project, func.count().label("runs"))
+        .where(RunRow.id.in_(taken))
+        .group_by(RunRow.project)
+        .subquery()
+    )
+    is_to_end = RunRow.wish.is_not(None)
+    before = func.row_number().over(partition_by=(RunRow.project, is_to_end), order_by=(RunRow.queued_at, RunRow.id))
+    waiting = (
+        select(RunRow.id, RunRow.project, RunRow.queued_at, is_to_end.label("is_to_end"), before.label("place"))
+        .where(
+            RunRow.queued_at.is_not(None),
+            RunRow.id.not_in(taken),
+            or_(RunRow.wake_at.is_(None), RunRow.wake_at <= now, is_to_end),
+        )
+        .subquery()
+    )
+    place = waiting.c.place + func.coalesce(at_work.c.runs, 0)
+    return (
+        select(waiting.c.id)
+        .join(ProjectRow, ProjectRow.name == waiting.c.project)
+        .outerjoin(at_work, at_work.c.project == waiting.c.project)
+        .where(or_(waiting.c.is_to_end, ProjectRow.runs_at_work.is_(None), place <= ProjectRow.runs_at_work))
+        .order_by(waiting.c.is_to_end.desc(), place, waiting.c.queued_at, waiting.c.id)
+    )

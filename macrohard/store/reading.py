@@ -1,5 +1,6 @@
 """Rows as the values that others work with."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -29,10 +30,13 @@ def recorded_of(row: EventRow | Row[Any]) -> Recorded:
     return Recorded(row.number, row.at, row.worked_seconds, _EVENT.validate_python(row.body))
 
 
-def summary_of(run: RunRow, lease: LeaseRow | None, spent_ticks: int | None) -> tuple[RunSummary, str]:
-    """The line of a list, and the run's problem."""
+def summary_of(
+    run: RunRow, lease: LeaseRow | None, spent_ticks: int | None, *, waits: Mapping[str, str]
+) -> tuple[RunSummary, str]:
+    """The line of a list, and the run's problem; `waits`: why runs of a project are not taken up, see `quotas.full`."""
     status, problem = run.status, run.problem
-    if status == "running" and (lease is None or not is_held(lease)):
+    at_work = lease is not None and is_held(lease)
+    if status == "running" and not at_work:
         status, problem = "paused", f"its process ended without finishing it; go on with: macrohard resume {run.id}"
     summary = RunSummary.model_validate(
         {
@@ -41,7 +45,9 @@ def summary_of(run: RunRow, lease: LeaseRow | None, spent_ticks: int | None) -> 
             "requirement": run.requirement,
             "status": status,
             "wake_at": run.wake_at,
+            "project": run.project,
             "queued": run.queued_at is not None,
+            "waits": waits.get(run.project, "") if run.queued_at is not None and not at_work else "",
             "model": run.model,
             "created_at": run.created_at,
             "seconds": run.worked_seconds,

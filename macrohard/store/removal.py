@@ -10,6 +10,7 @@ from macrohard.errors import Conflict
 from macrohard.store.tables import (
     AdmissionRow,
     AnswerRow,
+    ArtifactUseRow,
     BudgetRow,
     DeliveryRow,
     EventRow,
@@ -28,7 +29,7 @@ from macrohard.store.tables import (
 
 OF_A_RUN = (
     ReservationRow, AdmissionRow, BudgetRow, AnswerRow, RulingRow, FeedbackRow, SubmissionRow, SpendingRow, SessionRow,
-    EventRow, LeaseRow, DeliveryRow, WebhookRow,
+    EventRow, LeaseRow, DeliveryRow, WebhookRow, ArtifactUseRow,
 )  # fmt: skip
 """In an order in which nothing is pointed to any more when it goes."""
 

@@ -17,21 +17,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from macrohard.domain import BudgetState, Caps, Forecast, JsonObject, RunOverview, RunStatus, RunSummary
 from macrohard.domain.approval import Ruling
+from macrohard.domain.project import DEFAULT
 from macrohard.domain.provenance import FORKED_FROM
 from macrohard.errors import Conflict, NotFound, RequestError, StoreUnavailable
 from macrohard.store.artifacts import ArtifactStore
 from macrohard.store.audit import AuditLog
-from macrohard.store.budget import BudgetLedger, read_state, release_abandoned
+from macrohard.store.budget import BudgetLedger, opened, read_state, release_abandoned
 from macrohard.store.capabilities import CapabilityStore
 from macrohard.store.database import Database
 from macrohard.store.forecast import forecast
 from macrohard.store.forking import copy_past
 from macrohard.store.lease import Lease, hold
 from macrohard.store.log import RunLog
+from macrohard.store.money import to_ticks
 from macrohard.store.overview import Recorded
 from macrohard.store.overviews import Overviews
 from macrohard.store.people import People
+from macrohard.store.projects import Projects
 from macrohard.store.queue import Queue
+from macrohard.store.quotas import admit, full, take_place
 from macrohard.store.reading import STANDING, recorded_of, summary_of
 from macrohard.store.remarks import Remarks
 from macrohard.store.removal import check_nothing_builds_on, remove
@@ -65,6 +69,7 @@ class Store:
         self.webhooks = Webhooks(database)
         self.usage = Usage(database)
         self.people = People(database)
+        self.projects = Projects(database)
         self.audit = AuditLog(database)
 
     @classmethod
@@ -105,16 +110,21 @@ class Store:
         *,
         options: JsonObject,
         model: str,
+        project: str = DEFAULT,
+        caps: Caps | None = None,
         claim: Claim | None = None,
         prepare: Callable[[str], None] = lambda run_id: None,
     ) -> str:
         """Begin a run, waiting to be carried out; gives its id, which sorts by day.
 
-        With a `claim`, its key stands for the run as soon as there is the run. `prepare` is called with the id before
-        anybody can see the run.
+        `caps`: the budget that it begins with, for which its project has to have room; None: it has none so far, and
+        can spend nothing. With a `claim`, its key stands for the run as soon as there is the run. `prepare` is called
+        with the id before anybody can see the run.
 
         Raises:
             RequestError: the requirement cannot be kept as text.
+            NotFound: there is no such project.
+            QuotaExceeded: the project may take no more.
             Conflict: somebody else has the claim by now; there is no run.
         """
         if "\0" in requirement or any("\ud800" <= character <= "\udfff" for character in requirement):
@@ -126,11 +136,16 @@ class Store:
             row = RunRow(
                 id=run_id, requirement=requirement, options=dict(options), model=model,
                 title=(lines[0] if lines else "")[:80], status="waiting", created_at=now, updated_at=now,
+                project=project,
             )  # fmt: skip
             try:
                 async with self._database.write() as session:
+                    ticks = 0 if caps is None else None if caps.usd is None else to_ticks(caps.usd)
+                    await admit(session, project, ticks=ticks, now=now)
                     session.add(row)
                     await session.flush()
+                    if caps is not None:
+                        session.add(opened(run_id, caps))
                     if claim is not None:
                         await redeem(session, claim, run_id)
                     prepare(run_id)
@@ -170,15 +185,19 @@ class Store:
         text: str = "",
         model: str = "",
         since: datetime | None = None,
+        within: Collection[str] | None = None,
     ) -> tuple[RunSummary, ...]:
         """The latest runs first, `limit` at most; with `before`, those that were made before that one.
 
-        `text` is looked for in id, title and requirement, without regard to case; `since`: made then or later.
+        `text` is looked for in id, title and requirement, without regard to case; `since`: made then or later;
+        `within`: of these projects, None: of all.
         """
         wanted = STANDING
         async with self._database.read() as session:
+            if within is not None:
+                wanted = wanted.where(RunRow.project.in_(within))
             if before is not None:
-                start = _known(await session.get(RunRow, before), before)
+                start = await _found(session, before, within)
                 wanted = wanted.where(tuple_(RunRow.created_at, RunRow.id) < (start.created_at, start.id))
             if text:
                 columns = (RunRow.id, RunRow.title, RunRow.requirement)
@@ -194,8 +213,11 @@ class Store:
             at_work = select(func.count()).where(RunRow.status == "running")
             others = await session.scalar(at_work) or 0 if status in ("running", "paused") else 0
             latest = wanted.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit + others)
-            rows = await session.execute(latest)
-            shown = (summary_of(run, lease, budget.spent_ticks if budget else None)[0] for run, lease, budget in rows)
+            rows, waits = await session.execute(latest), await full(session)
+            shown = (
+                summary_of(run, lease, budget.spent_ticks if budget else None, waits=waits)[0]
+                for run, lease, budget in rows
+            )
             return tuple(islice((each for each in shown if status in (None, each.status)), limit))
 
     async def summary(self, run_id: str) -> RunSummary:
@@ -203,7 +225,7 @@ class Store:
         async with self._database.read() as session:
             run = await _found(session, run_id)
             lease, budget = await session.get(LeaseRow, run.id), await session.get(BudgetRow, run.id)
-        return summary_of(run, lease, budget.spent_ticks if budget else None)[0]
+            return summary_of(run, lease, budget.spent_ticks if budget else None, waits=await full(session))[0]
 
     async def forks(self, run_id: str) -> tuple[RunSummary, ...]:
         """The runs that go on from an iteration of this one, the latest first."""
@@ -215,20 +237,31 @@ class Store:
             .order_by(RunRow.created_at.desc(), RunRow.id.desc())
         )
         async with self._database.read() as session:
-            rows = await session.execute(wanted)
+            rows, waits = await session.execute(wanted), await full(session)
             return tuple(
-                summary_of(run, lease, budget.spent_ticks if budget else None)[0] for run, lease, budget in rows
+                summary_of(run, lease, budget.spent_ticks if budget else None, waits=waits)[0]
+                for run, lease, budget in rows
             )
 
-    async def touched(self, *, since: datetime | None) -> dict[str, datetime]:
-        """The runs of which something was recorded lately, and when last: from a little before `since` on.
+    async def place_of(self, run_id: str, *, within: Collection[str]) -> tuple[str, str]:
+        """The whole id of a run of these projects, which may be cut short, and its project.
+
+        Raises:
+            NotFound: they have none; whether another project has one is not said.
+        """
+        async with self._database.read() as session:
+            run = await _found(session, run_id, within)
+        return run.id, run.project
+
+    async def touched(self, *, since: datetime | None) -> dict[str, tuple[datetime, str]]:
+        """The runs of which something was recorded lately, when last, and their projects: from a little before `since`.
 
         Without `since`, the last of all; empty where there is none.
         """
-        latest = select(RunRow.id, RunRow.updated_at).order_by(RunRow.updated_at.desc())
+        latest = select(RunRow.id, RunRow.updated_at, RunRow.project).order_by(RunRow.updated_at.desc())
         wanted = latest.limit(1) if since is None else latest.where(RunRow.updated_at > since - _CLOCKS_APART)
         async with self._database.read() as session:
-            return {row.id: row.updated_at for row in await session.execute(wanted)}
+            return {row.id: (row.updated_at, row.project) for row in await session.execute(wanted)}
 
     async def runs_due(self, now: datetime) -> tuple[str, ...]:
         """The parked runs whose hour has come, the longest waiting first."""
@@ -265,13 +298,16 @@ class Store:
         """Give a run all that happened in another one until this iteration was judged; see `store.forking`."""
         await copy_past(self._database, original, fork, iteration=iteration)
 
-    def hold(self, run_id: str) -> AbstractAsyncContextManager[Lease]:
+    def hold(self, run_id: str, *, at_work: bool = False) -> AbstractAsyncContextManager[Lease]:
         """Have a run to ourselves: `async with store.hold(run_id) as lease`; see `macrohard.store.lease`.
 
+        `at_work`: to carry it out, which takes one of its project's places.
+
         Raises:
-            RequestError: another process that is alive has it. LeaseLost: another process took it over since.
+            RunHeld: another process that is alive has it, or no place is free. LeaseLost: another process took it over
+                since.
         """
-        return hold(self._database, run_id)
+        return hold(self._database, run_id, check=take_place if at_work else None)
 
     async def log(self, lease: Lease) -> RunLog:
         """The `Emit` of the run that we hold."""
@@ -350,11 +386,14 @@ class Store:
             return {row.question_id: row.text for row in rows}
 
 
-async def _found(session: AsyncSession, beginning: str) -> RunRow:
-    if (exact := await session.get(RunRow, beginning)) is not None:
+async def _found(session: AsyncSession, beginning: str, within: Collection[str] | None = None) -> RunRow:
+    exact = await session.get(RunRow, beginning)
+    if exact is not None and (within is None or exact.project in within):
         return exact
-    alike = select(RunRow).where(RunRow.id.startswith(beginning, autoescape=True)).limit(2) if beginning else None
-    rows = list(await session.scalars(alike)) if alike is not None else []
+    alike = select(RunRow).where(RunRow.id.startswith(beginning, autoescape=True)).limit(2)
+    if within is not None:
+        alike = alike.where(RunRow.project.in_(within))
+    rows = list(await session.scalars(alike)) if beginning else []
     if len(rows) > 1:
         raise Conflict(f"several runs begin with {beginning!r}; `macrohard runs` lists them")
     return _known(rows[0] if rows else None, beginning)

@@ -8,6 +8,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from macrohard.domain.project import DEFAULT
+
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -59,7 +61,12 @@ class RunRow(Table):
     """A run and what lists show of it, kept up to date with every event."""
 
     __tablename__ = "runs"
-    __table_args__ = (Index(None, "created_at", "id"), Index(None, "queued_at"), Index(None, "updated_at"))
+    __table_args__ = (
+        Index(None, "created_at", "id"),
+        Index(None, "queued_at"),
+        Index(None, "updated_at"),
+        Index(None, "project", "created_at", "id"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     requirement: Mapped[str]
@@ -83,6 +90,24 @@ class RunRow(Table):
     """Since when it waits for a worker, or one carries it out; None: no worker is to."""
     wish: Mapped[str | None]
     """What a person asked of the worker: pause or cancel."""
+    project: Mapped[str] = mapped_column(default=DEFAULT, server_default=DEFAULT)
+    """No foreign key, for SQLite cannot add one to a table: who makes a run holds the project's row."""
+
+
+class ProjectRow(Table):
+    """What runs belong to; a limit that is None is none."""
+
+    __tablename__ = "projects"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+    month_ticks: Mapped[int | None] = mapped_column(BigInteger)
+    runs_at_work: Mapped[int | None]
+    runs_per_day: Mapped[int | None]
+    artifact_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    counted_day: Mapped[date | None]
+    """In UTC; whose submissions `counted_runs` has, deleted ones too."""
+    counted_runs: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class EventRow(Table):
@@ -150,6 +175,15 @@ class ArtifactRow(Table):
     media_type: Mapped[str]
     size: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
+
+
+class ArtifactUseRow(Table):
+    """That something of a run names an artifact: who may see the run may see it."""
+
+    __tablename__ = "artifact_uses"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey(RunRow.id), primary_key=True, index=True)
 
 
 class LeaseRow(Table):
@@ -315,6 +349,7 @@ class UsageRow(Table):
     """What the calls of one run took on one day at one endpoint's model; stays when the run is deleted."""
 
     __tablename__ = "usage"
+    __table_args__ = (Index(None, "project", "day"),)
 
     day: Mapped[date] = mapped_column(primary_key=True)
     """In UTC."""
@@ -328,6 +363,8 @@ class UsageRow(Table):
     output_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
     reasoning_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
     cost_ticks: Mapped[int] = mapped_column(BigInteger, default=0)
+    project: Mapped[str] = mapped_column(default=DEFAULT, server_default=DEFAULT)
+    """The run's."""
 
 
 class UserRow(Table):
@@ -340,6 +377,16 @@ class UserRow(Table):
     password: Mapped[str | None]
     """Its hash, with all that is needed to check it; None: they come by another way."""
     created_at: Mapped[datetime]
+
+
+class MemberRow(Table):
+    """Somebody who sees a project."""
+
+    __tablename__ = "members"
+
+    project: Mapped[str] = mapped_column(ForeignKey(ProjectRow.name), primary_key=True)
+    user: Mapped[str] = mapped_column(ForeignKey(UserRow.name), primary_key=True, index=True)
+    role: Mapped[str]
 
 
 class LoginRow(Table):
@@ -366,6 +413,8 @@ class TokenRow(Table):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+    project: Mapped[str | None]
+    """It is good for this one only; None: for all that its user sees."""
 
 
 class AuditRow(Table):

@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from macrohard.domain import JsonObject
 from macrohard.errors import Conflict, LeaseLost
+from macrohard.store.artifacts import note_uses
 from macrohard.store.database import Database
 from macrohard.store.lease import Lease
 from macrohard.store.tables import MessageRow, NoteRow
@@ -38,6 +39,7 @@ class Transcripts:
                 if lease is not None:
                     await lease.confirm(session)
                 await session.execute(insert(MessageRow).values(row))
+                await note_uses(session, session_id.split("/", 1)[0], [message])
         except IntegrityError as error:
             raise LeaseLost(session_id.split("/", 1)[0]) from error
         self._next[session_id] = number + 1

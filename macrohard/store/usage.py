@@ -1,6 +1,6 @@
 """What calls took, by day and model, over all runs; also of runs that were deleted since."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
 from sqlalchemy import func, select
@@ -49,8 +49,10 @@ class Usage:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def by_day(self, *, since: date | None, until: date | None) -> tuple[UsageOfDay, ...]:
-        """One line for each day and model, both days included, the latest first."""
+    async def by_day(
+        self, *, since: date | None, until: date | None, within: Collection[str] | None = None
+    ) -> tuple[UsageOfDay, ...]:
+        """One line for each day and model, both days included, the latest first; `within`: of these projects."""
         wanted = select(
             UsageRow.day,
             UsageRow.endpoint,
@@ -58,6 +60,8 @@ class Usage:
             func.count(UsageRow.run_id.distinct()).label("runs"),
             *(func.sum(getattr(UsageRow, name)).label(name) for name in COUNTS),
         )
+        if within is not None:
+            wanted = wanted.where(UsageRow.project.in_(within))
         if since is not None:
             wanted = wanted.where(UsageRow.day >= since)
         if until is not None:
@@ -78,8 +82,8 @@ class Usage:
                 for row in rows
             )
 
-    async def totals(self) -> Totals:
-        """Of everything, for whoever watches the service."""
+    async def totals(self, *, within: Collection[str] | None = None) -> Totals:
+        """Of everything, or of these projects, for whoever watches the service."""
         statuses = select(RunRow.status, func.count()).group_by(RunRow.status)
         waiting = select(func.count()).where(RunRow.queued_at.is_not(None), RunRow.status != "running")
         sums = select(
@@ -90,6 +94,10 @@ class Usage:
             func.sum(UsageRow.output_tokens),
             func.sum(UsageRow.cost_ticks),
         ).group_by(UsageRow.endpoint, UsageRow.model)
+        if within is not None:
+            statuses = statuses.where(RunRow.project.in_(within))
+            waiting = waiting.where(RunRow.project.in_(within))
+            sums = sums.where(UsageRow.project.in_(within))
         async with self._database.read() as session:
             return Totals(
                 runs={status: count for status, count in await session.execute(statuses)},  # noqa: C416 (rows are no pairs)
@@ -102,12 +110,12 @@ class Usage:
 
 
 async def count(
-    session: AsyncSession, run_id: str, *, day: date, endpoint: str, model: str, counts: Sequence[int]
+    session: AsyncSession, run: RunRow, *, day: date, endpoint: str, model: str, counts: Sequence[int]
 ) -> None:
     """Add to the day's sums in the caller's transaction, which has the run to itself; `counts` as in COUNTS."""
-    key = {"day": day, "run_id": run_id, "endpoint": endpoint, "model": model}
+    key = {"day": day, "run_id": run.id, "endpoint": endpoint, "model": model}
     if (row := await session.get(UsageRow, key)) is None:
-        row = UsageRow(**key, **dict.fromkeys(COUNTS, 0))
+        row = UsageRow(**key, project=run.project, **dict.fromkeys(COUNTS, 0))
         session.add(row)
         # Else a second look in this transaction would not find it.
         await session.flush()

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from macrohard.assembly import Factory, Worker, open_factory
 from macrohard.server import create_app
 from macrohard.server.access import LocalAccess, local_token
+from macrohard.server.people.access import TeamAccess
 from macrohard.server.serving import Server
 from macrohard.settings import load_settings
 
@@ -32,6 +33,7 @@ class Served:
     home: Path
     factory: Factory
     loop: asyncio.AbstractEventLoop
+    app: FastAPI
 
     def ask(self, method: str, path: str, **arguments: Any) -> requests.Response:
         """Send a request as a program on this machine does."""
@@ -56,8 +58,13 @@ class _Server(Server):
 
 
 @contextmanager
-def served(home: Path, *, url: str | None = None, slots: int = 0, port: int = 0) -> Iterator[Served]:
-    """The service with a worker for so many runs, until the context is left; port 0: on one that is free."""
+def served(
+    home: Path, *, url: str | None = None, slots: int = 0, port: int = 0, team: bool = False
+) -> Iterator[Served]:
+    """The service with a worker for so many runs, of one person or a team, until the context is left.
+
+    Port 0: on one that is free.
+    """
     ready: Future[tuple[uvicorn.Server, Served]] = Future()
 
     async def serve() -> None:
@@ -66,8 +73,9 @@ def served(home: Path, *, url: str | None = None, slots: int = 0, port: int = 0)
             address = f"http://127.0.0.1:{listening.getsockname()[1]}"
             async with open_factory(settings, sandbox="auto") as factory:
                 worker = Worker(factory, slots=slots) if slots else None
-                app = create_app(factory, settings, access=LocalAccess(home), hosts=HOSTS, worker=worker)
-                service = Served(address, local_token(home), home, factory, asyncio.get_running_loop())
+                access = TeamAccess(factory.store.people) if team else LocalAccess(home)
+                app = create_app(factory, settings, access=access, hosts=HOSTS, worker=worker)
+                service = Served(address, local_token(home), home, factory, asyncio.get_running_loop(), app)
                 config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
                 server = _Server(app, config, answers=lambda: ready.set_result((server, service)))
                 await server.serve(sockets=[listening])

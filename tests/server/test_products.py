@@ -34,9 +34,11 @@ async def told(factory: Factory, run: str, *events: Event) -> None:
             await log(event)
 
 
-async def made(factory: Factory) -> tuple[str, list[str]]:
+async def made(
+    factory: Factory, *, project: str = "default", requirement: str = "A <b>list</b>."
+) -> tuple[str, list[str]]:
     """A run with two iterations, of which the first was kept, and with a session's commit beside; their commits."""
-    run = await factory.store.create_run("A <b>list</b>.", options={}, model="builtin")
+    run = await factory.store.create_run(requirement, options={}, model="builtin", project=project)
     repository = await factory.repository(run)
     commits = [await repository.initial_commit()]
     files = ((".gitattributes", ATTRIBUTES), ("secret.txt", b"kept"), ("version.txt", b"$Format:%H$"))

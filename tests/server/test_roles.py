@@ -24,7 +24,7 @@ OF_ONES_OWN = {
 }  # fmt: skip
 OF_WHO_LOOKS = {"/preview/{preview}/renew"}
 """Of a run: a preview stays open while somebody looks at it."""
-OF_REVIEWERS = {"/answers", "/approvals", "/feedback"}
+OF_REVIEWERS = {"/answers", "/approvals", "/feedback", "/plan"}
 """Of a run."""
 OF_ADMINS = ("/users", "/audit", "/webhooks", "/settings", "/doctor")
 BEGINNING = {"/new", "/new/reading"}
@@ -52,6 +52,8 @@ def expected(path: str, method: str) -> Role | None:
     if path in FOR_ALL | ASK_BY_THEMSELVES:
         return None
     if below.startswith(OF_ADMINS):
+        return Role.ADMIN
+    if below.startswith("/projects") and method not in SAFE:
         return Role.ADMIN
     if path in BEGINNING:
         return Role.OPERATOR

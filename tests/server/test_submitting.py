@@ -180,7 +180,6 @@ def test_what_no_database_keeps_gets_an_answer_and_is_no_mistake_of_ours(service
 @pytest.mark.parametrize(
     ("part", "step"),
     [
-        pytest.param("budget", "before it has a budget", id="before the budget"),
         pytest.param("forecast", "before it has a forecast", id="before the forecast"),
         pytest.param("summary", "before its sender can be told", id="before the answer"),
     ],

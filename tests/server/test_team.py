@@ -23,7 +23,8 @@ from tests.starting import Said, ended
 
 PASSWORD = "correct horse battery"
 ROLES = ("viewer", "reviewer", "operator", "admin")
-MISSING = "/api/v1/runs/r-20260101-2222"
+RUN = "/api/v1/runs/RUN"
+TODO = {"requirement": "A to-do list.", "model": "builtin"}
 
 
 @dataclass
@@ -91,12 +92,12 @@ def asked(service: Running, method: str, path: str, *, token: str, **arguments: 
 
 
 OPERATIONS = {
-    "viewer": [("GET", "/api/v1/runs"), ("GET", f"{MISSING}/findings"), ("GET", "/api/v1/tokens")],
-    "reviewer": [("POST", f"{MISSING}/answers"), ("POST", f"{MISSING}/approvals"), ("POST", f"{MISSING}/feedback")],
+    "viewer": [("GET", "/api/v1/runs"), ("GET", f"{RUN}/findings"), ("GET", "/api/v1/tokens")],
+    "reviewer": [("POST", f"{RUN}/answers"), ("POST", f"{RUN}/approvals"), ("POST", f"{RUN}/feedback")],
     "operator": [
-        ("POST", "/api/v1/runs"), ("POST", f"{MISSING}/pause"), ("POST", f"{MISSING}/cancel"),
-        ("POST", f"{MISSING}/resume"), ("POST", f"{MISSING}/budget"), ("POST", f"{MISSING}/fork"),
-        ("POST", "/runs/r-none/delete"), ("POST", "/runs/r-none/budget"), ("GET", "/new"),
+        ("POST", "/api/v1/runs"), ("POST", f"{RUN}/pause"), ("POST", f"{RUN}/cancel"),
+        ("POST", f"{RUN}/resume"), ("POST", f"{RUN}/budget"), ("POST", f"{RUN}/fork"),
+        ("POST", "/runs/RUN/delete"), ("POST", "/runs/RUN/budget"), ("GET", "/new"),
     ],
     "admin": [
         ("GET", "/api/v1/doctor"), ("GET", "/api/v1/users"), ("POST", "/api/v1/users"),
@@ -108,11 +109,12 @@ OPERATIONS = {
 
 
 def test_each_role_may_do_what_it_may_and_nothing_more(team: Team) -> None:
+    submitted = asked(team.service, "POST", "/api/v1/runs", token=team.token("admin", role="admin"), json=TODO).json()
     for rank, role in enumerate(ROLES):
         token = team.token(role, role=role)
         for wanted, operations in OPERATIONS.items():
             for method, path in operations:
-                status = asked(team.service, method, path, token=token).status_code
+                status = asked(team.service, method, path.replace("RUN", submitted["id"]), token=token).status_code
                 forbidden = ROLES.index(wanted) > rank
                 assert (status == 403) == forbidden, (role, method, path, status)
                 assert status != 401
@@ -335,12 +337,12 @@ def test_what_is_changed_stands_in_the_log_with_its_answer(team: Team) -> None:
         team.service, "POST", "/api/v1/runs", token=token, json={"requirement": "A to-do list", "model": "builtin"}
     )
     assert made.status_code == 201, made.text
-    assert asked(team.service, "POST", f"{MISSING}/pause", token=token).status_code == 404
+    assert asked(team.service, "POST", f"{RUN}/pause", token=token).status_code == 404
     refused, asked_for, answer, submitted = team.audited()[:4]
     assert (submitted["action"], submitted["who"]) == ("POST /api/v1/runs", "operator")
     assert submitted["through"].startswith("t-")
     assert answer["facts"] == {"to": submitted["number"], "status": 201, "location": made.headers["Location"]}
-    assert asked_for["action"] == f"POST {MISSING}/pause"
+    assert asked_for["action"] == f"POST {RUN}/pause"
     assert refused["facts"] == {"to": asked_for["number"], "status": 404}
     whole = "\n".join(str(entry) for entry in team.audited())
     assert PASSWORD not in whole

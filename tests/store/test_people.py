@@ -64,7 +64,8 @@ async def test_a_token_is_known_by_its_hash_until_it_expires_or_is_dropped(store
     assert token.used_at is None
     found = await people.of_token(word)
     assert found is not None
-    assert (found[0].name, found[1].role) == ("bo", "viewer")
+    assert found.token is not None
+    assert (found.user.name, found.token.role) == ("bo", "viewer")
     assert (await people.tokens("bo"))[0].used_at is not None
     assert await people.of_token(word + "x") is None
 

@@ -116,6 +116,37 @@ async def test_runs_of_the_first_version_go_on(url: str, tmp_path: Path) -> None
         assert admitted == {"r-1/1/plan/planner": "r-1/1/plan", "r-1/1/code/t1": "r-1/1/code"}
 
 
+BEFORE_PROJECTS = """
+INSERT INTO users VALUES ('bo', 'reviewer', NULL, '2026-11-01 10:00:00');
+INSERT INTO runs (id, requirement, options, model, title, status, problem, created_at, updated_at, worked_seconds,
+    iterations, model_calls, cost_ticks) VALUES ('r-1', 'A list.', '{}', 'm', 'A list', 'paused', '',
+    '2026-11-01 10:00:00', '2026-11-01 10:10:00', 1.0, 1, 3, 70);
+INSERT INTO artifacts VALUES ('DIGEST', 'text/plain', 7, '2026-11-01 10:00:00');
+INSERT INTO events VALUES ('r-1', 1, '2026-11-01 10:00:00', 'progress', 1.0, '{"type": "progress", "x": ["DIGEST"]}');
+INSERT INTO messages VALUES ('r-1/1/use/a', 0, '2026-11-01 10:00:00', '{"content": [{"artifact": "DIGEST"}]}', NULL);
+"""
+
+
+async def test_what_was_there_before_projects_is_of_the_first_one(url: str, tmp_path: Path) -> None:
+    digest = "0a" * 32
+
+    def make_old(connection: Connection) -> None:
+        command.upgrade(alembic_config(connection), "0006")
+        for statement in filter(str.strip, BEFORE_PROJECTS.split(";")):
+            connection.exec_driver_sql(statement.replace("DIGEST", digest))
+
+    old = Database(make_url(url).set(drivername=DRIVERS[make_url(url).drivername]))
+    async with old.write() as session:
+        await (await session.connection()).run_sync(make_old)
+    await old.close()
+
+    async with await Store.open(url, home=tmp_path) as store:
+        assert (await store.summary("r-1")).project == "default"
+        assert [(each.user, each.role) for each in await store.projects.members("default")] == [("bo", "reviewer")]
+        assert await store.artifacts.is_within(digest, ["default"])
+        assert (await store.projects.usage("default")).artifact_bytes == 7
+
+
 async def test_many_processes_may_open_a_new_database_at_once(url: str, tmp_path: Path) -> None:
     databases = await asyncio.gather(*(Database.open(url, home=tmp_path) for _ in range(6)))
     for database in databases:

@@ -11,6 +11,7 @@ from macrohard.server.api import (
     installation,
     previews,
     product,
+    projects,
     runs,
     sessions,
     steering,
@@ -21,7 +22,20 @@ from macrohard.server.problems import RESPONSES
 TOKEN = HTTPBearer(auto_error=False, description="The token that `macrohard serve token` prints.")
 
 router = APIRouter(responses=RESPONSES, dependencies=[Depends(TOKEN)])
-for part in (runs, fleet, steering, events, evidence, comparing, product, previews, sessions, installation, webhooks):
+for part in (
+    runs,
+    fleet,
+    steering,
+    events,
+    evidence,
+    comparing,
+    product,
+    previews,
+    sessions,
+    projects,
+    installation,
+    webhooks,
+):
     router.include_router(part.router)
 
 __all__ = ["TOKEN", "router"]

@@ -97,6 +97,8 @@ async def artifact(digest: Digest, service: Serving, principal: Asking) -> Respo
     """A screenshot, log, film or document by its digest; ranges are answered."""
     artifacts = service.factory.store.artifacts
     try:
+        if principal.within is not None and not await artifacts.is_within(digest, principal.within):
+            raise KeyError(digest)
         path, media_type = artifacts.path(digest), await artifacts.media_type(digest)
     except KeyError as error:
         raise NotFound(f"there is no artifact {digest}") from error

@@ -1,12 +1,15 @@
 """Everything at work now, and what the rest is blocked on."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from macrohard.domain import RunOverview, RunStatus, RunSummary, Value
+from macrohard.domain.project import ProjectName
 from macrohard.server.access import Asking
+from macrohard.server.api.projects import seen
 from macrohard.server.service import Service, Serving
 from macrohard.server.standing import FOR_YOU, On, Standing, standing
 
@@ -52,14 +55,19 @@ class Fleet(Value):
 
 
 @router.get("/fleet")
-async def fleet(service: Serving, principal: Asking) -> Fleet:
+async def fleet(
+    service: Serving,
+    principal: Asking,
+    project: Annotated[ProjectName | None, Query(description="Of its runs only.")] = None,
+) -> Fleet:
     """Everything at work now, and what each run is blocked on: a person, a sandbox, an endpoint, its budget, its hour.
 
     100 runs of each status, the latest first; the first 24 are looked into.
     """
     store = service.factory.store
+    within = await seen(service, principal, project)
     wanted: tuple[RunStatus, ...] = ("running", "paused", "waiting")
-    found = await asyncio.gather(*(store.runs(limit=LISTED, status=status) for status in wanted))
+    found = await asyncio.gather(*(store.runs(limit=LISTED, status=status, within=within) for status in wanted))
     under_way = [run for runs in found for run in runs]
     overviews = await store.overviews([run.id for run in under_way[:LOOKED_INTO]])
     lines = [_line(overview) for overview in overviews]
@@ -76,10 +84,15 @@ async def fleet(service: Serving, principal: Asking) -> Fleet:
     )
 
 
-async def for_you(service: Service) -> tuple[RunSummary, ...]:
-    """The runs that only a person can have go on, the latest first; of each status those of the latest hundred."""
+async def for_you(service: Service, *, within: Collection[str] | None) -> tuple[RunSummary, ...]:
+    """The runs of these projects that only a person can have go on, the latest first; None: of all.
+
+    Of each status those of the latest hundred.
+    """
     store = service.factory.store
-    paused, begun = await asyncio.gather(*(store.runs(limit=LISTED, status=each) for each in ("paused", "waiting")))
+    wanted: tuple[RunStatus, ...] = ("paused", "waiting")
+    found_of = (store.runs(limit=LISTED, status=each, within=within) for each in wanted)
+    paused, begun = await asyncio.gather(*found_of)
     # Of all others, what their line says is enough.
     unclear = await store.overviews([run.id for run in paused if run.queued or run.wake_at])
     goes_on = {each.summary.id for each in unclear if standing(each).on not in FOR_YOU}

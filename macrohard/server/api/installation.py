@@ -9,11 +9,13 @@ from fastapi import APIRouter, Query
 from macrohard.agent import Persona, Skill
 from macrohard.assembly import catalogue
 from macrohard.domain import Diagnosis, JsonObject, Value
+from macrohard.domain.project import ProjectName
 from macrohard.errors import NotFound
 from macrohard.llm.chat import ModelRole
 from macrohard.llm.price import ModelPrice
 from macrohard.llm.target import Effort
 from macrohard.server.access import Administrating, Asking
+from macrohard.server.api.projects import seen
 from macrohard.server.service import Serving
 from macrohard.store.usage import UsageOfDay
 
@@ -130,9 +132,11 @@ async def usage(
     principal: Asking,
     since: Annotated[date | None, Query(description="The first day, in UTC.")] = None,
     until: Annotated[date | None, Query(description="The last day, in UTC.")] = None,
+    project: Annotated[ProjectName | None, Query(description="Of its runs only.")] = None,
 ) -> tuple[UsageOfDay, ...]:
     """Runs, calls, tokens and dollars by day and model, the latest day first; of deleted runs too."""
-    return await service.factory.store.usage.by_day(since=since, until=until)
+    within = await seen(service, principal, project)
+    return await service.factory.store.usage.by_day(since=since, until=until, within=within)
 
 
 @router.get("/doctor")

@@ -5,15 +5,18 @@ import hashlib
 from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, HTTPException, Query, Response
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from macrohard.domain import Caps, RunOverview, RunStatus, RunSummary, Value, Wish
 from macrohard.domain.approval import Point
 from macrohard.domain.feedback import Remark
+from macrohard.domain.people import Role
+from macrohard.domain.project import DEFAULT, ProjectName
 from macrohard.domain.requirement import ATTACHMENTS, LIMIT_BYTES, Attachment, requirement_of
-from macrohard.errors import Conflict
-from macrohard.server.access import Asking, Operating
+from macrohard.errors import Conflict, NotFound, RequestError
+from macrohard.server.access import Asking, Operating, Principal
+from macrohard.server.api.projects import seen
 from macrohard.server.service import Service, Serving
 from macrohard.store.submissions import Claim, Earlier
 
@@ -53,12 +56,14 @@ class Submission(Value):
 
     requirement: str = Field(min_length=1, max_length=LIMIT_BYTES, examples=["A to-do list with due dates and tags"])
     """In plain words."""
+    project: ProjectName | None = None
+    """To which it belongs; null: "default", if one may submit there, else the only one where one may."""
     attachments: tuple[Attachment, ...] = Field(
         default=(), max_length=ATTACHMENTS, examples=[[{"name": "prices.csv", "text": "article;price\nchair;49\n"}]]
     )
     """Text files that belong to it; 200 kB in all with the requirement."""
     improves: str | None = Field(default=None, max_length=100, examples=["r-20261122-3gtk"])
-    """A delivered run whose product this is to change; null: it is made from nothing."""
+    """A delivered run of the same project whose product this is to change; null: it is made from nothing."""
     model: str | None = Field(default=None, max_length=200, examples=["grok-4"])
     caps: Limits | None = Field(default=None, examples=[{"usd": 5}])
     """What it may take at most; see `GET /runs/{run}/budget`."""
@@ -112,10 +117,15 @@ async def submit(
     submission: Submission, service: Serving, principal: Operating, response: Response, key: Key = None
 ) -> RunSummary:
     """Submit a requirement; a worker begins as soon as one is free."""
+    placed = await _placed(submission, service, principal)
     if key is None:
-        summary = await service.factory.store.summary(await _begun(submission, service))
+        summary = await service.factory.store.summary(await _begun(placed, service))
     else:
-        summary = await _begun_once(submission, service, sender=principal.name, key=key)
+        # A key stands for what was sent, wherever it is put.
+        digest = hashlib.sha256(submission.model_dump_json().encode()).hexdigest()
+        summary = await _begun_once(placed, service, sender=principal.name, key=key, digest=digest)
+        if principal.role_in(summary.project) is None:
+            raise NotFound(f"there is no run {summary.id!r}")
     # Sent again after a crash of ours it may still have to be put there.
     if summary.status == "waiting" and not summary.queued:
         await service.factory.store.queue.put(summary.id)
@@ -123,6 +133,29 @@ async def submit(
         summary = summary.model_copy(update={"queued": True})
     response.headers["Location"] = f"/api/v1/runs/{summary.id}"
     return summary
+
+
+async def _placed(submission: Submission, service: Service, principal: Principal) -> Submission:
+    """The submission with its project, where who asks may submit."""
+    store, project, improves = service.factory.store, submission.project, submission.improves
+    if improves is not None:
+        if principal.within is not None:
+            improves, _ = await store.place_of(improves, within=principal.within)
+        earlier = await store.summary(improves)
+        project = project or earlier.project
+        if project != earlier.project:
+            raise RequestError(f"run {earlier.id} is of project {earlier.project}; what improves it belongs there too")
+    if principal.projects is not None:
+        mine = [name for name, role in sorted(principal.projects.items()) if role >= Role.OPERATOR]
+        if project is None and DEFAULT not in mine and len(mine) == 1:
+            project = mine[0]
+        if project is None and DEFAULT not in mine:
+            raise RequestError(f"project: say which one; you may submit to {', '.join(mine)}")
+        if (role := principal.projects.get(project or DEFAULT)) is None:
+            raise NotFound(f"there is no project {project!r}")
+        if role < Role.OPERATOR:
+            raise HTTPException(403, f"this takes the role operator; yours in {project} is {role.name.lower()}")
+    return submission.model_copy(update={"project": project or DEFAULT, "improves": improves})
 
 
 async def _begun(submission: Submission, service: Service, claim: Claim | None = None) -> str:
@@ -133,7 +166,7 @@ async def _begun(submission: Submission, service: Service, claim: Claim | None =
     return await factory.submit(
         requirement,
         model=model,
-        caps=_caps(submission, service),
+        caps=submission.caps.caps if submission.caps else settings.caps,
         iterations=submission.iterations or settings.iterations,
         ask=submission.ask,
         existing=await factory.delivered(submission.improves) if submission.improves else None,
@@ -141,25 +174,21 @@ async def _begun(submission: Submission, service: Service, claim: Claim | None =
         answer_seconds=submission.answer_seconds,
         budget_seconds=submission.budget_seconds,
         claim=claim,
+        project=submission.project or DEFAULT,
     )
 
 
-def _caps(submission: Submission, service: Service) -> Caps:
-    return submission.caps.caps if submission.caps else service.settings.caps
-
-
-async def _begun_once(submission: Submission, service: Service, *, sender: str, key: str) -> RunSummary:
+async def _begun_once(submission: Submission, service: Service, *, sender: str, key: str, digest: str) -> RunSummary:
     """As it was answered first."""
     store = service.factory.store
-    digest = hashlib.sha256(submission.model_dump_json().encode()).hexdigest()
     found = await store.submissions.begin(sender, key, digest=digest)
     if isinstance(found, Earlier) and found.answer is not None:
         now = await store.summary(found.run_id)
         return RunSummary.model_validate(found.answer) if now.queued or now.status != "waiting" else now
     if isinstance(found, Earlier):
-        # Whoever made the run ended before it was whole.
+        # Whoever made the run ended before there was an answer.
         run_id = found.run_id
-        await service.factory.reckon(run_id, _caps(submission, service))
+        await store.forecast(run_id)
     else:
         try:
             run_id = await _begun(submission, service, found)
@@ -192,10 +221,17 @@ async def list_runs(
     text: Annotated[str, Query(description="Looked for in id, title and requirement.", max_length=200)] = "",
     model: Annotated[str, Query(max_length=200)] = "",
     since: Annotated[Moment | None, Query(description="Those made then or later.")] = None,
+    project: Annotated[ProjectName | None, Query(description="Those of this project.")] = None,
 ) -> RunPage:
     """List runs, the latest first."""
     found = await service.factory.store.runs(
-        limit=limit + 1, before=before, status=status, text=text, model=model, since=since
+        limit=limit + 1,
+        before=before,
+        status=status,
+        text=text,
+        model=model,
+        since=since,
+        within=await seen(service, principal, project),
     )
     return RunPage(runs=found[:limit], before=found[limit - 1].id if len(found) > limit else None)
 

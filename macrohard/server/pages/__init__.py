@@ -10,6 +10,7 @@ from macrohard.server.pages import (
     installation,
     planning,
     previews,
+    projects,
     run,
     runs,
     steering,
@@ -18,7 +19,20 @@ from macrohard.server.pages import (
 from macrohard.server.pages.rendering import problem_page
 
 router = APIRouter()
-for part in (entering, runs, beginning, fleet, installation, webhooks, previews, comparing, planning, run, steering):
+for part in (
+    entering,
+    runs,
+    beginning,
+    fleet,
+    projects,
+    installation,
+    webhooks,
+    previews,
+    comparing,
+    planning,
+    run,
+    steering,
+):
     router.include_router(part.router)
 
 __all__ = ["problem_page", "router"]

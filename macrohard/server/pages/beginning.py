@@ -7,13 +7,14 @@ from fastapi import APIRouter, File, Form, Query, Request, UploadFile
 from starlette.responses import RedirectResponse, Response
 
 from macrohard.domain.approval import Point
+from macrohard.domain.people import Role
 from macrohard.domain.requirement import LIMIT_BYTES, text_of
 from macrohard.llm.builtin.understanding import read
 from macrohard.llm.models.known import BUILTIN
 from macrohard.server.access import Operating
 from macrohard.server.api.runs import Submission, submit
 from macrohard.server.forms import Dollars, Hours, Iterations, understood
-from macrohard.server.pages.rendering import page
+from macrohard.server.pages.rendering import Chosen, page
 from macrohard.server.service import Serving
 
 router = APIRouter()
@@ -32,8 +33,12 @@ async def new(
     principal: Operating,
     requirement: str = "",
     improves: Annotated[str, Query(max_length=100)] = "",
+    project: Chosen = "",
 ) -> Response:
-    """A form for a requirement; `improves`: for what is to be different in that run's product, with what was said."""
+    """A form for a requirement; `improves`: for what is to be different in that run's product, with what was said.
+
+    `project`: the one that is chosen in it.
+    """
     models = dict.fromkeys([service.settings.model, BUILTIN])
     base = None
     if improves:
@@ -43,6 +48,7 @@ async def new(
     return page(
         request, "runs/new.html.jinja", settings=service.settings, models=list(models), builtin=BUILTIN,
         requirement=requirement[:MOST_CHARACTERS], base=base,
+        mine=[name for name in request.state.projects if (principal.role_in(name) or 0) >= Role.OPERATOR],
     )  # fmt: skip
 
 
@@ -77,6 +83,7 @@ async def begin(
     iterations: Iterations = "",
     improves: Annotated[str, Form(max_length=100)] = "",
     attachments: Annotated[list[UploadFile] | None, File()] = None,
+    project: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
     """Submit what the form says; what is left empty is as the settings say."""
     seconds = {"plan": _seconds(plan_hours), "release": _seconds(release_hours)}
@@ -92,6 +99,7 @@ async def begin(
             "model": model or None,
             "caps": {**service.settings.caps.model_dump(), "usd": float(usd)} if usd else None,
             "iterations": int(iterations) if iterations else None,
+            "project": project or None,
         },
     )
     summary = await submit(submission, service, principal, Response())

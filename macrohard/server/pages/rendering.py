@@ -1,15 +1,15 @@
 """From values to HTML; every text in it is taken as hostile."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import Request
+from fastapi import Query, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -28,6 +28,9 @@ SIGNS = {
 }  # fmt: skip
 """How criteria stand, for those whom colours tell nothing."""
 
+Chosen = Annotated[str, Query(pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$")]
+"""The project whose runs a page shows; empty: those of all that one sees."""
+
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
     """A page, or a part of one, for who asks."""
@@ -36,6 +39,8 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
         .get_template(template)
         .render(
             principal=getattr(request.state, "principal", None),
+            projects=getattr(request.state, "projects", ()),
+            chosen=request.query_params.get("project", ""),
             path=request.url.path,
             version=__version__,
             here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
@@ -98,6 +103,12 @@ def clock(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%H:%M:%S")
 
 
+def query(values: Mapping[str, str]) -> str:
+    """The part of an address from the question mark on, of what is not empty."""
+    given = {name: value for name, value in values.items() if value}
+    return f"?{urlencode(given)}" if given else ""
+
+
 def slug(text: str) -> str:
     """A class or an anchor of it, such as "not-run"."""
     return text.replace(" ", "-")
@@ -137,7 +148,7 @@ def _environment() -> Environment:
         "duration": duration, "dollars": dollars, "count": count, "ago": ago, "since": since, "counted": counted,
         "moment": moment, "slug": slug, "clock": clock, "naturally": naturally,
     }  # fmt: skip
-    environment.globals |= {"asset": asset, "PHASES": PHASES, "standing_of": standing, "SIGNS": SIGNS}
+    environment.globals |= {"asset": asset, "PHASES": PHASES, "standing_of": standing, "SIGNS": SIGNS, "query": query}
     return environment
 
 

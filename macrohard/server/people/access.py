@@ -4,7 +4,7 @@ from fastapi import Request
 
 from macrohard.domain.people import Role
 from macrohard.server.access import COOKIE, Principal
-from macrohard.store.people import People
+from macrohard.store.people import Known, People
 
 
 class TeamAccess:
@@ -20,22 +20,30 @@ class TeamAccess:
         """The user; with a token, as far as the token goes and the user may still do it."""
         scheme, _, word = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            if (found := await self._people.of_token(word.strip())) is None:
-                return None
-            user, token = found
-            role = min(Role.named(user.role), Role.named(token.role))
-            return Principal(name=user.name, role=role, by_cookie=False, token=token, team=True)
-        word = request.cookies.get(cookie_name(request), "")
-        known = await self._people.of_login(word) if word else None
-        return (
-            None
-            if known is None
-            else Principal(name=known.name, role=Role.named(known.role), by_cookie=True, team=True)
-        )
+            known = await self._people.of_token(word.strip())
+        else:
+            word = request.cookies.get(cookie_name(request), "")
+            known = await self._people.of_login(word) if word else None
+        return None if known is None else _principal(known)
 
     async def enter(self, link: str) -> str | None:
         """Nobody comes by a link."""
         return None
+
+
+def _principal(known: Known) -> Principal:
+    token, projects = known.token, known.projects
+    most = Role.ADMIN if token is None else Role.named(token.role)
+    if token is not None and token.project is not None:
+        role = Role.ADMIN if projects is None else projects.get(token.project)
+        projects = {} if role is None else {token.project: role}
+    if projects is not None:
+        projects = {project: min(role, most) for project, role in projects.items()}
+        # An admin of a project is none of the installation.
+        most = min(max(projects.values(), default=Role.VIEWER), Role.OPERATOR)
+    return Principal(
+        name=known.user.name, role=most, by_cookie=token is None, token=token, team=True, projects=projects
+    )
 
 
 def cookie_name(request: Request) -> str:

@@ -1,5 +1,6 @@
 """A team's people by REST: who asks, their tokens, all users, and what everybody did."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request
@@ -16,7 +17,8 @@ from macrohard.domain.people import (
     User,
     UserName,
 )
-from macrohard.errors import Conflict, RequestError
+from macrohard.domain.project import ProjectName
+from macrohard.errors import Conflict, NotFound, RequestError
 from macrohard.server.access import Administrating, Asking, Principal, address_of
 from macrohard.server.people.passwords import fits, hashed
 from macrohard.server.people.recording import note
@@ -28,11 +30,19 @@ router = APIRouter(tags=["people"])
 MAX_PAGE = 500
 
 
+_NAMES: dict[Role, RoleName] = {
+    Role.VIEWER: "viewer", Role.REVIEWER: "reviewer", Role.OPERATOR: "operator", Role.ADMIN: "admin"
+}  # fmt: skip
+
+
 class Me(Value):
     """Who asks."""
 
     name: str
     role: RoleName
+    """The highest that they have anywhere; in a project, what `projects` says."""
+    projects: Mapping[ProjectName, RoleName] | None
+    """What they may do in each project that they see; null: they see all, and their role is the same in each."""
     token: ApiToken | None
     """What was shown; null: a browser, or one person's own machine."""
 
@@ -66,6 +76,8 @@ class NewToken(Value):
     """What it is for."""
     role: RoleName
     """What it may be used for."""
+    project: ProjectName | None = None
+    """It is good for this one only; null: for all that one sees."""
     days: int = Field(default=90, ge=1, le=366)
     """How long it is good."""
 
@@ -88,10 +100,9 @@ class AuditPage(Value):
 @router.get("/me")
 async def me(principal: Asking) -> Me:
     """Say who asks, and what they may do."""
-    names: dict[Role, RoleName] = {
-        Role.VIEWER: "viewer", Role.REVIEWER: "reviewer", Role.OPERATOR: "operator", Role.ADMIN: "admin"
-    }  # fmt: skip
-    return Me(name=principal.name, role=names[principal.role], token=principal.token)
+    seen = principal.projects
+    projects = None if seen is None else {project: _NAMES[role] for project, role in seen.items()}
+    return Me(name=principal.name, role=_NAMES[principal.role], projects=projects, token=principal.token)
 
 
 @router.put("/me/password", status_code=204)
@@ -114,16 +125,24 @@ async def list_tokens(service: Serving, principal: Asking) -> tuple[ApiToken, ..
 async def make_token(wanted: NewToken, request: Request, service: Serving, principal: Asking) -> MadeToken:
     """Make a token, which is shown this once; one that was made with a token may do no more than that, nor longer."""
     people = people_of(service)
-    if Role.named(wanted.role) > principal.role:
+    project = wanted.project or (principal.token.project if principal.token else None)
+    roles = (principal.projects or {}).values()
+    mine = principal.role_in(project) if project else max(roles, default=Role.VIEWER)
+    if principal.projects is None:
+        mine = principal.role
+    if mine is None:
+        raise NotFound(f"there is no project {project!r}")
+    if Role.named(wanted.role) > mine:
         raise RequestError(f"the role {wanted.role} is more than yours")
     about, token = await people.make_token(
         principal.name,
         label=wanted.label,
         role=wanted.role,
         days=wanted.days,
+        project=project,
         until=principal.token.expires_at if principal.token else None,
     )
-    note(request, token=about.id, role=wanted.role)
+    note(request, token=about.id, role=wanted.role, project=project)
     return MadeToken(token=token, about=about)
 
 

@@ -45,5 +45,5 @@ class Leaving:
     async def _may_stay(self) -> bool:
         with suppress(StoreUnavailable):  # Nobody is sent away because the database is.
             found = await self._access.principal(self._request)
-            return found is not None and found.role >= self._principal.role
+            return found is not None and found.may_all_of(self._principal)
         return True

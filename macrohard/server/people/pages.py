@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from macrohard.domain.people import RoleName
+from macrohard.domain.people import Role, RoleName
 from macrohard.server.access import Administrating, Asking, address_of
 from macrohard.server.forms import place_here, understood
 from macrohard.server.pages.rendering import page
@@ -69,7 +69,7 @@ async def log_out(request: Request, service: Serving, principal: Asking) -> Resp
 @router.get("/account")
 async def account(request: Request, service: Serving, principal: Asking) -> Response:
     """One's own tokens and password."""
-    return page(request, "people/account.html.jinja", tokens=await api.list_tokens(service, principal), made=None)
+    return await _account(request, service, principal, made=None)
 
 
 @router.post("/account/tokens")
@@ -80,10 +80,11 @@ async def make_token(
     label: Annotated[str, Form(min_length=1, max_length=100)],
     role: Annotated[RoleName, Form()],
     days: Annotated[int, Form(ge=1, le=366)],
+    project: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
     """A token, shown this once."""
-    made = await api.make_token(api.NewToken(label=label, role=role, days=days), request, service, principal)
-    return page(request, "people/account.html.jinja", tokens=await api.list_tokens(service, principal), made=made)
+    wanted = understood(api.NewToken, {"label": label, "role": role, "days": days, "project": project or None})
+    return await _account(request, service, principal, made=await api.make_token(wanted, request, service, principal))
 
 
 @router.post("/account/tokens/{token}/drop")
@@ -154,6 +155,13 @@ async def audit(
 async def verdict(request: Request, service: Serving, principal: Administrating) -> Response:
     """Whether the log is as it was written; a part of a page, for looking takes a while."""
     return page(request, "people/verdict.html.jinja", verdict=await api.verify_audit(service, principal))
+
+
+async def _account(request: Request, service: Serving, principal: Asking, *, made: api.MadeToken | None) -> Response:
+    return page(
+        request, "people/account.html.jinja", tokens=await api.list_tokens(service, principal), made=made,
+        most=principal.role if principal.projects is None else max(principal.projects.values(), default=Role.VIEWER),
+    )  # fmt: skip
 
 
 def _local(to: str) -> str:

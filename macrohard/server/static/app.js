@@ -151,6 +151,8 @@
     if (line?.value && back) back.value += `#${home.get(form)?.dataset.file ?? ""}-${side.value === "old" ? "O" : "L"}${line.value}`;
   });
 
+  document.addEventListener("change", (event) => event.target.closest("form[data-send]")?.requestSubmit());
+
   // What could not be read anew stays as it was, says of when it is, and is asked for again.
   const strip = document.getElementById("connection");
   const FINAL = {
