@@ -387,6 +387,8 @@ class Store:
 
 
 async def _found(session: AsyncSession, beginning: str, within: Collection[str] | None = None) -> RunRow:
+    if not beginning.isascii():
+        return _known(None, beginning)  # No id is like that, and halves of pairs cannot even be asked for.
     exact = await session.get(RunRow, beginning)
     if exact is not None and (within is None or exact.project in within):
         return exact

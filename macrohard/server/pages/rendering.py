@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from fastapi import Query, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.filters import do_urlencode
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from macrohard import __version__
@@ -123,6 +124,13 @@ def naturally(texts: Iterable[str]) -> list[str]:
     return sorted(texts, key=key)
 
 
+def encoded(value: str | Mapping[str, str]) -> str:
+    """As a part of an address, or as its query; of what cannot be written what can be shown of it."""
+    if isinstance(value, str):
+        return do_urlencode(printable(value))
+    return do_urlencode({name: printable(each) for name, each in value.items()})
+
+
 def ago(at: datetime) -> str:
     """Such as "5 min ago"."""
     seconds = (datetime.now(UTC) - at).total_seconds()
@@ -145,6 +153,7 @@ def _environment() -> Environment:
         lstrip_blocks=True, finalize=lambda value: printable(value) if type(value) is str else value,
     )  # fmt: skip
     environment.filters |= {
+        "urlencode": encoded,
         "duration": duration, "dollars": dollars, "count": count, "ago": ago, "since": since, "counted": counted,
         "moment": moment, "slug": slug, "clock": clock, "naturally": naturally,
     }  # fmt: skip
