@@ -1,7 +1,7 @@
 # The service and its workers in one image: docker build --tag macrohard .
 #
 # BASE may be any Debian with Python 3.11 or newer. Where no package index can be reached, put the packages into
-# `wheels/` first: pip download --dest wheels --constraint constraints.txt '.[otel,postgres]' hatchling django-htmx==1.29.0
+# `wheels/` first: pip download --dest wheels --constraint constraints.txt '.[oidc,otel,postgres]' hatchling django-htmx==1.29.0
 ARG BASE=python:3.12-slim
 
 FROM ${BASE} AS build
@@ -11,7 +11,7 @@ COPY . .
 ARG PIP_OPTIONS=
 RUN python3 -m venv /opt/macrohard \
  && /opt/macrohard/bin/pip install --no-cache-dir --find-links wheels --constraint constraints.txt ${PIP_OPTIONS} \
-      '.[otel,postgres]'
+      '.[oidc,otel,postgres]'
 
 FROM ${BASE}
 USER root

@@ -10,6 +10,7 @@
     ├── ToolError               the agent: shown to it as the tool's answer, the session goes on
     ├── LimitExceeded           nobody: an agreed budget ran out, the run pauses and asks
     ├── ContextExceeded         the session: its conversation is longer than the model can read
+    ├── LoginRefused            whom it names: a provider's login did not come about
     ├── AgentGaveUp             the person: an agent did not hand in what all else needs; try another model
     └── Unavailable             the operator: something Macrohard needs did not answer
         ├── ModelUnavailable
@@ -99,6 +100,18 @@ class LimitExceeded(MacrohardError):
 
 class ContextExceeded(MacrohardError):
     """The conversation is longer than the model can read; the session makes it shorter and asks again."""
+
+
+class LoginRefused(MacrohardError):
+    """Somebody who came by way of an OpenID Connect provider is not let in; the text says who has to do what."""
+
+    def __init__(self, problem: str, *, status: Literal[400, 403, 502, 503], cause: str = "") -> None:
+        """`status`: 400 it has to be begun anew, 403 this person, 502 the settings, 503 the provider.
+
+        `cause` is for the log: what somebody else said.
+        """
+        super().__init__(problem)
+        self.status, self.cause = status, cause
 
 
 class AgentGaveUp(MacrohardError):

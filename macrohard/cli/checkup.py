@@ -65,6 +65,8 @@ async def _found(
         rows = await factory.installation.diagnose()
         if not settings.model_is_chosen and not settings.endpoints and not settings.base_url:
             rows = (*rows, await _local())
+        if settings.oidc is not None:
+            rows = (*rows, await _login(settings))
         try:
             probes = await factory.installation.probe(
                 which, tell=lambda text: print(one_line(text, 200), file=sys.stderr)
@@ -72,6 +74,17 @@ async def _found(
         except RequestError:
             probes = ()  # It stands among the rows, with what to do.
         return rows, probes
+
+
+async def _login(settings: Settings) -> Diagnosis:
+    from macrohard.server.people.oidc import RETURN, provider_of
+
+    try:
+        provider = provider_of(settings)
+    except RequestError as error:
+        return Diagnosis(check="login", ok=False, detail="[oidc] is set, and cannot be used", advice=str(error))
+    assert provider is not None
+    return await provider.diagnose(f"https://NAME{RETURN} for the NAME by which people reach the service")
 
 
 async def _local() -> Diagnosis:

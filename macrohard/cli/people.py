@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 
 from macrohard.cli.options import JsonOption, print_json
+from macrohard.cli.terminal import printable
 
 if TYPE_CHECKING:
     from macrohard.store import Store
@@ -54,7 +55,10 @@ def show(json: JsonOption = False) -> None:
         print_json([user.model_dump(mode="json") for user in found])
         return
     for user in found:
-        print(f"{user.name:<32} {user.role}")
+        notes = [] if user.active else ["deactivated"]
+        if user.issuer:
+            notes.append(f"known by {printable(user.issuer)}")
+        print(f"{user.name:<32} {user.role:<9} {', '.join(notes)}".rstrip())
 
 
 @users.command()
@@ -85,6 +89,20 @@ def password(name: NameArgument) -> None:
 
 
 @users.command()
+def deactivate(name: NameArgument) -> None:
+    """Let a user in no more, by whatever way they come; what they made stays theirs."""
+    _activity(name, active=False)
+    print(f"{name} is not let in any more")
+
+
+@users.command()
+def activate(name: NameArgument) -> None:
+    """Let a user in again who was deactivated."""
+    _activity(name, active=True)
+    print(f"{name} is let in")
+
+
+@users.command()
 def remove(name: NameArgument) -> None:
     """Remove a user with all that lets them in."""
 
@@ -94,6 +112,14 @@ def remove(name: NameArgument) -> None:
 
     with_store(removed)
     print(f"{name} is no user any more")
+
+
+def _activity(name: str, *, active: bool) -> None:
+    async def changed(store: "Store") -> None:
+        await store.people.change(name, active=active)
+        await noted(store, "users activate" if active else "users deactivate", user=name)
+
+    with_store(changed)
 
 
 @audit.command()

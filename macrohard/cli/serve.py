@@ -99,6 +99,13 @@ class Place:
         host = self.names[0] if self.names else LOOPBACK[0] if self.host in ("0.0.0.0", "::") else self.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """For everybody: the names that were given, by https where a proxy speaks it; else that of this machine."""
+        if not self.names:
+            return (self.address,)
+        return tuple(f"https://{name}" if self.proxies else f"http://{name}:{self.port}" for name in self.names)
+
 
 async def _serve(settings: "Settings", place: Place, *, team: bool, slots: int) -> None:
     import uvicorn
@@ -127,9 +134,11 @@ async def _serve(settings: "Settings", place: Place, *, team: bool, slots: int) 
         )
         if team:
             print(f"open {place.address}/login", flush=True)
-            for line in await _warnings(factory.store.people, place):
+            for line in await _warnings(factory.store.people, settings, place):
                 print(line, file=sys.stderr)
         else:
+            if settings.oidc is not None:
+                print("[oidc] is for --team; nobody logs in by it here", file=sys.stderr)
             print(f"open {local_link(settings.home, place.address)}", flush=True)
             print(
                 "(good once, for ten minutes; `macrohard serve link` prints another). Ctrl-C ends it.", file=sys.stderr
@@ -140,10 +149,17 @@ async def _serve(settings: "Settings", place: Place, *, team: bool, slots: int) 
         await Server(application, config).serve()
 
 
-async def _warnings(people: "People", place: Place) -> tuple[str, ...]:
+async def _warnings(people: "People", settings: "Settings", place: Place) -> tuple[str, ...]:
     """What a team should know before anybody relies on the service."""
+    from macrohard.server.people.oidc import RETURN
+
     said = []
-    if not await people.all():
+    if settings.oidc is not None:
+        addresses = " or ".join(f"{address}{RETURN}" for address in place.addresses)
+        said.append(
+            f"people log in by {settings.oidc.called}, which sends them back to {addresses}: register that there"
+        )
+    elif not await people.all():
         said.append("nobody can log in yet: macrohard users add NAME --role admin")
     if place.host not in LOOPBACK and not place.proxies:
         said.append(

@@ -40,6 +40,10 @@ class User(Value):
     role: RoleName
     """Theirs in the project "default", if they are a member of it; an admin is one everywhere."""
     created_at: datetime
+    active: bool = True
+    """False: they are not let in, in whatever way they come."""
+    issuer: str | None = None
+    """Of the OpenID Connect provider that says who they are, and by their groups which role they have."""
 
 
 class ApiToken(Value):
@@ -65,7 +69,7 @@ class AuditEntry(Value):
     at: datetime
     who: str
     through: str
-    """What showed who it was: "browser", "console", "password", or the id of an API token."""
+    """What showed who it was: "browser", "console", "password", "oidc", or the id of an API token."""
     address: str
     """From where, as far as the service can tell."""
     action: str

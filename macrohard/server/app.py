@@ -18,7 +18,9 @@ from macrohard.server.courier import Courier
 from macrohard.server.feed import Feed
 from macrohard.server.gate import Gate
 from macrohard.server.people import api as people_api
+from macrohard.server.people import arriving
 from macrohard.server.people import pages as people_pages
+from macrohard.server.people.oidc import provider_of
 from macrohard.server.people.recording import Recorder
 from macrohard.server.people.throttle import Throttle
 from macrohard.server.previews import Previews
@@ -35,6 +37,9 @@ def create_app(
     """The service, ready to be served; while it is, `worker` carries runs out.
 
     `hosts` are the names by which it may be addressed.
+
+    Raises:
+        RequestError: a team's provider is set, and what it takes is missing.
     """
     service = Service(
         factory=factory,
@@ -46,6 +51,7 @@ def create_app(
         worker=worker,
         throttle=Throttle() if access.team else None,
         recorder=Recorder(factory.store.audit) if access.team else None,
+        provider=provider_of(settings) if access.team else None,
     )
 
     @asynccontextmanager
@@ -78,6 +84,7 @@ def create_app(
         people_api.router, prefix="/api/v1", responses=problems.RESPONSES, dependencies=[Depends(api.TOKEN)]
     )
     app.include_router(people_pages.router, include_in_schema=False)
+    app.include_router(arriving.router, include_in_schema=False)
     app.include_router(pages.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     problems.install(app, page=pages.problem_page)

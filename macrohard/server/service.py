@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from macrohard.assembly import Factory, Worker
 from macrohard.server.access import Access
 from macrohard.server.feed import Feed
+from macrohard.server.people.oidc import Provider
 from macrohard.server.people.recording import Recorder
 from macrohard.server.people.throttle import Throttle
 from macrohard.server.previews import Previews
@@ -30,6 +31,8 @@ class Service:
     throttle: Throttle | None
     """A team's; None: one person's machine."""
     recorder: Recorder | None
+    provider: Provider | None
+    """By which a team's people can log in; None: by passwords only."""
 
     def queued(self) -> None:
         """Say that a run was put into the queue: a worker in this process takes it at once."""

@@ -24,6 +24,7 @@ from macrohard.llm.price import ModelPrice
 from macrohard.llm.target import RoleTargets
 from macrohard.settings.keys import find_key, in_environment, variable_of
 from macrohard.settings.media import media_plan
+from macrohard.settings.oidc import OidcSettings
 from macrohard.settings.sandboxes import SandboxSettings
 from macrohard.settings.spans import Span
 from macrohard.settings.tables import EndpointName, EndpointTable, FallbackTable, RoleTable, checked_url
@@ -34,8 +35,15 @@ _NO_KEYS_IN_FILES = (
     "api_key is not read from a file: a key has no place in settings. Take the line out, and set MACROHARD_API_KEY "
     "(or MACROHARD_API_KEY_FILE to a file's path), or run `macrohard keys set ENDPOINT`"
 )
+_NO_SECRET_IN_FILES = (
+    "the client's secret is not read from a file: it has no place in settings. Take the line out, and set the "
+    "environment variable MACROHARD_OIDC_CLIENT_SECRET (or MACROHARD_OIDC_CLIENT_SECRET_FILE to a file's path)"
+)
 
 SandboxChoice = Literal["auto", "docker", "bubblewrap"]
+
+_FROM_FILES = ("api_key", "database_url", "oidc_client_secret")
+"""What `MACROHARD_…_FILE` can name a file for."""
 
 
 def settings_file() -> Path:
@@ -132,6 +140,10 @@ class Settings(BaseSettings):
     """Keep what is said to models and what they answer, keys taken out, so that `macrohard replay` can repeat a run."""
     webhooks_inside: tuple[str, ...] = ()
     """Hosts, as they stand in webhooks' addresses, that are told although they are in this machine's own networks."""
+    oidc: OidcSettings | None = None
+    """By which OpenID Connect provider a team's people log in; None: by passwords only."""
+    oidc_client_secret: SecretStr | None = None
+    """What this service shows the provider; from the environment only."""
     sandbox: SandboxChoice = "auto"
     """Auto: Docker where an engine answers, else bubblewrap, and said so."""
     sandboxes: SandboxSettings = SandboxSettings()
@@ -163,7 +175,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        keys = {name: in_environment(f"{PREFIX}{name.upper()}") for name in ("api_key", "database_url")}
+        keys = {name: in_environment(f"{PREFIX}{name.upper()}") for name in _FROM_FILES}
         mounted = {name: key.secret.get_secret_value() for name, key in keys.items() if key}
         return (
             init_settings,
@@ -224,6 +236,9 @@ def _content(path: Path) -> dict[str, object]:
         raise RequestError(f"{path} is not valid TOML: {error}") from error
     if "api_key" in content:
         raise RequestError(f"{path}: {_NO_KEYS_IN_FILES}")
+    table = content.get("oidc")
+    if "oidc_client_secret" in content or (isinstance(table, dict) and "client_secret" in table):
+        raise RequestError(f"{path}: {_NO_SECRET_IN_FILES}")
     return content
 
 
@@ -254,6 +269,7 @@ _TABLES: dict[str, type[Value]] = {
     "prices": ModelPrice,
     "media": MediaSettings,
     "sandboxes": SandboxSettings,
+    "oidc": OidcSettings,
 }
 
 

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from macrohard.errors import RequestError, StoreUnavailable
 from macrohard.store.sharing import SharedTransactions, Work
 
-HEAD = "0007"
+HEAD = "0008"
 """The schema that this code works with: the name of the last file in `migrations/versions/`."""
 
 T = TypeVar("T")

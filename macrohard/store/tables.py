@@ -377,6 +377,19 @@ class UserRow(Table):
     password: Mapped[str | None]
     """Its hash, with all that is needed to check it; None: they come by another way."""
     created_at: Mapped[datetime]
+    deactivated_at: Mapped[datetime | None]
+    """Since when they are not let in."""
+
+
+class IdentityRow(Table):
+    """As whom an OpenID Connect provider knows a user."""
+
+    __tablename__ = "identities"
+
+    issuer: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    user: Mapped[str] = mapped_column(ForeignKey(UserRow.name), unique=True)
+    created_at: Mapped[datetime]
 
 
 class MemberRow(Table):

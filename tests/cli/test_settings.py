@@ -146,6 +146,8 @@ SECRET = "A1b2C3d4-canary"
         pytest.param(f'[endpoints.lab]\nbase_url = "http://lab/v1"\nkey = "{SECRET}"', id="in the place of its name"),
         pytest.param(f'[endpoints.lab]\nbase_url = "http://me:{SECRET}@lab/v1"', id="in an address"),
         pytest.param(f'base_url = "http://lab/v1?key={SECRET}"', id="behind an address"),
+        pytest.param(f'oidc_client_secret = "{SECRET}"', id="of a login's provider"),
+        pytest.param(f'[oidc]\nclient_secret = "{SECRET}"', id="of a login's provider, in its table"),
     ],
 )
 def test_a_key_in_the_file_is_refused_with_where_it_belongs_and_never_shown(bare: Path, content: str) -> None:
@@ -332,3 +334,20 @@ def test_tables_can_be_given_in_the_environment(monkeypatch: pytest.MonkeyPatch)
 def test_every_setting_is_documented() -> None:
     undocumented = {name for name, field in Settings.model_fields.items() if not field.description}
     assert undocumented == {"model_fast", "model_vision", "model_judge"}
+
+
+def test_the_secret_of_a_login_s_provider_comes_from_the_environment(
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare.write_text('[oidc]\nissuer = "https://login.example"\nclient_id = "m"\n[oidc.roles]\nadmin = ["bosses"]\n')
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    monkeypatch.setenv("MACROHARD_OIDC_CLIENT_SECRET_FILE", str(tmp_path / "secret"))
+    settings = load_settings()
+    assert settings.oidc is not None
+    assert settings.oidc_client_secret is not None
+    assert (settings.oidc.called, settings.oidc.roles) == ("login.example", {"admin": ("bosses",)})
+    assert settings.oidc_client_secret.get_secret_value() == SECRET
+    assert SECRET not in repr(settings)
+    bare.write_text('[oidc]\nissuer = "https://login.example"\nclient_id = "m"\n')
+    with pytest.raises(RequestError, match="oidc: nobody would be let in: give roles to groups"):
+        load_settings()

@@ -15,6 +15,7 @@ from macrohard.settings import load_settings
 SAFE = {"GET", "HEAD"}
 FOR_ALL = {
     "/healthz", "/login", "/enter", "/static", "/code.css", "/api/v1/openapi.json",
+    "/login/oidc", "/login/oidc/return", "/login/oidc/leave",
 }  # fmt: skip
 ASK_BY_THEMSELVES = {"/git/{run}.git/info/refs", "/git/{run}.git/git-upload-pack"}
 """git is asked for a password; see the tests of products."""

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from macrohard.domain.people import RoleName, User
 from macrohard.errors import Conflict, NotFound, RequestError, StoreUnavailable
 from macrohard.store import Store
 from macrohard.store.tables import AuditRow, LoginRow, TokenRow
@@ -101,6 +102,76 @@ async def test_there_is_always_an_admin(store: Store) -> None:
     answers = await asyncio.gather(people.remove("ada"), people.change("bo", role="viewer"), return_exceptions=True)
     assert sorted(type(answer).__name__ for answer in answers) in (["Conflict", "NoneType"], ["Conflict", "User"])
     assert [user.role for user in await people.all()].count("admin") == 1
+
+
+ISSUER = "https://login.example"
+
+
+async def test_who_is_known_by_an_issuer_is_made_once_and_has_the_role_that_they_came_with_last(store: Store) -> None:
+    people = store.people
+
+    async def arrives(subject: str, *, issuer: str = ISSUER, name: str = "ada", role: RoleName = "viewer") -> User:
+        return await people.arrive(issuer, subject, name=name, role=role, adopt=False)
+
+    assert await people.known(ISSUER, "1") is None
+    made = await arrives("1", role="admin")
+    assert (made.name, made.role, made.issuer, made.active) == ("ada", "admin", ISSUER, True)
+    assert await people.known(ISSUER, "1") == made
+    again = await arrives("1", name="ada-lovelace", role="viewer")
+    assert (again.name, again.role) == ("ada", "viewer"), "the name stays, and the issuer says who is an admin"
+    for subject, issuer in (("2", ISSUER), ("1", "https://other.example")):
+        with pytest.raises(Conflict, match="another user called ada"):
+            await arrives(subject, issuer=issuer)
+    at_once = await asyncio.gather(
+        *(arrives("3", name="bo") for _ in range(4)), arrives("4", name="bo"), return_exceptions=True
+    )
+    assert {user.name for user in await people.all()} == {"ada", "bo"}
+    assert any(isinstance(answer, User) for answer in at_once)
+    assert all(isinstance(answer, (User, Conflict)) for answer in at_once), at_once
+    assert await people.password_hash("bo") is None
+    await people.remove("bo")
+    assert await people.known(ISSUER, "3") is None
+
+
+async def test_a_password_is_somebody_else_s_unless_it_is_said_not_to_be(store: Store) -> None:
+    people = store.people
+    await people.add("ada@example.com", role="operator", password_hash="x")
+
+    async def arrives(subject: str, *, adopt: bool) -> User:
+        return await people.arrive(ISSUER, subject, name="ada@example.com", role="viewer", adopt=adopt)
+
+    with pytest.raises(Conflict, match="another user"):
+        await arrives("1", adopt=False)
+    assert (await arrives("1", adopt=True)).role == "viewer"
+    assert await people.password_hash("ada@example.com") == "x"
+    with pytest.raises(Conflict, match="another user"):
+        await arrives("2", adopt=True)
+
+
+async def test_who_is_deactivated_comes_in_by_no_way(store: Store) -> None:
+    people = store.people
+    await people.arrive(ISSUER, "1", name="ada", role="admin", adopt=False)
+    with pytest.raises(Conflict, match="the only admin"):
+        await people.change("ada", active=False)
+    await people.add("bo", role="admin", password_hash="x")
+    login = await people.log_in("ada")
+    _, token = await people.make_token("ada", label="ci", role="viewer", days=1)
+    assert (await people.change("ada", password_hash="y", active=False)).active is False
+    with pytest.raises(Conflict, match="ada is deactivated"):
+        await people.arrive(ISSUER, "1", name="ada", role="admin", adopt=False)
+    assert await people.of_login(login) is None
+    assert await people.of_login(await people.log_in("ada")) is None
+    assert await people.of_token(token) is None
+    assert await people.password_hash("ada") is None
+    with pytest.raises(Conflict, match="the only admin"):
+        await people.remove("bo")
+    assert [(user.name, user.active, user.issuer) for user in await people.all()] == [
+        ("ada", False, ISSUER),
+        ("bo", True, None),
+    ]
+    assert (await people.change("ada", active=True)).issuer == ISSUER
+    assert await people.of_token(token) is not None
+    assert await people.of_login(login) is None
 
 
 ALTERATIONS = {

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from macrohard.agent import Persona, Skill
 from macrohard.assembly import catalogue
@@ -16,6 +16,7 @@ from macrohard.llm.price import ModelPrice
 from macrohard.llm.target import Effort
 from macrohard.server.access import Administrating, Asking
 from macrohard.server.api.projects import seen
+from macrohard.server.people.oidc import RETURN
 from macrohard.server.service import Serving
 from macrohard.store.usage import UsageOfDay
 
@@ -140,6 +141,9 @@ async def usage(
 
 
 @router.get("/doctor")
-async def doctor(service: Serving, principal: Administrating) -> tuple[Diagnosis, ...]:
+async def doctor(request: Request, service: Serving, principal: Administrating) -> tuple[Diagnosis, ...]:
     """What works on this machine, and what to do about what does not."""
-    return await service.factory.installation.diagnose()
+    rows = await service.factory.installation.diagnose()
+    if service.provider is None:
+        return rows
+    return (*rows, await service.provider.diagnose(f"{str(request.base_url).rstrip('/')}{RETURN}"))

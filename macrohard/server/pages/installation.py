@@ -7,6 +7,7 @@ from macrohard.assembly import catalogue
 from macrohard.errors import NotFound
 from macrohard.llm import FREE
 from macrohard.server.access import Administrating, Asking
+from macrohard.server.api import installation as api
 from macrohard.server.pages.diffs import colours
 from macrohard.server.pages.rendering import page
 from macrohard.server.service import Serving
@@ -53,7 +54,7 @@ async def settings(request: Request, service: Serving, principal: Administrating
 async def doctor(request: Request, service: Serving, principal: Administrating) -> Response:
     """What works on this machine; a part of a page, for looking takes a while."""
     template = "doctor.html.jinja" if "hx-request" in request.headers else "doctor_page.html.jinja"
-    return page(request, template, rows=await service.factory.installation.diagnose())
+    return page(request, template, rows=await api.doctor(request, service, principal))
 
 
 @router.get("/code.css")

@@ -60,6 +60,8 @@ class UserChange(Value):
 
     role: RoleName | None = None
     password: Password | None = None
+    active: bool | None = None
+    """False: they are not let in, by any way, until it is true again."""
 
 
 class NewPassword(Value):
@@ -175,11 +177,15 @@ async def add_user(wanted: NewUser, request: Request, service: Serving, principa
 async def change_user(
     name: str, change: UserChange, request: Request, service: Serving, principal: Administrating
 ) -> User:
-    """Give a user another role or password; every browser of theirs must log in again."""
+    """Give a user another role or password, or deactivate them; every browser of theirs must log in again.
+
+    Whom a provider knows has the role that goes with their groups as soon as they log in again.
+    """
     people = people_of(service)
-    note(request, role=change.role, password="another" if change.password else None)
+    active = {True: "yes", False: "no", None: None}[change.active]
+    note(request, role=change.role, password="another" if change.password else None, active=active)
     kept = await hashed(change.password) if change.password else None
-    return await people.change(name, role=change.role, password_hash=kept)
+    return await people.change(name, role=change.role, password_hash=kept, active=change.active)
 
 
 @router.delete("/users/{name}", status_code=204)

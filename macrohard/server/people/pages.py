@@ -6,13 +6,14 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from macrohard.domain.people import Role, RoleName
-from macrohard.server.access import Administrating, Asking, address_of
-from macrohard.server.forms import place_here, understood
+from macrohard.server.access import Administrating, Asking, Principal, address_of
+from macrohard.server.forms import understood
 from macrohard.server.pages.rendering import page
 from macrohard.server.people import api
 from macrohard.server.people.access import cookie_name
+from macrohard.server.people.entering import let_in, local, login_page, takes_passwords
 from macrohard.server.people.passwords import fits
-from macrohard.server.service import Serving
+from macrohard.server.service import Service, Serving
 from macrohard.store.people import LOGIN
 
 router = APIRouter()
@@ -21,46 +22,40 @@ Text = Annotated[str, Form(max_length=1000)]
 
 
 @router.get("/login")
-async def login_form(request: Request, service: Serving, to: Annotated[str, Query(max_length=500)] = "/") -> Response:
-    """A form for name and password."""
+async def login_form(
+    request: Request, service: Serving, to: Annotated[str, Query(max_length=500)] = "/", left: bool = False
+) -> Response:
+    """A form for name and password, the way through a provider, or both."""
     api.people_of(service)
-    return page(request, "people/login.html.jinja", to=_local(to), name="", problem="")
+    return login_page(request, service, to=local(to), left=left)
 
 
 @router.post("/login")
 async def log_in(request: Request, service: Serving, name: Text, password: Text, to: Text = "/") -> Response:
     """Let a browser in whose user knows the password."""
-    people, name = api.people_of(service), name.strip().lower()
+    people, name, to = api.people_of(service), name.strip().lower(), local(to)
     assert service.throttle is not None
     assert service.recorder is not None
     address = address_of(request)
     if seconds := await service.throttle.login(name, address):
-        response = page(
-            request, "people/login.html.jinja", status=429, to=_local(to), name=name,
-            problem=f"too many tries; try again in {seconds} s",
-        )  # fmt: skip
+        problem = f"too many tries; try again in {seconds} s"
+        response = login_page(request, service, status=429, to=to, name=name, problem=problem)
         response.headers["Retry-After"] = str(seconds)
         return response
-    succeeded = await fits(password, await people.password_hash(name))
-    await service.recorder.login(name, address=address, succeeded=succeeded)
+    succeeded = takes_passwords(service) and await fits(password, await people.password_hash(name))
+    await service.recorder.login(name, through="password", address=address, succeeded=succeeded)
     if not succeeded:
-        return page(
-            request, "people/login.html.jinja", status=403, to=_local(to), name=name,
-            problem="no such name with this password",
-        )  # fmt: skip
-    response = RedirectResponse(_local(to), status_code=303, headers={"Cache-Control": "no-store"})
-    response.set_cookie(
-        cookie_name(request), await people.log_in(name), max_age=int(LOGIN.total_seconds()), httponly=True,
-        samesite="lax", secure=request.url.scheme == "https", path="/",
-    )  # fmt: skip
-    return response
+        wrong = "no such name with this password" if takes_passwords(service) else "nobody logs in by a password here"
+        return login_page(request, service, status=403, to=to, name=name, problem=wrong)
+    return await let_in(request, service, name, to=to, lasting=LOGIN)
 
 
 @router.post("/logout")
 async def log_out(request: Request, service: Serving, principal: Asking) -> Response:
     """Forget the browser."""
     await api.people_of(service).log_out(request.cookies.get(cookie_name(request), ""))
-    response = RedirectResponse("/login", status_code=303, headers={"Clear-Site-Data": '"cache"'})
+    to = "/login" if service.provider is None else "/login?left=true"
+    response = RedirectResponse(to, status_code=303, headers={"Clear-Site-Data": '"cache"'})
     secure = request.url.scheme == "https"
     response.delete_cookie(cookie_name(request), httponly=True, samesite="lax", secure=secure, path="/")
     return response
@@ -132,6 +127,15 @@ async def change_user(
     return RedirectResponse("/users", status_code=303)
 
 
+@router.post("/users/{name}/active")
+async def let_user_in(
+    name: str, request: Request, service: Serving, principal: Administrating, active: Annotated[bool, Form()]
+) -> Response:
+    """Not let in any more, or again."""
+    await api.change_user(name, api.UserChange(active=active), request, service, principal)
+    return RedirectResponse("/users", status_code=303)
+
+
 @router.post("/users/{name}/remove")
 async def remove_user(name: str, service: Serving, principal: Administrating) -> Response:
     """One less."""
@@ -157,12 +161,9 @@ async def verdict(request: Request, service: Serving, principal: Administrating)
     return page(request, "people/verdict.html.jinja", verdict=await api.verify_audit(service, principal))
 
 
-async def _account(request: Request, service: Serving, principal: Asking, *, made: api.MadeToken | None) -> Response:
+async def _account(request: Request, service: Service, principal: Principal, *, made: api.MadeToken | None) -> Response:
     return page(
         request, "people/account.html.jinja", tokens=await api.list_tokens(service, principal), made=made,
         most=principal.role if principal.projects is None else max(principal.projects.values(), default=Role.VIEWER),
+        password=takes_passwords(service) and await api.people_of(service).password_hash(principal.name) is not None,
     )  # fmt: skip
-
-
-def _local(to: str) -> str:
-    return (to.startswith("/") and place_here(to)) or "/"

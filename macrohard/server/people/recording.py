@@ -58,10 +58,14 @@ class Recorder:
 
         return answering
 
-    async def login(self, name: str, *, address: str, succeeded: bool) -> None:
+    async def login(self, name: str, *, through: str, address: str, succeeded: bool, **facts: str | int | None) -> None:
         """Write down that somebody tried to log in."""
-        facts = {"succeeded": "yes" if succeeded else "no"}
-        await self._log.add("login", who=name[:_LONGEST], through="password", address=address, facts=facts)
+        said = {"succeeded": "yes" if succeeded else "no", **facts}
+        await self._log.add("login", who=name[:_LONGEST], through=through, address=address, facts=said)
+
+    async def made(self, name: str, *, address: str, **facts: str | int | None) -> None:
+        """Write down that somebody is to be a user because a provider knows them."""
+        await self._log.add("users add", who=name, through="oidc", address=address, facts={"user": name, **facts})
 
 
 def note(request: Request, **facts: str | int | None) -> None:

@@ -16,6 +16,9 @@ LOGINS_BY_NAME = RateLimitItemPerMinute(5, namespace="login-name")
 LOGINS_OF_NAME = RateLimitItemPerHour(100, namespace="login-of")
 """From anywhere."""
 
+ARRIVALS = RateLimitItemPerMinute(300, namespace="arrivals")
+"""From one address, on the way to a provider and back: two for each login."""
+
 
 class Throttle:
     """Counts in this process's memory; several servers each count for themselves."""
@@ -38,6 +41,10 @@ class Throttle:
             or await self._wait(LOGINS_BY_NAME, name, address)
             or await self._wait(LOGINS_OF_NAME, name)
         )
+
+    async def arrival(self, address: str) -> int:
+        """Count a browser that goes to a provider or comes back."""
+        return await self._wait(ARRIVALS, address)
 
     async def _wait(self, item: RateLimitItem, *of: str) -> int:
         if await self._limiter.hit(item, *of):
