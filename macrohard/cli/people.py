@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 
 from macrohard.cli.options import JsonOption, print_json
-from macrohard.cli.terminal import printable
 
 if TYPE_CHECKING:
     from macrohard.store import Store
@@ -50,6 +49,8 @@ def add(name: NameArgument, role: RoleOption) -> None:
 @users.command(name="list")
 def show(json: JsonOption = False) -> None:
     """List all users."""
+    from macrohard.cli.terminal import printable
+
     found = with_store(lambda store: store.people.all())
     if json:
         print_json([user.model_dump(mode="json") for user in found])

@@ -31,7 +31,7 @@ class ScriptedFactory:
         self.questions: tuple[Question, ...] = ()
         self.due_runs: tuple[str, ...] = ()
         self.forecast: Forecast | None = None
-        self.begun_from = ""
+        self.begun_from = self.project = ""
 
     async def submit(
         self,
@@ -42,7 +42,9 @@ class ScriptedFactory:
         iterations: int,
         ask: bool,
         existing: Existing | None = None,
+        project: str,
     ) -> str:
+        self.project = project
         self.calls.append(("submit", (requirement, model, caps, iterations, ask)))
         return "r-7k2m9"
 
@@ -91,7 +93,8 @@ class ScriptedFactory:
     def recording(self, run_id: str) -> Path | None:
         return None
 
-    async def runs(self, limit: int) -> tuple[RunSummary, ...]:
+    async def runs(self, limit: int, *, project: str | None = None) -> tuple[RunSummary, ...]:
+        self.project = project or ""
         return (sample({}).summary,) * min(limit, 3)
 
 

@@ -43,7 +43,7 @@ def hostile(factory: ScriptedFactory, monkeypatch: pytest.MonkeyPatch) -> Script
     async def overview(run_id: str) -> RunOverview:
         return poisoned_run(sample({}, status=factory.status))
 
-    async def runs(limit: int) -> tuple[RunSummary, ...]:
+    async def runs(limit: int, *, project: str | None = None) -> tuple[RunSummary, ...]:
         return (poisoned_summary(sample({}).summary),)
 
     monkeypatch.setattr(factory, "overview", overview)
