@@ -197,14 +197,43 @@ async def test_a_review_that_was_cut_off_goes_on_without_asking_again(repository
     assert len(model.requests) == 1
 
 
-def test_the_built_in_model_plays_both() -> None:
-    def asked(agent: str, material: JsonObject) -> JsonObject:
-        conversation = Conversation(
-            agent=agent, phase="scenarios", persona=None, material=material, tools=frozenset(), exchanges=()
-        )
-        [call] = turn(conversation, model=CAREFUL).calls
-        return call.arguments
+def asked(agent: str, material: JsonObject, *, phase: str = "scenarios") -> JsonObject:
+    conversation = Conversation(
+        agent=agent, phase=phase, persona=None, material=material, tools=frozenset(), exchanges=()
+    )
+    [call] = turn(conversation, model=CAREFUL).calls
+    return call.arguments
 
+
+def test_the_built_in_model_shows_no_sentence_that_a_person_wrote_to_hold() -> None:
+    wish: JsonObject = {"requirement": "A list of plants: name (required), price."}
+    design, read = (
+        asked("designer", wish, phase="design"),
+        Specification.model_validate(asked("analyst", wish, phase="analyse")),
+    )
+    left_out, changed = read.criteria[1].id, read.criteria[0].id
+    ruled = [
+        each.model_copy(update={"text": f"{each.text} They are sent by e-mail."} if each.id == changed else {})
+        if each.id != left_out
+        else each.model_copy(update={"covered": False})
+        for each in read.criteria
+    ]
+    settled = read.model_copy(update={"criteria": tuple(ruled)}).model_dump(mode="json")
+    written = cast(list[Any], asked("scenario-writer", {"design": design, "specification": settled})["scenarios"])
+    of = {each["id"]: each["criterion"] for each in written}
+    assert changed in of.values()
+    assert left_out not in of.values()
+    said = asked("scenario-reviewer", {"design": design, "specification": settled, "scenarios": written})
+    objected = cast(list[Any], said["objections"])
+    assert {of[each["scenario"]] for each in objected} == {changed}
+    assert {each["flaw"] for each in objected} == {"not its criterion"}
+    assert changed not in {of[each] for each in cast(list[str], said["accepted"])}
+    as_read = read.model_dump(mode="json")
+    said = asked("scenario-reviewer", {"design": design, "specification": as_read, "scenarios": written})
+    assert said["objections"] == []
+
+
+def test_the_built_in_model_plays_both() -> None:
     idle = Scenario.model_validate({"id": "S-4", "criterion": "AC-1", "title": "Nothing", "steps": [{"do": "reload"}]})
     given: list[JsonValue] = [told(each) for each in (*WRITTEN.scenarios, idle)]
     said = asked("scenario-reviewer", {"specification": SPECIFICATION.model_dump(mode="json"), "scenarios": given})

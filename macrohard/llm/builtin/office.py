@@ -137,15 +137,18 @@ def scenario_writer(conversation: Conversation) -> Turn:
     """Write a scenario for every criterion that is covered; what somebody objects to is withdrawn."""
     if objections := _list(conversation.material.get("objections")):
         return _finish({"scenarios": [], "withdrawn": [_scenario(each).id for each in objections]})
-    wanted = {c.id for c in Specification.model_validate(conversation.material["specification"]).criteria}
+    wanted = {c.id for c in Specification.model_validate(conversation.material["specification"]).criteria if c.covered}
     made = tuple(each for each in scenarios(blueprint_of(conversation.material)) if each.criterion in wanted)
     return _finish(ScenarioSet(scenarios=made).model_dump(mode="json"))
 
 
 def scenario_reviewer(conversation: Conversation) -> Turn:
-    """Object to scenarios that rules can see through: without an assertion, or of a criterion that is not there."""
+    """Object to scenarios that rules can see through: without an assertion, or of a criterion that is not there or that
+    says something else than what was read by rules.
+    """
     specification = Specification.model_validate(conversation.material["specification"])
-    criteria = {criterion.id for criterion in specification.criteria}
+    criteria = {criterion.id: criterion.text for criterion in specification.criteria}
+    read = _read_by_rules(conversation.material)
     accepted: list[JsonValue] = []
     objections: list[JsonValue] = []
     for given in _list(conversation.material.get("scenarios")):
@@ -155,9 +158,21 @@ def scenario_reviewer(conversation: Conversation) -> Turn:
             objections.append(_objection(scenario, "cannot fail", "No step asserts anything."))
         elif scenario["criterion"] not in criteria:
             objections.append(_objection(scenario, "not its criterion", f"There is no {scenario['criterion']}."))
+        elif (text := read.get(criterion := str(scenario["criterion"]))) not in (None, criteria[criterion]):
+            reason = f"{criterion} was changed to what the built-in model cannot check; this only shows: {text}"
+            objections.append(_objection(scenario, "not its criterion", reason))
         else:
             accepted.append(scenario["id"])
     return _finish({"accepted": accepted, "objections": objections})
+
+
+def _read_by_rules(material: JsonObject) -> dict[str, str]:
+    """What each criterion says that this model read; of other models' designs none."""
+    try:
+        claims = blueprint_of(material).claims
+    except Unreadable:
+        return {}
+    return {f"AC-{number}": claim.text for number, claim in enumerate(claims, 1)}
 
 
 def _kind(step: JsonValue) -> str:
