@@ -602,6 +602,7 @@ async def test_a_product_is_improved_from_its_page_by_what_was_said_of_it(
     await page.get_by_label("Hours to wait for an answer").fill("2")
     await page.get_by_label("Show me criteria and plan").check()
     await page.get_by_label("Hours to wait for a yes to the plan").fill("3")
+    await page.get_by_label("Hours to wait for more budget").fill("4")
     await page.get_by_role("button", name="Build it").click()
     await page.wait_for_url(re.compile(r"/runs/r-\d+-\w+$"))
     made = page.url.rpartition("/")[2]
@@ -611,3 +612,4 @@ async def test_a_product_is_improved_from_its_page_by_what_was_said_of_it(
     assert "chair;49" in summary["requirement"]
     options = service.within(service.factory.store.options(made))
     assert (options["answer_seconds"], options["approvals"]) == (7200.0, {"plan": 10800.0})
+    assert options["budget_seconds"] == 14400.0
