@@ -84,7 +84,9 @@ async def test_a_run_that_is_killed_in_every_phase_is_delivered_and_repeats_no_f
     now = calls_of(overview)
     both = before.keys() & now.keys()
     assert {name for name in before.keys() ^ now.keys() if "/use/" not in name} == set()
-    assert all(before[name] <= now[name] for name in both)
+    # How often a visitor acts is also a matter of how quickly pages answer.
+    built = {name for name in both if "/use/" not in name}
+    assert {name: (before[name], now[name]) for name in built if before[name] > now[name]} == {}
     assert sum(now[name] - before[name] for name in both) <= len(reached)
     assert all(session.outcome == "finished" for session in overview.sessions)
     assert max(Counter(session.id for session in overview.sessions).values()) == 1
