@@ -459,9 +459,11 @@ class Client:
         """Add one, with a first password."""
         return self._service.read(User, "POST", "users", json={"name": name, "role": role, "password": password})
 
-    def change_user(self, name: str, *, role: RoleName | None = None, password: str | None = None) -> User:
-        """Give one another role or password."""
-        body = {"role": role, "password": password}
+    def change_user(
+        self, name: str, *, role: RoleName | None = None, password: str | None = None, active: bool | None = None
+    ) -> User:
+        """Give one another role or password, or let them in no more, and again."""
+        body = {"role": role, "password": password, "active": active}
         return self._service.read(User, "PATCH", f"users/{quote(name, safe='')}", json=body)
 
     def remove_user(self, name: str) -> None:

@@ -40,11 +40,13 @@ class Projects:
 
     def put_member(self, project: str, user: str, *, role: RoleName) -> Member:
         """Let somebody see it, and do there what the role may."""
-        return self._service.read(Member, "PUT", f"{_named(project)}/members/{quote(user)}", json={"role": role})
+        return self._service.read(
+            Member, "PUT", f"{_named(project)}/members/{quote(user, safe='')}", json={"role": role}
+        )
 
     def drop_member(self, project: str, user: str) -> None:
         """Have somebody see nothing of it any more."""
-        self._service.ask("DELETE", f"{_named(project)}/members/{quote(user)}")
+        self._service.ask("DELETE", f"{_named(project)}/members/{quote(user, safe='')}")
 
 
 def _named(project: str) -> str:

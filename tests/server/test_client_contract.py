@@ -17,6 +17,7 @@ import pytest
 from macrohard.client import Client, ServiceError
 from macrohard.domain import Caps
 from macrohard.domain.feedback import Remark
+from macrohard.domain.project import Quotas
 from tests.server.served import served
 
 RUN, SESSION, DIGEST = "r-1", "1/implement/app", "0" * 64
@@ -70,6 +71,14 @@ OPERATIONS: dict[str, Callable[[Client, Path], object]] = {
     "webhooks.send_again": lambda client, to: client.send_again("d-1"),
     "watching.health": lambda client, to: client.health(),
     "watching.metrics": lambda client, to: client.metrics(),
+    "projects.list_projects": lambda client, to: client.projects.all(),
+    "projects.add_project": lambda client, to: client.projects.add("website"),
+    "projects.show_project": lambda client, to: client.projects.usage("website"),
+    "projects.remove_project": lambda client, to: client.projects.remove("website"),
+    "projects.set_quotas": lambda client, to: client.projects.limit("website", Quotas(runs_at_work=2)),
+    "projects.list_members": lambda client, to: client.projects.members("website"),
+    "projects.put_member": lambda client, to: client.projects.put_member("website", "ada", role="viewer"),
+    "projects.drop_member": lambda client, to: client.projects.drop_member("website", "ada"),
     "people.me": lambda client, to: client.me(),
     "people.change_password": lambda client, to: client.change_password(current="a" * 12, new="b" * 12),
     "people.list_tokens": lambda client, to: client.tokens(),
@@ -77,7 +86,7 @@ OPERATIONS: dict[str, Callable[[Client, Path], object]] = {
     "people.drop_token": lambda client, to: client.drop_token("t-1"),
     "people.list_users": lambda client, to: client.users(),
     "people.add_user": lambda client, to: client.add_user("ada", role="viewer", password="a" * 12),
-    "people.change_user": lambda client, to: client.change_user("ada", role="admin"),
+    "people.change_user": lambda client, to: client.change_user("ada", role="admin", active=False),
     "people.remove_user": lambda client, to: client.remove_user("ada"),
     "people.audit": lambda client, to: [*client.audit(limit=2)],
     "people.verify_audit": lambda client, to: client.verify_audit(),
