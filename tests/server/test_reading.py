@@ -6,9 +6,11 @@ import pytest
 
 from macrohard.domain import SessionSummary
 from macrohard.server.api.sessions import TranscriptEntry
+from macrohard.server.pages.matrix import matrix
 from macrohard.server.pages.rendering import naturally
 from macrohard.server.pages.run import SESSIONS, first_listed
 from macrohard.server.pages.talk import turns
+from tests.report.sample import overview
 
 
 def sessions(*counts: int) -> list[SessionSummary]:
@@ -61,3 +63,18 @@ def test_a_call_of_a_tool_is_told_in_one_line(arguments: str, about: str) -> Non
     entry = {"messages": [{"role": "assistant", "content": "I go on.", "tool_calls": [call]}]}
     (turn,) = turns([TranscriptEntry(number=1, at=datetime(2026, 1, 1, tzinfo=UTC), entry=entry)])
     assert [(use.tool, use.about, use.answer) for use in turn.uses] == [("tool", about, None)]
+
+
+def test_what_is_not_decided_upon_is_not_held_against_a_product() -> None:
+    def stands(*kept: bool | None) -> dict[str, str]:
+        """How criteria stand that no kept commit shows, after so many iterations."""
+        run = overview({})
+        criteria = [row.model_copy(update={"status": "unmet"}) for row in run.criteria if row.scenarios]
+        iterations = [one.model_copy(update={"kept": each}) for one, each in zip(run.iterations, kept, strict=False)]
+        rows = matrix(run.model_copy(update={"criteria": tuple(criteria), "iterations": tuple(iterations)}))
+        return {row.state.criterion.id: row.stands for row in rows}
+
+    assert set(stands().values()) == {"to be shown"}
+    assert stands(None) == {"AC-1": "unmet", "AC-2": "passing", "AC-3": "unmet", "AC-4": "passing", "AC-5": "unmet"}
+    assert set(stands(False).values()) == {"unmet"}
+    assert stands(True, None) == {**dict.fromkeys(("AC-1", "AC-2", "AC-3", "AC-4"), "passing"), "AC-5": "unmet"}

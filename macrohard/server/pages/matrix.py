@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from macrohard.domain import CriterionState, RunOverview, Scenario, Value, Verdict
+from macrohard.domain import CriterionState, IterationSummary, RunOverview, Scenario, Value, Verdict
 from macrohard.domain.printable import cut
 from macrohard.domain.verdict import Exchange, Exchanges
 from macrohard.store.artifacts import ArtifactStore
@@ -27,6 +27,8 @@ class Cell(Value):
     """The worst of them; none: nothing was checked."""
     passed: int
     of: int
+    decided: bool
+    """Whether it was judged whether the iteration is kept."""
 
 
 class MatrixRow(Value):
@@ -37,9 +39,13 @@ class MatrixRow(Value):
 
     @property
     def stands(self) -> str:
-        """How it stands, in words: what was never checked is not held against the product."""
-        is_open = self.state.status == "unmet" and not any(cell.of for cell in self.cells)
-        return "to be shown" if is_open else self.state.status
+        """How it stands, in words: what was never checked, or not decided upon, is not held against the product."""
+        if self.state.status != "unmet":
+            return self.state.status
+        if self.cells and self.cells[-1].mark == "passed" and not self.cells[-1].decided:
+            return "passing"
+        is_known = any(cell.of and (cell.decided or cell.mark == "failed") for cell in self.cells)
+        return "unmet" if is_known else "to be shown"
 
 
 class Evidence(Value):
@@ -86,9 +92,7 @@ def matrix(overview: RunOverview) -> tuple[MatrixRow, ...]:
         MatrixRow(
             state=state,
             cells=tuple(
-                _cell(
-                    each.number, [verdict for one in state.scenarios for verdict in said.get((each.number, one.id), ())]
-                )
+                _cell(each, [verdict for one in state.scenarios for verdict in said.get((each.number, one.id), ())])
                 for each in overview.iterations
             ),
         )
@@ -96,13 +100,15 @@ def matrix(overview: RunOverview) -> tuple[MatrixRow, ...]:
     )
 
 
-def _cell(iteration: int, verdicts: Sequence[Verdict]) -> Cell:
+def _cell(iteration: IterationSummary, verdicts: Sequence[Verdict]) -> Cell:
     said = {verdict.status for verdict in verdicts}
     mark: Mark = "none"
     if verdicts:
         mark = "failed" if "failed" in said else "not run" if "not run" in said else "passed"
     passed = sum(1 for verdict in verdicts if verdict.status == "passed")
-    return Cell(iteration=iteration, mark=mark, passed=passed, of=len(verdicts))
+    return Cell(
+        iteration=iteration.number, mark=mark, passed=passed, of=len(verdicts), decided=iteration.kept is not None
+    )
 
 
 async def shown(overview: RunOverview, state: CriterionState, artifacts: ArtifactStore) -> tuple[Shown, ...]:

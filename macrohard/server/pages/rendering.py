@@ -25,7 +25,7 @@ STATIC = Path(__file__).parent.parent / "static"
 
 
 SIGNS = {
-    "met": "✓", "unmet": "✕", "stale": "↻", "not checked": "?", "not covered": "–", "to be shown": "·",
+    "met": "✓", "passing": "✓", "unmet": "✕", "stale": "↻", "not checked": "?", "not covered": "–", "to be shown": "·",
 }  # fmt: skip
 """How criteria stand, for those whom colours tell nothing."""
 
