@@ -171,10 +171,8 @@ class Visit:
     """A fresh browser context at one origin."""
 
     def __init__(self, context: BrowserContext, origin: str, *, slow: bool) -> None:
-        self.origin = origin
-        self.slow = slow
-        self.turn = asyncio.Lock()
-        self.noticed = Noticed()
+        self.origin, self.slow = origin, slow
+        self.turn, self.noticed = asyncio.Lock(), Noticed()
         self.files: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self.saving = 0
         """Files that have begun to come and are not in `files` yet."""
