@@ -245,23 +245,6 @@ def test_it_answers_to_its_names_only(team: Team) -> None:
     assert {status(host) for host in others} == {400}
 
 
-def test_who_tries_passwords_is_slowed_down_and_recorded(team: Team) -> None:
-    base = team.service.base_url
-    answers = [
-        # What others say of where they come from counts for nothing.
-        requests.post(
-            f"{base}/login", {"name": "viewer", "password": f"guess {number}"}, timeout=30,
-            headers={"X-Forwarded-For": f"10.0.0.{number}"},
-        )
-        for number in range(6)
-    ]  # fmt: skip
-    assert answers[-1].status_code == 429
-    assert int(answers[-1].headers["Retry-After"]) > 0
-    assert requests.post(f"{base}/login", {"name": "viewer", "password": PASSWORD}, timeout=30).status_code == 429
-    tried = [entry for entry in team.audited() if (entry["action"], entry["who"]) == ("login", "viewer")]
-    assert {(entry["address"], entry["facts"]["succeeded"]) for entry in tried[:3]} == {("127.0.0.1", "no")}
-
-
 def test_behind_a_proxy_that_is_named_https_and_addresses_count(team: Team) -> None:
     headers = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https", "Host": "factory.example"}
     form = {"name": "admin", "password": PASSWORD}
@@ -502,3 +485,21 @@ async def test_a_team_clones_products_as_git_is_used(team: Team, tmp_path: Path)
     own = asked(team.service, "GET", "/api/v1/me", token=token).json()["token"]["id"]
     assert asked(team.service, "DELETE", f"/api/v1/tokens/{own}", token=token).status_code == 204
     assert git("-C", "address", "fetch").returncode == 128
+
+
+def test_who_tries_passwords_is_slowed_down_and_recorded(team: Team) -> None:
+    # The last of all: from then on nobody at this address may try a password for a minute.
+    base = team.service.base_url
+    answers = [
+        # What others say of where they come from counts for nothing.
+        requests.post(
+            f"{base}/login", {"name": "viewer", "password": f"guess {number}"}, timeout=30,
+            headers={"X-Forwarded-For": f"10.0.0.{number}"},
+        )
+        for number in range(6)
+    ]  # fmt: skip
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    assert requests.post(f"{base}/login", {"name": "viewer", "password": PASSWORD}, timeout=30).status_code == 429
+    tried = [entry for entry in team.audited() if (entry["action"], entry["who"]) == ("login", "viewer")]
+    assert {(entry["address"], entry["facts"]["succeeded"]) for entry in tried[:3]} == {("127.0.0.1", "no")}
