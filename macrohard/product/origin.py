@@ -4,6 +4,7 @@ import asyncio
 import errno
 import secrets
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from http import HTTPStatus
@@ -21,6 +22,9 @@ CONNECTIONS = 256
 FIRST_REQUEST_SECONDS = 60.0
 """Browsers open connections before they need them."""
 CONNECT_SECONDS = 30.0
+DYING_SECONDS = 10.0
+"""A dying product lets go of its port before its end is known, on a busy machine for seconds."""
+AGAIN_SECONDS = 0.1
 SILENT_SECONDS = 60.0
 """How long a product that says nothing is waited for once the client has said that it sends no more."""
 LINGER_SECONDS = 5.0
@@ -72,7 +76,7 @@ async def open_origin(
     - All else goes through unchanged, in both directions and with the pace of the slower side: answers are never
       parsed, and requests only as far as needed to see where each begins.
 
-    `revive` is called when nothing listens inside: it returns when something may.
+    `revive` is called when nothing listens inside, for all who wait at once: it starts again what has ended.
     """
     name = f"{secrets.token_hex(16)}.localhost"
     number = listeners[0].getsockname()[1]
@@ -248,13 +252,17 @@ class _Origin:
                     pass
 
     async def _connected(self) -> Stream:
+        until = time.monotonic() + DYING_SECONDS
         try:
-            with suppress(ConnectionRefusedError):
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    return await self._sandbox.connect(self._leads_to)
-            await self._revived()
-            async with asyncio.timeout(CONNECT_SECONDS):
-                return await self._sandbox.connect(self._leads_to)
+            while True:
+                try:
+                    async with asyncio.timeout(CONNECT_SECONDS):
+                        return await self._sandbox.connect(self._leads_to)
+                except ConnectionRefusedError:
+                    if time.monotonic() > until:
+                        raise
+                await self._revived()
+                await asyncio.sleep(AGAIN_SECONDS)
         except TimeoutError as error:
             raise Refused(HTTPStatus.GATEWAY_TIMEOUT, "the product does not accept connections") from error
         except ConnectionRefusedError as error:

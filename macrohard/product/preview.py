@@ -15,7 +15,6 @@ from macrohard.product.origin import open_origin, reserved
 from macrohard.product.service import PORT, Service, checkout
 from macrohard.sandbox.contract import SandboxProvider, SandboxSpec
 
-DYING_SECONDS = 2.0
 USUAL_DOCUMENTS: Final = ("/docs", "/openapi.json", "/documentation", "/")
 _ABOUT_ITSELF = re.compile(r"docs?\b|documentation|openapi|swagger|redoc|/help\b", re.I)
 
@@ -68,8 +67,7 @@ async def preview(
                 raise RequestError(f"the product does not start: {error}") from error
 
             async def revive() -> None:
-                # A dying product lets go of its port before its end is known.
-                if await service.ends_within(DYING_SECONDS):
+                if not service.running:
                     await service.restart()
 
             documents = await _documents(service, design) if manifest.kind == "api" else ()

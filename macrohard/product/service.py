@@ -203,6 +203,11 @@ class Service:
             return True
 
     @property
+    def running(self) -> bool:
+        """Whether the service was started, and has neither ended nor been stopped."""
+        return self._end is not None and not self._end.done()
+
+    @property
     def ended(self) -> bool:
         """Whether the service was started and has ended by itself."""
         return self._end is not None and self._end.done()
@@ -214,12 +219,6 @@ class Service:
             SandboxUnavailable: it was.
         """
         await self.sandbox.run(("true",), timeout_seconds=30)
-
-    async def ends_within(self, seconds: float) -> bool:
-        """Whether the service is not running, or ends by itself before so many seconds have passed."""
-        if self._end is not None:
-            await asyncio.wait([self._end], timeout=seconds)
-        return self._end is None or self._end.done()
 
     def log(self) -> str:
         """The end of what the running service has written."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -26,6 +26,9 @@ from macrohard.store.sharing import SharedTransactions, Work
 
 HEAD = "0008"
 """The schema that this code works with: the name of the last file in `migrations/versions/`."""
+
+CLOSE_SECONDS = 10.0
+"""How long the transactions of those who were told to stop are waited for before the database is closed."""
 
 T = TypeVar("T")
 
@@ -60,6 +63,9 @@ class Database:
         # SQLite has one writer at a time; queueing for it here is fair and costs no polling.
         self._turn = asyncio.Lock() if self.is_sqlite else nullcontext()
         self._shared = SharedTransactions(direct, turn=self._turn)
+        self._under_way = 0
+        self._nothing_under_way = asyncio.Event()
+        self._nothing_under_way.set()
 
     @classmethod
     async def open(cls, url: str | None, *, home: Path) -> "Database":
@@ -82,7 +88,11 @@ class Database:
         return str(self._url.database) if self.is_sqlite else self._url.render_as_string(hide_password=True)
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Let go of all connections, once the transactions under way have ended."""
+        # What a transaction gives back to a pool that is gone by then would never be closed.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._nothing_under_way.wait()
         await self._engine.dispose()
         self._shared.close()
 
@@ -90,7 +100,7 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A transaction that sees one state of the database and changes nothing."""
         with _Explained(self._url):
-            async with self._reading.begin() as session:
+            async with self._transaction(self._reading) as session:
                 yield session
 
     @asynccontextmanager
@@ -101,8 +111,20 @@ class Database:
             IntegrityError: a key is taken.
         """
         with _Explained(self._url):
-            async with self._turn, self._writing.begin() as session:
+            async with self._turn, self._transaction(self._writing) as session:
                 yield session
+
+    @asynccontextmanager
+    async def _transaction(self, sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
+        self._under_way += 1
+        self._nothing_under_way.clear()
+        try:
+            async with sessions.begin() as session:
+                yield session
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._nothing_under_way.set()
 
     async def write_shared(self, work: Work[T]) -> T:
         """What `work` returns, in a transaction that it shares with others like it: for writes that every call makes.

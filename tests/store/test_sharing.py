@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from macrohard.domain import Caps
 from macrohard.store import Store
 from macrohard.store.database import Database
+from tests.store.conftest import settled
 
 
 @pytest.fixture
@@ -86,3 +87,26 @@ async def test_a_reservation_whose_caller_is_cancelled_at_any_moment_is_not_left
         assert state.reserved_usd == len(held)
         for reservation in held:
             await ledger.settle(reservation, actual_usd=0.0, actual_tokens=0)
+
+
+async def test_who_closes_the_database_waits_for_what_is_under_way(url: str, tmp_path: Path) -> None:
+    database = await Database.open(url, home=tmp_path)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def works() -> None:
+        async with database.write() as session:
+            await session.execute(text("CREATE TABLE late (id int PRIMARY KEY)"))
+            begun.set()
+            await go_on.wait()
+
+    working = asyncio.create_task(works())
+    await begun.wait()
+    closing = asyncio.create_task(database.close())
+    await settled()
+    assert not closing.done()
+    go_on.set()
+    await asyncio.gather(working, closing)
+    again = await Database.open(url, home=tmp_path)
+    async with again.read() as session:
+        assert await session.scalar(text("SELECT count(*) FROM late")) == 0
+    await again.close()

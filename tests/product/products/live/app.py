@@ -164,6 +164,8 @@ async def one(reader, writer):
 def die(failures):
     FAILURES.parent.mkdir(exist_ok=True)
     FAILURES.write_text(failures)
+    # Else the system may hang up here before it stops to take connections, which would be lost.
+    listening.close()
     os._exit(3)
 
 
@@ -175,8 +177,9 @@ def fail_if_told():
 
 
 async def main():
-    server = await asyncio.start_server(serve, "127.0.0.1", int(os.environ["PORT"]), backlog=256)
-    await server.serve_forever()
+    global listening
+    listening = await asyncio.start_server(serve, "127.0.0.1", int(os.environ["PORT"]), backlog=256)
+    await listening.serve_forever()
 
 
 fail_if_told()
