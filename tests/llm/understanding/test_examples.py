@@ -89,3 +89,36 @@ def test_what_is_required_is_told_with_the_article_that_it_has() -> None:
     told = " ".join(claim.text for claim in blueprint.claims)
     assert "A guest without allergies is refused" in told
     assert "A guest without an address is refused" in told
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        "A list of tools: name, a condition that is good, worn or broken, price.",
+        "A list of tools. Each has a name, a condition which is either good, worn or broken, and a price.",
+        "A list of tools: name, condition (good, worn or broken), price.",
+    ],
+)
+def test_a_clause_lists_the_values_of_what_stands_before_it(requirement: str) -> None:
+    blueprint = read(requirement).blueprint
+    assert blueprint is not None
+    (tool,) = blueprint.records
+    assert [one.label for one in tool.fields] == ["Name", "Condition", "Price"]
+    assert tool.field("condition").choices == ("Good", "Worn", "Broken")
+
+
+@pytest.mark.parametrize(
+    ("requirement", "told"),
+    [
+        ("A list of plants: name (required), price.", ["Price must be at least 0; anything else is refused."]),
+        ("A list of plants: name, price between 5 and 50.", ["Price must be from 5 to 50; anything else is refused."]),
+        ("A list of plants: name, price more than 0.", ["Price must be more than 0; anything else is refused."]),
+        ("A list of expenses and refunds: amount, date.", []),
+        ("A log of temperatures: place, temperature.", []),
+        ("Items with a name. Movements with an item and a quantity. The stock is the sum of the movements.", []),
+    ],
+)
+def test_what_is_measured_is_not_less_than_nothing_unless_the_text_knows_of_what_can_be(
+    requirement: str, told: list[str]
+) -> None:
+    assert kinds(requirement, "range") == told

@@ -5,7 +5,7 @@ import re
 from macrohard.llm.builtin.blueprint import Field
 from macrohard.llm.builtin.understanding.computing import compute_usually
 from macrohard.llm.builtin.understanding.domains import Domain, domain_of
-from macrohard.llm.builtin.understanding.draft import DEFAULT, Draft, FieldDraft, RecordDraft
+from macrohard.llm.builtin.understanding.draft import DEFAULT, NUMERIC, Draft, FieldDraft, RecordDraft
 from macrohard.llm.builtin.understanding.nouns import kind_of, roles_of, usual_choices
 from macrohard.llm.builtin.understanding.references import PARENTS, add_reference, reference_to
 from macrohard.llm.builtin.understanding.roles import by_role
@@ -27,6 +27,16 @@ _TITLES = (
 )
 
 _ACTIVE_LINKS = ("Loan", "Rental", "Booking", "Registration", "Movement", "Order line")
+
+
+_MEASURED = re.compile(
+    r"\b(price|cost|fee|rent|amount|quantity|qty|age|seats|capacity|portions?|servings|people|persons|guests|pages|"
+    r"copies|minutes|hours|grams?|kilograms?|kg|km|kilomet\w+|weight|distance|year)\b",
+    re.I,
+)
+_BELOW_ZERO = re.compile(
+    r"\b(refund|negative|minus|credit|balance|income|temperature|debt|earn|profit|loss|withdraw\w*|correction)", re.I
+)
 
 
 def complete(draft: Draft, by_label: dict[str, Domain]) -> None:
@@ -60,6 +70,30 @@ def complete(draft: Draft, by_label: dict[str, Domain]) -> None:
         _fill_choices(draft, record)
         _title(draft, record)
         _follow_dates(record)
+
+
+def measure(draft: Draft, text: str) -> None:
+    """What is counted or measured is not less than nothing, unless the text knows of what can be."""
+    if _BELOW_ZERO.search(text):
+        return
+    balanced = {
+        (made.record, name)
+        for record in draft.records
+        for one in record.fields
+        if (made := one.value.computed) is not None and made.how == "rollup sum"
+        for name in made.fields
+    }
+    for record in draft.records:
+        for one in record.of_type(*NUMERIC):
+            value = one.value
+            if (
+                _MEASURED.search(one.label)
+                and value.computed is None
+                and value.minimum is None
+                # What goes out may be entered as less than nothing there.
+                and (record.name, one.name) not in balanced
+            ):
+                one.change("range", DEFAULT, minimum="0")
 
 
 def _refer(draft: Draft, record: RecordDraft) -> None:

@@ -71,8 +71,21 @@ _SEPARATOR = re.compile(
 )
 
 
+_RELATED = re.compile(
+    r"(?i)\b(?P<label>[\w-]+) (?:that|which) (?:is|are|can be|could be|may be|must be) (?:either |one of )?"
+    r"(?P<values>(?:[^\W\d][\w-]*(?: [\w-]+)?,? )+(?:or|and) [^\W\d][\w-]*)(?=\s*(?:[,.;)]|$| and | or ))"
+)
+"""A clause that lists the values of what stands before it."""
+
+
+def _bracketed(match: re.Match[str]) -> str:
+    whole: str = match[0]
+    return f"{match['label']} ({match['values']})" if kind_of(match["label"].lower()).type == "choice" else whole
+
+
 @lru_cache(maxsize=1024)
 def _split_list(text: str) -> tuple[str, ...]:
+    text = _RELATED.sub(_bracketed, text)
     pieces: list[str] = []
     depth, start, position = 0, 0, 0
     together = [m.span() for m in _KEEP_TOGETHER.finditer(text)]
@@ -353,26 +366,19 @@ def _split_tail(text: str) -> tuple[str, str]:
     match = re.search(
         (
             r"(?i)\s+(?=(?:(?:is|are|must|should|has to|have to|can|may|can't|cannot|which|that|needs to|"
-            r"defaults?|"
-            r"starting|starts|between|nullable|required|optional|optionally|mandatory|compulsory|"
-            r"unique|if (?:known|any|available|given|there|applicable|needed)|not null|with (?:values?|default|"
-            r"options?|choices|at least|at most|max|check|the (?:values|options|choices))|such as|like(?= "
-            r"\w+(?: "
-            r"\w+)?(?:,| or))|e\.g\.?|for example|for when|so (?:that )?(?:i|we)|"
-            r"of the form|in the form(?:at)?|of the format|with the format|at least|at most|max(?:imum)? (?:of "
-            r")?\d|min(?:imum)? (?:of )?\d|up to \d|never|no duplicates|as "
-            r"(?:a|an|text|number|date|drop|check)|because|either|one of|from (?:a list|\d|the list)|"
-            r"\d+\s*(?:-|to|"
-            r"\.\.)\s*\d+|\d+ (?:characters|chars|digits|stars)|"
-            r"in (?:€|\$|£|eur\b|euros?\b|usd\b|dollars?\b|gbp\b|pounds\b|chf\b|kg\b|g\b|grams?\b|cm\b|mm\b|"
-            r"km\b|"
-            r"m\b|metres\b|meters\b|minutes\b|seconds\b|hours\b|days\b|weeks\b|months\b|years\b|square "
-            r"met(?:er|re)s\b|sqm\b|litres\b|liters\b|miles\b|percent\b|%|°[CFcf]?|the (?:future|"
-            r"past)|euro cents|celsius|ml\b|feet\b|inches\b|lbs?\b)|not in the|only (?:numbers|digits)|when "
-            r"(?:it |"
-            r"they )?(?:is |are |was )?(?:returned|paid|known|done|closed|sold|finished|given|handed)|>=?|<=?|"
-            r"\(|€|"
-            r"\$|%|yes/no)(?=\W|$|\d)|(?:€|\$|£|EUR|USD|GBP|CHF)\s*$))"
+            r"defaults?|starting|starts|between|nullable|required|optional|optionally|mandatory|compulsory|unique|"
+            r"if (?:known|any|available|given|there|applicable|needed)|not null|with (?:values?|default|options?|"
+            r"choices|at least|at most|max|check|the (?:values|options|choices))|such as|like(?= \w+(?: \w+)?(?:,|"
+            r" or))|e\.g\.?|for example|for when|so (?:that )?(?:i|we)|of the form|in the form(?:at)?|"
+            r"of the format|with the format|at least|at most|(?:more|less|greater|fewer) than \d|"
+            r"max(?:imum)? (?:of )?\d|min(?:imum)? (?:of )?\d|up to \d|never|no duplicates|as (?:a|an|text|number|"
+            r"date|drop|check)|because|either|one of|from (?:a list|\d|the list)|\d+\s*(?:-|to|\.\.)\s*\d+|"
+            r"\d+ (?:characters|chars|digits|stars)|in (?:€|\$|£|eur\b|euros?\b|usd\b|dollars?\b|gbp\b|pounds\b|"
+            r"chf\b|kg\b|g\b|grams?\b|cm\b|mm\b|km\b|m\b|metres\b|meters\b|minutes\b|seconds\b|hours\b|days\b|"
+            r"weeks\b|months\b|years\b|square met(?:er|re)s\b|sqm\b|litres\b|liters\b|miles\b|percent\b|%|"
+            r"°[CFcf]?|the (?:future|past)|euro cents|celsius|ml\b|feet\b|inches\b|lbs?\b)|not in the|"
+            r"only (?:numbers|digits)|when (?:it |they )?(?:is |are |was )?(?:returned|paid|known|done|closed|"
+            r"sold|finished|given|handed)|>=?|<=?|\(|€|\$|%|yes/no)(?=\W|$|\d)|(?:€|\$|£|EUR|USD|GBP|CHF)\s*$))"
         ),
         text,
     )

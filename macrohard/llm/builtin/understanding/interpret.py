@@ -25,7 +25,7 @@ from macrohard.llm.builtin.understanding.clauses import (
     named_record,
     reason_in,
 )
-from macrohard.llm.builtin.understanding.completion import complete
+from macrohard.llm.builtin.understanding.completion import complete, measure
 from macrohard.llm.builtin.understanding.declaring import Declarations
 from macrohard.llm.builtin.understanding.described import described
 from macrohard.llm.builtin.understanding.draft import Draft, Said
@@ -123,6 +123,7 @@ class Interpreter:
         for passage in passages:
             self._beyond_lists(passage)
         complete(self.draft, self.records.by_label)
+        measure(self.draft, " ".join(passage.source for passage in passages))
         self._usual()
         return self.draft
 
