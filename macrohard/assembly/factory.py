@@ -92,7 +92,8 @@ class Factory(Intake):
     ) -> RunOverview:
         """Take the run as far as it goes; `ask` False takes defaults for questions that are still open.
 
-        `wished`: see `macrohard.execution.carry_out`.
+        `out`: where the product is put; None: where it was to be put when the run was carried out before, or a new
+        folder below `products` of the working directory. `wished`: see `macrohard.execution.carry_out`.
 
         Raises:
             SandboxUnavailable: there is no sandbox on this machine; the text says how to get one.
@@ -114,6 +115,12 @@ class Factory(Intake):
             raise Conflict(f"run {run_id} was a trial of {options[TRIAL]}; try it again instead")
         if FORKED_FROM in options and not overview.iterations:
             raise Conflict(f"run {run_id} was cut off while it was forked from {options[FORKED_FROM]}; fork that again")
+        named = room / "named-folder"
+        if out is not None:
+            room.mkdir(parents=True, exist_ok=True)
+            named.write_text(str(out), encoding="utf-8")
+        elif named.is_file():
+            out = Path(named.read_text(encoding="utf-8"))
         targets = await self.installation.targets(overview.summary.model)
         ask = bool(options["ask"]) if ask is None else ask
         nobody_in_time = (until := overview.summary.wake_at) is not None and until <= datetime.now(UTC)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from macrohard import __version__
+from macrohard.cli import gates as waiting
 from macrohard.cli import limits
 from macrohard.cli.comparing import compare
 from macrohard.cli.doctor import doctor
@@ -109,6 +110,9 @@ def build(
     max_fan_out: limits.MaxFanOut = None,
     max_depth: limits.MaxDepth = None,
     iterations: IterationsOption = None,
+    approve: waiting.Approve = None,
+    answer_within: waiting.AnswerWithin = None,
+    budget_within: waiting.BudgetWithin = None,
     yes: YesOption = False,
     out: OutOption = None,
     repo: Annotated[
@@ -151,6 +155,7 @@ def build(
     from macrohard.domain import Caps
     from macrohard.errors import RequestError
 
+    gates = waiting.gates(approve, answer_within, budget_within)
     given = text is not None or file is not None
     requirement = intake.requirement(text, file) if given or (run is None and solo is None) else None
     settings, wish = drive.asked(
@@ -176,13 +181,16 @@ def build(
         caps = given_caps if given_caps != Caps() else None
         with remote.client(server, token) as service:
             code = remote.build(
-                service, requirement, wish, model=model, caps=caps, iterations=iterations, project=project
-            )
+                service, requirement, wish, model=model, caps=caps, iterations=iterations, gates=gates,
+                project=project,
+            )  # fmt: skip
         raise typer.Exit(code)
     if run is not None and repo is not None:
         raise RequestError("--run goes on with what the run began from: leave --repo out")
     if repo is None and (include_changes or not branch):
         raise RequestError("--include-changes and --no-branch belong to --repo PATH")
+    if gates != waiting.Gates() and (run is not None or solo is not None):
+        raise RequestError("--approve, --answer-within and --budget-within are for a run that begins")
     if project is not None and (run is not None or solo is not None):
         raise RequestError("--run and --solo take the project of that run: leave --project out")
     if solo is not None:
@@ -204,6 +212,7 @@ def build(
         caps=settings.caps,
         iterations=settings.iterations,
         existing=None if repo is None else intake.existing_repository(str(repo), include_changes, branch),
+        gates=gates,
         project=project,
     )
     raise typer.Exit(code)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 
+from macrohard.cli.gates import Gates, ruling_on
 from macrohard.cli.options import person_is_there, print_json, required
 from macrohard.cli.parking import wait_until
 from macrohard.cli.result import as_json, print_result
@@ -23,11 +24,15 @@ from macrohard.settings import Settings, load_settings
 if TYPE_CHECKING:
     from macrohard.assembly import Factory
     from macrohard.cli.display import Display
+    from macrohard.domain.approval import Ruling
     from macrohard.events import Event
     from macrohard.workspace import Existing
 
 LOOK_SECONDS = 1.0
 """Between two looks at where the budget stands."""
+
+OPEN = Gates()
+"""A run that waits for nobody's yes."""
 
 T = TypeVar("T")
 
@@ -114,6 +119,7 @@ def build(
     caps: Caps,
     iterations: int,
     existing: "Existing | None" = None,
+    gates: Gates = OPEN,
     project: str | None = None,
 ) -> int:
     """Make a run of the requirement and carry it out; the exit code.
@@ -126,13 +132,24 @@ def build(
     async def submit(factory: "Factory") -> str:
         return await factory.submit(
             requirement, model=model, caps=caps, iterations=iterations, ask=wish.ask, existing=existing,
+            approvals=gates.approvals, answer_seconds=gates.answer_seconds, budget_seconds=gates.budget_seconds,
             project=project or DEFAULT,
         )  # fmt: skip
 
     return _conduct(settings, submit, wish, answered=frozenset())
 
 
-def improve(settings: Settings, run: str, change: str, wish: Wish, *, model: str, caps: Caps, iterations: int) -> int:
+def improve(
+    settings: Settings,
+    run: str,
+    change: str,
+    wish: Wish,
+    *,
+    model: str,
+    caps: Caps,
+    iterations: int,
+    gates: Gates = OPEN,
+) -> int:
     """Make a run that changes the product of another one and carry it out; the exit code.
 
     Raises:
@@ -143,6 +160,7 @@ def improve(settings: Settings, run: str, change: str, wish: Wish, *, model: str
     async def submit(factory: "Factory") -> str:
         return await factory.submit(
             change, model=model, caps=caps, iterations=iterations, ask=wish.ask, existing=await factory.delivered(run),
+            approvals=gates.approvals, answer_seconds=gates.answer_seconds, budget_seconds=gates.budget_seconds,
             project=(await factory.overview(run)).summary.project,
         )  # fmt: skip
 
@@ -246,10 +264,13 @@ def _conduct(
     while True:
         overview = until_interrupted(_carry_out(settings, prepare, wish))
         run_id, wake_at, answers = overview.summary.id, overview.summary.wake_at, dict[str, str]()
+        ruling: Ruling | None = None
         # Asked outside the event loop, so that Ctrl-C at the prompt is an ordinary one.
         if wish.prompt and (questions := _open_questions(overview, answered)):
             answered |= {question.id for question in questions}
             answers = asked_for(run_id, questions)
+        elif wish.prompt and overview.awaited is not None and (ruling := asked_to_rule(overview)) is not None:
+            pass
         elif wish.wait and wake_at is not None:
             try:
                 until_interrupted(wait_until(wake_at, run_id))
@@ -261,9 +282,16 @@ def _conduct(
             tell(overview, as_object=wish.json)
             return exit_code(overview.summary.status)
 
-        async def prepare(factory: "Factory", run_id: str = run_id, answers: Mapping[str, str] = answers) -> str:
+        async def prepare(
+            factory: "Factory",
+            run_id: str = run_id,
+            answers: Mapping[str, str] = answers,
+            ruling: "Ruling | None" = ruling,
+        ) -> str:
             if answers:
                 await factory.answer(run_id, answers)
+            if ruling is not None:
+                await factory.rule(run_id, ruling)
             return run_id
 
 
@@ -361,6 +389,16 @@ def asked_for(run_id: str, questions: tuple[Question, ...]) -> dict[str, str]:
         }
     except typer.Abort:
         raise Interrupted(f"go on with: macrohard resume {run_id}") from None
+
+
+def asked_to_rule(overview: RunOverview) -> "Ruling | None":
+    """What the person at the terminal says to what the run waits with; None: it is to go on waiting."""
+    import typer
+
+    try:
+        return ruling_on(overview)
+    except typer.Abort:
+        raise Interrupted(f"go on with: macrohard approve {overview.summary.id}") from None
 
 
 def tell(overview: RunOverview, *, as_object: bool) -> None:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from macrohard.cli import gates as waiting
 from macrohard.cli import limits
 from macrohard.cli.options import (
     FileOption,
@@ -38,6 +39,9 @@ def improve(
     max_fan_out: limits.MaxFanOut = None,
     max_depth: limits.MaxDepth = None,
     iterations: IterationsOption = None,
+    approve: waiting.Approve = None,
+    answer_within: waiting.AnswerWithin = None,
+    budget_within: waiting.BudgetWithin = None,
     yes: YesOption = False,
     out: OutOption = None,
     sandbox: SandboxOption = None,
@@ -57,6 +61,7 @@ def improve(
     from macrohard.cli.choice import chosen_model
     from macrohard.domain import Caps
 
+    gates = waiting.gates(approve, answer_within, budget_within)
     change = intake.requirement(text, file)
     settings, wish = drive.asked(
         out=out, yes=yes, json=json, record=record, require_tier=require_tier,
@@ -81,6 +86,7 @@ def improve(
                 model=model,
                 caps=None if given_caps == Caps() else given_caps,
                 iterations=iterations,
+                gates=gates,
                 improves=run,
             )
         raise typer.Exit(code)
@@ -92,5 +98,6 @@ def improve(
         model=chosen_model(settings, model, ask=wish.prompt),
         caps=settings.caps,
         iterations=settings.iterations,
+        gates=gates,
     )
     raise typer.Exit(code)

@@ -11,7 +11,17 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from macrohard.cli.drive import Interrupted, Wish, asked_for, check_free, exit_code, tell, until_interrupted
+from macrohard.cli.drive import (
+    Interrupted,
+    Wish,
+    asked_for,
+    asked_to_rule,
+    check_free,
+    exit_code,
+    tell,
+    until_interrupted,
+)
+from macrohard.cli.gates import Gates
 from macrohard.cli.parking import wait_until
 from macrohard.client import Client
 from macrohard.domain import Caps, RunOverview
@@ -63,6 +73,7 @@ def build(
     model: str | None,
     caps: Caps | None,
     iterations: int | None,
+    gates: Gates,
     improves: str | None = None,
     project: str | None = None,
 ) -> int:
@@ -73,8 +84,9 @@ def build(
     """
     check_free(wish.out)
     run = service.submit(
-        requirement, model=model, caps=caps, iterations=iterations, ask=wish.ask, improves=improves, project=project
-    )
+        requirement, model=model, caps=caps, iterations=iterations, ask=wish.ask, improves=improves, project=project,
+        approvals=gates.approvals, answer_seconds=gates.answer_seconds, budget_seconds=gates.budget_seconds,
+    )  # fmt: skip
     return follow(service, run.id, wish)
 
 
@@ -110,6 +122,11 @@ def follow(service: Client, run_id: str, wish: Wish) -> int:
         if questions:
             answered |= {question.id for question in questions}
             service.answer(run_id, asked_for(run_id, tuple(questions)))
+        elif wish.prompt and overview.awaited is not None and (ruling := asked_to_rule(overview)) is not None:
+            if ruling.approved:
+                service.approve(run_id, ruling.point)
+            else:
+                service.send_back(run_id, ruling.point, ruling.comment)
         elif wish.wait and overview.summary.wake_at is not None:
             until_interrupted(wait_until(overview.summary.wake_at, run_id))
         else:

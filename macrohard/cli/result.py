@@ -128,6 +128,9 @@ def print_result(overview: RunOverview, console: Console) -> None:
         console.print(Text("\nIt waits for answers:", "bold"))
         for question in questions:
             console.print(Text(f"  {question.id}  {printable(question.text)}  [{printable(question.default)}]"))
+    elif overview.awaited is not None and overview.awaited.point == "plan":
+        console.print(Text(f"\nWhat would be built ({counted(len(overview.criteria), 'criterion', 'criteria')}):"))
+        console.print(_criteria(overview.criteria, begun=False))
     elif unmet := [state for state in overview.criteria if state.status != "met"]:
         console.print(
             Text(f"\nWhat does not hold ({len(unmet)} of {counted(len(overview.criteria), 'criterion', 'criteria')}):")
@@ -154,6 +157,9 @@ def print_result(overview: RunOverview, console: Console) -> None:
             console.print(Text(f"Film:     {printable(overview.product_path)}/demo.mp4"))
         print_returned(overview, console)
         console.print(Text(f"Try it:   {printable(way_to_try(overview))}"))
+    if overview.awaited is not None:
+        console.print(Text(f"Say yes:  macrohard approve {summary.id}"))
+        console.print(Text(f"Or no:    macrohard approve {summary.id} --change 'what is to be different'"))
     if summary.status in ("paused", "running", "waiting"):
         answers = "".join(f" --answer {question.id}=…" for question in questions)
         console.print(Text(f"Go on:    macrohard resume {summary.id}{answers}"))
@@ -304,14 +310,14 @@ def _after(run: RunSummary) -> str:
     return f" (improves {run.improves}: {run.requirement})" if run.improves else ""
 
 
-def _criteria(states: tuple[CriterionState, ...] | list[CriterionState]) -> Table:
+def _criteria(states: tuple[CriterionState, ...] | list[CriterionState], *, begun: bool = True) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for state in states:
-        mark, style = _MARK[state.status]
+        mark, style = _MARK[state.status] if begun else ("·", "dim")
         said = "".join(f"\n{verdict.summary}" for verdict in state.verdicts if verdict.status != "passed")
         text = Text(printable(state.criterion.text))
         text.append(one_line(said, 300) and f"\n{one_line(said, 300)}", "dim")

@@ -15,7 +15,7 @@ from macrohard.domain.approval import Approvals, Ruling
 from macrohard.domain.run import ended_by
 from macrohard.domain.team import DESIGNING, Contract
 from macrohard.errors import AgentGaveUp, Cap, LeaseLost, LimitExceeded, ModelUnavailable, StoreUnavailable, Unavailable
-from macrohard.events import Event, ModelCalled, Planned, Progress, RunEnded, RunStarted
+from macrohard.events import Emit, Event, ModelCalled, Planned, Progress, RunEnded, RunStarted
 from macrohard.execution.earlier import earlier
 from macrohard.execution.question import at_the_cap
 from macrohard.factory.approval import APPROVE
@@ -59,6 +59,17 @@ class Surroundings:
     """Makes the sandbox image for films, if it is not there yet; None: no film is wanted."""
     telemetry: Telemetry | None = None
     """None: nobody is told of these runs, whatever the environment says."""
+
+    def gateway(self, run_id: str, budget: Budget, emit: Emit) -> Gateway:
+        """The way to the models for one run, which pays for it."""
+        return Gateway(
+            self.endpoints,
+            run_id=run_id,
+            ledger=budget,
+            limiters=self.limiters,
+            tell=emit,
+            persistence=Persistence(patience_seconds=self.patience_seconds),
+        )
 
 
 class Transcripts:
@@ -173,14 +184,7 @@ async def carry_out(
         options = await store.options(run_id)
         image = str(options.get("product_image", "base"))
         rulings = await store.rulings(run_id)
-        gateway = Gateway(
-            surroundings.endpoints,
-            run_id=run_id,
-            ledger=budget,
-            limiters=surroundings.limiters,
-            tell=emit,
-            persistence=Persistence(patience_seconds=surroundings.patience_seconds),
-        )
+        gateway = surroundings.gateway(run_id, budget, emit)
         async with surroundings.sandboxes.share(run_id, tell=emit, ahead=True, product_image=image) as sandboxes:
             context = FactoryContext(
                 run_id=run_id,

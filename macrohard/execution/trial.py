@@ -41,7 +41,6 @@ from macrohard.factory.reports import NextVersion, ReviewReport, TeamPlan, Teste
 from macrohard.factory.review import quoting
 from macrohard.factory.sessions import Sessions
 from macrohard.llm.budget import Budget
-from macrohard.llm.gateway import Gateway, Persistence
 from macrohard.llm.media import FolderOrders, MediaPlan
 from macrohard.llm.media.studio import Studio
 from macrohard.product import DrawingTable, Easel, View, open_visit
@@ -158,15 +157,7 @@ async def try_agent(
         kind = _kind_of(given)
         agent = agent.working_on(kind) if kind else agent
         base = await _taken_in(sandboxes, repository, given)
-        gateway = Gateway(
-            surroundings.endpoints,
-            run_id=run_id,
-            ledger=budget,
-            limiters=surroundings.limiters,
-            tell=emit,
-            persistence=Persistence(patience_seconds=surroundings.patience_seconds),
-        )
-
+        gateway = surroundings.gateway(run_id, budget, emit)
         sessions = Sessions(
             run_id=run_id,
             catalogue=surroundings.catalogue,

@@ -11,6 +11,7 @@ import pytest
 from macrohard import assembly
 from macrohard.cli import main
 from macrohard.domain import BudgetState, Caps, Forecast, Question, RunOverview, RunStatus, RunSummary, Specification
+from macrohard.domain.approval import Approvals
 from macrohard.errors import RequestError
 from macrohard.events import Event
 from macrohard.settings import SandboxChoice, Settings
@@ -32,6 +33,7 @@ class ScriptedFactory:
         self.due_runs: tuple[str, ...] = ()
         self.forecast: Forecast | None = None
         self.begun_from = self.project = ""
+        self.gates: tuple[Approvals, float | None, float | None] = ({}, None, None)
 
     async def submit(
         self,
@@ -42,9 +44,12 @@ class ScriptedFactory:
         iterations: int,
         ask: bool,
         existing: Existing | None = None,
+        approvals: Approvals,
+        answer_seconds: float | None,
+        budget_seconds: float | None,
         project: str,
     ) -> str:
-        self.project = project
+        self.project, self.gates = project, (approvals, answer_seconds, budget_seconds)
         self.calls.append(("submit", (requirement, model, caps, iterations, ask)))
         return "r-7k2m9"
 

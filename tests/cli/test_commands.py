@@ -373,3 +373,21 @@ def test_an_improvement_begins_from_what_a_run_delivered(factory: ScriptedFactor
     assert run("improve", "r-7k")[0] == 2
     assert run("improve", "r-none", "due dates")[0] == 2
     assert len(factory.calls) == 2, "nothing else was begun"
+
+
+def test_where_a_run_waits_for_a_person_is_said_when_it_begins(factory: ScriptedFactory, run: Run) -> None:
+    factory.endings = ["delivered"] * 2
+    assert run("build", "todo app", "--approve", "plan", "--approve", "release=8h", "--budget-within", "90s")[0] == 0
+    begun = [factory.gates]
+    assert run("improve", "r-7k", "due dates", "--answer-within", "1h30m")[0] == 0
+    begun.append(factory.gates)
+    assert begun == [({"plan": None, "release": 28_800.0}, None, 90.0), ({}, 5400.0, None)]
+    for wrong, told in (
+        (("--approve", "lunch"), "with its plan or its release, not with 'lunch'"),
+        (("--approve", "plan=soon"), "--approve: 'soon' is not a stretch of time"),
+        (("--answer-within", "0"), "--answer-within: '0' is no time at all"),
+        (("--run", "r-7k", "--approve", "plan"), "are for a run that begins"),
+    ):
+        code, _, err = run("build", "todo app", *wrong)
+        assert code == 2
+        assert told in err

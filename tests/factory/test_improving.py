@@ -283,6 +283,7 @@ def test_the_built_in_model_adds_to_what_it_made() -> None:
     assert after.criteria[: len(before.criteria)] == before.criteria
     assert [criterion.text for criterion in change.criteria] == [
         "A plant has a name and price.", "Price must be an amount such as 12.50; “abc” is refused.",
+        "Price must be at least 0; anything else is refused.",
     ]  # fmt: skip
     assert change.design is not None
     blueprint = blueprint_of({"design": change.design.model_dump(mode="json")})

@@ -1,17 +1,18 @@
 """A collector of OpenTelemetry: a server that takes OTLP over HTTP and keeps what it is sent."""
 
 import gzip
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
+
+from tests.server.listening import listening
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Span:
 class Collector:
     """What has arrived so far."""
 
-    base_url: str
+    base_url: str = ""
     spans: list[Span] = field(default_factory=list)
     resources: list[dict[str, Any]] = field(default_factory=list)
     figures: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -88,15 +89,10 @@ def collecting() -> Iterator[Collector]:
         def log_message(self, format: str, *args: object) -> None:
             """Nobody reads it."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        collector = Collector(f"http://127.0.0.1:{server.server_address[1]}")
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield collector
-        finally:
-            server.shutdown()
-            thread.join()
+    collector = Collector()
+    with listening(Handler) as port:
+        collector.base_url = f"http://127.0.0.1:{port}"
+        yield collector
 
 
 def _attributes(pairs: Any) -> dict[str, Any]:

@@ -12,13 +12,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any, cast
 
 import requests
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+
+from tests.server.listening import listening
 
 Json = dict[str, Any]
 OTHERS = RSAKey.generate_key(2048, {"kid": "others", "use": "sig"})
@@ -106,24 +107,19 @@ def providing(*arguments: str) -> Iterator[Provider]:
     command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port), *arguments]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     provider = Provider(behind=f"http://127.0.0.1:{port}")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(provider))
-    provider.address = f"http://localhost:{server.server_port}"
-    serving = Thread(target=server.serve_forever)
-    serving.start()
     try:
-        deadline = time.monotonic() + 120
-        while True:
-            with suppress(requests.ConnectionError):
-                if requests.get(f"{provider.behind}/jwks", timeout=30).ok:
-                    break
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield provider
+        with listening(handler_of(provider)) as passing:
+            provider.address = f"http://localhost:{passing}"
+            deadline = time.monotonic() + 120
+            while True:
+                with suppress(requests.ConnectionError):
+                    if requests.get(f"{provider.behind}/jwks", timeout=30).ok:
+                        break
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield provider
     finally:
-        server.shutdown()
-        server.server_close()
-        serving.join()
         process.kill()
         process.wait()
 

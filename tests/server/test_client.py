@@ -157,10 +157,14 @@ def test_commands_work_on_a_service_as_they_do_here(tmp_path: Path, monkeypatch:
         monkeypatch.setenv("MACROHARD_HOME", str(service.home))
         monkeypatch.setenv("MACROHARD_SERVER", service.base_url)
         runner = CliRunner()
-        built = runner.invoke(app, ["build", REFUSED, "--yes", "--json"])
+        gates = ["--approve", "plan", "--approve", "release=8h", "--answer-within", "1h", "--budget-within", "2h"]
+        built = runner.invoke(app, ["build", REFUSED, "--yes", "--json", *gates])
         assert built.exit_code == 4, built.output
         result = json.loads(built.stdout)
         assert result["outcome"] == "refused"
+        options = service.within(service.factory.store.options(result["run"]))
+        assert options["approvals"] == {"plan": None, "release": 28_800.0}
+        assert (options["answer_seconds"], options["budget_seconds"]) == (3600.0, 7200.0)
         listed = json.loads(runner.invoke(app, ["runs", "--json"]).stdout)
         assert [run["id"] for run in listed] == [result["run"]]
         shown = json.loads(runner.invoke(app, ["show", result["run"], "--json"]).stdout)

@@ -2,12 +2,11 @@
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,6 +17,7 @@ from macrohard.client import Client, ServiceError
 from macrohard.domain import Caps
 from macrohard.domain.feedback import Remark
 from macrohard.domain.project import Quotas
+from tests.server.listening import listening
 from tests.server.served import served
 
 RUN, SESSION, DIGEST = "r-1", "1/implement/app", "0" * 64
@@ -98,7 +98,7 @@ OPERATIONS: dict[str, Callable[[Client, Path], object]] = {
 class Asked:
     """What a client asked of somebody who refuses everything."""
 
-    base_url: str
+    base_url: str = ""
     requests: list[tuple[str, str, set[str], set[str]]] = field(default_factory=list)
     """Method, path, names in the query, names in the body."""
 
@@ -121,15 +121,10 @@ def refusing() -> Iterator[Asked]:
         def log_message(self, format: str, *args: object) -> None:
             """Nobody reads it."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        asked = Asked(f"http://127.0.0.1:{server.server_address[1]}")
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield asked
-        finally:
-            server.shutdown()
-            thread.join()
+    asked = Asked()
+    with listening(Handler) as port:
+        asked.base_url = f"http://127.0.0.1:{port}"
+        yield asked
 
 
 @pytest.fixture(scope="module")

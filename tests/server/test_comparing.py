@@ -16,8 +16,8 @@ from macrohard.domain import Caps
 from macrohard.domain.feedback import Remark
 from macrohard.events import Event, Planned, Specified, Verified
 from tests.report.sample import FIRST, SECOND, overview
+from tests.server.seeding import events, let_in, say
 from tests.server.served import Served, served
-from tests.server.test_pages import events, let_in, say
 
 RULES = b"def add(title):\n    return save(title)\n"
 STRICTER = b"def add(title):\n    if not title:\n        raise Refused()\n    return save(title)\n"

@@ -24,7 +24,7 @@ from macrohard.settings import load_settings
 from macrohard.settings.oidc import OidcSettings
 from tests.server.conftest import Installation, Running, installed
 from tests.server.provider import OTHERS, Json, Provider, altered, providing, resigned, signed_by_all, unsigned
-from tests.server.test_pages import AXE
+from tests.server.seeding import AXE
 
 SECRET = "hush-hush-not-to-be-shown"
 PASSWORD = "correct horse battery"

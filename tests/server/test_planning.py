@@ -14,8 +14,8 @@ from macrohard.domain.approval import Awaited
 from macrohard.events import ApprovalAwaited, Planned, RunEnded, RunStarted, Specified
 from tests.report.sample import HOSTILE
 from tests.server.conftest import waited_for
+from tests.server.seeding import AXE, let_in, say
 from tests.server.served import Served, served
-from tests.server.test_pages import AXE, let_in, say
 
 FAR = '{"far": {"base_url": "http://127.0.0.1:9/v1"}}'
 PRICES = '{"m": {"input": 1, "cached_input": 1, "output": 1}}'

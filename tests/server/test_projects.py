@@ -20,8 +20,8 @@ from macrohard.domain.project import Quotas
 from macrohard.events import Progress, RunStarted
 from macrohard.server.people.passwords import hashed
 from tests.server.conftest import Installation
+from tests.server.seeding import AXE
 from tests.server.served import Served, served
-from tests.server.test_pages import AXE
 from tests.server.test_products import made, told
 
 PASSWORD = "correct horse battery"

@@ -17,7 +17,7 @@ from macrohard.assembly import open_factory
 from macrohard.server.gate import MAX_BODY_BYTES
 from macrohard.settings import load_settings
 from tests.server.conftest import Installation, Running, installed
-from tests.server.test_pages import AXE
+from tests.server.seeding import AXE
 from tests.server.test_products import made
 from tests.starting import Said, ended
 
