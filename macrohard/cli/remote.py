@@ -114,6 +114,8 @@ def resume(service: Client, run: str, wish: Wish, *, add: Caps, answers: Mapping
 def follow(service: Client, run_id: str, wish: Wish) -> int:
     """Show what happens until the run ends, or waits for something that is not to be had here; the exit code."""
     print(f"run {run_id}", file=sys.stderr, flush=True)
+    if service.run(run_id).summary.queued:
+        print("it begins as soon as a worker, and its project, have room for it", file=sys.stderr, flush=True)
     after, answered = 0, frozenset[str]()
     while True:
         after = _shown(service, run_id, after=after)
