@@ -23,6 +23,7 @@ from macrohard.cli.drive import (
 )
 from macrohard.cli.gates import Gates
 from macrohard.cli.parking import wait_until
+from macrohard.cli.terminal import printable
 from macrohard.client import Client
 from macrohard.domain import Caps, RunOverview
 from macrohard.errors import RequestError
@@ -114,8 +115,8 @@ def resume(service: Client, run: str, wish: Wish, *, add: Caps, answers: Mapping
 def follow(service: Client, run_id: str, wish: Wish) -> int:
     """Show what happens until the run ends, or waits for something that is not to be had here; the exit code."""
     print(f"run {run_id}", file=sys.stderr, flush=True)
-    if service.run(run_id).summary.queued:
-        print("it begins as soon as a worker, and its project, have room for it", file=sys.stderr, flush=True)
+    if waits := service.run(run_id).summary.waits:
+        print(f"it {printable(waits)}; it is taken up as soon as one of them ends", file=sys.stderr, flush=True)
     after, answered = 0, frozenset[str]()
     while True:
         after = _shown(service, run_id, after=after)

@@ -19,7 +19,8 @@ from macrohard.sandbox.owner import installation
 from tests.sandbox.fault_proxy import Fault, FaultProxy, fault_proxy
 
 BASE = SandboxSpec(image="base")
-IMPATIENT = Patience(answer_seconds=1, pull_seconds=1, build_seconds=1)
+IMPATIENT = Patience(answer_seconds=3, pull_seconds=3, build_seconds=3)
+"""Longer than an engine takes that has a busy machine below it."""
 CREATE, INSPECT, ATTACH, START, REMOVE = (
     "POST .*/containers/create",
     "GET .*/containers/[0-9a-f]{64}/json",
@@ -28,7 +29,7 @@ CREATE, INSPECT, ATTACH, START, REMOVE = (
     "DELETE .*/containers/",
 )
 FULL = "write /var/lib/docker/tmp: no space left on device"
-HANGS = "did not answer within 1 s"
+HANGS = "did not answer within 3 s"
 ROOT = "macrohard/test-root:imported"
 
 

@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +18,11 @@ from macrohard.cli.remote import export
 from macrohard.client import Client, NotAnswering, NotNow, NotThere, ServiceError
 from macrohard.domain import Caps
 from macrohard.domain.feedback import Remark
+from macrohard.domain.project import Quotas
 from macrohard.errors import RequestError, UnderWay
 from macrohard.events import IterationEnded, Progress
 from macrohard.store.submissions import Claim, Earlier
+from tests.factory.conftest import surroundings
 from tests.server.served import Served, served
 from tests.server.test_products import STARTED, made, told
 from tests.server.test_submitting import REFUSED
@@ -184,6 +188,25 @@ def test_commands_work_on_a_service_as_they_do_here(tmp_path: Path, monkeypatch:
         monkeypatch.setenv("MACROHARD_TOKEN", "wrong")
         refused = runner.invoke(app, ["runs"])
         assert "say who you are" in str(refused.exception)
+
+
+def test_who_follows_a_run_is_told_what_it_waits_for(tmp_path: Path, repository_root: Path) -> None:
+    with served(tmp_path / "home", slots=1) as service, Client(service.base_url, service.token) as client:
+        client.projects.add("website", Quotas(runs_at_work=1))
+        store = service.factory.store
+        run = service.within(store.create_run("A list.", options={}, model="builtin", project="website"))
+        place = store.hold(run, at_work=True)
+        service.within(place.__aenter__())
+        environment = {**surroundings(repository_root, service.home), "MACROHARD_SERVER": service.base_url}
+        command = [sys.executable, "-m", "macrohard", "build", REFUSED, "--project", "website", "--yes"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+            assert process.stderr is not None
+            assert process.stderr.readline().startswith("run r-")
+            told = "it waits for a place in project website: 1 of 1 runs are at work; it is taken up as soon as one"
+            assert process.stderr.readline().startswith(told)
+            service.within(place.__aexit__(None, None, None))
+            assert "it waits" not in process.stderr.read()
+        assert process.returncode == 4
 
 
 @pytest.mark.parametrize(
