@@ -127,9 +127,9 @@ GVISOR = Need("runsc", "gVisor, the strongest sandbox that is tested", has_gviso
 POSTGRESQL = Need("postgresql", "the tests run on it as well as on SQLite", has_postgresql)
 
 PARTS = (
-    ("tests/factory/test_[a-k]*", "tests/cli/*"),
+    ("tests/factory/test_[a-k]*", "tests/cli/*", "tests/store/*"),
     ("tests/factory/*", "tests/product/*"),
-    ("tests/llm/*", "tests/report/*"),
+    ("tests/llm/*", "tests/report/*", "tests/sandbox/*"),
     ("*",),
 )
 """Of the tests: what takes about as long each. More than there are processors, because tests also wait."""
