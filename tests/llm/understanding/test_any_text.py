@@ -65,6 +65,11 @@ def test_two_megabytes(piece: str) -> None:
     assert len(reading.model_dump_json()) < 100_000
 
 
+@pytest.mark.parametrize("piece", ["very ", "very, ", "very old, "])
+def test_a_clause_that_goes_on_and_on(piece: str) -> None:
+    assert is_whole(read("A list of tools: name, a state that is " + piece * 3000))
+
+
 def test_the_same_text_is_read_alike() -> None:
     text = "visitors: name, company, time in, time out. a badge can be used by only one visitor at a time"
     assert read(text) == read(text)

@@ -73,7 +73,8 @@ _SEPARATOR = re.compile(
 
 _RELATED = re.compile(
     r"(?i)\b(?P<label>[\w-]+) (?:that|which) (?:is|are|can be|could be|may be|must be) (?:either |one of )?"
-    r"(?P<values>(?:[^\W\d][\w-]*(?: [\w-]+)?,? )+(?:or|and) [^\W\d][\w-]*)(?=\s*(?:[,.;)]|$| and | or ))"
+    r"(?P<values>[^\W\d][\w-]*(?: [\w-]+)?(?:, [^\W\d][\w-]*(?: [\w-]+)?)*,? (?:or|and) [^\W\d][\w-]*)"
+    r"(?=\s*(?:[,.;)]|$| and | or ))"
 )
 """A clause that lists the values of what stands before it."""
 
