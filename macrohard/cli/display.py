@@ -1,6 +1,7 @@
 """How a run is watched: a live picture on a terminal, plain lines anywhere else; always on standard error."""
 
 import sys
+import time
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, Self, TextIO
@@ -52,10 +53,10 @@ class Display(AbstractContextManager["Display"], Protocol):
         """Take in where the budget stands."""
 
 
-def display(run_id: str, *, stream: TextIO | None = None) -> Display:
-    """The display that suits where standard error goes."""
+def display(run_id: str, *, title: str = "", stream: TextIO | None = None) -> Display:
+    """The display that suits where standard error goes; `title`: what a run is called that was read before."""
     stream = stream or sys.stderr
-    return LiveDisplay(run_id, stream) if stream.isatty() else PlainDisplay(stream)
+    return LiveDisplay(run_id, stream, title=title) if stream.isatty() else PlainDisplay(stream)
 
 
 class PlainDisplay:
@@ -187,9 +188,9 @@ def _verdicts(board: Board) -> str:
 class LiveDisplay:
     """A picture that is drawn anew four times a second."""
 
-    def __init__(self, run_id: str, stream: TextIO, *, clock: Clock | None = None) -> None:
+    def __init__(self, run_id: str, stream: TextIO, *, title: str = "", clock: Clock = time.monotonic) -> None:
         self._run_id = run_id
-        self._board = Board(clock) if clock else Board()
+        self._board = Board(clock, title)
         self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
         self._live = Live(console=self._console, get_renderable=self._picture, refresh_per_second=4, transient=True)
 

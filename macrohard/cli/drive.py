@@ -313,8 +313,9 @@ async def _carry_out(settings: Settings, prepare: Callable[["Factory"], Awaitabl
         print(f"run {run_id}", file=sys.stderr, flush=True)
         if (forecast := (await factory.spending(run_id))[1]) is not None:
             print(f"forecast: {forecast.words}", file=sys.stderr, flush=True)
+        known = await factory.overview(run_id)
         try:
-            with display(run_id) as shown:
+            with display(run_id, title=known.summary.title if known.specification else "") as shown:
                 async with _spending_shown(factory, run_id, shown) as observe:
                     return await factory.carry_out(run_id, out=wish.out, observe=observe, ask=wish.ask)
         except (Exception, asyncio.CancelledError) as error:

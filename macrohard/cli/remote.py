@@ -194,7 +194,8 @@ def _shown(service: Client, run_id: str, *, after: int) -> int:
 def _display(service: Client, run_id: str) -> Iterator[Callable[[Event], None]]:
     from macrohard.cli.display import display
 
-    with display(run_id) as shown:
+    known = service.run(run_id)
+    with display(run_id, title=known.summary.title if known.specification else "") as shown:
 
         def observe(event: Event) -> None:
             shown.observe(event)

@@ -135,6 +135,15 @@ def test_the_picture_shows(picture: str, part: str) -> None:
     assert part in picture
 
 
+def test_a_run_that_was_read_before_has_its_title_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    with display("r-1", title="Kites", stream=stream):
+        pass
+    assert "Kites" in stream.getvalue()
+    assert "reading the requirement" not in stream.getvalue()
+
+
 def test_the_picture_obeys_nothing_that_comes_from_outside(picture: str) -> None:
     assert "\x1b]0;owned" not in picture
     assert "\u202e" not in picture
