@@ -118,6 +118,10 @@ class AgentGaveUp(MacrohardError):
     """An agent whose document everything else needs did not hand it in."""
 
 
+class Undeliverable(MacrohardError):
+    """The product cannot be put where it is to be; the run parks until a person names another folder."""
+
+
 class Unavailable(MacrohardError):
     """Something Macrohard needs did not answer; the run parks and can be resumed."""
 

@@ -86,14 +86,16 @@ class Factory(Intake):
         run_id: str,
         *,
         out: Path | None,
+        otherwise: Path | None = None,
         observe: Callable[[Event], None],
         ask: bool | None = None,
         wished: Callable[[], Wish | None] = lambda: None,
     ) -> RunOverview:
         """Take the run as far as it goes; `ask` False takes defaults for questions that are still open.
 
-        `out`: where the product is put; None: where it was to be put when the run was carried out before, or a new
-        folder below `products` of the working directory. `wished`: see `macrohard.execution.carry_out`.
+        `out`: where the product is put; None: where it was to be put when the run was carried out before, else in
+        `otherwise`, or a new folder below `products` of the working directory.
+        `wished`: see `macrohard.execution.carry_out`.
 
         Raises:
             SandboxUnavailable: there is no sandbox on this machine; the text says how to get one.
@@ -131,7 +133,7 @@ class Factory(Intake):
             await self.rooms.build(FILM_IMAGE, tell=lambda text: observe(Progress(text=text)))
 
         def place(title: str) -> Path:
-            return out or _free_folder(Path.cwd() / "products", title, run_id)
+            return out or otherwise or _free_folder(Path.cwd() / "products", title, run_id)
 
         record_to = traffic_path(self._settings.home, run_id) if options.get("record") else None
         media = self._settings.media_plan(overview.summary.model)
@@ -296,8 +298,10 @@ class Factory(Intake):
             log = await self.store.log(lease)
             await log(RunEnded(outcome=outcome, problem=problem, commit=None, product_path=path))
 
-    async def rule(self, run_id: str, ruling: Ruling) -> None:
+    async def rule(self, run_id: str, ruling: Ruling, *, seen: int | None = None) -> None:
         """Keep what a person says where the run waits for a yes; it goes on when it is carried out again.
+
+        `seen`: the number of what they were shown; None: it is not known, and they rule on whatever is there now.
 
         Raises:
             Conflict: the run waits for no such ruling, or somebody was faster.
@@ -306,6 +310,8 @@ class Factory(Intake):
         overview = await self.overview(run_id)
         if overview.awaited is None or overview.awaited.point != ruling.point:
             raise Conflict(f"run {run_id} is {overview.summary.status} and waits for no approval of a {ruling.point}")
+        if seen not in (None, overview.awaited.number):
+            raise Conflict(f"the {ruling.point} of run {run_id} is another by now; look at it again")
         if not ruling.approved and not ruling.comment.strip():
             raise RequestError("say in the comment what is to be different")
         if ruling.specification is not None or ruling.plan is not None:

@@ -114,7 +114,8 @@ class Worker:
         try:
             return await self._factory.carry_out(
                 run_id,
-                out=self._factory.place_of(run_id),
+                out=None,
+                otherwise=self._factory.place_of(run_id),
                 observe=self._observe,
                 wished=lambda: self._wishes.get(run_id),
             )

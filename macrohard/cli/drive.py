@@ -291,7 +291,7 @@ def _conduct(
             if answers:
                 await factory.answer(run_id, answers)
             if ruling is not None:
-                await factory.rule(run_id, ruling)
+                await factory.rule(run_id, ruling, seen=ruling.number)
             return run_id
 
 

@@ -1,5 +1,6 @@
 """Where a run waits for a person: the options that say it, and how the one at the terminal is asked."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -30,8 +31,12 @@ BudgetWithin = Annotated[
         metavar="TIME",
     ),
 ]
-YES = ("", "y", "yes", "ok")
 LATER = "later"
+LONGEST_SECONDS = 31_536_000.0
+"""A year, as the service allows."""
+_YES = re.compile(r"(?:(?:y|yes|ok|okay|approved?)(?:,? (?:please|thanks|thank you))?[.!]?)?", re.I)
+_NO = re.compile(r"no?[.!]?", re.I)
+_LATER = re.compile(rf"{LATER}[.!]?", re.I)
 
 
 @dataclass(frozen=True)
@@ -72,19 +77,25 @@ def ruling_on(overview: "RunOverview") -> "Ruling | None":
     from macrohard.domain.approval import Ruling
 
     assert overview.awaited is not None
-    point = overview.awaited.point
+    point, number = overview.awaited.point, overview.awaited.number
     typer.echo(f"The {point} waits for your approval:", err=True)
     for state in overview.criteria:
         shown = f"  {state.criterion.id}  {state.criterion.text}"
         typer.echo(printable(shown if point == "plan" else f"{shown}  ({state.status})"), err=True)
-    said = typer.prompt(
+    said = ""
+    for question in (
         f"Enter approves it, words say what is to be different, “{LATER}” leaves it waiting",
-        default="", show_default=False, err=True,
-    ).strip()  # fmt: skip
-    if said.lower() == LATER:
+        "What is to be different?",
+    ):
+        said = typer.prompt(question, default="", show_default=False, err=True).strip()
+        if not _NO.fullmatch(said):
+            break
+    if _LATER.fullmatch(said) or _NO.fullmatch(said):
         return None
-    approved = said.lower() in YES
-    return Ruling(point=point, approved=approved, by="you", at=datetime.now(UTC), comment="" if approved else said)
+    approved = _YES.fullmatch(said) is not None
+    return Ruling(
+        point=point, number=number, approved=approved, by="you", at=datetime.now(UTC), comment="" if approved else said
+    )
 
 
 def _seconds(option: str, time: str | None) -> float | None:
@@ -92,6 +103,9 @@ def _seconds(option: str, time: str | None) -> float | None:
     from macrohard.settings.spans import seconds_of
 
     try:
-        return None if time is None else seconds_of(time)
+        seconds = None if time is None else seconds_of(time)
     except ValueError as error:
         raise RequestError(f"{option}: {error}") from error
+    if seconds is not None and seconds > LONGEST_SECONDS:
+        raise RequestError(f"{option}: {time} is more than a year; leave the time out to wait as long as it takes")
+    return seconds

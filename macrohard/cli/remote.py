@@ -1,10 +1,12 @@
 """Commands on a service elsewhere, or here: the same options, displays and exit codes, where others carry runs out."""
 
+import asyncio
 import stat
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -107,8 +109,11 @@ def resume(service: Client, run: str, wish: Wish, *, add: Caps, answers: Mapping
         service.add_budget(run_id, add)
     if given:
         service.answer(run_id, given)
-    elif status in ("paused", "failed") and not service.run(run_id).summary.queued:
-        service.resume(run_id)
+    elif status in ("waiting", "paused", "failed"):
+        summary = service.run(run_id).summary
+        # What is parked until an hour is in the queue, too, and does not go on before.
+        if not summary.queued or summary.wake_at is not None:
+            service.resume(run_id)
     return follow(service, run_id, wish)
 
 
@@ -127,11 +132,11 @@ def follow(service: Client, run_id: str, wish: Wish) -> int:
             service.answer(run_id, asked_for(run_id, tuple(questions)))
         elif wish.prompt and overview.awaited is not None and (ruling := asked_to_rule(overview)) is not None:
             if ruling.approved:
-                service.approve(run_id, ruling.point)
+                service.approve(run_id, ruling.point, number=ruling.number)
             else:
-                service.send_back(run_id, ruling.point, ruling.comment)
+                service.send_back(run_id, ruling.point, ruling.comment, number=ruling.number)
         elif wish.wait and overview.summary.wake_at is not None:
-            until_interrupted(wait_until(overview.summary.wake_at, run_id))
+            until_interrupted(_its_hour(service, run_id, overview.summary.wake_at))
         else:
             break
     place = _taken_along(service, overview, wish.out) if wish.out is not None else None
@@ -166,6 +171,15 @@ def export(service: Client, run: str, out: Path, *, iteration: int | None) -> Pa
 def _is_program(entry: zipfile.ZipInfo) -> bool:
     mode = entry.external_attr >> 16
     return stat.S_ISREG(mode) and bool(mode & stat.S_IXUSR)
+
+
+async def _its_hour(service: Client, run_id: str, wake_at: datetime) -> None:
+    """Sleep until the hour at which the run goes on, or until somebody had it go on before."""
+
+    async def goes_on() -> bool:
+        return (await asyncio.to_thread(service.run, run_id)).summary.wake_at != wake_at
+
+    await wait_until(wake_at, run_id, goes_on=goes_on)
 
 
 def _taken_along(service: Client, overview: RunOverview, out: Path) -> Path | None:

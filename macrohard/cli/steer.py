@@ -43,7 +43,9 @@ def approve(
             overview = service.run(run)
             run_id, awaited = overview.summary.id, _awaited(overview, point)
             summary = (
-                service.send_back(run_id, awaited.point, change) if change else service.approve(run_id, awaited.point)
+                service.send_back(run_id, awaited.point, change, number=awaited.number)
+                if change
+                else service.approve(run_id, awaited.point, number=awaited.number)
             )
         return _told(summary, "ruled on; it goes on there: macrohard resume {id} follows it", as_json=json)
 
@@ -51,7 +53,7 @@ def approve(
         overview = await factory.overview(run)
         awaited = _awaited(overview, point)
         ruling = Ruling(point=awaited.point, approved=not change, by="you", at=datetime.now(UTC), comment=change)
-        await factory.rule(overview.summary.id, ruling)
+        await factory.rule(overview.summary.id, ruling, seen=awaited.number)
         return overview.summary
 
     return _told(_here(ruled), "ruled on; go on with: macrohard resume {id}", as_json=json)

@@ -3,12 +3,12 @@
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from macrohard.client.connection import FIRST_WAIT_SECONDS, TRIES, Broken, Connection, NotAnswering
+from macrohard.client.connection import FIRST_WAIT_SECONDS, LAST_WAIT_SECONDS, TRIES, Broken, Connection, NotAnswering
 from macrohard.client.projects import Projects
 from macrohard.domain import (
     BudgetState,
@@ -198,15 +198,17 @@ class Client:
 
         With `until_done` it ends when the run is over, or waits for a person or its hour; else never.
         """
-        types, tries = tuple(each.replace("-", " ") for each in types), 0
+        types, tries, pause = tuple(each.replace("-", " ") for each in types), 0, FIRST_WAIT_SECONDS
         while True:
             if until_done and (summary := self.run(run).summary).status in AT_REST:
-                if summary.queued and summary.wake_at is None:
-                    time.sleep(FIRST_WAIT_SECONDS)  # It is about to be taken up again, or out of the queue.
+                if summary.queued and (summary.wake_at is None or summary.wake_at <= datetime.now(UTC)):
+                    time.sleep(pause)  # It is about to be taken up again, or out of the queue.
+                    pause = min(2 * pause, LAST_WAIT_SECONDS)
                     continue
                 # What was told before it came to rest may still be unread.
                 yield from self._page(run, after=after, types=types)
                 return
+            pause = FIRST_WAIT_SECONDS
             try:
                 # The end is always listened for: it says when there is nothing more to come.
                 query = {"type": [*types, "run ended"]} if types else {}
@@ -245,17 +247,26 @@ class Client:
         return self._service.read(RunSummary, "POST", _run(run, "answers"), json={"answers": dict(answers)})
 
     def approve(
-        self, run: str, point: Point, *, specification: Specification | None = None, plan: Plan | None = None
+        self,
+        run: str,
+        point: Point,
+        *,
+        number: int | None = None,
+        specification: Specification | None = None,
+        plan: Plan | None = None,
     ) -> RunSummary:
-        """Say yes where the run waits for it; criteria and tasks may be changed with it."""
+        """Say yes where the run waits for it; criteria and tasks may be changed with it.
+
+        `number`: of what was seen, as the run's `awaited` says; NotNow where it waits with another by now.
+        """
         changed = {"specification": specification, "plan": plan}
-        body: dict[str, Any] = {"point": point, "approved": True}
+        body: dict[str, Any] = {"point": point, "number": number, "approved": True}
         body |= {name: each.model_dump(mode="json") for name, each in changed.items() if each is not None}
         return self._service.read(RunSummary, "POST", _run(run, "approvals"), json=body)
 
-    def send_back(self, run: str, point: Point, comment: str) -> RunSummary:
-        """Say no where the run waits for a yes, and what is to be different."""
-        body = {"point": point, "approved": False, "comment": comment}
+    def send_back(self, run: str, point: Point, comment: str, *, number: int | None = None) -> RunSummary:
+        """Say no where the run waits for a yes, and what is to be different; `number` as for `approve`."""
+        body = {"point": point, "number": number, "approved": False, "comment": comment}
         return self._service.read(RunSummary, "POST", _run(run, "approvals"), json=body)
 
     def feedback(self, run: str, remark: Remark) -> Feedback:

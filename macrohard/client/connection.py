@@ -16,6 +16,8 @@ TRIES = 5
 """For requests that may be repeated, where the service does not answer."""
 FIRST_WAIT_SECONDS = 0.5
 """Between two tries; each time twice as long."""
+LAST_WAIT_SECONDS = 5.0
+"""At most, between two looks at a run that is about to be taken up."""
 UNDER_WAY_SECONDS = 120.0
 """So long it is asked for what is being done already: more than a service takes to see that who did it died."""
 SILENCE_SECONDS = 60.0

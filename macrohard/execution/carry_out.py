@@ -14,7 +14,17 @@ from macrohard.domain import TIERS, JsonObject, RunOutcome, Tier, Wish, at_least
 from macrohard.domain.approval import Approvals, Ruling
 from macrohard.domain.run import ended_by
 from macrohard.domain.team import DESIGNING, Contract
-from macrohard.errors import AgentGaveUp, Cap, LeaseLost, LimitExceeded, ModelUnavailable, StoreUnavailable, Unavailable
+from macrohard.errors import (
+    AgentGaveUp,
+    Cap,
+    LeaseLost,
+    LimitExceeded,
+    ModelUnavailable,
+    RequestError,
+    StoreUnavailable,
+    Unavailable,
+    Undeliverable,
+)
 from macrohard.events import Emit, Event, ModelCalled, Planned, Progress, RunEnded, RunStarted
 from macrohard.execution.earlier import earlier
 from macrohard.execution.question import at_the_cap
@@ -142,8 +152,13 @@ async def carry_out(
             if not chosen.exists():
                 chosen.write_text(str(place(title)), encoding="utf-8")
             path = Path(chosen.read_text(encoding="utf-8"))
+            try:
+                await repository.checkout(commit, path)
+            except RequestError as error:
+                # Else no other folder could be named any more.
+                chosen.unlink()
+                raise Undeliverable(f"{error}.") from error
             placed["path"] = str(path)
-            await repository.checkout(commit, path)
             return str(path)
 
         async def end(
@@ -240,6 +255,8 @@ async def carry_out(
                 # The database does not wait for a person: if it is back already, the run goes on by itself.
                 is_back = isinstance(error, StoreUnavailable)
                 await end("paused", f"{error} Go on with: macrohard resume {run_id}", interrupted=is_back)
+            except Undeliverable as error:
+                await end("paused", f"{error} Name another folder: macrohard resume {run_id} --out DIR")
             except AgentGaveUp as error:
                 await end("failed", f"{error} A stronger model, or a clearer requirement, may help.")
             except asyncio.CancelledError:

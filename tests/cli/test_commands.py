@@ -12,7 +12,9 @@ import pytest
 
 from macrohard import __version__
 from macrohard.assembly import Factory, open_factory
+from macrohard.cli.gates import ruling_on
 from macrohard.domain import Caps, Question, RunOutcome, RunOverview
+from macrohard.domain.approval import Awaited
 from macrohard.errors import LeaseLost, LimitExceeded, RequestError, SandboxUnavailable
 from macrohard.settings import Settings
 from tests.cli.conftest import Ending, Run, ScriptedFactory
@@ -385,9 +387,32 @@ def test_where_a_run_waits_for_a_person_is_said_when_it_begins(factory: Scripted
     for wrong, told in (
         (("--approve", "lunch"), "with its plan or its release, not with 'lunch'"),
         (("--approve", "plan=soon"), "--approve: 'soon' is not a stretch of time"),
+        (("--approve", "release=400d"), "--approve: 400d is more than a year"),
         (("--answer-within", "0"), "--answer-within: '0' is no time at all"),
         (("--run", "r-7k", "--approve", "plan"), "are for a run that begins"),
     ):
         code, _, err = run("build", "todo app", *wrong)
         assert code == 2
         assert told in err
+
+
+@pytest.mark.parametrize(
+    ("typed", "approved", "comment"),
+    [
+        pytest.param([""], True, "", id="Enter"),
+        pytest.param(["Yes, please."], True, "", id="a polite yes"),
+        pytest.param(["yes but greener"], False, "yes but greener", id="a yes with a condition"),
+        pytest.param(["Later."], None, "", id="later"),
+        pytest.param(["no", "The list is blue"], False, "The list is blue", id="a no and then what"),
+        pytest.param(["n", "no"], None, "", id="nothing but a no"),
+    ],
+)
+def test_what_is_typed_where_a_plan_waits(
+    monkeypatch: pytest.MonkeyPatch, typed: list[str], approved: bool | None, comment: str
+) -> None:
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: typed.pop(0))
+    awaited = Awaited(point="plan", number=3, until=None)
+    ruling = ruling_on(sample({}, status="paused").model_copy(update={"awaited": awaited}))
+    assert typed == []
+    said = None if ruling is None else (ruling.number, ruling.approved, ruling.comment)
+    assert said == (None if approved is None else (3, approved, comment))

@@ -96,6 +96,10 @@ async def test_who_wants_something_else_gets_another_plan(factory: Factory) -> N
     assert not begun
     assert again.awaited is not None
     assert again.awaited.number == 1
+    with pytest.raises(Conflict, match="another by now; look at it again"):
+        await factory.rule(run, ruling(approved=True), seen=0)
+    assert [said.approved for said in await factory.store.rulings(run)] == [False]
+    await factory.rule(run, ruling(approved=True), seen=1)
     told = [session.id for session in again.sessions if session.phase == "analyse"]
     assert len(told) == 2
     entries = await factory.store.transcripts.load(told[1])

@@ -120,3 +120,32 @@ async def test_who_allows_more_is_asked_again_at_the_next_cap_and_who_set_no_tim
     assert again.summary.wake_at is not None
     patient = await at_its_cap(factory, tmp_path / "home", kept=True, budget_seconds=None)
     assert (await carried_out(factory, patient, tmp_path / "other")).summary.wake_at is None
+
+
+async def test_a_folder_that_is_taken_by_then_is_said_and_another_one_can_be_named(
+    factory: Factory, stops: Stops, tmp_path: Path
+) -> None:
+    run = await at_its_cap(factory, tmp_path / "home", kept=True, budget_seconds=0.001)
+    stops(REACHED)
+    await carried_out(factory, run, tmp_path / "product")
+    (tmp_path / "product").mkdir()
+    (tmp_path / "product" / "mine.txt").write_text("mine")
+    waits = await carried_out(factory, run)
+    assert (waits.summary.status, waits.product_path) == ("paused", None)
+    assert str(tmp_path / "product") in waits.problem
+    assert f"macrohard resume {run} --out DIR" in waits.problem
+    # Whoever named a folder may also have allowed more: it waits for that once more.
+    assert (await carried_out(factory, run, tmp_path / "other")).cap == "usd"
+    assert (await carried_out(factory, run)).product_path == str(tmp_path / "other")
+    assert [path.name for path in (tmp_path / "product").iterdir()] == ["mine.txt"]
+
+
+async def test_a_worker_puts_a_product_where_the_person_wanted_it(
+    factory: Factory, stops: Stops, tmp_path: Path
+) -> None:
+    stops(REACHED)
+    for named in (tmp_path / "product", None):
+        run = await at_its_cap(factory, tmp_path / "home", kept=True, budget_seconds=0.001)
+        await factory.carry_out(run, out=named, otherwise=factory.place_of(run), observe=lambda event: None)
+        ended = await factory.carry_out(run, out=None, otherwise=factory.place_of(run), observe=lambda event: None)
+        assert ended.product_path == str(named or factory.place_of(run))

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from macrohard.domain import Caps
 from macrohard.domain.feedback import Remark
 from macrohard.domain.project import Quotas
 from macrohard.errors import RequestError, UnderWay
-from macrohard.events import IterationEnded, Progress
+from macrohard.events import IterationEnded, Progress, RunEnded
 from macrohard.store.submissions import Claim, Earlier
 from tests.factory.conftest import surroundings
 from tests.server.served import Served, served
@@ -207,6 +208,32 @@ def test_who_follows_a_run_is_told_what_it_waits_for(tmp_path: Path, repository_
             service.within(place.__aexit__(None, None, None))
             assert "it waits" not in process.stderr.read()
         assert process.returncode == 4
+
+
+def test_what_is_parked_until_an_hour_goes_on_at_once_when_somebody_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served(tmp_path / "home", slots=1) as service:
+        monkeypatch.setenv("MACROHARD_HOME", str(service.home))
+        monkeypatch.setenv("MACROHARD_SERVER", service.base_url)
+        store = service.factory.store
+        hour = datetime.now(UTC) + timedelta(hours=1)
+
+        async def parked() -> str:
+            run = await store.create_run(
+                REFUSED, options={"iterations": 1, "ask": False}, model="builtin", caps=Caps(usd=1)
+            )
+            async with store.hold(run) as lease:
+                await store.queue.put(run)
+                log = await store.log(lease)
+                await log(STARTED)
+                await log(RunEnded(outcome="paused", problem="", commit=None, product_path=None, wake_at=hour))
+            return run
+
+        run = service.within(parked())
+        assert service.within(store.summary(run)).queued
+        gone_on = CliRunner().invoke(app, ["resume", run, "--json"])
+        assert gone_on.exit_code == 4, gone_on.output
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,9 @@ class RulingGiven(Value):
     """A person's yes or no where the run waits for one."""
 
     point: Point = Field(examples=["plan"])
+    number: int | None = Field(default=None, ge=0)
+    """Of what was seen, as `awaited.number` of the run says it: refused where it waits with another by now; null: not
+    compared."""
     approved: bool = Field(examples=[True])
     comment: str = Field(default="", max_length=10_000, examples=[""])
     """What is to be different; needed for a no."""
@@ -66,8 +69,9 @@ async def answer(run: str, answers: Answers, service: Serving, principal: Review
 async def rule(run: str, given: RulingGiven, service: Serving, principal: Reviewing) -> RunSummary:
     """Approve what the run waits with, changed or as it is; or say what is to be different."""
     run_id = (await service.factory.store.summary(run)).id
-    ruling = Ruling.model_validate({**dict(given), "by": principal.name, "at": datetime.now(UTC)})
-    await service.factory.rule(run_id, ruling)
+    said = {name: value for name, value in given if name != "number"}
+    ruling = Ruling.model_validate({**said, "by": principal.name, "at": datetime.now(UTC)})
+    await service.factory.rule(run_id, ruling, seen=given.number)
     return await _go_on(service, run_id)
 
 

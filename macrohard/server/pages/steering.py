@@ -50,10 +50,11 @@ async def rule(
     principal: Reviewing,
     point: Annotated[Point, Form()],
     verdict: Annotated[Literal["approve", "change"], Form()],
+    number: Annotated[int, Form(ge=0)],
     comment: Annotated[str, Form(max_length=10_000)] = "",
 ) -> Response:
     """A yes, or what is to be different."""
-    given = steering.RulingGiven(point=point, approved=verdict == "approve", comment=comment)
+    given = steering.RulingGiven(point=point, number=number, approved=verdict == "approve", comment=comment)
     await steering.rule(run, given, service, principal)
     return RedirectResponse(f"/runs/{run}", status_code=303)
 
