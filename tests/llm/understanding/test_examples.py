@@ -122,3 +122,34 @@ def test_what_is_measured_is_not_less_than_nothing_unless_the_text_knows_of_what
     requirement: str, told: list[str]
 ) -> None:
     assert kinds(requirement, "range") == told
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        "A list of payments: name, an amount that may drop under zero, date.",
+        "A list of payments: name, amount (positive or negative), date.",
+        "A list of payments: name, amount. The amount can be negative or zero.",
+        "A list of payments: name, amount. Amounts can go below zero for paybacks.",
+        "A list of payments: name, amount. Amounts under 0 are shown in red.",
+        "A list of payments: name, amount. What is spent is entered as -12.50.",
+        "A list of movements: item, quantity. Quantity can be below zero for outgoing stock.",
+    ],
+)
+def test_what_may_be_less_than_nothing_has_no_bound(requirement: str) -> None:
+    blueprint = read(requirement).blueprint
+    assert blueprint is not None
+    assert [one.label for one in blueprint.records[0].fields if one.minimum or one.maximum] == []
+
+
+@pytest.mark.parametrize(
+    ("requirement", "told"),
+    [
+        ("A list of tools: name, quantity. Stock can't go below zero.", "at least 0"),
+        ("A list of tools: name, quantity. The quantity must not be negative.", "at least 0"),
+        ("A list of tools: name, quantity (never below zero).", "at least 0"),
+        ("A list of tools: name, a quantity of at most -1.", "at most -1"),
+    ],
+)
+def test_what_must_not_be_less_or_more_has_a_bound(requirement: str, told: str) -> None:
+    assert kinds(requirement, "range") == [f"Quantity must be {told}; anything else is refused."]

@@ -4,6 +4,7 @@ import re
 
 from macrohard.llm.builtin.blueprint import Field
 from macrohard.llm.builtin.understanding.computing import compute_usually
+from macrohard.llm.builtin.understanding.constraints import BELOW_ZERO
 from macrohard.llm.builtin.understanding.domains import Domain, domain_of
 from macrohard.llm.builtin.understanding.draft import DEFAULT, NUMERIC, Draft, FieldDraft, RecordDraft
 from macrohard.llm.builtin.understanding.nouns import kind_of, roles_of, usual_choices
@@ -35,8 +36,11 @@ _MEASURED = re.compile(
     re.I,
 )
 _BELOW_ZERO = re.compile(
-    r"\b(refund|negative|minus|credit|balance|income|temperature|debt|earn|profit|loss|withdraw\w*|correction)", re.I
+    r"\b(refund|negative|minus|credit|balance|income|temperature|debt|earn|profit|loss|withdraw\w*|correction)|"
+    rf"{BELOW_ZERO}|(?<![\w.])[-−][€$£]?\d",
+    re.I,
 )
+_NEVER = re.compile(r"(?:n't|\b(?:cannot|not|never|no))\b[\w ]{0,20}?\b(?:below|under|less than) (?:zero|0)\b", re.I)
 
 
 def complete(draft: Draft, by_label: dict[str, Domain]) -> None:
@@ -74,7 +78,7 @@ def complete(draft: Draft, by_label: dict[str, Domain]) -> None:
 
 def measure(draft: Draft, text: str) -> None:
     """What is counted or measured is not less than nothing, unless the text knows of what can be."""
-    if _BELOW_ZERO.search(text):
+    if _BELOW_ZERO.search(_NEVER.sub("", text)):
         return
     balanced = {
         (made.record, name)
@@ -90,6 +94,7 @@ def measure(draft: Draft, text: str) -> None:
                 _MEASURED.search(one.label)
                 and value.computed is None
                 and value.minimum is None
+                and not re.match(r"-|0$", value.maximum or "")
                 # What goes out may be entered as less than nothing there.
                 and (record.name, one.name) not in balanced
             ):

@@ -49,6 +49,16 @@ _WORD_TYPES: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 
 
+BELOW_ZERO = r"(?:\bnegative\b|\b(?:below|under|beneath|less than) (?:zero|0)\b(?!\.\d))"
+_OR = r"(?: ?/ ?|, (?:and |or )?| (?:and|or) )"
+BELOW_ZERO_TOO = (
+    rf"\b(?:(?:that |which )?(?:can|may|could|might) (?:be |go |drop |fall |get |become |also |even |both |sometimes )+"
+    rf"(?:(?:positive|zero){_OR})*{BELOW_ZERO}(?:{_OR}(?:positive|zero)\b)*|"
+    rf"positive{_OR}(?:zero{_OR})?negative\b(?:{_OR}zero\b)?|negative{_OR}(?:zero{_OR})?positive\b)"
+)
+"""Words that allow what is less than nothing, where most numbers are not."""
+
+
 def constrain(one: FieldDraft, words: str, said: Said) -> str:
     """Apply what `words` say about the field; what was not understood is returned."""
     rest = Rest(words)
@@ -331,6 +341,8 @@ def _ranges(one: FieldDraft, rest: Rest, said: Said) -> None:
     rangeable = one.type in NUMERIC or one.type == "text"
     if not rangeable:
         return
+    if rest.take(BELOW_ZERO_TOO):
+        one.said["below zero"] = said
     if match := rest.take(
         rf"(?:\b(?:between|from|range:?|in the range(?: of| from)?|must be|is|"
         rf"value)\s+)?(?<![\d.-])(?P<a>\d{{4}})\s*(?:\.\.\.?|-|to|and|until)\s*{moment}"
@@ -382,11 +394,14 @@ def _ranges(one: FieldDraft, rest: Rest, said: Said) -> None:
         rf"exceed|limited to|capped at)\s*{value}"
     ) or rest.take(rf"<=\s*{value}"):
         _number_range(one, said, maximum=number(match["n"]), unit=match["u"])
-    if match := rest.take(
-        rf"\b(?:less|lower|fewer|smaller) than\s*{value}|\b(?:below|"
-        rf"under)\s*{value.replace('<n>', '<n2>').replace('<u>', '<u2>')}"
-    ):
-        top = float(number(match["n"] or match["n2"]))
+    # "Amounts under 0 are shown in red" tells of some; only a demand keeps the others out.
+    some = (
+        ""
+        if rest.has(rf"\b(?:must|has to|have to|should|always|only) (?:be )?{BELOW_ZERO}")
+        else r"(?!(?:zero|0)\b(?!\.\d))"
+    )
+    if match := rest.take(rf"\b(?:(?:less|lower|fewer|smaller) than|below|under)\s+{some}{value}"):
+        top = float(number(match["n"]))
         if top.is_integer():
             _number_range(one, said, maximum=str(int(top) - 1) if one.type == "whole number" else str(top - 0.01))
 

@@ -43,7 +43,7 @@ class FieldDraft:
 
     value: Field
     said: dict[str, Said] = field(default_factory=dict)
-    """By kind of claim; "optional" when it was said to be."""
+    """By kind of claim; "optional" and "below zero" when it was said that it may be so."""
     aliases: set[str] = field(default_factory=set)
     """Other phrases that mean it, lower case, singular."""
 

@@ -385,7 +385,7 @@ def _split_tail(text: str) -> tuple[str, str]:
     )
     if not match:
         return text, ""
-    head = text[: match.start()].strip()
+    head = text[: match.start()].strip().removesuffix(" of")
     if not head or head.lower() in ("e-mail must",):
         return text, ""
     return head, text[match.end() :]

@@ -4,6 +4,7 @@ import re
 
 from macrohard.llm.builtin.blueprint import Rule
 from macrohard.llm.builtin.understanding.clauses import Clause
+from macrohard.llm.builtin.understanding.constraints import BELOW_ZERO, BELOW_ZERO_TOO
 from macrohard.llm.builtin.understanding.draft import Draft
 from macrohard.llm.builtin.understanding.references import reference_to
 from macrohard.llm.builtin.understanding.roles import by_role
@@ -66,14 +67,24 @@ def deleting(clause: Clause, draft: Draft) -> bool:
     return False
 
 
+_REFUSED = (
+    r"n't\b|\b(?:cannot|not|never|no|nobody|nothing|without|avoid\w*|prevent\w*|refus\w+|reject\w+|forbid\w*|"
+    r"disallow\w*|block\w*|stop\w*|impossible|invalid|wrong|errors?|mistakes?)\b"
+)
+
+
 def zero(clause: Clause, draft: Draft) -> bool:
     """ "stock can't go below zero", "it must never be negative"."""
     if not re.search(
         (
-            r"\b(?:below|under|less than|beneath) (?:zero|0)\b|\bnegative\b|\bmore than (?:there (?:is|are)|we "
-            r"have|(?:is|are) (?:in stock|available|left))|\bminus\b(?= stock)|\bnot enough stock\b"
+            r"\bmore than (?:there (?:is|are)|we have|(?:is|are) (?:in stock|available|left))|\bminus\b(?= stock)|"
+            r"\bnot enough stock\b"
         ),
         clause.low,
+    ) and (
+        not re.search(BELOW_ZERO, clause.low)
+        or re.search(BELOW_ZERO_TOO, clause.low)
+        or not re.search(_REFUSED, clause.low)
     ):
         return False
     records = [clause.record, *(r for r in draft.records if r is not clause.record)]
