@@ -198,17 +198,16 @@ class Client:
 
         With `until_done` it ends when the run is over, or waits for a person or its hour; else never.
         """
-        types, tries, pause = tuple(each.replace("-", " ") for each in types), 0, FIRST_WAIT_SECONDS
+        types, tries, pause = tuple(each.replace("-", " ") for each in types), 0, FIRST_WAIT_SECONDS / 2
         while True:
             if until_done and (summary := self.run(run).summary).status in AT_REST:
                 if summary.queued and (summary.wake_at is None or summary.wake_at <= datetime.now(UTC)):
-                    time.sleep(pause)  # It is about to be taken up again, or out of the queue.
-                    pause = min(2 * pause, LAST_WAIT_SECONDS)
+                    time.sleep(pause := min(2 * pause, LAST_WAIT_SECONDS))  # It is about to be taken up again.
                     continue
                 # What was told before it came to rest may still be unread.
                 yield from self._page(run, after=after, types=types)
                 return
-            pause = FIRST_WAIT_SECONDS
+            pause = FIRST_WAIT_SECONDS / 2
             try:
                 # The end is always listened for: it says when there is nothing more to come.
                 query = {"type": [*types, "run ended"]} if types else {}
@@ -247,21 +246,16 @@ class Client:
         return self._service.read(RunSummary, "POST", _run(run, "answers"), json={"answers": dict(answers)})
 
     def approve(
-        self,
-        run: str,
-        point: Point,
-        *,
-        number: int | None = None,
-        specification: Specification | None = None,
+        self, run: str, point: Point, *, number: int | None = None, specification: Specification | None = None,
         plan: Plan | None = None,
-    ) -> RunSummary:
+    ) -> RunSummary:  # fmt: skip
         """Say yes where the run waits for it; criteria and tasks may be changed with it.
 
         `number`: of what was seen, as the run's `awaited` says; NotNow where it waits with another by now.
         """
-        changed = {"specification": specification, "plan": plan}
-        body: dict[str, Any] = {"point": point, "number": number, "approved": True}
-        body |= {name: each.model_dump(mode="json") for name, each in changed.items() if each is not None}
+        given = {"specification": specification, "plan": plan}
+        changed = {name: each.model_dump(mode="json") for name, each in given.items() if each is not None}
+        body = {"point": point, "number": number, "approved": True, **changed}
         return self._service.read(RunSummary, "POST", _run(run, "approvals"), json=body)
 
     def send_back(self, run: str, point: Point, comment: str, *, number: int | None = None) -> RunSummary:

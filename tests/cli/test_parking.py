@@ -61,5 +61,18 @@ async def test_a_pipe_gets_one_line_and_who_stops_waiting_is_told_how_to_go_on()
     assert note == "go on with: macrohard resume r-1, or from its hour on with: macrohard resume --due"
 
 
+async def test_who_is_heard_to_go_on_before_its_hour_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("macrohard.cli.parking.LOOK_SECONDS", 0.01)
+    heard = [False, True]
+
+    async def goes_on() -> bool:
+        return heard.pop(0)
+
+    hour = datetime.now(UTC) + timedelta(hours=1)
+    async with asyncio.timeout(60):
+        await wait_until(hour, "r-1", goes_on=goes_on, stream=io.StringIO())
+    assert heard == []
+
+
 async def test_an_hour_that_has_passed_is_not_waited_for() -> None:
     await wait_until(datetime.now(UTC) - timedelta(hours=1), "r-1", stream=io.StringIO())
