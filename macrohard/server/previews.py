@@ -20,6 +20,7 @@ MINUTES: Final = 10
 """A preview that nobody looks at ends after so long."""
 AT_ONCE: Final = 4
 FIRST_PAGE_SECONDS: Final = 15.0
+ENDED_MEANWHILE: Final = "the preview was ended while it started"
 
 log = logging.getLogger("macrohard.previews")
 
@@ -45,6 +46,12 @@ class _Open:
     started: "asyncio.Future[tuple[str, bool]]"
     ends_at: datetime
     task: "asyncio.Task[None] | None" = None
+    ends: bool = False
+    """Its sandbox is being taken down: it is nobody's any more, but has its place until that is done."""
+
+    @property
+    def runs(self) -> bool:
+        return not self.ends and self.started.done() and self.started.exception() is None
 
 
 class Previews:
@@ -74,7 +81,7 @@ class Previews:
         overview = await self._factory.overview(run_id)
         run_id, commit = overview.summary.id, commit_of(overview, iteration)
         for preview_id, each in self._open.items():
-            if (each.run, each.commit) == (run_id, commit):
+            if (each.run, each.commit) == (run_id, commit) and not each.ends:
                 return await self._shown(preview_id, each)
         if len(self._open) >= AT_ONCE:
             # Not whose: they may be of runs that who asks does not see.
@@ -88,7 +95,7 @@ class Previews:
     def of(self, run_id: str) -> tuple[PreviewShown, ...]:
         """Those of a run that can be looked at now."""
         return tuple(
-            _shown(preview_id, each) for preview_id, each in self._open.items() if each.run == run_id and _runs(each)
+            _shown(preview_id, each) for preview_id, each in self._open.items() if each.run == run_id and each.runs
         )
 
     def renew(self, run_id: str, preview_id: str) -> PreviewShown:
@@ -111,13 +118,15 @@ class Previews:
 
     def _known(self, run_id: str, preview_id: str) -> _Open:
         found = self._open.get(preview_id)
-        if found is None or found.run != run_id or not _runs(found):
+        if found is None or found.run != run_id or not found.runs:
             raise NotFound(f"no preview {preview_id!r} of run {run_id} is open")
         return found
 
     async def _shown(self, preview_id: str, opened: _Open) -> PreviewShown:
         # Whoever waits may go away; the product starts for whoever else asked.
         await asyncio.shield(opened.started)
+        if opened.ends:
+            raise Conflict(ENDED_MEANWHILE)
         opened.ends_at = _end_of_silence()
         return _shown(preview_id, opened)
 
@@ -129,6 +138,7 @@ class Previews:
                 opened.started.set_result((preview.address, await _can_be_framed(preview.address)))
                 while (left := (opened.ends_at - datetime.now(UTC)).total_seconds()) > 0:  # noqa: ASYNC110 (it is renewed meanwhile)
                     await asyncio.sleep(left)
+                opened.ends = True
         except MacrohardError as error:
             if opened.started.done():
                 log.warning("preview of %s: %s", opened.run, error)
@@ -141,19 +151,19 @@ class Previews:
         finally:
             self._open.pop(preview_id, None)
             if not opened.started.done():
-                opened.started.set_exception(Conflict("the preview was ended while it started"))
+                opened.started.set_exception(Conflict(ENDED_MEANWHILE))
 
 
 async def _ended(previews: Sequence[_Open]) -> None:
-    tasks = [each.task for each in previews if each.task is not None]
-    for task in tasks:
-        task.cancel()
+    tasks = []
+    for each in previews:
+        if each.task is not None:
+            tasks.append(each.task)
+            if not each.ends:  # whose sandbox is being taken down already is not disturbed in it
+                each.ends = True
+                each.task.cancel()
     if tasks:
         await asyncio.wait(tasks)
-
-
-def _runs(opened: _Open) -> bool:
-    return opened.started.done() and opened.started.exception() is None
 
 
 def _shown(preview_id: str, opened: _Open) -> PreviewShown:
