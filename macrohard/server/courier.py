@@ -6,7 +6,9 @@ import hmac
 import logging
 import socket
 import time
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from types import TracebackType
 from typing import Any, Final
@@ -26,6 +28,8 @@ ANSWER_SECONDS: Final = 10.0
 HELD_SECONDS: Final = 60.0
 """Longer than any attempt: what a process took that died is sent by another one after so long."""
 AT_ONCE: Final = 10
+FOR_ONE: Final = 3
+"""Of one webhook: whose address is silent does not keep others waiting."""
 
 log = logging.getLogger("macrohard.webhooks")
 
@@ -39,6 +43,9 @@ class Courier:
         """`inside`: hosts, as they stand in addresses, that are told although theirs is no public address."""
         self._store, self._inside, self._again_seconds = store, frozenset(inside), again_seconds
         self._working: asyncio.Task[None] | None = None
+        self._under_way: Counter[str] = Counter()
+        """By webhook."""
+        self._place_free = asyncio.Event()
 
     async def __aenter__(self) -> "Courier":
         self._working = asyncio.create_task(self._work())
@@ -52,27 +59,54 @@ class Courier:
         await asyncio.wait([self._working])
 
     async def _work(self) -> None:
-        async with _client(socket_factory=_public_only) as outside, _client(socket_factory=None) as inside:
+        async with (
+            _client(socket_factory=_public_only) as outside,
+            _client(socket_factory=None) as inside,
+            asyncio.TaskGroup() as sending,
+        ):
             while True:
-                try:
-                    parcels = await self._store.webhooks.take(limit=AT_ONCE, for_seconds=HELD_SECONDS)
-                    await asyncio.gather(*(self._deliver(parcel, outside, inside) for parcel in parcels))
-                except StoreUnavailable as error:
-                    log.warning("%s", error)
-                    parcels = ()
-                except Exception:  # the wall of the courier: what is wrong with one delivery keeps back no other
-                    log.exception("deliveries")
-                    parcels = ()
-                if len(parcels) < AT_ONCE:
-                    await asyncio.sleep(LOOK_SECONDS)
+                self._place_free.clear()
+                for parcel in await self._take():
+                    self._under_way[parcel.webhook] += 1
+                    sending.create_task(self._send(parcel, outside, inside))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._place_free.wait()
 
-    async def _deliver(self, parcel: Parcel, outside: aiohttp.ClientSession, inside: aiohttp.ClientSession) -> None:
-        host = URL(parcel.url).host or ""
-        problem = await _attempt(parcel, inside if host in self._inside else outside)
+    async def _take(self) -> tuple[Parcel, ...]:
+        places = AT_ONCE - self._under_way.total()
+        if places > 0:
+            with _wall():
+                return await self._store.webhooks.take(
+                    limit=places, for_seconds=HELD_SECONDS, for_one=FOR_ONE, under_way=self._under_way
+                )
+        return ()
+
+    async def _send(self, parcel: Parcel, outside: aiohttp.ClientSession, inside: aiohttp.ClientSession) -> None:
+        try:
+            with _wall():
+                await self._deliver(parcel, inside if URL(parcel.url).host in self._inside else outside)
+        finally:
+            self._under_way -= Counter([parcel.webhook])
+            self._place_free.set()
+
+    async def _deliver(self, parcel: Parcel, client: aiohttp.ClientSession) -> None:
+        problem = await _attempt(parcel, client)
         again = self._again_seconds[parcel.attempts] if parcel.attempts < len(self._again_seconds) else None
         if problem:
             log.info("delivery %s: %s", parcel.id, problem)
         await self._store.webhooks.settle(parcel, problem=problem, again_in=again)
+
+
+@contextmanager
+def _wall() -> Iterator[None]:
+    """What goes wrong within is logged; a parcel that was not settled is sent again when its time is up."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        log.warning("%s", error)
+    except Exception:  # the wall of the courier: what is wrong with one delivery keeps back no other
+        log.exception("deliveries")
 
 
 def signature(secret: str, body: bytes, *, at: int) -> str:

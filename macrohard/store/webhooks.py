@@ -2,11 +2,11 @@
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import case, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from macrohard.domain.webhook import Delivery, Notice, Webhook
@@ -20,6 +20,7 @@ class Parcel(NamedTuple):
     """A delivery that this process, and no other, is to make now."""
 
     id: str
+    webhook: str
     url: str
     secret: str
     event: Notice
@@ -94,18 +95,28 @@ class Webhooks:
             row.status, row.next_at, row.attempts, row.taken_until = "waiting", datetime.now(UTC), 0, None
         return _delivery(row)
 
-    async def take(self, *, limit: int, for_seconds: float) -> tuple[Parcel, ...]:
-        """Deliveries whose time has come, which no other process gets for so many seconds."""
+    async def take(
+        self, *, limit: int, for_seconds: float, for_one: int, under_way: Mapping[str, int]
+    ) -> tuple[Parcel, ...]:
+        """Deliveries whose time has come, which no other process gets for so many seconds.
+
+        `under_way`: how many the caller is making already, by webhook. No webhook gets more than `for_one` at once,
+        and those that have fewest come first, however long others wait.
+        """
         now = datetime.now(UTC)
         free = or_(DeliveryRow.taken_until.is_(None), DeliveryRow.taken_until <= now)
-        due = (
-            select(DeliveryRow.id)
-            .where(DeliveryRow.status == "waiting", DeliveryRow.next_at <= now, free)
-            .order_by(DeliveryRow.next_at, DeliveryRow.id)
-            .limit(limit)
+        place = func.row_number().over(
+            partition_by=DeliveryRow.webhook_id, order_by=(DeliveryRow.next_at, DeliveryRow.id)
         )
+        before = case(dict(under_way), value=DeliveryRow.webhook_id, else_=0) if under_way else 0
+        due = (
+            select(DeliveryRow.id, DeliveryRow.next_at, (place + before).label("place"))
+            .where(DeliveryRow.status == "waiting", DeliveryRow.next_at <= now, free)
+            .subquery()
+        )
+        first = select(due.c.id).where(due.c.place <= for_one).order_by(due.c.place, due.c.next_at, due.c.id)
         async with self._database.read() as session:
-            ids = list(await session.scalars(due))
+            ids = list(await session.scalars(first.limit(limit)))
         taken = []
         for delivery_id in ids:
             async with self._database.write() as session:
@@ -115,7 +126,8 @@ class Webhooks:
                     continue  # another process was faster
                 row = await session.get_one(DeliveryRow, delivery_id)
                 hook = await session.get_one(WebhookRow, row.webhook_id)
-                taken.append(Parcel(row.id, hook.url, hook.secret, _delivery(row).event, row.body, row.attempts, until))
+                event = _delivery(row).event
+                taken.append(Parcel(row.id, hook.id, hook.url, hook.secret, event, row.body, row.attempts, until))
         return tuple(taken)
 
     async def settle(self, parcel: Parcel, *, problem: str, again_in: float | None) -> None:

@@ -15,10 +15,13 @@ from aiohttp import web
 from sqlalchemy import update
 
 from macrohard.domain.webhook import Delivery
+from macrohard.errors import StoreUnavailable
 from macrohard.events import RunEnded, RunStarted
-from macrohard.server.courier import Courier
+from macrohard.server import courier
+from macrohard.server.courier import AT_ONCE, FOR_ONE, Courier
 from macrohard.store import Store
 from macrohard.store.tables import DeliveryRow
+from macrohard.store.webhooks import Parcel
 from tests.server.conftest import Installation, waited_for
 from tests.server.served import served
 from tests.serving import on_loopback
@@ -102,6 +105,61 @@ async def test_two_processes_send_each_delivery_once(store: Store) -> None:
             found = await until(store, lambda each: each.status == "delivered")
     assert Counter(receiver.ids) == Counter(each.id for each in found)
     assert len(found) == 12
+
+
+async def test_a_silent_address_keeps_no_other_waiting(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier, "ANSWER_SECONDS", 600.0)
+    silent, healthy = Receiver(), Receiver()
+    silent.held = asyncio.Event()
+    async with on_loopback(silent.answer) as held_up, on_loopback(healthy.answer) as address:
+        mute, _ = await store.webhooks.add(held_up, ["run.started", "run.ended"], run_id=None, by="ada")
+        for _ in range(AT_ONCE):
+            await ended(store)
+        await store.webhooks.add(address, ["run.ended"], run_id=None, by="ada")
+        await ended(store)
+        async with Courier(store, inside=["127.0.0.1"]):
+            await until(store, lambda each: each.webhook == mute.id or each.status == "delivered")
+            assert len(healthy.got) == 1
+            await ended(store)
+            await until(store, lambda each: each.webhook == mute.id or each.status == "delivered")
+            assert len(healthy.got) == 2
+            assert len(silent.got) <= FOR_ONE
+            silent.held.set()
+            found = await until(store, lambda each: each.status == "delivered")
+    assert Counter(silent.ids + healthy.ids) == Counter(each.id for each in found)
+    assert len(silent.got) == 2 * (AT_ONCE + 2)
+
+
+async def test_what_cannot_be_noted_stops_no_other_and_nothing_goes_on_after_the_end(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    silent, healthy = Receiver(), Receiver()
+    silent.held = asyncio.Event()
+    settle = store.webhooks.settle
+    async with on_loopback(silent.answer) as held_up, on_loopback(healthy.answer) as address:
+        hook, _ = await store.webhooks.add(address, ["run.ended"], run_id=None, by="ada")
+        await store.webhooks.add(held_up, ["run.ended"], run_id=None, by="ada")
+        failed: list[str] = []
+
+        async def once_away(parcel: Parcel, *, problem: str, again_in: float | None) -> None:
+            if parcel.webhook == hook.id and not failed:
+                failed.append(parcel.id)
+                raise StoreUnavailable("the database is away")
+            await settle(parcel, problem=problem, again_in=again_in)
+
+        monkeypatch.setattr(store.webhooks, "settle", once_away)
+        await ended(store)
+        before = asyncio.all_tasks()
+        async with Courier(store, inside=["127.0.0.1"]):
+            async with asyncio.timeout(60):
+                while not (failed and silent.got):  # noqa: ASYNC110 (a server answers meanwhile)
+                    await asyncio.sleep(0.05)
+            await ended(store)
+            await until(store, lambda each: each.webhook != hook.id or each.id in failed or each.status == "delivered")
+            assert len(healthy.got) == 2
+        left = [str(each.get_coro()) for each in asyncio.all_tasks() - before]
+        assert not [each for each in left if "Courier" in each]
+    assert "the database is away" in caplog.text
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0x7f.1", "inside.invalid"])
