@@ -65,7 +65,7 @@ def test_two_megabytes(piece: str) -> None:
     assert len(reading.model_dump_json()) < 100_000
 
 
-@pytest.mark.parametrize("piece", ["very ", "very, ", "very old, "])
+@pytest.mark.parametrize("piece", ["very ", "very, ", "very old, ", "very very old or ", "a, b or c "])
 def test_a_clause_that_goes_on_and_on(piece: str) -> None:
     assert is_whole(read("A list of tools: name, a state that is " + piece * 3000))
 

@@ -108,6 +108,47 @@ def test_a_clause_lists_the_values_of_what_stands_before_it(requirement: str) ->
 
 
 @pytest.mark.parametrize(
+    ("clause", "values", "default"),
+    [
+        ("a status that can be open, done or late", ("Open", "Done", "Late"), "Open"),
+        ("a status that can be open or closed", ("Open", "Closed"), "Open"),
+        (
+            "a status that is new, in progress, waiting for reply or closed",
+            ("New", "In progress", "Waiting for reply", "Closed"),
+            "New",
+        ),
+        ("a status that is open by default, closed, or reopened", ("Open", "Closed", "Reopened"), "Open"),
+        ("a status that is closed, open by default or late", ("Closed", "Open", "Late"), "Open"),
+        ("a course that is starter, main or dessert", ("Starter", "Main", "Dessert"), None),
+        ("a species which can be dog, cat or other", ("Dog", "Cat", "Other"), None),
+    ],
+)
+@pytest.mark.parametrize(
+    "around", ["A list of tools: name, {}, and a rating from 1 to 5.", "Each tool has a name, {}, rating."]
+)
+def test_a_clause_of_values_keeps_them_and_what_comes_after_it(
+    around: str, clause: str, values: tuple[str, ...], default: str | None
+) -> None:
+    blueprint = read(around.format(clause)).blueprint
+    assert blueprint is not None
+    *_, choice, rating = blueprint.records[0].fields
+    assert (choice.choices, choice.default, rating.label) == (values, default, "Rating")
+
+
+@pytest.mark.parametrize("verb", ["can be", "is", "is either"])
+def test_a_sentence_tells_the_values_of_a_field(verb: str) -> None:
+    blueprint = read(f"A list of tickets: title, status. The status {verb} new, checked or sent.").blueprint
+    assert blueprint is not None
+    assert blueprint.records[0].field("status").choices == ("New", "Checked", "Sent")
+
+
+def test_what_is_said_of_a_field_is_none_of_its_values() -> None:
+    blueprint = read("A list of items: name, a category which is shown first and sorted.").blueprint
+    assert blueprint is not None
+    assert [one.choices for one in blueprint.records[0].fields] == [(), ()]
+
+
+@pytest.mark.parametrize(
     ("requirement", "told"),
     [
         ("A list of plants: name (required), price.", ["Price must be at least 0; anything else is refused."]),

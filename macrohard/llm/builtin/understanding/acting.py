@@ -7,7 +7,15 @@ from macrohard.llm.builtin.blueprint import Action, Condition, Field
 from macrohard.llm.builtin.understanding.clauses import Clause
 from macrohard.llm.builtin.understanding.constraints import choice_values
 from macrohard.llm.builtin.understanding.draft import DEFAULT, Draft, FieldDraft, RecordDraft, Said, condition
-from macrohard.llm.builtin.understanding.roles import by_role, closing_field, done_field, open_conditions, state_field
+from macrohard.llm.builtin.understanding.offering import SAID_OF_IT
+from macrohard.llm.builtin.understanding.roles import (
+    by_role,
+    closing_field,
+    done_field,
+    find_field,
+    open_conditions,
+    state_field,
+)
 from macrohard.llm.builtin.understanding.words import NUMBER, identifier, lower_label, number
 
 _VERBS = {
@@ -153,12 +161,12 @@ def starting(clause: Clause, draft: Draft) -> bool:
 
 
 def choosing(clause: Clause, draft: Draft) -> bool:
-    """ "members can be active, passive or honorary": a choice, whatever it is called."""
+    """ "members can be active, passive or honorary", "the status is open or done": a choice, whatever it is called."""
     match = re.match(
         (
             r"(?i)^(?:(?:each|every|an?|the|all) )?(?P<what>[\w -]{2,30}?)(?: (?:status|state|type))? (?:can "
-            r"(?:only )?be|is either|are either|is one of|are|must be(?: either)?(?: one of)?|could be|may be|has "
-            r"the (?:status|state))\s+(?:either )?(?P<v>[\w -]+(?:,[\w -]+)* or [\w -]+)$"
+            r"(?:only )?be|is either|are either|is one of|(?P<is>is)|are|must be(?: either)?(?: one of)?|could be|"
+            r"may be|has the (?:status|state))\s+(?:either )?(?P<v>[\w -]+(?:,[\w -]+)* or [\w -]+)$"
         ),
         clause.text.strip(" ."),
     )
@@ -173,7 +181,13 @@ def choosing(clause: Clause, draft: Draft) -> bool:
         None,
     )
     values = choice_values(match["v"])
-    if record is None or len(values) < 2 or any(len(value.split()) > 3 for value in values):
+    if len(values) < 2 or any(len(value.split()) > 3 for value in values):
+        return False
+    one = find_field(clause.record, match["what"]) if record is None else None
+    if one and one.type == "choice" and "default" not in match["v"] and not SAID_OF_IT.match(match["v"]):
+        one.change("choices", clause.said, choices=values)
+        return True
+    if record is None or match["is"]:
         return False
     there = state_field(record)
     if there:

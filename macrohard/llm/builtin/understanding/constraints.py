@@ -160,13 +160,19 @@ def _default(one: FieldDraft, rest: Rest, said: Said) -> None:
         days = int(follows["n"]) * {"d": 1, "w": 7, "m": 30, "y": 365}[follows["u"][0].lower()]
         one.change("default", said, default=f"{start} + {days}d" if start != "today" else f"today+{days}d")
         return
+    before = rest.text
     match = rest.take(
         r"(?:\bby default(?: is)?:?|\bdefaults?(?: value)?(?: is| to|:|=)?:?|\bstarts? (?:as|at|with)|"
-        r"\bpre-?filled with|\binitially(?: set to)?|\bpreset(?: to)?)\s*(?P<v>\"[^\"]{1,40}\"|'[^']{1,40}'|"
-        r"[^,;()\]]{1,40})"
+        r"\bpre-?filled with|\binitially(?: set to)?|\bpreset(?: to)?)(?!\s*(?:or|and)\b)"
+        r"\s*(?P<v>\"[^\"]{1,40}\"|'[^']{1,40}'|[^,;()\]]{1,40})"
     ) or rest.take(r"\(?\b(?P<v>\w[\w -]{0,30}?) (?:by default|is (?:the )?default|\(default\)|as (?:the )?default)\)?")
     if match:
         _set_default(one, match["v"].strip(" \"'.)"), said)
+        ahead, after = before[: match.start()], before[match.end() :]
+        among = re.search(r"(?:,|\bor)\s*$", ahead) or re.match(r"\s*(?:,|or\b)", after)
+        if among and one.type in ("choice", "text") and match.group().startswith(match["v"]):
+            # "new, open by default or closed": it stays among the values.
+            rest.text = f"{ahead}{match['v']}{after}"
 
 
 def _set_default(one: FieldDraft, value: str, said: Said) -> None:
@@ -231,7 +237,9 @@ def _choices(one: FieldDraft, rest: Rest, said: Said) -> None:
         one.change("type", said, type="yes/no")
         return
     if len(values) >= 2:
-        one.change("choices", said, type="choice", choices=values)
+        default = (one.value.default or "").lower()
+        usual = next((v for v in values if v.lower() == default), None)
+        one.change("choices", said, type="choice", choices=values, default=usual)
 
 
 def choice_values(text: str) -> tuple[str, ...]:
@@ -240,7 +248,11 @@ def choice_values(text: str) -> tuple[str, ...]:
     pieces = re.split(r"(?i)\s*(?:->|-->|=>|>|[/|,;])\s*(?:or |and )?|\s+(?:or|and)\s+", text.strip(" .:=()[]{}\"'"))
     values = []
     for piece in pieces:
-        piece = re.sub(r"(?i)^(?:an? |the |either |one of |maybe |then )+", "", piece.strip(" .\"'*:()"))
+        piece = re.sub(
+            r"(?i)^(?:(?:that|which)(?: (?:is|are)\b|$) ?|an? |the |either |one of |maybe |then )+",
+            "",
+            piece.strip(" .\"'*:()"),
+        )
         if piece and len(piece) <= 40 and re.search(r"\w", piece):
             values.append(label(piece) if not re.fullmatch(r"[a-z]{1,2}\d?|\d+\w*", piece) else piece)
     return tuple(dict.fromkeys(values))

@@ -9,6 +9,7 @@ from macrohard.llm.builtin.understanding.asking import asked_for
 from macrohard.llm.builtin.understanding.constraints import choice_values, constrain
 from macrohard.llm.builtin.understanding.draft import NUMERIC, FieldDraft, Said, re_space
 from macrohard.llm.builtin.understanding.nouns import is_skipped, kind_of
+from macrohard.llm.builtin.understanding.offering import bracketed
 from macrohard.llm.builtin.understanding.words import identifier, label, singular
 
 _LEAD = re.compile(
@@ -71,22 +72,9 @@ _SEPARATOR = re.compile(
 )
 
 
-_RELATED = re.compile(
-    r"(?i)\b(?P<label>[\w-]+) (?:that|which) (?:is|are|can be|could be|may be|must be) (?:either |one of )?"
-    r"(?P<values>[^\W\d][\w-]*(?: [\w-]+)?(?:, [^\W\d][\w-]*(?: [\w-]+)?)*,? (?:or|and) [^\W\d][\w-]*)"
-    r"(?=\s*(?:[,.;)]|$| and | or ))"
-)
-"""A clause that lists the values of what stands before it."""
-
-
-def _bracketed(match: re.Match[str]) -> str:
-    whole: str = match[0]
-    return f"{match['label']} ({match['values']})" if kind_of(match["label"].lower()).type == "choice" else whole
-
-
 @lru_cache(maxsize=1024)
 def _split_list(text: str) -> tuple[str, ...]:
-    text = _RELATED.sub(_bracketed, text)
+    text = bracketed(text)
     pieces: list[str] = []
     depth, start, position = 0, 0, 0
     together = [m.span() for m in _KEEP_TOGETHER.finditer(text)]

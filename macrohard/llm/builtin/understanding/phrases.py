@@ -5,6 +5,7 @@ import re
 from macrohard.llm.builtin.understanding.domains import domain_of
 from macrohard.llm.builtin.understanding.fields import field_list, looks_like_fields, split_list
 from macrohard.llm.builtin.understanding.nouns import kind_of
+from macrohard.llm.builtin.understanding.offering import clauses_of_values
 from macrohard.llm.builtin.understanding.subjects import APP, CONTAINER, DETERMINERS, DOING, NOUN
 from macrohard.llm.builtin.understanding.text import Passage
 from macrohard.llm.builtin.understanding.words import is_plural, singular
@@ -279,7 +280,10 @@ _LIST_ENDS = re.compile(
 
 def end_of_list(text: str) -> int:
     """Where a list of fields ends and another wish begins: ", search by …", ", show …", ". ", " so that"."""
+    values = [match.span() for match in clauses_of_values(text)]
     for match in _LIST_ENDS.finditer(text):
+        if any(start <= match.start() < end for start, end in values):
+            continue
         before = text[: match.start()]
         if before.count("(") <= before.count(")") and before.count("[") <= before.count("]"):
             return match.start()
