@@ -194,3 +194,11 @@ def test_what_may_be_less_than_nothing_has_no_bound(requirement: str) -> None:
 )
 def test_what_must_not_be_less_or_more_has_a_bound(requirement: str, told: str) -> None:
     assert kinds(requirement, "range") == [f"Quantity must be {told}; anything else is refused."]
+
+
+@pytest.mark.parametrize("roles", ["payer payee", "lessor lessee", "consignor shipper", "approver signer"])
+def test_who_takes_part_is_not_taken_for_a_word_that_is_misspelt(roles: str) -> None:
+    one, other = roles.split()
+    blueprint = read(f"Each contract has a {one}, a {other} and a date.").blueprint
+    assert blueprint is not None
+    assert {one.capitalize(), other.capitalize()} <= {field.label for field in blueprint.records[0].fields}

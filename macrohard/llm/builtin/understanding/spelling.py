@@ -118,7 +118,15 @@ _TERMS = vocabulary("""
     string autoincrement username kanban hashtag timesheet isbn ean iban sku vat url crm medium weak strong
     weather honey bee teach taught lessons minutes todo null desc asc signup login logout admin dropdown
     """)
-_KNOWN = frozenset(_TERMS)
+_ROLES = vocabulary("""
+    adjuster adopter approver assessor assignee assignor bidder booker brewer claimant consignee consignor cosigner
+    creditor debtor donee examinee fitter grantee grantor groomer guarantor insurer interviewee invigilator issuer
+    joiner keeper landlord lender lessee lessor licensee licensor lister lodger mentee minuter mortgagee mortgagor
+    nominee organiser organizer payee payer payor remitter renter reviewer roofer scorer shipper signatory signee
+    signer subtenant supervisor timekeeper trainee treasurer trustee tutee tutor tiler underwriter valuer welder
+    """)
+"""Who takes part; rare enough to be taken for misspelt, and nothing that others are corrected to."""
+_KNOWN = frozenset((*_TERMS, *_ROLES))
 _MAXIMUM_CORRECTIONS = 400
 _CONTRACTIONS = (
     (re.compile(r"(?i)\b(i|we|you|they|he|she|it)'d (?=like|need|want|love|have|be|also|prefer|rather)"), r"\1 would "),
