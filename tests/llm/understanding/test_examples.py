@@ -142,6 +142,22 @@ def test_a_sentence_tells_the_values_of_a_field(verb: str) -> None:
     assert blueprint.records[0].field("status").choices == ("New", "Checked", "Sent")
 
 
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "a price that can be negative",
+        "a price that can be both positive and negative",
+        "a price that can go below zero",
+        "a price that can be left empty",
+        "a price that can be between 5 and 20",
+    ],
+)
+def test_what_comes_after_what_a_field_may_be_is_not_lost(clause: str) -> None:
+    blueprint = read(f"Each tool has a name, {clause}, and a shelf.").blueprint
+    assert blueprint is not None
+    assert [one.label for one in blueprint.records[0].fields] == ["Name", "Price", "Shelf"]
+
+
 def test_what_is_said_of_a_field_is_none_of_its_values() -> None:
     blueprint = read("A list of items: name, a category which is shown first and sorted.").blueprint
     assert blueprint is not None

@@ -207,8 +207,8 @@ def _choices(one: FieldDraft, rest: Rest, said: Said) -> None:
         r"are)?|values?(?: are)?|possible values?(?: are)?|allowed values?(?: are)?|can be|could be|may be|is|"
         r"are|drop ?down(?: list)?(?: with| of)?|"
         r"select(?: from)?|pick ?list(?: of)?|enum|e\.g\.?|for example|such as|like|i\.e\.?|"
-        r"namely)\b[:,]?\s*\(?)(?P<v>[^;()\[\]]{1,40}(?:(?:\s*[/|,]\s*|,? or |,? and )[^;,/|"
-        r"()\[\]]{1,40}){1,12})\)?"
+        r"namely)\b(?! (?:between|from|at most|at least|up to)\b)[:,]?\s*\(?)(?P<v>[^;()\[\]]{1,40}"
+        r"(?:(?:\s*[/|,]\s*|,? or |,? and )[^;,/|()\[\]]{1,40}){1,12})\)?"
     )
     if match is None and (one.type in ("choice", "text") or rest.has(r"\|")):
         match = re.search(r"(?P<v>[^;,()\[\]]{1,40}(?:\s*[/|]\s*[^;,/|()\[\]]{1,40}){1,12})", rest.text) or re.search(
@@ -361,8 +361,9 @@ def _ranges(one: FieldDraft, rest: Rest, said: Said) -> None:
     ):
         _number_range(one, said, minimum=match["a"], maximum="this year")
     if match := rest.take(
-        rf"(?<![\w.-])(?:between|from|range:?|in the range(?: of| from)?|scale (?:of|from)|must be|is|value|"
-        rf"values)?\s*{low}\s*(?:\.\.\.?|-|to|and|until|through)\s*{high}(?!\w)"
+        rf"(?<![\w.-])(?:(?:that |which )?(?:can|could|may|should) be )?(?:between|from|range:?|in the "
+        rf"range(?: of| from)?|scale (?:of|from)|must be|is|value|values)?"
+        rf"\s*{low}\s*(?:\.\.\.?|-|to|and|until|through)\s*{high}(?!\w)"
     ):
         _number_range(
             one, said, minimum=number(match["a"]), maximum=number(match["b"]), unit=match["ub"] or match["ua"]

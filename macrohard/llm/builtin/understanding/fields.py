@@ -45,7 +45,7 @@ _KEEP_TOGETHER = re.compile(
     r"(?i)\b(date and time|time and date|date & time|pros and cons|terms and conditions|name and surname|first "
     r"and last name|"
     r"research and development|bed and breakfast|food and drinks?|health and safety|track and trace|wear and "
-    r"tear|profit and loss)\b"
+    r"tear|profit and loss|positive and negative|negative and positive)\b"
 )
 
 

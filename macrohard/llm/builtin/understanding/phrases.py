@@ -265,13 +265,18 @@ def domain_is_record(phrase: str) -> bool:
     return is_plural(phrase.split()[-1]) and domain_of(singular(phrase.lower())) is not None
 
 
+_WHAT_IT_MAY_BE = (
+    r"(?:very |quite |both |also )?(?:long|empty|left|blank|null|missing|negative|positive|zero|below|under|less|"
+    r"more|at most|at least|up to|from|between)\b"
+)
 _LIST_ENDS = re.compile(
     r"(?i)(?:,|;|\s-)?\s+(?:(?:and|but|also|then|plus|so|&|\+)\s+)*(?=(?:so (?:that|i|we)\b|because\b|(?:i|we|"
     r"you|users?) (?:want|need|would|must|should|can|also|like)\b|it (?:should|must|needs)\b|"
     r"show (?!date)|search\b|find\b|filter\b|sort(?:ed)?\b|list (?!price)|print\b|export\b|import\b|"
-    r"highlight\b|mark (?:as|them|it|when)|warn\b|remind\b|send\b|be able to|should be able|which can|that can|"
-    r"no double|no duplicate|where (?:i|we)\b|when (?:i|we|it|a|the)\b.*\b(?:is|are|should|must)\b|"
-    r"can(?:not|'t)? be\b(?! (?:very |quite )?(?:long|empty|left|blank|null|missing))|they can\b|it can\b|must "
+    r"highlight\b|mark (?:as|them|it|when)|warn\b|remind\b|send\b|be able to|should be able|"
+    rf"(?:which|that) can\b(?! be {_WHAT_IT_MAY_BE}| (?:go|drop|fall)\b)|no double|no "
+    r"duplicate|where (?:i|we)\b|when (?:i|we|it|a|the)\b.*\b(?:is|are|should|must)\b|"
+    rf"can(?:not|'t)? be\b(?! {_WHAT_IT_MAY_BE})|they can\b|it can\b|must "
     r"be able|with (?:a )?(?:search|filter|sort|export|list)|and then\b|calculate\b|total\b(?= (?:per|by|of))|"
     r"sum\b(?= (?:per|by|of))|count\b(?= (?:per|by|of))|overview of|thanks|thank you|please\b))|"
     r"(?<!\bno)[.!?](?:\s|$)"
