@@ -158,6 +158,13 @@ def test_what_comes_after_what_a_field_may_be_is_not_lost(clause: str) -> None:
     assert [one.label for one in blueprint.records[0].fields] == ["Name", "Price", "Shelf"]
 
 
+@pytest.mark.parametrize("clause", ["an owner who is a member", "an owner who has it"])
+def test_who_somebody_is_does_not_belong_to_the_name_of_the_field(clause: str) -> None:
+    blueprint = read(f"A list of pets: name, {clause}, age.").blueprint
+    assert blueprint is not None
+    assert [one.label for one in blueprint.records[0].fields] == ["Name", "Owner", "Age"]
+
+
 def test_what_is_said_of_a_field_is_none_of_its_values() -> None:
     blueprint = read("A list of items: name, a category which is shown first and sorted.").blueprint
     assert blueprint is not None

@@ -354,7 +354,7 @@ def _split_tail(text: str) -> tuple[str, str]:
     """Cut plain-word properties off a name: "price in euro", "code unique", "rating from 1 to 5"."""
     match = re.search(
         (
-            r"(?i)\s+(?=(?:(?:is|are|must|should|has to|have to|can|may|can't|cannot|which|that|needs to|"
+            r"(?i)\s+(?=(?:(?:is|are|must|should|has to|have to|can|may|can't|cannot|which|that|who|needs to|"
             r"defaults?|starting|starts|between|nullable|required|optional|optionally|mandatory|compulsory|unique|"
             r"if (?:known|any|available|given|there|applicable|needed)|not null|with (?:values?|default|options?|"
             r"choices|at least|at most|max|check|the (?:values|options|choices))|such as|like(?= \w+(?: \w+)?(?:,|"
