@@ -225,3 +225,15 @@ def test_who_takes_part_is_not_taken_for_a_word_that_is_misspelt(roles: str) -> 
     blueprint = read(f"Each contract has a {one}, a {other} and a date.").blueprint
     assert blueprint is not None
     assert {one.capitalize(), other.capitalize()} <= {field.label for field in blueprint.records[0].fields}
+
+
+@pytest.mark.parametrize(
+    ("requirement", "stories"),
+    [
+        ("A cash book: title, amount that may be below zero, date.", 1),
+        ("A log of expenses and refunds: title, amount, date.", 1),
+        ("A list of plants: name, price.", 0),
+    ],
+)
+def test_people_are_told_what_may_be_less_than_nothing(requirement: str, stories: int) -> None:
+    assert sum("negative amount" in story for story in read(requirement).stories) == stories

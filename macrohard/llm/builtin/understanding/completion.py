@@ -87,18 +87,26 @@ def measure(draft: Draft, text: str) -> None:
         if (made := one.value.computed) is not None and made.how == "rollup sum"
         for name in made.fields
     }
-    for record in draft.records:
-        for one in record.of_type(*NUMERIC):
-            value = one.value
-            if (
-                _MEASURED.search(one.label)
-                and value.computed is None
-                and value.minimum is None
-                and not re.match(r"-|0$", value.maximum or "")
-                # What goes out may be entered as less than nothing there.
-                and (record.name, one.name) not in balanced
-            ):
-                one.change("range", DEFAULT, minimum="0")
+    for record, one in unbounded(draft):
+        # What goes out may be entered as less than nothing where it is summed.
+        if (
+            one.value.minimum is None
+            and not re.match(r"-|0$", one.value.maximum or "")
+            and (record.name, one.name) not in balanced
+        ):
+            one.change("range", DEFAULT, minimum="0")
+
+
+def unbounded(draft: Draft) -> list[tuple[RecordDraft, FieldDraft]]:
+    """What is counted or measured and may be less than nothing."""
+    return [
+        (record, one)
+        for record in draft.records
+        for one in record.of_type(*NUMERIC)
+        if _MEASURED.search(one.label)
+        and one.value.computed is None
+        and (one.value.minimum is None or one.value.minimum.startswith("-"))
+    ]
 
 
 def _refer(draft: Draft, record: RecordDraft) -> None:

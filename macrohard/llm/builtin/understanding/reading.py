@@ -7,6 +7,7 @@ from macrohard.domain import Exclusion, Question
 from macrohard.llm.builtin.blueprint import Field, Reading
 from macrohard.llm.builtin.understanding.acting import toggle
 from macrohard.llm.builtin.understanding.claims import build
+from macrohard.llm.builtin.understanding.completion import unbounded
 from macrohard.llm.builtin.understanding.constraints import CURRENCIES, CURRENCY, choice_values
 from macrohard.llm.builtin.understanding.domains import bundle_in, domains_in
 from macrohard.llm.builtin.understanding.draft import Draft, FieldDraft, RecordDraft, Said
@@ -299,6 +300,10 @@ def _stories(draft: Draft) -> tuple[str, ...]:
         )
     else:
         goals.append(f"I add {article(low)} with all its details and find it in the list")
+    if below := unbounded(draft):
+        # Whoever is not told takes it for a mistake that it is accepted.
+        record, one = below[0]
+        goals.append(f"I enter {article(lower_label(record.label))} with a negative {lower_label(one.label)}")
     if draft.actions:
         action = draft.actions[0][0]
         owner = draft.record(action.record) or main
