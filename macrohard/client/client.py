@@ -221,9 +221,7 @@ class Client:
             except Broken as error:
                 tries += 1
                 if tries == TRIES:
-                    raise NotAnswering(
-                        f"{self._service.url} broke off and does not answer any more: {error}"
-                    ) from error
+                    raise NotAnswering(f"{self._service.url} broke off and answers no more: {error}") from error
                 time.sleep(FIRST_WAIT_SECONDS * 2**tries)
 
     def _page(self, run: str, *, after: int, types: Sequence[str]) -> Iterator[Told]:
